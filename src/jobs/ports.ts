@@ -1,0 +1,193 @@
+import type { CallFacts, EndReason, RecorderEvent, RecordingStatus } from '../recorder/events.ts';
+import type { CaptureResult } from '../media/capture.ts';
+import type { CallDescription } from '../siprec/description.ts';
+
+/** architecture.md: the states a recording walks through. */
+export type RecordingState = 'recording' | 'ended' | 'sealed' | 'delivered' | 'failed';
+
+/** One row of `recordings`, complete. Times are epoch milliseconds. */
+export interface RecordingRow {
+  readonly id: string;
+  readonly state: RecordingState;
+  readonly facts: CallFacts;
+  readonly description: CallDescription;
+  readonly openedAt: number;
+  readonly startedAt: number;
+  readonly endedAt?: number;
+  readonly endReason?: EndReason;
+  readonly status?: RecordingStatus;
+  readonly failReason?: string;
+  /** Set when ended; the seal job reads files and statistics from it. */
+  readonly capture?: CaptureResult;
+  /** Index of the `open` entry. */
+  readonly openIndex?: number;
+  /** Index of the `recording` or `failed` entry. */
+  readonly entryIndex?: number;
+  /** `<rec>`: the common part of the file names; unique. */
+  readonly fileName?: string;
+  /** Folder below the destination root, filled from the destination's template at seal time is per destination; this is the default one. */
+  readonly sealedAt?: number;
+}
+
+export interface FileRow {
+  readonly recording: string;
+  /** Base name, for example `<rec>.wav`. */
+  readonly name: string;
+  readonly kind: 'audio' | 'info' | 'hash' | 'signature';
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export type DeliveryState = 'waiting' | 'delivered' | 'failed';
+
+export interface DeliveryRow {
+  readonly recording: string;
+  readonly destination: string;
+  readonly state: DeliveryState;
+  readonly attempts: number;
+  readonly updatedAt: number;
+  /** True when trying again cannot help without a person. */
+  readonly permanent: boolean;
+  readonly error?: string;
+  readonly location?: string;
+}
+
+export interface StepRow {
+  readonly recording?: string;
+  readonly at: number;
+  readonly step: string;
+  readonly outcome: 'ok' | 'warning' | 'error';
+  readonly detail?: string;
+}
+
+/** One entry of the evidence log as stored: canonical bytes and what is needed to find it. */
+export interface EntryRow {
+  readonly origin: string;
+  readonly index: number;
+  /** SHA-256 of the previous entry's bytes, hex. */
+  readonly prev: string;
+  /** SHA-256 of `bytes`, hex. */
+  readonly hash: string;
+  readonly type: string;
+  readonly recording?: string;
+  readonly bytes: Buffer;
+}
+
+/** Where the next entry goes. */
+export interface ChainHead {
+  readonly origin: string;
+  /** Number of entries; the next one's index. */
+  readonly size: number;
+  /** Hash of the newest entry, hex; 64 zeros before genesis. */
+  readonly prev: string;
+  /** Roots of the full subtrees, largest first, hex (RFC 6962 frontier). */
+  readonly frontier: readonly string[];
+  /** The newest sealed recording, for `Previous-…` of the next. */
+  readonly lastRecording?: { readonly fileName: string; readonly index: number; readonly signature: string };
+}
+
+/**
+ * Everything a seal will write, decided and signed before the first byte is placed (evidence.md 1.7). Replayed byte for byte
+ * after a crash.
+ */
+export interface SealIntent {
+  readonly recording: string;
+  readonly entry: EntryRow;
+  readonly headAfter: ChainHead;
+  readonly fileName: string;
+  /** Small files in the order they are written: info, hash, signature. */
+  readonly texts: readonly { readonly name: string; readonly kind: FileRow['kind']; readonly bytes: Buffer }[];
+  /** Audio: working path now, final base name. */
+  readonly audio: readonly { readonly from: string; readonly name: string; readonly bytes: number; readonly sha256: string }[];
+  readonly at: number;
+}
+
+export interface CheckpointRow {
+  readonly origin: string;
+  readonly size: number;
+  /** base64 */
+  readonly root: string;
+  readonly text: Buffer;
+  readonly signature: Buffer;
+  readonly at: number;
+}
+
+/** Changes to the log. All calls made in one `LogStore.write` are one transaction. */
+export interface LogWriter {
+  /** Fails when index or prev is taken (UNIQUE), which makes a fork by a second process impossible. Also moves the head. */
+  appendEntry(entry: EntryRow, head: ChainHead): Promise<void>;
+  openRecording(row: Omit<RecordingRow, 'state'>): Promise<void>;
+  describeRecording(id: string, description: CallDescription): Promise<void>;
+  endRecording(
+    id: string,
+    end: { readonly at: number; readonly reason: EndReason; readonly status: RecordingStatus; readonly capture: CaptureResult },
+  ): Promise<void>;
+  failRecording(id: string, failure: { readonly at: number; readonly reason: string; readonly entryIndex: number }): Promise<void>;
+  /** State `sealed`, with its file rows and one waiting delivery per destination (none twice). */
+  sealRecording(
+    id: string,
+    seal: { readonly at: number; readonly fileName: string; readonly entryIndex: number; readonly files: readonly FileRow[]; readonly destinations: readonly string[] },
+  ): Promise<void>;
+  setState(id: string, state: RecordingState): Promise<void>;
+  setDelivery(row: DeliveryRow): Promise<void>;
+  addStep(step: StepRow): Promise<void>;
+  putIntent(intent: SealIntent): Promise<void>;
+  dropIntent(recording: string): Promise<void>;
+  putCheckpoint(row: CheckpointRow): Promise<void>;
+  /** Number of the last journal event whose effects are in the database. */
+  setCursor(sequence: number): Promise<void>;
+  /** How far the evidence log was exported to a destination: entries, and size of the newest checkpoint there. */
+  setExport(destination: string, origin: string, entries: number, checkpoint: number): Promise<void>;
+}
+
+/** The database, as the jobs see it. `store/log-store.ts` fits. Every method rejects with StoreError while the database is away. */
+export interface LogStore {
+  write<T>(work: (log: LogWriter) => Promise<T>): Promise<T>;
+  cursor(): Promise<number>;
+  head(origin: string): Promise<ChainHead | undefined>;
+  /** Entries from `from` (inclusive) in order of index, at most `limit`. */
+  entries(origin: string, from: number, limit: number): Promise<readonly EntryRow[]>;
+  recording(id: string): Promise<RecordingRow | undefined>;
+  recordingsInState(state: RecordingState): Promise<readonly RecordingRow[]>;
+  files(recording: string): Promise<readonly FileRow[]>;
+  deliveries(recording: string): Promise<readonly DeliveryRow[]>;
+  /** Deliveries not yet done, oldest first. */
+  openDeliveries(): Promise<readonly DeliveryRow[]>;
+  intents(): Promise<readonly SealIntent[]>;
+  newestCheckpoint(origin: string): Promise<CheckpointRow | undefined>;
+  /** Checkpoints larger than `afterSize`, in order of size. */
+  checkpoints(origin: string, afterSize: number): Promise<readonly CheckpointRow[]>;
+  exportState(destination: string, origin: string): Promise<{ readonly entries: number; readonly checkpoint: number }>;
+}
+
+/** A journal event with its number; numbers are contiguous from 1 over the life of the data directory. */
+export interface NumberedEvent {
+  readonly sequence: number;
+  readonly event: RecorderEvent;
+}
+
+/** The durable queue between recorder and database; `store/journal.ts` fits. */
+export interface JournalReader {
+  /** Events after `sequence`, in order, at most `limit`; includes those of earlier runs. */
+  after(sequence: number, limit: number): Promise<readonly NumberedEvent[]>;
+  /** Called (without arguments) whenever new events are on disk. */
+  onAppend(listener: () => void): void;
+  /** Events up to `sequence` are in the database; their files may be removed. */
+  forget(sequence: number): Promise<void>;
+}
+
+/** Files of ended recordings; `store/spool.ts` fits. */
+export interface SealFiles {
+  /** SHA-256 of a whole file and of its part from `audioOffset`, both hex, read once from disk. */
+  digest(path: string, audioOffset: number): Promise<{ readonly bytes: number; readonly sha256: string; readonly audioSha256: string }>;
+  /** Creates a file once: whole or not at all, fsynced; equal bytes there are fine, other bytes are an error. */
+  createOnce(recording: string, name: string, bytes: Uint8Array): Promise<void>;
+  /** Renames a finished working file to its final name; fine when that already happened. */
+  finish(from: string, recording: string, name: string): Promise<void>;
+  /** fsync of the recording's folder. */
+  sync(recording: string): Promise<void>;
+  /** Absolute path of a finished file. */
+  path(recording: string, name: string): string;
+  /** Removes the folder of a recording that is delivered everywhere. */
+  discard(recording: string): Promise<void>;
+}

@@ -1,0 +1,158 @@
+/**
+ * What a recorder asks of the media threads and what it gets back. Plain data only: it crosses a thread boundary.
+ * Positions and lengths are samples at `CLOCK_RATE` counted from `startedAt`; times are epoch milliseconds.
+ */
+
+/** G.711's clock (RFC 3551 §4.5.14), the clock of every timeline so far. */
+export const CLOCK_RATE = 8000;
+
+/** Where a line's audio goes: caller left, callee right; everything else gets a mono file of its own. */
+export type LineRole = 'caller' | 'callee' | 'mixed' | 'extra';
+
+/** One payload number that the SDP answer accepted on a line. */
+export interface PayloadFormat {
+  readonly payloadType: number;
+  /** Upper case, for example `PCMA`, `TELEPHONE-EVENT`, `CN`. */
+  readonly encoding: string;
+  readonly clockRate: number;
+}
+
+export interface CaptureLine {
+  /** Index of the m-line in the SDP. */
+  readonly line: number;
+  readonly role: LineRole;
+  readonly formats: readonly PayloadFormat[];
+  /** False while the client pauses the line (`a=inactive`): packets are counted, not recorded. */
+  readonly active: boolean;
+}
+
+export interface CaptureRequest {
+  /** The recording's id; names the capture in every later call. */
+  readonly id: string;
+  /** Existing folder of this recording in the spool; the audio files are made in it. */
+  readonly folder: string;
+  /** Address to bind the ports to, `0.0.0.0` or `::` or a local address. */
+  readonly bind: string;
+  readonly lines: readonly CaptureLine[];
+}
+
+export interface OpenedLine {
+  readonly line: number;
+  /** Even UDP port that already receives; the odd one above is kept free for RTCP (RFC 3550 §11). */
+  readonly port: number;
+}
+
+export interface OpenedCapture {
+  /** Position 0 of the timeline. */
+  readonly startedAt: number;
+  readonly lines: readonly OpenedLine[];
+}
+
+/** Lines missing here stay as they are; lines with a new index get a port; nothing is ever taken away. */
+export interface CaptureChange {
+  readonly id: string;
+  readonly lines: readonly CaptureLine[];
+  /** When the change took effect; pauses are noted with this time. */
+  readonly at: number;
+}
+
+/** A span of one leg in which nothing was recorded. */
+export interface Gap {
+  /** Samples from the start, first missing one and first present one again. */
+  readonly from: number;
+  readonly to: number;
+  /** `lost`: sequence numbers are missing; `silent`: the sender paused; `paused`: the client said so in SDP. */
+  readonly cause: 'lost' | 'silent' | 'paused';
+  readonly packets: number;
+}
+
+export interface LegStatistics {
+  readonly line: number;
+  readonly role: LineRole;
+  /** Encodings heard as audio, in order of first use, for example `['PCMA']`. */
+  readonly codecs: readonly string[];
+  /** In order of first packet, 8 hex digits each. */
+  readonly ssrcs: readonly string[];
+  /** `address:port` of the first packet, and of every further source in order. */
+  readonly sources: readonly string[];
+  /** Position of the first recorded sample, undefined when nothing was recorded. */
+  readonly firstSample: number | undefined;
+  readonly expected: number;
+  /** Distinct packets that arrived, whether recorded or not. */
+  readonly received: number;
+  readonly lost: number;
+  /** Arrived more than the reordering window behind; not recorded. */
+  readonly late: number;
+  readonly duplicate: number;
+  readonly reordered: number;
+  /** Arrived while paused; counted, not recorded. */
+  readonly whilePaused: number;
+  /** Not RTP, unknown payload number, or more than fits: counted, not recorded. */
+  readonly rejected: number;
+  readonly telephoneEvents: number;
+  readonly comfortNoise: number;
+  /** Octets of audio written. */
+  readonly octets: number;
+  /** Interarrival jitter (RFC 3550 §6.4.1) in milliseconds: last and largest value. */
+  readonly jitter: number;
+  readonly jitterMax: number;
+  /** In order of time; at most `GAP_LIMIT` listed, `gapCount` counts all. */
+  readonly gaps: readonly Gap[];
+  readonly gapCount: number;
+}
+
+/** How many gaps a leg lists one by one. */
+export const GAP_LIMIT = 200;
+
+/** One finished audio file. Every file of a recording starts at position 0. */
+export interface CapturedFile {
+  /** Absolute path; still has its working name ending in `.part`. */
+  readonly path: string;
+  /** '' for the only or main file, else what follows the recording's name: `caller`, `callee`, `line3`. */
+  readonly suffix: string;
+  readonly codec: 'PCMA' | 'PCMU';
+  /** m-line index per channel, left first. */
+  readonly channelLines: readonly number[];
+  readonly channelRoles: readonly LineRole[];
+  readonly samples: number;
+  readonly bytes: number;
+  /** SHA-256 of the audio octets, kept while they were written (evidence.md 1.1 no. 13); hex. */
+  readonly audioSha256: string;
+  /** Where the audio octets start in the file. */
+  readonly audioOffset: number;
+}
+
+export interface CaptureResult {
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** Empty when no audio arrived at all. */
+  readonly files: readonly CapturedFile[];
+  readonly legs: readonly LegStatistics[];
+}
+
+/** Totals over all captures of this process, for metrics. */
+export interface MediaTotals {
+  readonly captures: number;
+  readonly packets: number;
+  readonly octets: number;
+  readonly lost: number;
+  readonly late: number;
+  readonly rejected: number;
+  /** CPU seconds the media threads used. */
+  readonly cpuSeconds: number;
+}
+
+/** The media side as the recorder sees it; implemented in-process and by worker threads. */
+export interface MediaHost {
+  /** Ports are bound and receiving when this resolves. Rejects with MediaError NO_PORTS, DISK, BAD_REQUEST. */
+  open(request: CaptureRequest): Promise<OpenedCapture>;
+  /** Applies a re-offer without losing a packet. Returns the ports of all lines. */
+  change(change: CaptureChange): Promise<OpenedCapture>;
+  /** Takes in what arrived until `at` (and a short linger), closes ports and files, fsyncs. */
+  close(id: string, at: number): Promise<CaptureResult>;
+  totals(): Promise<MediaTotals>;
+  /** Called when a running capture can no longer write (disk full, I/O error). The capture goes on receiving. */
+  onFailure(listener: (id: string, error: Error) => void): void;
+  /** Ends the threads; captures still open are closed first. May be called twice. */
+  stop(): Promise<void>;
+}

@@ -1,0 +1,46 @@
+import type { CallDescription } from '../siprec/description.ts';
+import type { SessionOffer } from '../siprec/sdp.ts';
+import type { CallFacts, EndReason } from './events.ts';
+
+/** A SIPREC INVITE after parsing: all the recorder needs to decide and to start. */
+export interface OfferedCall {
+  readonly facts: CallFacts;
+  readonly offer: SessionOffer;
+  readonly description: CallDescription;
+  /** Local address the request came in on; family decides how ports are bound. */
+  readonly localAddress: string;
+}
+
+/** Port per m-line index; lines without one are answered with port 0 (RFC 3264 §6). */
+export type LinePorts = ReadonlyMap<number, number>;
+
+/** One accepted call, as the dialog layer holds it. Methods never throw; what fails is noted in the log. */
+export interface RecordingCall {
+  readonly id: string;
+  readonly ports: LinePorts;
+  /** A later offer of the same dialog: pause, resume, new ports of the peer, new lines. Returns the ports to answer with. */
+  reoffer(offer: SessionOffer, description: CallDescription): Promise<LinePorts>;
+  /** Metadata without SDP. */
+  describe(description: CallDescription): void;
+  /** A step for the log, for example `acknowledged`. */
+  note(step: string, detail?: string): void;
+  /** Ends the recording; later calls do nothing. Resolves when the files are closed and the end is journalled. */
+  end(reason: EndReason): Promise<void>;
+}
+
+export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
+
+/** What the SIP application needs from the recorder. `recorder/recorder.ts` fits. */
+export interface CallRecorder {
+  /** Whether a call offered now would be recorded; OPTIONS answers with the same (UAS-18). */
+  readiness(): Readiness;
+  /** Opens ports and files. Throws RecorderError with code NOT_READY, NO_PORTS, DISK. */
+  accept(call: OfferedCall): Promise<RecordingCall>;
+  /** States that a call was turned away, for the evidence log (every call offered ends in exactly one entry). */
+  refuse(refusal: {
+    readonly reason: string;
+    readonly detail: string;
+    readonly trunk?: string;
+    readonly callId?: string;
+  }): void;
+}

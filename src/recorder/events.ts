@@ -1,0 +1,81 @@
+import type { CaptureResult } from '../media/capture.ts';
+import type { CallDescription } from '../siprec/description.ts';
+
+/** What is known about a call from its signalling, fixed when it is offered. */
+export interface CallFacts {
+  readonly callId: string;
+  readonly trunk: string;
+  readonly transport: string;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** The client's User-Agent, Server or Organization header. */
+  readonly pbxSoftware?: string;
+}
+
+export type EndReason = 'bye' | 'cancelled' | 'no-ack' | 'shutdown' | 'crash' | 'replaced';
+
+/** evidence.md 1.4: how a recording ended, as the log states it. */
+export type RecordingStatus = 'complete' | 'interrupted' | 'recovered' | 'partial';
+
+/** Why a call gave no recording. */
+export type FailReason = 'no-rtp' | 'disk' | 'crash' | 'cancelled';
+
+interface Stamped {
+  /** Epoch milliseconds. */
+  readonly at: number;
+}
+
+/** A call was accepted; its recording exists from here on. */
+export interface OpenedEvent extends Stamped {
+  readonly type: 'opened';
+  readonly recording: string;
+  /** Position 0 of the audio, epoch milliseconds. */
+  readonly startedAt: number;
+  readonly facts: CallFacts;
+  readonly description: CallDescription;
+}
+
+/** The metadata said something new. */
+export interface DescribedEvent extends Stamped {
+  readonly type: 'described';
+  readonly recording: string;
+  readonly description: CallDescription;
+}
+
+/** A step worth a line in the log: answered, acknowledged, re-offered, paused, resumed, warning. */
+export interface NotedEvent extends Stamped {
+  readonly type: 'noted';
+  readonly recording: string;
+  readonly step: string;
+  readonly detail?: string;
+}
+
+/** Files are closed and complete; sealing can start. */
+export interface EndedEvent extends Stamped {
+  readonly type: 'ended';
+  readonly recording: string;
+  readonly reason: EndReason;
+  readonly status: RecordingStatus;
+  readonly capture: CaptureResult;
+}
+
+/** The call gave no usable recording. */
+export interface FailedEvent extends Stamped {
+  readonly type: 'failed';
+  readonly recording: string;
+  readonly reason: FailReason;
+  readonly detail: string;
+}
+
+/** A call offered to us that was not accepted. */
+export interface RefusedEvent extends Stamped {
+  readonly type: 'refused';
+  /** SIP status sent, or an internal word. */
+  readonly reason: string;
+  readonly trunk?: string;
+  readonly callId?: string;
+  readonly detail: string;
+}
+
+/** Everything the recorder states, in order. It is durable in the journal before anything else happens with it. */
+export type RecorderEvent = OpenedEvent | DescribedEvent | NotedEvent | EndedEvent | FailedEvent | RefusedEvent;

@@ -1,0 +1,19 @@
+import type { RecorderEvent } from './events.ts';
+
+/** Where the recorder states what happened; `store/journal.ts` fits. */
+export interface EventJournal {
+  /** Resolves when the event is on disk (fdatasync). Order of calls is kept. Rejects when the disk refuses. */
+  append(event: RecorderEvent): Promise<void>;
+  /** False after a write failed, until one succeeds again. */
+  readonly writable: boolean;
+}
+
+/** Folders for running recordings; `store/spool.ts` fits. */
+export interface RecordingFolders {
+  /** Makes and returns the absolute folder of a recording. */
+  create(recording: string): Promise<string>;
+  /** Removes a folder that holds nothing worth keeping. */
+  discard(recording: string): Promise<void>;
+  /** Free bytes on the spool's file system, from a recent measurement; never blocks. */
+  freeBytes(): number;
+}
