@@ -116,6 +116,8 @@ export interface CheckpointRow {
 export interface LogWriter {
   /** Fails when index or prev is taken (UNIQUE), which makes a fork by a second process impossible. Also moves the head. */
   appendEntry(entry: EntryRow, head: ChainHead): Promise<void>;
+  /** Index of the recording's `open` entry, seen inside this transaction. Rejects with StoreError when there is none. */
+  openIndexOf(id: string): Promise<number>;
   openRecording(row: Omit<RecordingRow, 'state'>): Promise<void>;
   describeRecording(id: string, description: CallDescription): Promise<void>;
   endRecording(

@@ -14,6 +14,8 @@ export interface RecordingFolders {
   create(recording: string): Promise<string>;
   /** Removes a folder that holds nothing worth keeping. */
   discard(recording: string): Promise<void>;
+  /** Absolute paths of the working audio files (`*.part`) of a recording; empty when there are none. */
+  parts(recording: string): Promise<readonly string[]>;
   /** Free bytes on the spool's file system, from a recent measurement; never blocks. */
   freeBytes(): number;
 }

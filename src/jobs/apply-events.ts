@@ -1,0 +1,182 @@
+import type { RecorderEvent } from '../recorder/events.ts';
+import type { Chain, ChainTurn } from './chain.ts';
+import type { JournalReader, LogStore, LogWriter, NumberedEvent } from './ports.ts';
+
+export interface ApplyDeps {
+  readonly journal: JournalReader;
+  readonly store: LogStore;
+  readonly chain: Chain;
+  /** A recording ended and is in the log: it can be sealed. Must not throw. */
+  readonly onEnded: (recording: string) => void;
+  readonly log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void;
+}
+
+/** Events taken into one transaction. */
+const BATCH = 100;
+/** Milliseconds between tries while the database is away. */
+const RETRY = 1000;
+
+/**
+ * Carries what the recorder stated from the journal into the database and the evidence log, in order, each event once: its
+ * effects and its number are written in one transaction. While the database is away the journal grows and nothing waits for it.
+ */
+export class EventApplier {
+  readonly #deps: ApplyDeps;
+  #running: Promise<void> | undefined;
+  #again = false;
+  #stopped = false;
+  #retry: NodeJS.Timeout | undefined;
+  #idle: (() => void)[] = [];
+  #applied = 0;
+
+  constructor(deps: ApplyDeps) {
+    this.#deps = deps;
+    deps.journal.onAppend(() => {
+      this.wake();
+    });
+  }
+
+  /** Number of the last event in the database. */
+  get applied(): number {
+    return this.#applied;
+  }
+
+  wake(): void {
+    this.#again = true;
+    if (this.#stopped || this.#running !== undefined || this.#retry !== undefined) return;
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined;
+      if (this.#again) this.wake();
+    });
+  }
+
+  /** Resolves when every event appended before the call is in the database. */
+  settled(): Promise<void> {
+    const done = new Promise<void>((resolve) => this.#idle.push(resolve));
+    this.wake();
+    return done;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#retry);
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (!this.#stopped) {
+        this.#again = false;
+        const waiting = this.#idle;
+        this.#applied = await this.#deps.store.cursor();
+        const events = await this.#deps.journal.after(this.#applied, BATCH);
+        if (events.length === 0) {
+          this.#idle = this.#idle.filter((resolve) => !waiting.includes(resolve));
+          for (const resolve of waiting) resolve();
+          return;
+        }
+        await this.#apply(events);
+      }
+    } catch (error) {
+      this.#deps.log('warn', 'the log cannot take events now, they stay in the journal', { error: String(error) });
+      this.#retryLater();
+    }
+  }
+
+  #retryLater(): void {
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      this.wake();
+    }, RETRY);
+    this.#retry.unref();
+  }
+
+  async #apply(events: readonly NumberedEvent[]): Promise<void> {
+    const last = events.at(-1)?.sequence ?? 0;
+    await this.#deps.chain.exclusively(async (turn) => {
+      await this.#deps.store.write(async (log) => {
+        for (const { event } of events) await applyEvent(event, log, turn);
+        await log.setCursor(last);
+      });
+      turn.commit();
+    });
+    this.#applied = last;
+    for (const { event } of events) if (event.type === 'ended') this.#deps.onEnded(event.recording);
+    await this.#deps.journal.forget(last);
+  }
+}
+
+async function applyEvent(event: RecorderEvent, log: LogWriter, turn: ChainTurn): Promise<void> {
+  switch (event.type) {
+    case 'opened':
+      return applyOpened(event, log, turn);
+    case 'described':
+      await log.describeRecording(event.recording, event.description);
+      return log.addStep({ recording: event.recording, at: event.at, step: 'described', outcome: 'ok' });
+    case 'noted':
+      return log.addStep({
+        recording: event.recording,
+        at: event.at,
+        step: event.step,
+        outcome: event.step.endsWith('failed') ? 'error' : 'ok',
+        ...(event.detail === undefined ? {} : { detail: event.detail }),
+      });
+    case 'ended':
+      await log.endRecording(event.recording, event);
+      return log.addStep({
+        recording: event.recording,
+        at: event.at,
+        step: 'ended',
+        outcome: event.status === 'complete' ? 'ok' : 'warning',
+        detail: `${event.reason}, ${event.status}`,
+      });
+    case 'failed':
+      return applyFailed(event, log, turn);
+    case 'refused':
+      return applyRefused(event, log, turn);
+    default:
+      return event satisfies never;
+  }
+}
+
+async function applyOpened(
+  event: Extract<RecorderEvent, { type: 'opened' }>,
+  log: LogWriter,
+  turn: ChainTurn,
+): Promise<void> {
+  const { entry, headAfter } = turn.prepare({ type: 'open', rec: event.recording, policy: 'all' }, event.recording);
+  await log.openRecording({
+    id: event.recording,
+    facts: event.facts,
+    description: event.description,
+    openedAt: event.at,
+    startedAt: event.startedAt,
+    openIndex: entry.index,
+  });
+  await log.appendEntry(entry, headAfter);
+  await log.addStep({ recording: event.recording, at: event.at, step: 'opened', outcome: 'ok' });
+}
+
+async function applyFailed(
+  event: Extract<RecorderEvent, { type: 'failed' }>,
+  log: LogWriter,
+  turn: ChainTurn,
+): Promise<void> {
+  const { recording, at, reason, detail } = event;
+  const open = await log.openIndexOf(recording);
+  const { entry, headAfter } = turn.prepare({ type: 'failed', rec: recording, open, reason }, recording);
+  await log.appendEntry(entry, headAfter);
+  await log.failRecording(recording, { at, reason, entryIndex: entry.index });
+  await log.addStep({ recording, at, step: 'failed', outcome: 'error', detail: `${reason}: ${detail}` });
+}
+
+async function applyRefused(
+  event: Extract<RecorderEvent, { type: 'refused' }>,
+  log: LogWriter,
+  turn: ChainTurn,
+): Promise<void> {
+  const { entry, headAfter } = turn.prepare({ type: 'refused', reason: event.reason, count: 1, window: 0 });
+  await log.appendEntry(entry, headAfter);
+  const who = [event.trunk, event.callId].filter((part) => part !== undefined).join(' ');
+  await log.addStep({ at: event.at, step: 'refused', outcome: 'warning', detail: `${event.reason} ${event.detail} ${who}`.trim() });
+}

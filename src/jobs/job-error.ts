@@ -1,0 +1,12 @@
+export type JobErrorCode = 'FILES_CHANGED' | 'NOT_ENDED' | 'UNKNOWN_RECORDING' | 'UNKNOWN_DESTINATION';
+
+/** A job cannot do its work. FILES_CHANGED is the one a person must look at. */
+export class JobError extends Error {
+  override readonly name = 'JobError';
+  readonly code: JobErrorCode;
+
+  constructor(code: JobErrorCode, detail: string, options?: ErrorOptions) {
+    super(`${code}: ${detail}`, options);
+    this.code = code;
+  }
+}

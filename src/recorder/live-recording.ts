@@ -1,0 +1,188 @@
+import type { CaptureLine, CaptureResult, MediaHost, OpenedCapture } from '../media/capture.ts';
+import type { CallDescription } from '../siprec/description.ts';
+import type { SessionOffer } from '../siprec/sdp.ts';
+import type { LinePorts, RecordingCall } from './call.ts';
+import { captureLines } from './capture-lines.ts';
+import type { EndReason, RecorderEvent } from './events.ts';
+import type { EventJournal, RecordingFolders } from './ports.ts';
+import { recoverCapture } from './recover.ts';
+import { initialState, next, statusOf, type SessionState } from './session-state.ts';
+
+export interface LiveDeps {
+  readonly media: MediaHost;
+  readonly journal: EventJournal;
+  readonly folders: RecordingFolders;
+  readonly now: () => number;
+  readonly log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void;
+}
+
+/** One accepted call while it is being recorded. Owns its capture; `end` closes it, once. */
+export class LiveRecording implements RecordingCall {
+  readonly id: string;
+  readonly #deps: LiveDeps;
+  readonly #folder: string;
+  readonly #startedAt: number;
+  readonly #onEnded: (id: string) => void;
+  #state: SessionState = initialState;
+  #ports: LinePorts;
+  #lines: readonly CaptureLine[];
+  #description: CallDescription;
+  /** Changes and the end run one after the other, whatever order their answers take. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #ended: Promise<void> | undefined;
+
+  constructor(
+    deps: LiveDeps,
+    opened: {
+      readonly id: string;
+      readonly folder: string;
+      readonly capture: OpenedCapture;
+      readonly lines: readonly CaptureLine[];
+      readonly description: CallDescription;
+      readonly onEnded: (id: string) => void;
+    },
+  ) {
+    this.#deps = deps;
+    this.id = opened.id;
+    this.#folder = opened.folder;
+    this.#startedAt = opened.capture.startedAt;
+    this.#ports = portsOf(opened.capture);
+    this.#lines = opened.lines;
+    this.#description = opened.description;
+    this.#onEnded = opened.onEnded;
+  }
+
+  get ports(): LinePorts {
+    return this.#ports;
+  }
+
+  reoffer(offer: SessionOffer, description: CallDescription): Promise<LinePorts> {
+    return this.#inTurn(async () => {
+      if (this.#state.name === 'ending') return this.#ports;
+      const lines = this.#keepRoles(captureLines(offer, description));
+      const at = this.#deps.now();
+      this.describe(description);
+      try {
+        this.#ports = portsOf(await this.#deps.media.change({ id: this.id, lines, at }));
+        this.#noteActivity(lines, at);
+        this.#lines = lines;
+      } catch (error) {
+        this.note('re-offer-failed', messageOf(error));
+      }
+      return this.#ports;
+    });
+  }
+
+  describe(description: CallDescription): void {
+    if (this.#state.name === 'ending' || JSON.stringify(description) === JSON.stringify(this.#description)) return;
+    this.#description = description;
+    this.#publish({ type: 'described', recording: this.id, at: this.#deps.now(), description });
+  }
+
+  note(step: string, detail?: string): void {
+    this.#publish({
+      type: 'noted',
+      recording: this.id,
+      at: this.#deps.now(),
+      step,
+      ...(detail === undefined ? {} : { detail }),
+    });
+  }
+
+  /** The media side can no longer write for this call; it goes on receiving. */
+  writeFailed(error: Error): void {
+    this.#state = next(this.#state, { type: 'write-failed' });
+    this.note('write-failed', error.message);
+  }
+
+  end(reason: EndReason): Promise<void> {
+    if (this.#ended === undefined) {
+      const at = this.#deps.now();
+      this.#state = next(this.#state, { type: 'hung-up', reason });
+      this.#ended = this.#inTurn(() => this.#finish(reason, at)).finally(() => {
+        this.#onEnded(this.id);
+      });
+    }
+    return this.#ended;
+  }
+
+  async #finish(reason: EndReason, at: number): Promise<void> {
+    const capture = await this.#closeCapture(at);
+    const event = endOf({ recording: this.id, reason, at: this.#deps.now(), damaged: this.#state.damaged }, capture);
+    try {
+      await this.#deps.journal.append(event);
+    } catch (error) {
+      // The audio stays in the spool and the next start takes it up again: the opened event is there, its end is not.
+      this.#deps.log('error', 'the end of a recording could not be journalled', {
+        recording: this.id,
+        error: messageOf(error),
+      });
+      return;
+    }
+    if (event.type === 'failed') await this.#deps.folders.discard(this.id).catch(() => undefined);
+  }
+
+  async #closeCapture(at: number): Promise<CaptureResult> {
+    try {
+      return await this.#deps.media.close(this.id, at);
+    } catch (error) {
+      this.#state = next(this.#state, { type: 'write-failed' });
+      this.#deps.log('error', 'capture lost, taking what is on disk', { recording: this.id, error: messageOf(error) });
+      const parts = await this.#deps.folders.parts(this.id).catch(() => []);
+      return recoverCapture(parts, this.#startedAt);
+    }
+  }
+
+  /** A line keeps the channel it started with: the files already have it. */
+  #keepRoles(lines: readonly CaptureLine[]): readonly CaptureLine[] {
+    return lines.map((line) => {
+      const before = this.#lines.find((known) => known.line === line.line);
+      return before === undefined ? line : { ...line, role: before.role };
+    });
+  }
+
+  #noteActivity(lines: readonly CaptureLine[], at: number): void {
+    const paused = lines.length > 0 && lines.every((line) => !line.active);
+    const before = this.#state;
+    this.#state = next(before, { type: 're-offered', paused });
+    if (this.#state === before) return;
+    this.#publish({ type: 'noted', recording: this.id, at, step: paused ? 'paused' : 'resumed' });
+  }
+
+  #publish(event: RecorderEvent): void {
+    this.#deps.journal.append(event).catch((error: unknown) => {
+      this.#deps.log('error', 'an event could not be journalled', { event: event.type, error: messageOf(error) });
+    });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work, work);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+/** What the log will state about the end: a recording, or a failure when no audio ever came. */
+export function endOf(
+  end: { readonly recording: string; readonly reason: EndReason; readonly at: number; readonly damaged: boolean },
+  capture: CaptureResult,
+): RecorderEvent {
+  const { recording, reason, at } = end;
+  if (capture.files.length > 0)
+    return { type: 'ended', recording, at, reason, status: statusOf(reason, end.damaged), capture };
+  if (end.damaged) return { type: 'failed', recording, at, reason: 'disk', detail: 'audio could not be written' };
+  if (reason === 'cancelled')
+    return { type: 'failed', recording, at, reason: 'cancelled', detail: 'cancelled before any audio' };
+  if (reason === 'crash') return { type: 'failed', recording, at, reason: 'crash', detail: 'no audio found on disk' };
+  return { type: 'failed', recording, at, reason: 'no-rtp', detail: describeSilence(capture) };
+}
+
+function describeSilence(capture: CaptureResult): string {
+  const received = capture.legs.reduce((sum, leg) => sum + leg.received + leg.rejected, 0);
+  return received === 0 ? 'no packet arrived' : `${received} packets arrived, none with audio to record`;
+}
+
+const portsOf = (capture: OpenedCapture): LinePorts => new Map(capture.lines.map(({ line, port }) => [line, port]));
+
+const messageOf = (error: unknown): string =>
+  (error as { readonly message?: string } | null)?.message ?? String(error);

@@ -1,0 +1,143 @@
+import type { CaptureLine, MediaHost, OpenedCapture } from '../media/capture.ts';
+import type { CallRecorder, OfferedCall, Readiness } from './call.ts';
+import { captureLines } from './capture-lines.ts';
+import type { EventJournal, RecordingFolders } from './ports.ts';
+import { LiveRecording, type LiveDeps } from './live-recording.ts';
+import { RecorderError } from './recorder-error.ts';
+import { newRecordingId } from './recording-id.ts';
+
+/** How long an answer waits for the journal: evidence.md 1.4 allows the `open` entry up to a second after the 200. */
+const JOURNAL_PATIENCE = 200;
+
+export interface RecorderOptions extends LiveDeps {
+  readonly media: MediaHost;
+  readonly journal: EventJournal;
+  readonly folders: RecordingFolders;
+  /** Below this much free space in the spool new calls are turned away. */
+  readonly minFreeBytes: number;
+}
+
+/** All live recordings of this process. */
+export class Recorder implements CallRecorder {
+  readonly #options: RecorderOptions;
+  readonly #live = new Map<string, LiveRecording>();
+  #draining = false;
+  #counts = { accepted: 0, refused: 0 };
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+    options.media.onFailure((id, error) => {
+      this.#live.get(id)?.writeFailed(error);
+    });
+  }
+
+  get liveCount(): number {
+    return this.#live.size;
+  }
+
+  /** Calls accepted and refused since the start, for metrics. */
+  get counts(): { readonly accepted: number; readonly refused: number } {
+    return this.#counts;
+  }
+
+  isLive(recording: string): boolean {
+    return this.#live.has(recording);
+  }
+
+  readiness(): Readiness {
+    if (this.#draining) return { ready: false, reason: 'shutting down' };
+    if (!this.#options.journal.writable) return { ready: false, reason: 'journal not writable' };
+    if (this.#options.folders.freeBytes() < this.#options.minFreeBytes)
+      return { ready: false, reason: 'spool disk nearly full' };
+    return { ready: true };
+  }
+
+  async accept(call: OfferedCall): Promise<LiveRecording> {
+    const readiness = this.readiness();
+    if (!readiness.ready) throw new RecorderError('NOT_READY', readiness.reason);
+    const id = newRecordingId(this.#options.now());
+    const lines = captureLines(call.offer, call.description);
+    const folder = await this.#createFolder(id);
+    const capture = await this.#openCapture({ id, folder, lines, localAddress: call.localAddress });
+    await this.#journalOpening(id, call, capture);
+    const recording = new LiveRecording(this.#options, {
+      id,
+      folder,
+      capture,
+      lines,
+      description: call.description,
+      onEnded: (ended) => this.#live.delete(ended),
+    });
+    this.#live.set(id, recording);
+    this.#counts = { ...this.#counts, accepted: this.#counts.accepted + 1 };
+    return recording;
+  }
+
+  refuse(refusal: Parameters<CallRecorder['refuse']>[0]): void {
+    this.#counts = { ...this.#counts, refused: this.#counts.refused + 1 };
+    this.#options.journal
+      .append({ type: 'refused', at: this.#options.now(), ...refusal })
+      .catch((error: unknown) => {
+        this.#options.log('error', 'a refusal could not be journalled', { error: String(error) });
+      });
+  }
+
+  /** From now on nothing is ready: INVITE and OPTIONS get 503. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  /** Ends every live recording and waits until their files are closed. */
+  async endAll(): Promise<void> {
+    this.drain();
+    await Promise.all([...this.#live.values()].map((recording) => recording.end('shutdown')));
+  }
+
+  async #createFolder(id: string): Promise<string> {
+    try {
+      return await this.#options.folders.create(id);
+    } catch (error) {
+      throw new RecorderError('DISK', 'the spool folder could not be made', { cause: error });
+    }
+  }
+
+  async #openCapture(request: {
+    readonly id: string;
+    readonly folder: string;
+    readonly lines: readonly CaptureLine[];
+    readonly localAddress: string;
+  }): Promise<OpenedCapture> {
+    const { id, folder, lines } = request;
+    const bind = request.localAddress.includes(':') ? '::' : '0.0.0.0';
+    try {
+      return await this.#options.media.open({ id, folder, bind, lines });
+    } catch (error) {
+      await this.#options.folders.discard(id).catch(() => undefined);
+      const code = (error as { readonly code?: string }).code;
+      const known = code === 'NO_PORTS' || code === 'DISK' ? code : 'MEDIA';
+      throw new RecorderError(known, 'the media side could not open', { cause: error });
+    }
+  }
+
+  /** The recording is stated before the client hears 200; a slow disk delays that by no more than the patience. */
+  async #journalOpening(id: string, call: OfferedCall, capture: OpenedCapture): Promise<void> {
+    const appended = this.#options.journal.append({
+      type: 'opened',
+      at: this.#options.now(),
+      recording: id,
+      startedAt: capture.startedAt,
+      facts: call.facts,
+      description: call.description,
+    });
+    try {
+      await Promise.race([appended, new Promise<void>((resolve) => setTimeout(resolve, JOURNAL_PATIENCE).unref())]);
+      appended.catch((error: unknown) => {
+        this.#options.log('error', 'an opening could not be journalled', { recording: id, error: String(error) });
+      });
+    } catch (error) {
+      await this.#options.media.close(id, this.#options.now()).catch(() => undefined);
+      await this.#options.folders.discard(id).catch(() => undefined);
+      throw new RecorderError('DISK', 'the journal refused the opening', { cause: error });
+    }
+  }
+}
