@@ -19,10 +19,27 @@ export interface ReceiverSocket {
   readonly port: number;
   /** `address:port` (`[v6]:port`) of the sender of the datagram now in the sink; only valid inside the sink. */
   sourceAddress(): string;
+  /**
+   * Datagrams the kernel dropped because this socket's buffer was full: lost by us, not by the network. Exact after
+   * `drain()`, else as of the last datagram. Undefined where the receiver cannot tell (`dgram`).
+   */
+  readonly overruns?: number | undefined;
   /** Resolves when everything the kernel had for this socket at the time of the call went through the sink. */
   drain(): Promise<void>;
   /** May be called twice. Nothing reaches the sink afterwards. */
   close(): void;
+}
+
+/** What went wrong at the sockets of a receiver, counted since it was made; closed sockets included. */
+export interface ReceiverFaults {
+  /** Longer than a slot; delivered with what fits. */
+  readonly truncated: number;
+  /** Reads that failed for another reason than an empty queue. */
+  readonly socketErrors: number;
+  /** Sum of `overruns`. */
+  readonly overruns: number;
+  /** A sink threw although it must not. */
+  readonly sinkErrors: number;
 }
 
 /** A way of getting datagrams out of the kernel: `dgram` (always there) and `batch` (recvmmsg through koffi). */
