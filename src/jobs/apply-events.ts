@@ -92,19 +92,46 @@ export class EventApplier {
   }
 
   async #apply(events: readonly NumberedEvent[]): Promise<void> {
+    try {
+      await this.#write(events);
+    } catch (error) {
+      if (isAway(error)) throw error;
+      for (const event of events) await this.#applyAlone(event);
+    }
     const last = events.at(-1)?.sequence ?? 0;
-    await this.#deps.chain.exclusively(async (turn) => {
-      await this.#deps.store.write(async (log) => {
-        for (const { event } of events) await applyEvent(event, log, turn);
-        await log.setCursor(last);
-      });
-      turn.commit();
-    });
     this.#applied = last;
     for (const { event } of events) if (event.type === 'ended') this.#deps.onEnded(event.recording);
     await this.#deps.journal.forget(last);
   }
+
+  async #write(events: readonly NumberedEvent[]): Promise<void> {
+    await this.#deps.chain.exclusively(async (turn) => {
+      await this.#deps.store.write(async (log) => {
+        for (const { event } of events) await applyEvent(event, log, turn);
+        await log.setCursor(events.at(-1)?.sequence ?? 0);
+      });
+      turn.commit();
+    });
+  }
+
+  /** One event that the database will never take must not hold up those behind it; it is kept in the steps, whole. */
+  async #applyAlone(numbered: NumberedEvent): Promise<void> {
+    try {
+      await this.#write([numbered]);
+    } catch (error) {
+      if (isAway(error)) throw error;
+      const detail = JSON.stringify({ event: numbered.event, error: String(error) });
+      this.#deps.log('error', 'an event contradicts the log and was set aside', { detail });
+      await this.#deps.store.write(async (log) => {
+        await log.addStep({ at: numbered.event.at, step: 'event-set-aside', outcome: 'error', detail });
+        await log.setCursor(numbered.sequence);
+      });
+    }
+  }
 }
+
+/** The database is away or busy: the same write will succeed later. */
+const isAway = (error: unknown): boolean => (error as { readonly code?: string } | null)?.code === 'UNAVAILABLE';
 
 async function applyEvent(event: RecorderEvent, log: LogWriter, turn: ChainTurn): Promise<void> {
   switch (event.type) {

@@ -1,4 +1,4 @@
-import { entryHash, formatEntry, type EntryBody, type EntryHeader } from '../evidence/entry.ts';
+import { entryHash, formatEntry, type EntryBody } from '../evidence/entry.ts';
 import { appendLeaf, leafHash } from '../evidence/merkle.ts';
 import type { ChainHead, EntryRow } from './ports.ts';
 
@@ -18,10 +18,10 @@ const NO_PREVIOUS = '0'.repeat(64);
 export interface ChainTurn {
   /** The head after everything prepared in this turn. */
   readonly head: ChainHead;
+  /** The clock at the beginning of the turn; every entry of the turn reads it anew. */
+  readonly reading: ClockReading;
   /** Puts one entry behind the head. It counts once the transaction that stores it has succeeded and `commit` was called. */
   prepare(body: EntryBody, recording?: string): { readonly entry: EntryRow; readonly headAfter: ChainHead };
-  /** Takes over an entry that was prepared before a crash, byte for byte. */
-  adopt(headAfter: ChainHead): void;
   /** Names the newest sealed recording, for `Previous-…` of the next. */
   setLastRecording(last: NonNullable<ChainHead['lastRecording']>): ChainHead;
   /** The database has it: later turns build on it. */
@@ -30,18 +30,18 @@ export interface ChainTurn {
 
 /**
  * The only place that numbers entries of the evidence log. Turns are serialised in this process; UNIQUE(origin, index) and
- * UNIQUE(origin, prev) in the database make a second process fail (evidence.md 1.7).
+ * UNIQUE(origin, prev) in the database make a second process fail (evidence.md 1.7). After a turn that failed, the next one
+ * first asks the database where the chain really stands: a transaction may have succeeded although its answer was lost.
  */
 export class Chain {
-  readonly #key: string;
-  readonly #clock: () => ClockReading;
+  readonly #options: ChainOptions;
   #head: ChainHead;
+  #unsure = false;
   #tail: Promise<unknown> = Promise.resolve();
 
-  constructor(options: { readonly head: ChainHead; readonly key: string; readonly clock: () => ClockReading }) {
-    this.#head = options.head;
-    this.#key = options.key;
-    this.#clock = options.clock;
+  constructor(head: ChainHead, options: ChainOptions) {
+    this.#head = head;
+    this.#options = options;
   }
 
   /** The committed head. */
@@ -55,35 +55,30 @@ export class Chain {
 
   /** Runs `work` when everybody before is through. What it prepared but did not commit is forgotten. */
   exclusively<T>(work: (turn: ChainTurn) => Promise<T>): Promise<T> {
-    const run = this.#tail.then(() => work(this.#turn()));
+    const run = this.#tail.then(() => this.#alone(work));
     this.#tail = run.catch(() => undefined);
     return run;
   }
 
+  async #alone<T>(work: (turn: ChainTurn) => Promise<T>): Promise<T> {
+    if (this.#unsure) this.#head = await this.#options.resume();
+    this.#unsure = true;
+    const result = await work(this.#turn());
+    this.#unsure = false;
+    return result;
+  }
+
   #turn(): ChainTurn {
     let head = this.#head;
-    const prepare = (body: EntryBody, recording?: string): { entry: EntryRow; headAfter: ChainHead } => {
-      const header: EntryHeader = {
-        origin: head.origin,
-        index: head.size,
-        prev: head.prev,
-        ...this.#clock(),
-        key: this.#key,
-      };
-      const bytes = formatEntry(header, body);
-      const hash = entryHash(bytes);
-      const { origin, index, prev } = header;
-      const entry = { origin, index, prev, hash, type: body.type, bytes };
-      head = { ...head, size: index + 1, prev: hash, frontier: appendLeaf(head.frontier, index, leafHash(bytes)) };
-      return { entry: recording === undefined ? entry : { ...entry, recording }, headAfter: head };
-    };
     return {
       get head() {
         return head;
       },
-      prepare,
-      adopt: (headAfter) => {
+      reading: this.#options.clock(),
+      prepare: (body, recording) => {
+        const { entry, headAfter } = this.#entryAfter(head, body);
         head = headAfter;
+        return { entry: recording === undefined ? entry : { ...entry, recording }, headAfter };
       },
       setLastRecording: (lastRecording) => {
         head = { ...head, lastRecording };
@@ -94,6 +89,24 @@ export class Chain {
       },
     };
   }
+
+  #entryAfter(head: ChainHead, body: EntryBody): { entry: EntryRow; headAfter: ChainHead } {
+    const { origin, size: index, prev } = head;
+    const bytes = formatEntry({ origin, index, prev, ...this.#options.clock(), key: this.#options.key }, body);
+    const hash = entryHash(bytes);
+    return {
+      entry: { origin, index, prev, hash, type: body.type, bytes },
+      headAfter: { ...head, size: index + 1, prev: hash, frontier: appendLeaf(head.frontier, index, leafHash(bytes)) },
+    };
+  }
+}
+
+export interface ChainOptions {
+  /** SPKI SHA-256 of the signing key, hex; every entry names it. */
+  readonly key: string;
+  readonly clock: () => ClockReading;
+  /** Finishes seals that were interrupted and returns the head as the database has it. */
+  readonly resume: () => Promise<ChainHead>;
 }
 
 /** The head of a log that has no entry yet. */

@@ -1,4 +1,4 @@
-export type JobErrorCode = 'FILES_CHANGED' | 'NOT_ENDED' | 'UNKNOWN_RECORDING' | 'UNKNOWN_DESTINATION';
+export type JobErrorCode = 'FILES_CHANGED' | 'CHAIN_MOVED' | 'NOT_ENDED' | 'UNKNOWN_RECORDING' | 'UNKNOWN_DESTINATION';
 
 /** A job cannot do its work. FILES_CHANGED is the one a person must look at. */
 export class JobError extends Error {

@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# Brings a fresh clone to the point where it can run: bootstrap.sh start [options of the recorder] | test [options of jest] | prepare
+# Installs what is missing where it may (root, or sudo without a password, on Debian and Ubuntu); otherwise says what to install.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+readonly mode=${1:?"usage: bootstrap.sh start|test|prepare [options]"}
+shift
+readonly minimum=20.17.0
+
+say() { printf 'sealtape: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 1; }
+
+# Runs a long step with its output in a file; shows that it lives, and the end of the output when it fails.
+step() {
+  local what=$1 log status=0
+  shift
+  log=$(mktemp -t sealtape-bootstrap.XXXXXX)
+  if [ -t 2 ]; then
+    "$@" >"$log" 2>&1 </dev/null &
+    local child=$! started=$SECONDS
+    while kill -0 "$child" 2>/dev/null; do
+      printf '\rsealtape: %s (%d s) ' "$what" $((SECONDS - started)) >&2
+      sleep 0.5
+    done
+    wait "$child" || status=$?
+    printf '\rsealtape: %s (%d s)\n' "$what" $((SECONDS - started)) >&2
+  else
+    say "$what"
+    "$@" >"$log" 2>&1 </dev/null || status=$?
+  fi
+  if [ "$status" -ne 0 ]; then
+    tail -n 25 "$log" >&2
+    say "failed: $what (whole output: $log)"
+    return "$status"
+  fi
+  rm -f "$log"
+}
+
+check_node() {
+  command -v node >/dev/null || fail "Node.js $minimum or newer is needed, none was found"
+  node -e '
+    const want = process.argv[1].split(".").map(Number), have = process.versions.node.split(".").map(Number);
+    const at = want.findIndex((part, i) => part !== have[i]);
+    process.exit(at === -1 || have[at] > want[at] ? 0 : 1)' "$minimum" ||
+    fail "Node.js $minimum or newer is needed, this is $(node --version)"
+}
+
+# Words to put before apt-get, or failure where packages cannot be installed from here.
+privilege() {
+  command -v apt-get >/dev/null || return 1
+  if [ "$(id -u)" = 0 ]; then return 0; fi
+  command -v sudo >/dev/null && sudo -n true 2>/dev/null && echo "sudo -n"
+}
+
+# install_packages PACKAGE...: Debian packages, or one line that says what is missing.
+install_packages() {
+  local words
+  words=$(privilege) || fail "please install: $* (for example: sudo apt-get install $*)"
+  step "installing $*" sh -c "$words apt-get update -qq && DEBIAN_FRONTEND=noninteractive $words apt-get install -y -qq --no-install-recommends $*"
+}
+
+# need COMMAND PACKAGE ...: pairs; installs the packages whose command is missing.
+need() {
+  local missing=()
+  while [ $# -gt 0 ]; do
+    command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || ls /usr/lib/postgresql/*/bin/"$1" >/dev/null 2>&1 || missing+=("$2")
+    shift 2
+  done
+  [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
+}
+
+install_modules() {
+  [ node_modules/.package-lock.json -nt package-lock.json ] && return
+  if ! step "installing npm packages, about a minute" npm ci --no-audit --no-fund; then
+    # No ready-made binary of sqlite3 for this platform, or none in reach: it is compiled, which takes compilers.
+    need python3 python3 make make g++ g++
+    step "installing npm packages again, with compilers" npm ci --no-audit --no-fund
+  fi
+  node -e 'require("sqlite3")' 2>/dev/null || {
+    need python3 python3 make make g++ g++
+    step "compiling sqlite3" npm rebuild sqlite3
+  }
+  touch node_modules/.package-lock.json
+}
+
+build() {
+  if [ -e dist/.built ] && [ -z "$(find src verify-cli package.json tsconfig.json tsconfig.build.json -newer dist/.built -print -quit)" ]; then return; fi
+  # Files of sources that are gone must not linger.
+  rm -rf dist
+  step "building" node node_modules/typescript/bin/tsc -p tsconfig.build.json
+  chmod +x dist/src/cli.js dist/verify-cli/main.js
+  touch dist/.built
+}
+
+check_node
+case $mode in
+  start)
+    need redis-server redis-server
+    install_modules
+    build
+    exec node dist/src/main.js "$@"
+    ;;
+  test)
+    need redis-server redis-server sipp sip-tester sox sox ffprobe ffmpeg espeak-ng espeak-ng \
+      initdb postgresql openssl openssl shasum perl busybox busybox dash dash shellcheck shellcheck
+    install_modules
+    build
+    exec node --experimental-vm-modules --disable-warning=ExperimentalWarning node_modules/jest/bin/jest.js "$@"
+    ;;
+  prepare)
+    need redis-server redis-server
+    install_modules
+    build
+    ;;
+  *) fail "unknown mode $mode: start, test or prepare" ;;
+esac

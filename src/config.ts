@@ -1,0 +1,190 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { dirname, resolve } from 'node:path';
+import { parse, YAMLParseError } from 'yaml';
+import { z } from 'zod';
+
+/** The configuration cannot be used. `message` names every fault with its place. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly code: 'NOT_READABLE' | 'NOT_YAML' | 'INVALID';
+
+  constructor(code: 'NOT_READABLE' | 'NOT_YAML' | 'INVALID', message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, { error: 'not a name (small letters, digits, dashes)' });
+const port = z.int().min(1).max(65535);
+
+const network = z.string().refine(isNetwork, { error: 'not a network (address or address/prefix)' });
+
+const listenUrl = z.string().refine(isListenUrl, { error: 'not udp://address:port or tcp://address:port' });
+
+const Trunk = z.strictObject({
+  name,
+  from: z.array(network).min(1),
+  mode: z.enum(['compat', 'strict']).default('compat'),
+});
+
+const Sip = z
+  .strictObject({
+    listen: z.array(listenUrl).min(1).optional(),
+    drachtio: z.strictObject({ host: z.string().min(1), port, secret: z.string().min(1) }).optional(),
+  })
+  .refine((sip) => sip.listen === undefined || sip.drachtio === undefined, {
+    error: 'listen and drachtio exclude each other',
+  })
+  .transform((sip) =>
+    sip.drachtio === undefined
+      ? { listen: sip.listen ?? ['udp://0.0.0.0:5060', 'tcp://0.0.0.0:5060'], drachtio: undefined }
+      : { listen: [], drachtio: sip.drachtio },
+  );
+
+const Media = z.strictObject({
+  ports: z.string().refine(isPortRange, { error: 'not a range of at least two ports such as "20000-29999"' }).default('20000-29999'),
+  address: z.union([z.ipv4(), z.ipv6()], { error: 'not an address' }).optional(),
+  threads: z.int().min(1).max(64).default(1),
+  receiver: z.enum(['auto', 'batch', 'dgram']).default('auto'),
+});
+
+const Database = z
+  .strictObject({
+    client: z.enum(['sqlite', 'pg']).default('sqlite'),
+    connection: z.union([z.string().min(1), z.record(z.string(), z.unknown())]).optional(),
+  })
+  .refine((database) => database.client === 'sqlite' || database.connection !== undefined, {
+    error: 'client pg needs a connection',
+    path: ['connection'],
+  })
+  .refine((database) => database.client === 'pg' || database.connection === undefined, {
+    error: 'goes with client: pg only',
+    path: ['connection'],
+  });
+
+const PathDestination = z.strictObject({
+  name,
+  kind: z.literal('path'),
+  root: z.string().min(1),
+  folder: z.string().default('{yyyy}/{MM}/{dd}'),
+});
+
+const schema = z.strictObject({
+  dataDir: z.string().min(1).default('./data'),
+  installation: name.default('local'),
+  domain: z.string().regex(/^[a-z0-9.-]+$/, { error: 'not a domain name' }).default('localhost'),
+  node: name.default('rec01'),
+  sip: Sip.prefault({}),
+  trunks: z.array(Trunk).default([{ name: 'loopback', from: ['127.0.0.0/8', '::1/128'], mode: 'compat' }]),
+  media: Media.prefault({}),
+  web: z
+    .strictObject({ listen: z.string().refine(isHostPort, { error: 'not address:port' }).default('127.0.0.1:8080') })
+    .prefault({}),
+  redis: z.strictObject({ url: z.url({ protocol: /^rediss?$/, error: 'not a redis:// address' }).optional() }).prefault({}),
+  database: Database.prefault({}),
+  timeZone: z.string().refine(isTimeZone, { error: 'not a time zone such as UTC or Europe/Berlin' }).default('UTC'),
+  destinations: z.array(PathDestination).optional(),
+  evidence: z.strictObject({ checkpointSeconds: z.int().min(1).max(300).default(300) }).prefault({}),
+  spool: z.strictObject({ minFreeMegabytes: z.int().min(0).default(500) }).prefault({}),
+  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
+});
+
+type Parsed = z.infer<typeof schema>;
+export type DestinationConfig = z.infer<typeof PathDestination>;
+export type Config = Readonly<Omit<Parsed, 'destinations'> & { destinations: readonly DestinationConfig[] }>;
+
+/**
+ * Reads and checks a configuration file; without one the defaults hold. Relative paths are taken from the file's folder, or from
+ * `base` without a file.
+ *
+ * @throws ConfigError naming every fault with its path in the file.
+ */
+export function loadConfig(file: string | undefined, base: string): Config {
+  const raw = file === undefined ? {} : readYaml(file);
+  return parseConfig(raw, { source: file ?? 'defaults', folder: file === undefined ? base : dirname(resolve(file)) });
+}
+
+/** Checks an already parsed configuration; see `loadConfig`. */
+export function parseConfig(raw: unknown, from: { readonly source: string; readonly folder: string }): Config {
+  const result = schema.safeParse(raw ?? {});
+  if (!result.success) throw new ConfigError('INVALID', faults(from.source, result.error.issues));
+  const parsed = result.data;
+  const dataDir = resolve(from.folder, parsed.dataDir);
+  const archive: DestinationConfig = {
+    name: 'archive',
+    kind: 'path',
+    root: resolve(dataDir, 'archive'),
+    folder: '{yyyy}/{MM}/{dd}',
+  };
+  const destinations = (parsed.destinations ?? [archive]).map((destination) => ({
+    ...destination,
+    root: resolve(from.folder, destination.root),
+  }));
+  assertUnique(from.source, 'trunks', parsed.trunks);
+  assertUnique(from.source, 'destinations', destinations);
+  return Object.freeze({ ...parsed, dataDir, destinations });
+}
+
+function readYaml(file: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    const why = existsSync(file) ? (error as Error).message : 'there is no such file';
+    throw new ConfigError('NOT_READABLE', `${file}: ${why}`, { cause: error });
+  }
+  try {
+    return parse(text) as unknown;
+  } catch (error) {
+    if (!(error instanceof YAMLParseError)) throw error;
+    throw new ConfigError('NOT_YAML', `${file}: ${error.message}`, { cause: error });
+  }
+}
+
+function faults(source: string, issues: readonly z.core.$ZodIssue[]): string {
+  const lines = issues.map((issue) => {
+    const place = issue.path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('');
+    return `  ${place === '' ? 'file' : place.replace(/^\./, '')}: ${issue.message}`;
+  });
+  return [`${source} is not a valid configuration:`, ...lines].join('\n');
+}
+
+function assertUnique(source: string, key: string, items: readonly { readonly name: string }[]): void {
+  const names = items.map((item) => item.name);
+  const twice = names.find((each, index) => names.indexOf(each) !== index);
+  if (twice !== undefined)
+    throw new ConfigError('INVALID', `${source} is not a valid configuration:\n  ${key}: the name ${twice} is used twice`);
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  if (prefix === undefined) return true;
+  return /^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128);
+}
+
+function isListenUrl(text: string): boolean {
+  const match = /^(?:udp|tcp):\/\/(?:\[([^\]]+)\]|([^:/[\]]+)):(\d{1,5})$/.exec(text);
+  if (match === null) return false;
+  const [, six, four, digits] = match;
+  return isIP(six ?? four ?? '') === (six === undefined ? 4 : 6) && Number(digits) <= 65535;
+}
+
+function isHostPort(text: string): boolean {
+  return isListenUrl(`tcp://${text}`);
+}
+
+function isPortRange(text: string): boolean {
+  const [, first, last] = /^(\d{1,5})-(\d{1,5})$/.exec(text) ?? [];
+  return Number(first) >= 1024 && Number(last) <= 65535 && Number(last) > Number(first);
+}
+
+function isTimeZone(text: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,113 @@
+import { Queue, Worker, type Job, type JobsOptions } from 'bullmq';
+import { Redis } from 'ioredis';
+
+/** Where Redis is; a socket path for our own child. */
+export type RedisTarget = { readonly path: string } | { readonly url: string };
+
+export interface QueueNames {
+  readonly seal: string;
+  readonly upload: string;
+}
+
+export interface QueueHandlers {
+  readonly seal: (job: { readonly recording: string }) => Promise<void>;
+  readonly upload: (
+    job: { readonly recording: string; readonly destination: string },
+    signal: AbortSignal,
+  ) => Promise<void>;
+}
+
+export interface JobQueues {
+  readonly queues: readonly Queue[];
+  /** Asks for a job; asking again while it waits or runs does nothing. Rejects while Redis is away. */
+  request(queue: 'seal' | 'upload', id: string, data: object): Promise<void>;
+  connected(): boolean;
+  onConnected(listener: () => void): void;
+  close(): Promise<void>;
+}
+
+export interface QueueOptions {
+  readonly redis: RedisTarget;
+  /** Separates installations that share a Redis, and nodes that have their own spool (architecture.md decision 5). */
+  readonly prefix: string;
+  readonly handlers: QueueHandlers;
+  readonly uploadConcurrency: number;
+  readonly log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void;
+}
+
+/** Quick tries over some minutes; after that the reconciler asks again every hour. */
+const JOB_OPTIONS: JobsOptions = {
+  attempts: 8,
+  backoff: { type: 'exponential', delay: 1000 },
+  removeOnComplete: { count: 200 },
+  removeOnFail: { count: 1000 },
+};
+
+/** Opens the queues and starts their workers. Redis may be away: then nothing is requested and nothing runs until it is back. */
+export function openQueues(options: QueueOptions): JobQueues {
+  const { prefix, log } = options;
+  const commands = connect(options.redis, { enableOfflineQueue: false, maxRetriesPerRequest: 1 });
+  const listeners: (() => void)[] = [];
+  commands.on('ready', () => {
+    for (const listener of listeners) listener();
+  });
+  // Every BullMQ object must have a listener: an unheard 'error' ends the process.
+  const quiet = (error: Error): void => {
+    log('warn', 'redis', { error: error.message });
+  };
+  commands.on('error', quiet);
+  const abort = new AbortController();
+  const seal = new Queue('seal', { connection: commands, prefix, defaultJobOptions: JOB_OPTIONS });
+  const upload = new Queue('upload', { connection: commands, prefix, defaultJobOptions: JOB_OPTIONS });
+  const blocking = [1, 2].map(() => connect(options.redis, { maxRetriesPerRequest: null }));
+  const worker = (name: string, run: (job: Job) => Promise<void>, concurrency: number): Worker =>
+    new Worker(name, run, { connection: blocking[name === 'seal' ? 0 : 1] as Redis, prefix, concurrency });
+  const workers = [
+    worker('seal', (job) => options.handlers.seal(job.data as { recording: string }), 2),
+    worker(
+      'upload',
+      (job) => options.handlers.upload(job.data as { recording: string; destination: string }, abort.signal),
+      options.uploadConcurrency,
+    ),
+  ];
+  for (const each of blocking) each.on('error', quiet);
+  for (const each of [seal, upload]) each.on('error', quiet);
+  for (const each of workers) each.on('error', quiet);
+  for (const each of workers) each.on('failed', (job, error) => {
+    log('warn', `${each.name} failed`, { job: job?.id, attempt: job?.attemptsMade, error: error.message });
+  });
+  return {
+    queues: [seal, upload],
+    request: (queue, id, data) => requestJob(queue === 'seal' ? seal : upload, id, data),
+    connected: () => commands.status === 'ready',
+    onConnected: (listener) => {
+      listeners.push(listener);
+    },
+    close: async () => {
+      abort.abort();
+      const away = commands.status !== 'ready';
+      await Promise.allSettled(workers.map((each) => each.close(away)));
+      await Promise.allSettled([seal.close(), upload.close()]);
+      for (const each of [commands, ...blocking]) each.disconnect();
+    },
+  };
+}
+
+/** A job that gave up or vanished half-way is asked for anew; one that waits or runs is left alone. */
+async function requestJob(queue: Queue, id: string, data: object): Promise<void> {
+  const known = (await queue.getJob(id)) as Job | undefined;
+  if (known !== undefined) {
+    const state = await known.getState();
+    if (state !== 'completed' && state !== 'failed' && state !== 'unknown') return;
+    await known.remove();
+  }
+  await queue.add(queue.name, data, { jobId: id });
+}
+
+const connect = (
+  target: RedisTarget,
+  options: { readonly enableOfflineQueue?: boolean; readonly maxRetriesPerRequest: number | null },
+): Redis => {
+  const common = { ...options, retryStrategy: (times: number) => Math.min(50 * 2 ** Math.min(times, 6), 2000) };
+  return 'path' in target ? new Redis({ path: target.path, ...common }) : new Redis(target.url, common);
+};

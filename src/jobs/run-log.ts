@@ -1,0 +1,55 @@
+import type { Signer } from '../evidence/signature.ts';
+import { certificateFingerprint } from '../evidence/signature.ts';
+import type { Chain } from './chain.ts';
+import type { LogStore } from './ports.ts';
+
+export interface RunLogDeps {
+  readonly store: LogStore;
+  readonly chain: Chain;
+  readonly signer: Signer;
+  readonly installation: string;
+  readonly productVersion: string;
+  /** Hash of what decides which calls are recorded, hex. */
+  readonly policyHash: string;
+  /** When the process before this one was last known to be alive, epoch milliseconds. */
+  readonly lastAlive: number | undefined;
+  readonly now: () => number;
+}
+
+/** First entry of a run: genesis of a new log, or the outage since the run before (evidence.md 1.4). */
+export async function beginRun(deps: RunLogDeps): Promise<void> {
+  const { chain, store } = deps;
+  const newest = chain.head.size === 0 ? undefined : (await store.entries(chain.origin, chain.head.size - 1, 1))[0];
+  await chain.exclusively(async (turn) => {
+    const { entry, headAfter } = turn.prepare(
+      newest === undefined
+        ? {
+            type: 'genesis',
+            installation: deps.installation,
+            productVersion: deps.productVersion,
+            policyHash: deps.policyHash,
+            cert: certificateFingerprint(deps.signer.certificatePem),
+            predecessor: '-',
+            reason: 'new',
+          }
+        : {
+            type: 'outage',
+            from: new Date(deps.lastAlive ?? deps.now()).toISOString(),
+            to: new Date(deps.now()).toISOString(),
+            cause: newest.type === 'close' ? 'stop' : 'crash',
+            clean: newest.type === 'close',
+          },
+    );
+    await store.write((log) => log.appendEntry(entry, headAfter));
+    turn.commit();
+  });
+}
+
+/** Last entry of an orderly run. */
+export async function endRun(deps: Pick<RunLogDeps, 'store' | 'chain'>): Promise<void> {
+  await deps.chain.exclusively(async (turn) => {
+    const { entry, headAfter } = turn.prepare({ type: 'close', nextOrigin: '-' });
+    await deps.store.write((log) => log.appendEntry(entry, headAfter));
+    turn.commit();
+  });
+}

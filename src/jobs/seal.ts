@@ -1,0 +1,179 @@
+import { createHash } from 'node:crypto';
+import { formatHashFile } from '../evidence/hash-file.ts';
+import type { Signer } from '../evidence/signature.ts';
+import type { CapturedFile } from '../media/capture.ts';
+import type { Chain, ChainTurn } from './chain.ts';
+import { JobError } from './job-error.ts';
+import { describeRecording, nameOf, type Installation } from './recording-info.ts';
+import type { ChainHead, FileRow, LogStore, RecordingRow, SealFiles, SealIntent } from './ports.ts';
+
+export interface SealDeps {
+  readonly store: LogStore;
+  readonly chain: Chain;
+  readonly signer: Signer;
+  readonly files: SealFiles;
+  readonly installation: Installation;
+  /** Names of the destinations that every recording goes to. */
+  readonly destinations: readonly string[];
+  readonly now: () => number;
+  /** Test hook: called between the steps of a seal with the step's name. */
+  readonly atStep?: (step: SealStep) => Promise<void> | void;
+}
+
+export type SealStep = 'digested' | 'signed' | 'intent' | 'texts' | 'audio' | 'logged';
+
+interface DigestedAudio {
+  readonly file: CapturedFile;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/**
+ * Seals one ended recording (evidence.md 1.7): hashes what is on disk and compares it with what was hashed while recording, then,
+ * alone in the chain, decides every byte, signs, states the intent, places the files and writes the entry. Repeating it is
+ * harmless at every point; a sealed recording is left alone.
+ */
+export async function seal(recording: string, deps: SealDeps): Promise<void> {
+  const row = await deps.store.recording(recording);
+  if (row === undefined) throw new JobError('UNKNOWN_RECORDING', recording);
+  if (row.state === 'sealed' || row.state === 'delivered') return;
+  if (row.state !== 'ended' || row.capture === undefined) throw new JobError('NOT_ENDED', recording);
+  const audio = await Promise.all(row.capture.files.map((file) => digestAudio(file, deps)));
+  await deps.atStep?.('digested');
+  await deps.chain.exclusively(async (turn) => {
+    // An interrupted try of this very seal may have been finished at the beginning of this turn.
+    if ((await deps.store.recording(recording))?.state !== 'ended') return;
+    const intent = await decide(row, audio, turn, deps);
+    await deps.store.write((log) => log.putIntent(intent));
+    await deps.atStep?.('intent');
+    await place(intent, deps);
+    turn.commit();
+    await deps.atStep?.('logged');
+  });
+}
+
+/**
+ * The chain's head as the database has it, after finishing every seal that was interrupted: same index, same bytes, same
+ * signature (evidence.md 1.7). Undefined when the log has no entry yet.
+ */
+export async function resumeChain(
+  origin: string,
+  deps: Pick<SealDeps, 'store' | 'files' | 'destinations' | 'now'>,
+): Promise<ChainHead | undefined> {
+  let head = await deps.store.head(origin);
+  const intents = [...(await deps.store.intents())].sort((a, b) => a.entry.index - b.entry.index);
+  for (const intent of intents) {
+    if (head?.size !== intent.entry.index || head.prev !== intent.entry.prev)
+      throw new JobError('CHAIN_MOVED', `the log went past the interrupted seal of ${intent.recording}`);
+    await place(intent, deps);
+    head = intent.headAfter;
+  }
+  return head;
+}
+
+/** The audio as it is on disk must be the audio as it was heard. */
+async function digestAudio(file: CapturedFile, deps: SealDeps): Promise<DigestedAudio> {
+  const digest = await deps.files.digest(file.path, file.audioOffset);
+  if (digest.audioSha256 !== file.audioSha256)
+    throw new JobError('FILES_CHANGED', `${file.path} is not what was recorded: its audio hashes differ`);
+  return { file, bytes: digest.bytes, sha256: digest.sha256 };
+}
+
+async function decide(
+  row: RecordingRow,
+  audio: readonly DigestedAudio[],
+  turn: ChainTurn,
+  deps: SealDeps,
+): Promise<SealIntent> {
+  const fileName = nameOf(row, deps.installation);
+  const before = turn.head;
+  const named = audio.map((part) => ({ ...part, name: audioName(fileName, part.file) }));
+  const info = describeRecording(row, {
+    installation: deps.installation,
+    fileName,
+    audio: named.map(({ name, file, bytes }) => ({ name, file, bytes })),
+    head: before,
+    key: deps.signer.key,
+    clock: turn.reading.clock,
+  });
+  const infoName = `${fileName}_info.txt`;
+  const hashes = formatHashFile([
+    ...named.map(({ name, sha256 }) => ({ name, sha256 })),
+    { name: infoName, sha256: sha256(info) },
+  ]);
+  const signature = await deps.signer.sign(hashes);
+  await deps.atStep?.('signed');
+  const { entry } = turn.prepare(
+    {
+      type: 'recording',
+      rec: row.id,
+      open: row.openIndex ?? 0,
+      status: row.status ?? 'complete',
+      hash: sha256(hashes),
+      sig: sha256(signature),
+      retain: 'none',
+    },
+    row.id,
+  );
+  const headAfter = turn.setLastRecording({ fileName, index: entry.index, signature: signature.toString('base64') });
+  return {
+    recording: row.id,
+    entry,
+    headAfter,
+    fileName,
+    texts: [
+      { name: infoName, kind: 'info', bytes: info },
+      { name: `${fileName}_hash.txt`, kind: 'hash', bytes: hashes },
+      { name: `${fileName}_hash.SHA256withRSA.sig`, kind: 'signature', bytes: signature },
+    ],
+    audio: named.map(({ name, file, bytes, sha256: digest }) => ({ from: file.path, name, bytes, sha256: digest })),
+    at: deps.now(),
+  };
+}
+
+/** Places the decided bytes and logs them; each step may already have happened. */
+async function place(
+  intent: SealIntent,
+  deps: Pick<SealDeps, 'store' | 'files' | 'destinations' | 'now' | 'atStep'>,
+): Promise<void> {
+  for (const { name, bytes } of intent.texts) await deps.files.createOnce(intent.recording, name, bytes);
+  await deps.atStep?.('texts');
+  for (const { from, name } of intent.audio) await deps.files.finish(from, intent.recording, name);
+  await deps.files.sync(intent.recording);
+  await deps.atStep?.('audio');
+  await deps.store.write(async (log) => {
+    await log.appendEntry(intent.entry, intent.headAfter);
+    await log.sealRecording(intent.recording, {
+      at: intent.at,
+      fileName: intent.fileName,
+      entryIndex: intent.entry.index,
+      files: filesOf(intent),
+      destinations: deps.destinations,
+    });
+    await log.addStep({ recording: intent.recording, at: deps.now(), step: 'sealed', outcome: 'ok' });
+    await log.dropIntent(intent.recording);
+  });
+}
+
+function filesOf(intent: SealIntent): readonly FileRow[] {
+  const audio = intent.audio.map(({ name, bytes, sha256: digest }) => ({
+    recording: intent.recording,
+    name,
+    kind: 'audio' as const,
+    bytes,
+    sha256: digest,
+  }));
+  const texts = intent.texts.map(({ name, kind, bytes }) => ({
+    recording: intent.recording,
+    name,
+    kind,
+    bytes: bytes.length,
+    sha256: sha256(bytes),
+  }));
+  return [...audio, ...texts];
+}
+
+const audioName = (fileName: string, file: CapturedFile): string =>
+  file.suffix === '' ? `${fileName}.wav` : `${fileName}_${file.suffix}.wav`;
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

@@ -1,0 +1,102 @@
+import { createReadStream } from 'node:fs';
+import { UnrecoverableError } from 'bullmq';
+import { PermanentUploadError, type Destination } from './destination.ts';
+import { exportEvidence, type ExportDeps } from './export-evidence.ts';
+import { JobError } from './job-error.ts';
+import type { DeliveryRow, FileRow, RecordingRow, SealFiles } from './ports.ts';
+
+export interface UploadJob {
+  readonly recording: string;
+  readonly destination: string;
+}
+
+/** The same upload always has the same id, so BullMQ drops duplicates. */
+export const uploadJobId = (job: UploadJob): string => `upload-${job.recording}-${job.destination}`;
+
+export interface UploadDeps extends ExportDeps {
+  readonly destinations: ReadonlyMap<string, Destination>;
+  readonly files: SealFiles;
+  /** Folder of a recording below the destination's root, with `/`; '' for none. */
+  readonly folderOf: (destination: string, row: RecordingRow) => string;
+  readonly now: () => number;
+}
+
+/** destinations.md section 3: the signature last, as the mark that the recording is complete there. */
+const ORDER: readonly FileRow['kind'][] = ['audio', 'info', 'hash', 'signature'];
+
+/**
+ * Copies one sealed recording to one destination and proves each copy, then brings the evidence log there up to date. When it
+ * was the last destination the recording is delivered and its spool folder is removed. Repeating it is harmless.
+ *
+ * @throws UnrecoverableError when only a person can help; the delivery is marked so.
+ */
+export async function upload(job: UploadJob, deps: UploadDeps, signal: AbortSignal): Promise<void> {
+  const { store } = deps;
+  const row = await store.recording(job.recording);
+  const before = (await store.deliveries(job.recording)).find((known) => known.destination === job.destination);
+  if (row === undefined || before === undefined) throw new JobError('UNKNOWN_RECORDING', job.recording);
+  if (before.state === 'delivered') {
+    await finishDelivered(job.recording, deps);
+    return;
+  }
+  try {
+    const destination = deps.destinations.get(job.destination);
+    if (destination === undefined) throw new PermanentUploadError(`no destination named ${job.destination}`);
+    const location = await copyFiles(row, { destination, deps, signal });
+    await exportEvidence(destination, deps, signal);
+    await setDelivery({ ...before, state: 'delivered', permanent: false, location }, deps);
+  } catch (error) {
+    const permanent = error instanceof PermanentUploadError;
+    await setDelivery({ ...before, state: 'failed', permanent, error: messageOf(error) }, deps);
+    if (permanent) throw new UnrecoverableError(messageOf(error));
+    throw error;
+  }
+  await finishDelivered(job.recording, deps);
+}
+
+async function copyFiles(
+  row: RecordingRow,
+  { destination, deps, signal }: { destination: Destination; deps: UploadDeps; signal: AbortSignal },
+): Promise<string> {
+  const folder = deps.folderOf(destination.name, row);
+  const files = await deps.store.files(row.id);
+  let location = '';
+  for (const file of [...files].sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind))) {
+    const from = deps.files.path(row.id, file.name);
+    const copy = await destination.put(
+      {
+        path: folder === '' ? file.name : `${folder}/${file.name}`,
+        size: file.bytes,
+        sha256: file.sha256,
+        open: () => createReadStream(from),
+      },
+      signal,
+    );
+    if (file.kind === 'audio' && location === '') location = copy.location;
+  }
+  return location;
+}
+
+async function setDelivery(row: DeliveryRow, deps: UploadDeps): Promise<void> {
+  const at = deps.now();
+  await deps.store.write(async (log) => {
+    await log.setDelivery({ ...row, attempts: row.attempts + 1, updatedAt: at });
+    await log.addStep({
+      recording: row.recording,
+      at,
+      step: 'upload',
+      outcome: row.state === 'delivered' ? 'ok' : 'error',
+      detail: row.error === undefined ? row.destination : `${row.destination}: ${row.error}`,
+    });
+  });
+}
+
+async function finishDelivered(recording: string, deps: UploadDeps): Promise<void> {
+  const deliveries = await deps.store.deliveries(recording);
+  if (deliveries.some((delivery) => delivery.state !== 'delivered')) return;
+  await deps.store.write((log) => log.setState(recording, 'delivered'));
+  await deps.files.discard(recording);
+}
+
+const messageOf = (error: unknown): string =>
+  (error as { readonly message?: string } | null)?.message ?? String(error);
