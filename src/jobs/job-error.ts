@@ -1,6 +1,6 @@
-export type JobErrorCode = 'FILES_CHANGED' | 'CHAIN_MOVED' | 'NOT_ENDED' | 'UNKNOWN_RECORDING' | 'UNKNOWN_DESTINATION';
+export type JobErrorCode = 'CHAIN_MOVED' | 'NOT_ENDED' | 'UNKNOWN_RECORDING' | 'UNKNOWN_DESTINATION';
 
-/** A job cannot do its work. FILES_CHANGED is the one a person must look at. */
+/** A job cannot do its work. */
 export class JobError extends Error {
   override readonly name = 'JobError';
   readonly code: JobErrorCode;

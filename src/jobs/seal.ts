@@ -26,6 +26,7 @@ interface DigestedAudio {
   readonly file: CapturedFile;
   readonly bytes: number;
   readonly sha256: string;
+  readonly doubts: readonly string[];
 }
 
 /**
@@ -38,6 +39,8 @@ export async function seal(recording: string, deps: SealDeps): Promise<void> {
   if (row === undefined) throw new JobError('UNKNOWN_RECORDING', recording);
   if (row.state === 'sealed' || row.state === 'delivered') return;
   if (row.state !== 'ended' || row.capture === undefined) throw new JobError('NOT_ENDED', recording);
+  // Finishes an earlier try first, if there was one: its files may have their final names already.
+  await deps.chain.exclusively(() => Promise.resolve());
   const audio = await Promise.all(row.capture.files.map((file) => digestAudio(file, deps)));
   await deps.atStep?.('digested');
   await deps.chain.exclusively(async (turn) => {
@@ -71,12 +74,17 @@ export async function resumeChain(
   return head;
 }
 
-/** The audio as it is on disk must be the audio as it was heard. */
+/**
+ * The audio as it is on disk should be the audio as it was heard. Where it is not, the recording is sealed all the same, as
+ * partial and with both hashes stated: a doubtful recording that says so is worth more than none.
+ */
 async function digestAudio(file: CapturedFile, deps: SealDeps): Promise<DigestedAudio> {
   const digest = await deps.files.digest(file.path, file.audioOffset);
-  if (digest.audioSha256 !== file.audioSha256)
-    throw new JobError('FILES_CHANGED', `${file.path} is not what was recorded: its audio hashes differ`);
-  return { file, bytes: digest.bytes, sha256: digest.sha256 };
+  const doubts =
+    digest.audioSha256 === file.audioSha256
+      ? []
+      : [`audio on disk (sha256 ${digest.audioSha256}) is not the audio as heard (sha256 ${file.audioSha256})`];
+  return { file, bytes: digest.bytes, sha256: digest.sha256, doubts };
 }
 
 async function decide(
@@ -88,7 +96,11 @@ async function decide(
   const fileName = nameOf(row, deps.installation);
   const before = turn.head;
   const named = audio.map((part) => ({ ...part, name: audioName(fileName, part.file) }));
+  const doubts = audio.flatMap((part) => part.doubts);
+  const status = doubts.length > 0 ? 'partial' : (row.status ?? 'complete');
   const info = describeRecording(row, {
+    status,
+    doubts,
     installation: deps.installation,
     fileName,
     audio: named.map(({ name, file, bytes }) => ({ name, file, bytes })),
@@ -108,7 +120,7 @@ async function decide(
       type: 'recording',
       rec: row.id,
       open: row.openIndex ?? 0,
-      status: row.status ?? 'complete',
+      status,
       hash: sha256(hashes),
       sig: sha256(signature),
       retain: 'none',
