@@ -1,0 +1,136 @@
+import { parseArgs } from 'node:util';
+import { placeCall, type CallOptions, type CallOutcome, type CallReport, type LegReport } from './call.ts';
+import { ClientError } from './client-error.ts';
+import type { Law } from './g711-encoder.ts';
+import { bracketed, type Transport } from './target.ts';
+import { CALLEE_VOICE, CALLER_VOICE, speakTones } from './tones.ts';
+
+const USAGE = [
+  'sealtape call: places a recorded test call, as a PBX would',
+  '',
+  '  --to sip:HOST[:PORT]     the recording server (sip:127.0.0.1:5060)',
+  '  --seconds N              length of the call (5)',
+  '  --transport udp|tcp      transport of the signalling (udp)',
+  '  --law pcma|pcmu          A-law or mu-law (pcma)',
+  '  --caller NUMBER          number of the caller (+49301234567)',
+  '  --callee NUMBER          number of the callee (+4989555010)',
+  '  --json                   the whole report as JSON',
+];
+
+const MAX_SECONDS = 3600;
+
+interface Command {
+  readonly call: CallOptions;
+  readonly json: boolean;
+}
+
+/**
+ * Runs `sealtape call`. Lines for people, or one JSON document, go to `out`. Returns the exit code: 0 the call was placed and ended,
+ * 1 it was refused or failed, 2 the arguments are wrong.
+ */
+export async function runCallCommand(args: readonly string[], out: (line: string) => void): Promise<number> {
+  let command: Command | undefined;
+  try {
+    command = readArguments(args);
+  } catch (error) {
+    out(`sealtape call: ${(error as Error).message}`);
+    out('try: sealtape call --help');
+    return 2;
+  }
+  if (command === undefined) {
+    USAGE.forEach(out);
+    return 0;
+  }
+  return execute(command, out);
+}
+
+async function execute(command: Command, out: (line: string) => void): Promise<number> {
+  try {
+    const report = await placeCall(command.call);
+    (command.json ? [JSON.stringify(report, null, 2)] : describe(report)).forEach(out);
+    return report.failure === undefined ? 0 : 1;
+  } catch (error) {
+    if (!(error instanceof ClientError)) throw error;
+    if (command.json)
+      out(JSON.stringify({ error: error.code, status: error.status, message: error.message }));
+    else out(`The call failed: ${error.message}`);
+    return error.code === 'BAD_TARGET' ? 2 : 1;
+  }
+}
+
+/** Undefined when help is asked for. Throws on wrong arguments. */
+function readArguments(args: readonly string[]): Command | undefined {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      to: { type: 'string', default: 'sip:127.0.0.1:5060' },
+      seconds: { type: 'string', default: '5' },
+      transport: { type: 'string' },
+      law: { type: 'string', default: 'pcma' },
+      caller: { type: 'string', default: '+49301234567' },
+      callee: { type: 'string', default: '+4989555010' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) return undefined;
+  const seconds = Number(values.seconds);
+  if (!(seconds > 0 && seconds <= MAX_SECONDS))
+    throw new ClientError('BAD_OPTION', `--seconds must be a number above 0, at most ${MAX_SECONDS}`);
+  const law = oneOf<Law>('--law', values.law.toUpperCase(), ['PCMA', 'PCMU']);
+  const transport =
+    values.transport === undefined
+      ? {}
+      : { transport: oneOf<Transport>('--transport', values.transport.toLowerCase(), ['udp', 'tcp']) };
+  return {
+    json: values.json,
+    call: {
+      to: values.to,
+      ...transport,
+      caller: {
+        name: 'Test Caller',
+        number: values.caller,
+        law,
+        audio: speakTones(CALLER_VOICE, seconds, law),
+      },
+      callee: {
+        name: 'Test Callee',
+        number: values.callee,
+        law,
+        audio: speakTones(CALLEE_VOICE, seconds, law),
+      },
+    },
+  };
+}
+
+function oneOf<T extends string>(option: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((candidate) => candidate === value);
+  if (found === undefined)
+    throw new ClientError('BAD_OPTION', `${option} must be one of ${allowed.join(', ').toLowerCase()}`);
+  return found;
+}
+
+const OUTCOME: Readonly<Record<CallOutcome, string>> = {
+  completed: 'completed',
+  cancelled: 'cancelled',
+  'ended-by-server': 'ended by the server',
+  'connection-lost': 'lost',
+};
+
+function describe(report: CallReport): readonly string[] {
+  const { target } = report;
+  const where = `${bracketed(target.host)}:${target.port} over ${target.transport.toUpperCase()}`;
+  const status = report.statusLine.replace(/^SIP\/2\.0 /, '');
+  return [
+    `Called ${where}: ${status} after ${Math.round(report.answerTime)} ms`,
+    `SIP Call-ID ${report.callId}`,
+    ...report.legs.map(describeLeg),
+    `Call ${OUTCOME[report.outcome]}${report.failure === undefined ? '' : `: ${report.failure}`}`,
+  ];
+}
+
+function describeLeg(leg: LegReport): string {
+  const who = `Leg ${leg.label} ${leg.party.number} (${leg.law})`;
+  if (leg.sentTo === undefined) return `${who}: refused by the server`;
+  return `${who}: ${leg.packets} packets, ${leg.octets} octets to ${leg.sentTo}, SHA-256 ${leg.sha256}`;
+}

@@ -1,0 +1,33 @@
+import { encode, type Law } from './g711-encoder.ts';
+
+/** Samples a second of G.711. */
+export const SAMPLE_RATE = 8000;
+
+const TURN_SECONDS = 1.5;
+const SYLLABLES_PER_SECOND = 4;
+const LOUDNESS = 9000;
+
+export interface Voice {
+  /** Hertz; a pure tone can be found again in the recording. */
+  readonly frequency: number;
+  /** 0 speaks in the even turns of 1.5 s, 1 in the odd ones, as two people who talk to each other. */
+  readonly turn: 0 | 1;
+}
+
+export const CALLER_VOICE: Voice = { frequency: 440, turn: 0 };
+export const CALLEE_VOICE: Voice = { frequency: 620, turn: 1 };
+
+/**
+ * Audio for one leg of a test call: a tone in syllables while it is this voice's turn, a quiet tone (-30 dB) in the other's, so
+ * that no packet consists of silence octets and a misplaced one can be told.
+ */
+export function speakTones(voice: Voice, seconds: number, law: Law): Buffer {
+  const samples = new Int16Array(Math.round(seconds * SAMPLE_RATE));
+  for (let index = 0; index < samples.length; index++) {
+    const time = index / SAMPLE_RATE;
+    const speaking = Math.floor(time / TURN_SECONDS) % 2 === voice.turn;
+    const syllable = speaking ? 0.55 - 0.45 * Math.cos(2 * Math.PI * SYLLABLES_PER_SECOND * time) : 0.03;
+    samples[index] = Math.round(LOUDNESS * syllable * Math.sin(2 * Math.PI * voice.frequency * time));
+  }
+  return encode(samples, law);
+}
