@@ -1,0 +1,150 @@
+import { AF_INET, AF_INET6, type Libc, SO_RXQ_OVFL, SO_TIMESTAMPNS, SOL_SOCKET } from './libc.ts';
+
+/** Datagrams one system call takes at most. */
+export const SLOTS = 64;
+/** Room for a datagram; RTP of a 1500-byte network fits. */
+export const SLOT_BYTES = 2048;
+
+/*
+ * struct mmsghdr on 64-bit Linux, in words of 32 bits:
+ *
+ *  0        2           4      6         8          10             12     14    15
+ *  msg_name msg_namelen msg_iov msg_iovlen msg_control msg_controllen flags msg_len padding
+ */
+const HEADER_WORDS = 16;
+const NAME_LENGTH = 2;
+const CONTROL_LENGTH = 10;
+const FLAGS = 12;
+const MESSAGE_LENGTH = 14;
+
+const HEADER_BYTES = HEADER_WORDS * 4;
+const IOVEC_BYTES = 16;
+const NAME_BYTES = 32;
+/** struct sockaddr_in6, the longest name of a UDP sender. */
+const SOCKADDR_BYTES = 28;
+/** 32 bytes of time stamp and 24 of drop counter, and some to spare. */
+const CONTROL_BYTES = 64;
+
+const IOVECS = SLOTS * HEADER_BYTES;
+const NAMES = IOVECS + SLOTS * IOVEC_BYTES;
+const CONTROLS = NAMES + SLOTS * NAME_BYTES;
+const DESCRIPTION_BYTES = CONTROLS + SLOTS * CONTROL_BYTES;
+
+/**
+ * Memory for one `recvmmsg`: 64 slots of data, and the headers that tell the kernel where they are. It is described
+ * once and used again for every read of every socket; what the kernel writes is read back in place.
+ */
+export class BatchSlab {
+  readonly data = Buffer.allocUnsafeSlow(SLOTS * SLOT_BYTES).fill(0);
+  readonly #libc: Libc;
+  readonly #description = Buffer.allocUnsafeSlow(DESCRIPTION_BYTES).fill(0);
+  readonly #words = new Int32Array(this.#description.buffer, 0, DESCRIPTION_BYTES / 4);
+
+  constructor(libc: Libc) {
+    this.#libc = libc;
+    const description = libc.address(this.#description);
+    const data = libc.address(this.data);
+    for (let slot = 0; slot < SLOTS; slot += 1) {
+      const header = slot * HEADER_BYTES;
+      const iovec = IOVECS + slot * IOVEC_BYTES;
+      this.#pointer(header, description + BigInt(NAMES + slot * NAME_BYTES));
+      this.#pointer(header + 16, description + BigInt(iovec));
+      this.#pointer(header + 24, 1n);
+      this.#pointer(header + 32, description + BigInt(CONTROLS + slot * CONTROL_BYTES));
+      this.#pointer(iovec, data + BigInt(slot * SLOT_BYTES));
+      this.#pointer(iovec + 8, BigInt(SLOT_BYTES));
+    }
+    this.#offer(SLOTS);
+  }
+
+  /** Reads up to `SLOTS` datagrams of a socket. Returns how many, or -1 with `errno()` set. */
+  receive(fd: number): number {
+    return this.#libc.receive(fd, this.#description, SLOTS);
+  }
+
+  /** Makes the first `count` slots ready again; the kernel has shortened their lengths to what it wrote. */
+  release(count: number): void {
+    this.#offer(count);
+  }
+
+  length(slot: number): number {
+    return this.#word(slot * HEADER_WORDS + MESSAGE_LENGTH);
+  }
+
+  flags(slot: number): number {
+    return this.#word(slot * HEADER_WORDS + FLAGS);
+  }
+
+  /** Epoch milliseconds at which the kernel took the datagram in, or -1 when it did not say. */
+  arrivedAt(slot: number): number {
+    const time = this.#control(slot, SO_TIMESTAMPNS);
+    if (time < 0) return -1;
+    const seconds = (this.#word(time) >>> 0) + this.#word(time + 1) * 0x1_0000_0000;
+    return seconds * 1000 + this.#word(time + 2) / 1e6;
+  }
+
+  /** Datagrams dropped at the socket before this one was queued; the kernel says so only when there were any. */
+  drops(slot: number): number {
+    const drops = this.#control(slot, SO_RXQ_OVFL);
+    return drops < 0 ? 0 : this.#word(drops) >>> 0;
+  }
+
+  /** Whether the sender of a slot is the one of whom `rememberSource` made this copy. */
+  isSource(slot: number, remembered: Int32Array): boolean {
+    const name = nameWord(slot);
+    if (this.#word(name) !== remembered[0]) return false;
+    if ((this.#word(name) & 0xffff) === AF_INET) return this.#word(name + 1) === remembered[1];
+    for (let word = 2; word < 7; word += 1) if (this.#word(name + word) !== remembered[word]) return false;
+    return true;
+  }
+
+  /** Copies the sender of a slot into seven words. */
+  rememberSource(slot: number, into: Int32Array): void {
+    const name = nameWord(slot);
+    into.set(this.#words.subarray(name, name + 7));
+  }
+
+  /** Address and port of the sender of a slot. */
+  source(slot: number): { readonly address: string; readonly port: number } {
+    const name = NAMES + slot * NAME_BYTES;
+    const port = this.#description.readUInt16BE(name + 2);
+    const family = this.#description.readUInt16LE(name);
+    if (family !== AF_INET6)
+      return { address: this.#libc.addressText(this.#description.subarray(name + 4, name + 8)), port };
+    const address = this.#libc.addressText(this.#description.subarray(name + 8, name + 24));
+    const zone = this.#description.readUInt32LE(name + 24);
+    return { address: zone === 0 ? address : `${address}%${zone}`, port };
+  }
+
+  /** Word at which the data of a control message of a kind begins, or -1. cmsghdr: length (8 bytes), level, type. */
+  #control(slot: number, type: number): number {
+    const end = this.#word(slot * HEADER_WORDS + CONTROL_LENGTH);
+    const start = (CONTROLS + slot * CONTROL_BYTES) / 4;
+    let at = 0;
+    while (at + 16 <= end) {
+      const message = start + at / 4;
+      if (this.#word(message + 2) === SOL_SOCKET && this.#word(message + 3) === type) return message + 4;
+      const length = this.#word(message);
+      if (length < 16) return -1;
+      at += (length + 7) & ~7;
+    }
+    return -1;
+  }
+
+  #word(index: number): number {
+    return this.#words[index] ?? 0;
+  }
+
+  #offer(count: number): void {
+    for (let header = 0; header < count * HEADER_WORDS; header += HEADER_WORDS) {
+      this.#words[header + NAME_LENGTH] = SOCKADDR_BYTES;
+      this.#words[header + CONTROL_LENGTH] = CONTROL_BYTES;
+    }
+  }
+
+  #pointer(offset: number, value: bigint): void {
+    this.#description.writeBigUInt64LE(value, offset);
+  }
+}
+
+const nameWord = (slot: number): number => (NAMES + slot * NAME_BYTES) / 4;

@@ -1,0 +1,170 @@
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { isIPv6 } from 'node:net';
+import { MediaError } from '../media-error.ts';
+import type { Arrival, PacketSink, Receiver, ReceiverFaults, ReceiverSocket } from './receiver.ts';
+import { RECEIVE_BUFFER_BYTES, type ReceiverOptions } from './receiver-options.ts';
+import { formatSource, SourceKeys } from './source-keys.ts';
+
+/** Turns of the event loop a drain waits at most; each takes up to 32 datagrams of a socket. */
+const DRAIN_TURNS = 256;
+
+/** What the sockets of a receiver share. */
+interface Shared {
+  readonly keys: SourceKeys;
+  readonly options: ReceiverOptions;
+  readonly faults: { truncated: number; socketErrors: number; overruns: number; sinkErrors: number };
+}
+
+/** One event per datagram through Node's own sockets: works everywhere, at five times the cost of `batch`. */
+export class DgramReceiver implements Receiver {
+  readonly kind = 'dgram';
+  readonly #shared: Shared;
+  readonly #sockets = new Set<DgramSocket>();
+  #stopped = false;
+
+  constructor(options: ReceiverOptions) {
+    this.#shared = {
+      keys: new SourceKeys(),
+      options,
+      faults: { truncated: 0, socketErrors: 0, overruns: 0, sinkErrors: 0 },
+    };
+  }
+
+  async open(address: string, port: number, sink: PacketSink): Promise<ReceiverSocket> {
+    this.#refuseWhenStopped();
+    const socket = await bind(address, port, this.#shared.options);
+    const opened = new DgramSocket(this.#shared, { socket, sink }, () => this.#sockets.delete(opened));
+    this.#sockets.add(opened);
+    this.#closeWhenStopped(opened);
+    return opened;
+  }
+
+  /** Nothing to do: datagrams announce themselves. */
+  sweep(): void {
+    // Here so that both receivers can be driven alike.
+  }
+
+  faults(): ReceiverFaults {
+    return { ...this.#shared.faults };
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const socket of [...this.#sockets]) socket.close();
+  }
+
+  #refuseWhenStopped(): void {
+    if (this.#stopped) throw new MediaError('STOPPED', 'receiver is stopped');
+  }
+
+  /** The receiver may have been stopped while the port was being bound. */
+  #closeWhenStopped(socket: DgramSocket): void {
+    if (this.#stopped) socket.close();
+    this.#refuseWhenStopped();
+  }
+}
+
+function bind(address: string, port: number, options: ReceiverOptions): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket({
+      type: isIPv6(address) ? 'udp6' : 'udp4',
+      recvBufferSize: options.receiveBuffer ?? RECEIVE_BUFFER_BYTES,
+      // An address is an address: no question to the DNS about a host name.
+      lookup: (host, _options, done) => {
+        done(null, host, isIPv6(host) ? 6 : 4);
+      },
+    });
+    const fail = (error: NodeJS.ErrnoException): void => {
+      socket.close();
+      const code = error.code === 'EADDRINUSE' ? 'PORT_TAKEN' : 'SOCKET';
+      reject(new MediaError(code, `${address} port ${port}: ${error.message}`, { cause: error }));
+    };
+    socket.once('error', fail);
+    socket.bind({ address, port, exclusive: true }, () => {
+      socket.off('error', fail);
+      resolve(socket);
+    });
+  });
+}
+
+interface BoundSocket {
+  readonly socket: Socket;
+  readonly sink: PacketSink;
+}
+
+class DgramSocket implements ReceiverSocket {
+  readonly port: number;
+  readonly #socket: Socket;
+  readonly #sink: PacketSink;
+  readonly #shared: Shared;
+  readonly #onClose: () => void;
+  readonly #arrival: Arrival = { slab: Buffer.alloc(0), start: 0, end: 0, at: 0.5, sourceKey: 0 };
+  #lastHost = '';
+  #lastPort = -1;
+  #lastAddress = '';
+  #received = 0;
+  #closed = false;
+
+  constructor(shared: Shared, bound: BoundSocket, onClose: () => void) {
+    this.#shared = shared;
+    this.#socket = bound.socket;
+    this.#sink = bound.sink;
+    this.#onClose = onClose;
+    this.port = bound.socket.address().port;
+    bound.socket.on('message', (datagram, sender) => {
+      this.#deliver(datagram, sender);
+    });
+    bound.socket.on('error', () => {
+      shared.faults.socketErrors += 1;
+    });
+  }
+
+  sourceAddress(): string {
+    return this.#lastAddress;
+  }
+
+  async drain(): Promise<void> {
+    // Asked for in the middle of a turn, the first one to come may already have polled: only the second counts.
+    let quiet = 0;
+    for (let turn = 0; turn < DRAIN_TURNS && quiet < 2 && !this.#closed; turn += 1) {
+      const before = this.#received;
+      await nextTurn();
+      quiet = this.#received === before ? quiet + 1 : 0;
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#socket.close();
+    this.#onClose();
+  }
+
+  #deliver(datagram: Buffer, sender: RemoteInfo): void {
+    if (this.#closed) return;
+    this.#received += 1;
+    if (sender.port !== this.#lastPort || sender.address !== this.#lastHost) this.#changeSource(sender);
+    const arrival = this.#arrival;
+    arrival.slab = datagram;
+    arrival.start = 0;
+    arrival.end = datagram.length;
+    arrival.at = this.#shared.options.now();
+    try {
+      this.#sink(arrival);
+    } catch {
+      this.#shared.faults.sinkErrors += 1;
+    }
+  }
+
+  #changeSource(sender: RemoteInfo): void {
+    this.#lastHost = sender.address;
+    this.#lastPort = sender.port;
+    this.#lastAddress = formatSource(sender.address, sender.port);
+    this.#arrival.sourceKey = this.#shared.keys.keyOf(this.#lastAddress);
+  }
+}
+
+const nextTurn = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });

@@ -1,0 +1,189 @@
+import { createRequire } from 'node:module';
+import { arch, platform } from 'node:os';
+import { isIPv4, isIPv6 } from 'node:net';
+
+/*
+ * The system calls of the batch receiver, called straight from TypeScript through koffi. Constants and layouts are
+ * those of 64-bit little-endian Linux with glibc or musl, which x86-64 and arm64 share (asm-generic headers).
+ */
+
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+const SOCK_DGRAM = 2;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+export const SOL_SOCKET = 1;
+const SO_RCVBUF = 8;
+const SO_RCVBUFFORCE = 33;
+/** Option and control message have the same number. */
+export const SO_TIMESTAMPNS = 35;
+/** Option and control message have the same number. */
+export const SO_RXQ_OVFL = 40;
+const SO_MEMINFO = 55;
+/** Index of the drop counter in the answer to SO_MEMINFO (linux/sock_diag.h). */
+const SK_MEMINFO_DROPS = 8;
+const IPPROTO_IPV6 = 41;
+const IPV6_V6ONLY = 26;
+const MSG_DONTWAIT = 0x40;
+export const MSG_TRUNC = 0x20;
+
+export const EINTR = 4;
+export const EAGAIN = 11;
+export const EADDRINUSE = 98;
+
+/** A system call that failed, with the number the kernel gave. */
+export class SystemCallError extends Error {
+  override readonly name = 'SystemCallError';
+  readonly errno: number;
+
+  constructor(call: string, errno: number) {
+    super(`${call} failed with errno ${errno}`);
+    this.errno = errno;
+  }
+}
+
+type Call = (...args: (number | bigint | string | Buffer | null)[]) => number;
+
+interface Koffi {
+  load(path: null): { func(definition: string): unknown };
+  errno(): number;
+  address(value: Buffer): bigint;
+}
+
+/** The calls themselves; those that can fail throw SystemCallError, except `recvmmsg`, whose caller asks `errno()`. */
+export class Libc {
+  readonly #koffi: Koffi;
+  readonly #socket: Call;
+  readonly #bind: Call;
+  readonly #setsockopt: Call;
+  readonly #getsockopt: Call;
+  readonly #getsockname: Call;
+  readonly #inetPton: Call;
+  readonly #inetNtop: Call;
+  readonly #recvmmsg: Call;
+  readonly #close: Call;
+
+  constructor(koffi: Koffi) {
+    const library = koffi.load(null);
+    const bindCall = (definition: string): Call => library.func(definition) as Call;
+    this.#koffi = koffi;
+    this.#socket = bindCall('int socket(int, int, int)');
+    this.#bind = bindCall('int bind(int, void *, uint)');
+    this.#setsockopt = bindCall('int setsockopt(int, int, int, void *, uint)');
+    this.#getsockopt = bindCall('int getsockopt(int, int, int, void *, void *)');
+    this.#getsockname = bindCall('int getsockname(int, void *, void *)');
+    this.#inetPton = bindCall('int inet_pton(int, str, void *)');
+    this.#inetNtop = bindCall('intptr_t inet_ntop(int, void *, void *, uint)');
+    this.#recvmmsg = bindCall('int recvmmsg(int, void *, uint, int, void *)');
+    this.#close = bindCall('int close(int)');
+  }
+
+  /** Of the call just made; any other call in between may change it. */
+  errno(): number {
+    return this.#koffi.errno();
+  }
+
+  /** Where the bytes of a buffer lie; stays true as long as the buffer lives, since its store is outside the heap. */
+  address(buffer: Buffer): bigint {
+    return this.#koffi.address(buffer);
+  }
+
+  /** A UDP socket that never blocks and is not inherited by child processes. */
+  udpSocket(family: number): number {
+    return this.#check('socket', this.#socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  }
+
+  bind(fd: number, address: string, port: number): void {
+    const name = this.#socketAddress(address, port);
+    this.#check('bind', this.#bind(fd, name, name.length));
+  }
+
+  boundPort(fd: number): number {
+    const name = Buffer.alloc(28);
+    this.#check('getsockname', this.#getsockname(fd, name, lengthOf(name)));
+    return name.readUInt16BE(2);
+  }
+
+  setOption(fd: number, option: number, value: number): void {
+    this.#check('setsockopt', this.#setsockopt(fd, SOL_SOCKET, option, int32(value), 4));
+  }
+
+  /** Lets an IPv6 socket take IPv4 too, as `::` does in Node. */
+  allowBothFamilies(fd: number): void {
+    this.#check('setsockopt', this.#setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, int32(0), 4));
+  }
+
+  /** Asks for a receive buffer, beyond net.core.rmem_max where this process may. Returns the bytes granted. */
+  setReceiveBuffer(fd: number, bytes: number): number {
+    if (this.#setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, int32(bytes), 4) !== 0)
+      this.setOption(fd, SO_RCVBUF, bytes);
+    const granted = int32(0);
+    this.#check('getsockopt', this.#getsockopt(fd, SOL_SOCKET, SO_RCVBUF, granted, lengthOf(granted)));
+    // The kernel keeps and reports twice the number, for its own book-keeping (socket(7)).
+    return granted.readInt32LE() / 2;
+  }
+
+  /** Datagrams dropped at this socket so far, or undefined before Linux 4.12. */
+  drops(fd: number): number | undefined {
+    const info = Buffer.alloc(64);
+    const length = lengthOf(info);
+    if (this.#getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, length) !== 0) return undefined;
+    return length.readInt32LE() > SK_MEMINFO_DROPS * 4 ? info.readUInt32LE(SK_MEMINFO_DROPS * 4) : undefined;
+  }
+
+  /** Text of an address in network order: 4 bytes or 16. */
+  addressText(bytes: Buffer): string {
+    const text = Buffer.alloc(46);
+    this.#inetNtop(bytes.length === 4 ? AF_INET : AF_INET6, bytes, text, text.length);
+    return text.toString('latin1', 0, text.indexOf(0));
+  }
+
+  /** How many headers were filled, or -1. */
+  receive(fd: number, headers: Buffer, count: number): number {
+    return this.#recvmmsg(fd, headers, count, MSG_DONTWAIT, null);
+  }
+
+  close(fd: number): void {
+    this.#close(fd);
+  }
+
+  /** struct sockaddr_in or sockaddr_in6 of an address without zone. */
+  #socketAddress(address: string, port: number): Buffer {
+    const family = addressFamily(address);
+    const name = Buffer.alloc(family === AF_INET ? 16 : 28);
+    name.writeUInt16LE(family, 0);
+    name.writeUInt16BE(port, 2);
+    const bytes = Buffer.alloc(16);
+    this.#check('inet_pton', this.#inetPton(family, address, bytes) - 1);
+    if (family === AF_INET) bytes.copy(name, 4, 0, 4);
+    else bytes.copy(name, 8);
+    return name;
+  }
+
+  #check(call: string, result: number): number {
+    if (result < 0) throw new SystemCallError(call, this.errno());
+    return result;
+  }
+}
+
+/** AF_INET or AF_INET6. Throws TypeError for what is not an address. */
+export function addressFamily(address: string): number {
+  if (isIPv4(address)) return AF_INET;
+  if (isIPv6(address) && !address.includes('%')) return AF_INET6;
+  throw new TypeError(`not an address: ${address}`);
+}
+
+/** The C library of this process. Throws with the reason where the batch receiver cannot work. */
+export function loadLibc(): Libc {
+  if (platform() !== 'linux') throw new Error(`recvmmsg needs Linux, this is ${platform()}`);
+  if (arch() !== 'x64' && arch() !== 'arm64') throw new Error(`no structure layouts for ${arch()}`);
+  return new Libc(createRequire(import.meta.url)('koffi') as Koffi);
+}
+
+function int32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(value);
+  return bytes;
+}
+
+const lengthOf = (buffer: Buffer): Buffer => int32(buffer.length);

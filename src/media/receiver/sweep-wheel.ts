@@ -1,0 +1,44 @@
+/** How often a slice is due. */
+export const SLICE_MS = 20;
+/** Slices to a full turn: every member comes up once in 200 ms. */
+export const SLICES = 10;
+
+/** Spreads its members over ten slices of nearly equal size and says which slice is due. */
+export class SweepWheel<T> {
+  readonly #slices: Set<T>[] = Array.from({ length: SLICES }, () => new Set<T>());
+  #current = 0;
+  #dueAt = 0;
+
+  add(member: T): void {
+    let smallest: Set<T> | undefined;
+    for (const slice of this.#slices)
+      if (smallest === undefined || slice.size < smallest.size) smallest = slice;
+    smallest?.add(member);
+  }
+
+  remove(member: T): void {
+    for (const slice of this.#slices) if (slice.delete(member)) return;
+  }
+
+  all(): T[] {
+    return this.#slices.flatMap((slice) => [...slice]);
+  }
+
+  /**
+   * How many slices are due at `now` (milliseconds of a clock that only goes forward). After a stall it is more than
+   * one, but never more than a full turn.
+   */
+  due(now: number): number {
+    if (now < this.#dueAt) return 0;
+    const slices = Math.min(SLICES, Math.floor((now - this.#dueAt) / SLICE_MS) + 1);
+    const next = this.#dueAt + slices * SLICE_MS;
+    this.#dueAt = next > now ? next : now + SLICE_MS;
+    return slices;
+  }
+
+  /** The next slice in turn. Members may be added and removed while it is walked. */
+  next(): Iterable<T> {
+    this.#current = (this.#current + 1) % SLICES;
+    return this.#slices[this.#current] ?? [];
+  }
+}

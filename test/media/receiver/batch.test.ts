@@ -1,0 +1,132 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { BatchReceiver } from '../../../src/media/receiver/batch.ts';
+import { loadLibc } from '../../../src/media/receiver/libc.ts';
+import { closeDescriptors } from '../../../src/media/receiver/open-receiver.ts';
+import { OpenSockets } from '../../../src/media/receiver/open-sockets.ts';
+import type { ReceiverOptions } from '../../../src/media/receiver/receiver-options.ts';
+import { describeReceiver, Listener, Sender, wallClock } from './conformance.ts';
+
+const create = (options: Partial<ReceiverOptions> = {}): BatchReceiver =>
+  new BatchReceiver(loadLibc(), { now: wallClock, ...options });
+
+describeReceiver('batch receiver', create);
+
+describe('batch receiver', () => {
+  const closing: (() => void)[] = [];
+  afterEach(() => {
+    for (const close of closing.splice(0)) close();
+  });
+  const open = (options: Partial<ReceiverOptions> = {}): BatchReceiver => {
+    const receiver = create({ ownTimer: false, ...options });
+    closing.push(() => {
+      receiver.stop();
+    });
+    return receiver;
+  };
+  const sender = async (): Promise<Sender> => {
+    const made = await Sender.on('127.0.0.1');
+    closing.push(() => {
+      made.close();
+    });
+    return made;
+  };
+
+  test('passes on what fits of a datagram that is too long, and counts it', async () => {
+    const receiver = open();
+    const listener = new Listener();
+    const socket = await receiver.open('127.0.0.1', 0, listener.sink);
+    const from = await sender();
+    for (const size of [2048, 2049, 5000, 10])
+      await from.send(Buffer.alloc(size, 7), socket.port, '127.0.0.1');
+    await socket.drain();
+    expect(listener.sizes).toEqual([2048, 2048, 2048, 10]);
+    expect(receiver.faults().truncated).toBe(2);
+  });
+
+  test('stamps with the time at which the kernel took the datagram in, not with that of the sweep', async () => {
+    const receiver = open({ now: () => 0 });
+    const listener = new Listener();
+    const socket = await receiver.open('127.0.0.1', 0, listener.sink);
+    const from = await sender();
+    await from.send(Buffer.alloc(1), socket.port, '127.0.0.1');
+    const between = wallClock();
+    while (wallClock() < between + 40);
+    await from.send(Buffer.alloc(2), socket.port, '127.0.0.1');
+    await socket.drain();
+    const [first, second] = listener.heard.map((heard) => heard.at);
+    expect(Number(second) - Number(first)).toBeGreaterThanOrEqual(39);
+  });
+
+  test('says after a drain how many datagrams the kernel dropped for want of buffer', async () => {
+    const receiver = open({ receiveBuffer: 4096 });
+    const listener = new Listener();
+    const socket = await receiver.open('127.0.0.1', 0, listener.sink);
+    const from = await sender();
+    for (let index = 0; index < 100; index += 1) await from.send(Buffer.alloc(172), socket.port, '127.0.0.1');
+    await socket.drain();
+    socket.close();
+    expect(listener.heard.length).toBeGreaterThan(0);
+    expect(listener.heard.length).toBeLessThan(100);
+    expect([socket.overruns, receiver.faults().overruns]).toEqual(Array(2).fill(100 - listener.heard.length));
+  });
+
+  test('learns of drops from the next datagram without any further call', async () => {
+    const receiver = open({ receiveBuffer: 4096 });
+    const listener = new Listener();
+    const socket = await receiver.open('127.0.0.1', 0, listener.sink);
+    const from = await sender();
+    for (let index = 0; index < 100; index += 1) await from.send(Buffer.alloc(172), socket.port, '127.0.0.1');
+    sweepFor(receiver, 250);
+    const before = listener.heard.length;
+    await from.send(Buffer.alloc(172), socket.port, '127.0.0.1');
+    sweepFor(receiver, 250);
+    expect(listener.heard.length).toBe(before + 1);
+    expect(socket.overruns).toBe(100 - before);
+  });
+
+  test('reads every socket within ten sweeps, a full batch at once again', async () => {
+    const receiver = open();
+    const listeners = await Promise.all(
+      Array.from({ length: 25 }, async () => {
+        const listener = new Listener();
+        const socket = await receiver.open('127.0.0.1', 0, listener.sink);
+        return { listener, socket };
+      }),
+    );
+    const from = await sender();
+    const burst = Array.from({ length: 130 }, () => Buffer.alloc(12));
+    for (const { socket } of listeners)
+      await Promise.all(burst.map((bytes) => from.send(bytes, socket.port, '127.0.0.1')));
+    sweepFor(receiver, 250);
+    expect(listeners.map(({ listener }) => listener.heard.length)).toEqual(listeners.map(() => 130));
+  });
+
+  test('lists its descriptors so that they can be closed when its thread dies', async () => {
+    const openSockets = new OpenSockets();
+    const receiver = create({ ownTimer: false, openSockets });
+    const kept = await receiver.open('127.0.0.1', 0, () => undefined);
+    const closed = await receiver.open('127.0.0.1', 0, () => undefined);
+    closed.close();
+
+    // Seen from the main thread, which shares the memory but not the object. The receiver is now as good as dead.
+    const left = new OpenSockets(openSockets.shared).takeAll();
+    expect(left).toHaveLength(2);
+    closeDescriptors(left);
+    const reopened = await open().open('127.0.0.1', kept.port, () => undefined);
+    expect(reopened.port).toBe(kept.port);
+    expect(new OpenSockets(openSockets.shared).takeAll()).toEqual([]);
+  });
+
+  test('says once how much buffer the kernel grants', async () => {
+    const lines: string[] = [];
+    const receiver = open({ log: (line) => lines.push(line) });
+    await receiver.open('127.0.0.1', 0, () => undefined);
+    await receiver.open('127.0.0.1', 0, () => undefined);
+    expect(lines).toEqual([expect.stringMatching(/grants \d+ bytes/)]);
+  });
+});
+
+function sweepFor(receiver: BatchReceiver, milliseconds: number): void {
+  const start = performance.now();
+  while (performance.now() < start + milliseconds) receiver.sweep();
+}

@@ -1,0 +1,298 @@
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import type { OpenedReceiver } from '../../../src/media/receiver/open-receiver.ts';
+import type { PacketSink, ReceiverSocket } from '../../../src/media/receiver/receiver.ts';
+import type { ReceiverOptions } from '../../../src/media/receiver/receiver-options.ts';
+
+interface Heard {
+  readonly bytes: Buffer;
+  readonly at: number;
+  readonly key: number;
+  readonly from: string;
+}
+
+/** Epoch milliseconds with fraction, like the kernel's time stamps. */
+export const wallClock = (): number => performance.timeOrigin + performance.now();
+
+/** A real UDP socket that sends; each promise resolves when the kernel has taken the datagram. */
+export class Sender {
+  readonly #socket: Socket;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  static async on(address: string): Promise<Sender> {
+    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+    socket.bind(0, address);
+    await once(socket, 'listening');
+    return new Sender(socket);
+  }
+
+  get address(): string {
+    const { address, port } = this.#socket.address();
+    return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  }
+
+  send(bytes: Uint8Array, port: number, to: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#socket.send(bytes, port, to, (error) => {
+        if (error === null) resolve();
+        else reject(error);
+      });
+    });
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+}
+
+/** Keeps a copy of everything that arrives, and lets a test wait for a number of datagrams. */
+export class Listener {
+  readonly heard: Heard[] = [];
+  socket: ReceiverSocket | undefined;
+  #wanted = Infinity;
+  #reached: (() => void) | undefined;
+
+  readonly sink: PacketSink = (arrival) => {
+    this.heard.push({
+      bytes: Buffer.from(arrival.slab.subarray(arrival.start, arrival.end)),
+      at: arrival.at,
+      key: arrival.sourceKey,
+      from: this.socket?.sourceAddress() ?? '',
+    });
+    if (this.heard.length >= this.#wanted) this.#reached?.();
+  };
+
+  count(wanted: number): Promise<void> {
+    if (this.heard.length >= wanted) return Promise.resolve();
+    this.#wanted = wanted;
+    return new Promise((resolve) => {
+      this.#reached = resolve;
+    });
+  }
+
+  get sizes(): number[] {
+    return this.heard.map((heard) => heard.bytes.length);
+  }
+}
+
+/** Every receiver must pass these, with sockets of the real kernel. */
+export function describeReceiver(name: string, create: (options: ReceiverOptions) => OpenedReceiver): void {
+  describe(name, () => {
+    const closing: (() => void)[] = [];
+    afterEach(() => {
+      for (const close of closing.splice(0).reverse()) close();
+    });
+
+    const open = (options: Partial<ReceiverOptions> = {}): OpenedReceiver => {
+      const receiver = create({ now: wallClock, ...options });
+      closing.push(() => {
+        receiver.stop();
+      });
+      return receiver;
+    };
+    const sender = async (address = '127.0.0.1'): Promise<Sender> => {
+      const made = await Sender.on(address);
+      closing.push(() => {
+        made.close();
+      });
+      return made;
+    };
+    const listen = async (
+      receiver: OpenedReceiver,
+      address = '127.0.0.1',
+      port = 0,
+    ): Promise<[Listener, ReceiverSocket]> => {
+      const listener = new Listener();
+      listener.socket = await receiver.open(address, port, listener.sink);
+      return [listener, listener.socket];
+    };
+
+    test('delivers every datagram whole and in order, empty ones and full frames too', async () => {
+      const [listener, socket] = await listen(open());
+      const from = await sender();
+      const sizes = [172, 0, 1, 1472, 1500, 12, 0, 172];
+      const sent = sizes.map((size, index) => Buffer.alloc(size, index + 1));
+      for (const bytes of sent) await from.send(bytes, socket.port, '127.0.0.1');
+      await listener.count(sizes.length);
+      expect(listener.heard.map((heard) => heard.bytes)).toEqual(sent);
+    });
+
+    test('needs no drain: what arrives comes up by itself within a second', async () => {
+      const [listener, socket] = await listen(open());
+      const before = wallClock();
+      await (await sender()).send(Buffer.from('x'), socket.port, '127.0.0.1');
+      await listener.count(1);
+      expect(wallClock() - before).toBeLessThan(1_000);
+    });
+
+    test.each([
+      ['IPv4', '127.0.0.1', '127.0.0.1'],
+      ['IPv4 on every address', '0.0.0.0', '127.0.0.1'],
+      ['IPv6', '::1', '::1'],
+      ['IPv6 on every address', '::', '::1'],
+      ['IPv4 on a dual-stack port', '::', '127.0.0.1'],
+    ])('names the sender and gives it one key: %s', async (_name, bound, to) => {
+      const [listener, socket] = await listen(open(), bound);
+      const [one, two] = [await sender(to), await sender(to)];
+      for (const from of [one, one, two, one]) await from.send(Buffer.from('x'), socket.port, to);
+      await socket.drain();
+      expect(listener.heard.map((heard) => heard.from)).toEqual([
+        one.address,
+        one.address,
+        two.address,
+        one.address,
+      ]);
+      const [first, second, third, fourth] = listener.heard.map((heard) => heard.key);
+      expect([second, fourth]).toEqual([first, first]);
+      expect(third).not.toBe(first);
+    });
+
+    test('gives a sender the same key at every socket', async () => {
+      const receiver = open();
+      const [[left, leftSocket], [right, rightSocket]] = [await listen(receiver), await listen(receiver)];
+      const from = await sender();
+      await from.send(Buffer.from('x'), leftSocket.port, '127.0.0.1');
+      await from.send(Buffer.from('x'), rightSocket.port, '127.0.0.1');
+      await Promise.all([leftSocket.drain(), rightSocket.drain()]);
+      expect(left.heard.map((heard) => heard.key)).toEqual(right.heard.map((heard) => heard.key));
+      expect(left.heard).toHaveLength(1);
+    });
+
+    test('stamps arrivals with the time of day, never backwards', async () => {
+      const [listener, socket] = await listen(open());
+      const from = await sender();
+      const before = wallClock();
+      for (let index = 0; index < 50; index += 1)
+        await from.send(Buffer.alloc(172), socket.port, '127.0.0.1');
+      await socket.drain();
+      const times = listener.heard.map((heard) => heard.at);
+      expect(times).toHaveLength(50);
+      expect(times).toEqual([...times].sort((a, b) => a - b));
+      // performance.timeOrigin and the kernel's clock are read apart, so a few milliseconds may lie between.
+      expect(times[0]).toBeGreaterThan(before - 50);
+      expect(times[49]).toBeLessThan(wallClock() + 50);
+    });
+
+    test('takes in a burst of 500 datagrams that came while nobody was looking', async () => {
+      const [listener, socket] = await listen(open({ ownTimer: false }));
+      const from = await sender();
+      const burst = Array.from({ length: 500 }, (_, index) => {
+        const bytes = Buffer.alloc(172);
+        bytes.writeUInt16BE(index, 2);
+        return bytes;
+      });
+      await Promise.all(burst.map((bytes) => from.send(bytes, socket.port, '127.0.0.1')));
+      await socket.drain();
+      expect(listener.heard.map((heard) => heard.bytes.readUInt16BE(2))).toEqual(
+        burst.map((_, index) => index),
+      );
+      expect(socket.overruns ?? 0).toBe(0);
+    });
+
+    test('has passed on everything sent before the drain when it resolves', async () => {
+      const [listener, socket] = await listen(open({ ownTimer: false }));
+      const from = await sender();
+      await socket.drain();
+      expect(listener.heard).toEqual([]);
+      await from.send(Buffer.alloc(10), socket.port, '127.0.0.1');
+      await from.send(Buffer.alloc(20), socket.port, '127.0.0.1');
+      await socket.drain();
+      expect(listener.sizes).toEqual([10, 20]);
+    });
+
+    test('passes nothing on after close, which may be called twice, and frees the port', async () => {
+      const receiver = open();
+      const [listener, socket] = await listen(receiver);
+      const from = await sender();
+      await from.send(Buffer.alloc(1), socket.port, '127.0.0.1');
+      await socket.drain();
+      await from.send(Buffer.alloc(2), socket.port, '127.0.0.1');
+      socket.close();
+      socket.close();
+      await socket.drain();
+      const [again, reopened] = await listen(receiver, '127.0.0.1', socket.port);
+      await from.send(Buffer.alloc(3), reopened.port, '127.0.0.1');
+      await reopened.drain();
+      expect([listener.sizes, again.sizes]).toEqual([[1], [3]]);
+    });
+
+    test('passes nothing on after a close in the middle of a batch', async () => {
+      const sizes: number[] = [];
+      const socket = await open({ ownTimer: false }).open('127.0.0.1', 0, (arrival) => {
+        sizes.push(arrival.end - arrival.start);
+        if (sizes.length === 2) socket.close();
+      });
+      const from = await sender();
+      for (const size of [1, 2, 3, 4]) await from.send(Buffer.alloc(size), socket.port, '127.0.0.1');
+      await socket.drain();
+      expect(sizes).toEqual([1, 2]);
+    });
+
+    test('goes on after a sink that throws, and counts it', async () => {
+      const receiver = open({ ownTimer: false });
+      const sizes: number[] = [];
+      const socket = await receiver.open('127.0.0.1', 0, (arrival) => {
+        sizes.push(arrival.end - arrival.start);
+        if (sizes.length === 1) throw new Error('no packet may do this');
+      });
+      const from = await sender();
+      for (const size of [1, 2]) await from.send(Buffer.alloc(size), socket.port, '127.0.0.1');
+      await socket.drain();
+      expect(sizes).toEqual([1, 2]);
+      expect(receiver.faults().sinkErrors).toBe(1);
+    });
+
+    test('refuses a port that is taken, by itself or by others', async () => {
+      const receiver = open();
+      const [, socket] = await listen(receiver);
+      const other = createSocket('udp4').bind(0, '127.0.0.1');
+      closing.push(() => other.close());
+      await once(other, 'listening');
+      for (const port of [socket.port, other.address().port])
+        await expect(receiver.open('127.0.0.1', port, () => undefined)).rejects.toMatchObject({
+          code: 'PORT_TAKEN',
+        });
+    });
+
+    test.each([
+      ['an address of another machine', '192.0.2.1'],
+      ['a name', 'localhost.invalid'],
+    ])('refuses %s', async (_name, address) => {
+      await expect(open().open(address, 0, () => undefined)).rejects.toMatchObject({ code: 'SOCKET' });
+    });
+
+    test('keeps 200 sockets apart', async () => {
+      const receiver = open();
+      const opened = await Promise.all(Array.from({ length: 200 }, () => listen(receiver)));
+      const from = await sender();
+      for (const [, socket] of opened) {
+        const bytes = Buffer.alloc(172);
+        bytes.writeUInt16BE(socket.port, 0);
+        await from.send(bytes, socket.port, '127.0.0.1');
+        await from.send(bytes, socket.port, '127.0.0.1');
+      }
+      await Promise.all(opened.map(([listener]) => listener.count(2)));
+      for (const [listener, socket] of opened)
+        expect(listener.heard.map((heard) => heard.bytes.readUInt16BE(0))).toEqual([
+          socket.port,
+          socket.port,
+        ]);
+    });
+
+    test('closes every socket when stopped, twice if need be, and opens none afterwards', async () => {
+      const receiver = open();
+      const [listener, socket] = await listen(receiver);
+      receiver.stop();
+      receiver.stop();
+      const other = createSocket('udp4').bind(socket.port, '127.0.0.1');
+      closing.push(() => other.close());
+      await once(other, 'listening');
+      await expect(receiver.open('127.0.0.1', 0, () => undefined)).rejects.toMatchObject({ code: 'STOPPED' });
+      expect(listener.heard).toEqual([]);
+    });
+  });
+}
