@@ -1,9 +1,12 @@
+import { SiprecError } from './errors.ts';
+import { STATIC_FORMATS } from './static-formats.ts';
+
 export type StreamDirection = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
 
 /** One format of an m-line, static ones completed from RFC 3551 table 4. */
 export interface OfferedFormat {
   readonly payloadType: number;
-  /** Upper case, for example `PCMA`, `TELEPHONE-EVENT`. */
+  /** Upper case, for example `PCMA`, `TELEPHONE-EVENT`; `UNKNOWN` for a dynamic number without rtpmap. */
   readonly encoding: string;
   readonly clockRate: number;
   readonly channels: number;
@@ -35,4 +38,183 @@ export interface SessionOffer {
   readonly lines: readonly OfferedLine[];
   /** What was tolerated while reading. */
   readonly warnings: readonly string[];
+}
+
+const MAX_SDP = 64 * 1024;
+const MAX_LINES = 32;
+const MAX_FORMATS = 64;
+
+/**
+ * Reads an offer (RFC 8866). Tolerates bare LF, missing `o=`, `s=`, `t=`, `c=`, blanks around names and values, unknown
+ * lines (SDP-19). Throws SiprecError BAD_SDP when it is no SDP or an m-line cannot be read, TOO_LARGE.
+ */
+export function parseSdp(text: string): SessionOffer {
+  if (text.length > MAX_SDP) throw new SiprecError('TOO_LARGE', `SDP of ${text.length} characters`);
+  const warnings: string[] = [];
+  const fields = splitFields(text, warnings);
+  if (fields[0]?.type !== 'v') throw new SiprecError('BAD_SDP', 'SDP does not begin with v=');
+  const starts = fields.flatMap((field, index) => (field.type === 'm' ? [index] : []));
+  if (starts.length > MAX_LINES) throw new SiprecError('TOO_LARGE', `${starts.length} m-lines`);
+  const session = fields.slice(0, starts[0] ?? fields.length);
+  const origin = valueOf(session, 'o');
+  const timing = valueOf(session, 't');
+  if (origin === undefined) warnings.push('SDP without o=');
+  if (timing === undefined) warnings.push('SDP without t=');
+  return {
+    origin: origin ?? '',
+    timing: timing !== undefined && /^\d{1,20} \d{1,20}$/.test(timing) ? timing : '0 0',
+    lines: starts.map((start, index) =>
+      parseLine({ index, session, fields: fields.slice(start, starts[index + 1]), warnings }),
+    ),
+    warnings,
+  };
+}
+
+interface Field {
+  readonly type: string;
+  readonly value: string;
+}
+
+/** `type=value` lines. A blank line followed by a delimiter or another `v=` ends the description (SDP-19). */
+function splitFields(text: string, warnings: string[]): readonly Field[] {
+  const fields: Field[] = [];
+  let blank = false;
+  for (const raw of text.split(/\r\n|\n|\r/)) {
+    const line = withoutControls(raw).trim();
+    if (line === '') {
+      blank = fields.length > 0;
+      continue;
+    }
+    if (blank && (line.startsWith('--') || line.startsWith('v='))) {
+      warnings.push('text after the SDP ignored');
+      break;
+    }
+    const field = /^([A-Za-z])\s*=(.*)$/.exec(line);
+    if (field) fields.push({ type: (field[1] ?? '').toLowerCase(), value: (field[2] ?? '').trim() });
+    else warnings.push('SDP line without type= ignored');
+  }
+  return fields;
+}
+
+// A stray control octet (seen on the wire, SIG-9) must reach neither the log nor the answer.
+const withoutControls = (line: string): string => line.replace(/[\0-\x08\x0b-\x1f\x7f]/g, '');
+
+const valueOf = (fields: readonly Field[], type: string): string | undefined =>
+  fields.find((field) => field.type === type)?.value;
+
+function parseLine(input: {
+  readonly index: number;
+  readonly session: readonly Field[];
+  readonly fields: readonly Field[];
+  readonly warnings: string[];
+}): OfferedLine {
+  const { index, session, fields, warnings } = input;
+  const head = parseHead(valueOf(fields, 'm') ?? '', index + 1);
+  const attributes = attributesOf(fields);
+  const address = addressOf(fields) ?? addressOf(session);
+  if (address === undefined) warnings.push(`m-line ${index + 1} has no connection address`);
+  return {
+    index,
+    ...head,
+    formats: formatsOf(head.formatList, attributes, warnings),
+    ...(address !== undefined && { address }),
+    direction: directionOf(attributes) ?? directionOf(attributesOf(session)) ?? 'sendrecv',
+    ...labelOf(attributes),
+    ...packetTimeOf(attributes),
+  };
+}
+
+/** `audio 49170/2 RTP/AVP 0 8`; the number of ports is ignored. */
+function parseHead(
+  text: string,
+  position: number,
+): Pick<OfferedLine, 'media' | 'port' | 'protocol' | 'formatList'> {
+  const match = /^(\S+)\s+(\d{1,5})(?:\/\d{1,5})?\s+(\S+)\s+(\S.*)$/.exec(text);
+  if (!match) throw new SiprecError('BAD_SDP', `m-line ${position} cannot be read`);
+  const [, media = '', digits, protocol = '', formats = ''] = match;
+  const port = Number(digits);
+  if (port > 65_535) throw new SiprecError('BAD_SDP', `m-line ${position} has port ${port}`);
+  const formatList = formats.split(/\s+/);
+  if (formatList.length > MAX_FORMATS) throw new SiprecError('TOO_LARGE', `${formatList.length} formats`);
+  return { media: media.toLowerCase(), port, protocol, formatList };
+}
+
+interface Attribute {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** `a=name:value`; blanks around both are dropped (`a= label:1` is in a vendor's manual). */
+function attributesOf(fields: readonly Field[]): readonly Attribute[] {
+  return fields
+    .filter((field) => field.type === 'a')
+    .map(({ value }) => {
+      const colon = value.indexOf(':');
+      return colon === -1
+        ? { name: value.toLowerCase(), value: '' }
+        : { name: value.slice(0, colon).trim().toLowerCase(), value: value.slice(colon + 1).trim() };
+    });
+}
+
+function labelOf(attributes: readonly Attribute[]): { readonly label?: string } {
+  const label = attributes.find(({ name, value }) => name === 'label' && value !== '')?.value;
+  return label === undefined ? {} : { label };
+}
+
+function packetTimeOf(attributes: readonly Attribute[]): { readonly packetTime?: number } {
+  const packetTime = Number(attributes.find(({ name }) => name === 'ptime')?.value ?? 0);
+  return packetTime > 0 && Number.isFinite(packetTime) ? { packetTime } : {};
+}
+
+function directionOf(attributes: readonly Attribute[]): StreamDirection | undefined {
+  for (const { name } of attributes)
+    if (name === 'sendrecv' || name === 'sendonly' || name === 'recvonly' || name === 'inactive') return name;
+  return undefined;
+}
+
+/** `IN IP4 192.0.2.1/127` gives the address alone. */
+function addressOf(fields: readonly Field[]): string | undefined {
+  const match = /^IN\s+IP[46]\s+([^\s/]+)/i.exec(valueOf(fields, 'c') ?? '');
+  return match?.[1];
+}
+
+function formatsOf(
+  list: readonly string[],
+  attributes: readonly Attribute[],
+  warnings: string[],
+): readonly OfferedFormat[] {
+  const maps = attributes.filter(({ name }) => name === 'rtpmap').map(({ value }) => value);
+  const parameters = attributes.filter(({ name }) => name === 'fmtp').map(({ value }) => value);
+  const numbers = new Set(list.filter((token) => /^\d{1,3}$/.test(token)).map(Number));
+  return [...numbers]
+    .filter((payloadType) => payloadType <= 127)
+    .map((payloadType) => {
+      const fmtp = textFor(payloadType, parameters);
+      const known = parseMap(textFor(payloadType, maps)) ?? STATIC_FORMATS.get(payloadType);
+      if (known === undefined) warnings.push(`payload number ${payloadType} without rtpmap`);
+      return {
+        payloadType,
+        ...(known ?? { encoding: 'UNKNOWN', clockRate: 0, channels: 1 }),
+        ...(fmtp !== undefined && { fmtp }),
+      };
+    });
+}
+
+/** What follows the payload number in the first `<number> <text>` that is about it. */
+function textFor(payloadType: number, values: readonly string[]): string | undefined {
+  for (const value of values) {
+    const match = /^(\d{1,3})\s+(.*)$/.exec(value);
+    if (match && Number(match[1]) === payloadType) return match[2];
+  }
+  return undefined;
+}
+
+function parseMap(text: string | undefined): Omit<OfferedFormat, 'payloadType' | 'fmtp'> | undefined {
+  const match = /^([^\s/]{1,40})\s*\/\s*(\d{1,7})(?:\s*\/\s*(\d{1,2}))?/.exec(text ?? '');
+  if (!match) return undefined;
+  return {
+    encoding: (match[1] ?? '').toUpperCase(),
+    clockRate: Number(match[2]),
+    channels: Number(match[3] ?? 1),
+  };
 }

@@ -1,0 +1,118 @@
+import { SiprecError } from './errors.ts';
+import type { OfferedFormat, OfferedLine, SessionOffer } from './sdp.ts';
+
+/** What we do with one offered m-line. */
+export interface AnswerLine {
+  readonly index: number;
+  readonly accepted: boolean;
+  /** The offered formats we keep, in offer order with the offered numbers; empty when rejected. */
+  readonly formats: readonly OfferedFormat[];
+  /** Ours: we never send media (SDP-3). */
+  readonly direction: 'recvonly' | 'inactive';
+  /** Why the line is answered with port 0. */
+  readonly rejection?: string;
+}
+
+export interface AnswerOptions {
+  /** Address the client sends RTP to. */
+  readonly address: string;
+  /** Port per m-line index; a line without one is answered with port 0. */
+  readonly ports: ReadonlyMap<number, number>;
+  /** Digits, the same for the whole dialog (RFC 8866 §5.2). */
+  readonly sessionId: string;
+  /** Raised by one with every changed answer (SDP-11). */
+  readonly version: number;
+  /** Default `sealtape`. */
+  readonly userName?: string;
+}
+
+/** Encodings we keep, with the spelling their registration uses. */
+const NAMES: ReadonlyMap<string, string> = new Map([
+  ['PCMA', 'PCMA'],
+  ['PCMU', 'PCMU'],
+  ['TELEPHONE-EVENT', 'telephone-event'],
+  ['CN', 'CN'],
+]);
+
+// Secure profiles come with their keys in an issue of their own; without them such a line cannot be recorded.
+const PROTOCOLS = new Set(['RTP/AVP', 'RTP/AVPF']);
+
+/** Which lines of an offer we take and with which formats (SDP-2, SDP-5, SDP-6). Never throws. */
+export function planLines(offer: SessionOffer): readonly AnswerLine[] {
+  return offer.lines.map((line) => {
+    const direction =
+      line.direction === 'inactive' || line.direction === 'recvonly' ? 'inactive' : 'recvonly';
+    const formats = line.formats.filter(isKept);
+    const rejection = rejectionOf(line, formats);
+    return rejection === undefined
+      ? { index: line.index, accepted: true, formats, direction }
+      : { index: line.index, accepted: false, formats: [], direction: 'inactive', rejection };
+  });
+}
+
+function rejectionOf(line: OfferedLine, kept: readonly OfferedFormat[]): string | undefined {
+  if (line.media !== 'audio') return `${line.media} is not recorded`;
+  if (line.port === 0) return 'offered with port 0';
+  if (!PROTOCOLS.has(line.protocol.toUpperCase())) return `profile ${line.protocol} is not supported`;
+  if (!kept.some(isVoice)) return 'no G.711 among the offered formats';
+  return undefined;
+}
+
+const isVoice = ({ encoding, clockRate, channels }: OfferedFormat): boolean =>
+  (encoding === 'PCMA' || encoding === 'PCMU') && clockRate === 8000 && channels === 1;
+
+const isKept = (format: OfferedFormat): boolean =>
+  isVoice(format) || format.encoding === 'TELEPHONE-EVENT' || format.encoding === 'CN';
+
+/**
+ * The answer to an offer (RFC 3264 §6): every m-line in its place, ours with a port, the others with port 0; labels as
+ * opaque tokens (SDP-9), every kept payload number with its rtpmap (SDP-6). Throws SiprecError NO_AUDIO when the client
+ * offers lines and none can be taken; lines it has switched off itself (port 0) are answered alike.
+ */
+export function buildAnswer(offer: SessionOffer, options: AnswerOptions): string {
+  const plan = planLines(offer);
+  if (!plan.some((line) => line.accepted) && !isSwitchedOff(offer)) throw noAudio(plan);
+  const family = options.address.includes(':') ? 'IP6' : 'IP4';
+  const text = [
+    'v=0',
+    `o=${options.userName ?? 'sealtape'} ${options.sessionId} ${options.version} IN ${family} ${options.address}`,
+    's=-',
+    `c=IN ${family} ${options.address}`,
+    `t=${offer.timing}`,
+    ...offer.lines.flatMap((line) => mediaLines(line, plan[line.index], options.ports.get(line.index))),
+  ];
+  return `${text.join('\r\n')}\r\n`;
+}
+
+/** Why an offer without any line for us is turned away, line by line. */
+export function noAudio(plan: readonly AnswerLine[]): SiprecError {
+  const reasons = plan.map((line) => `m-line ${line.index + 1}: ${line.rejection ?? 'no port'}`);
+  return new SiprecError('NO_AUDIO', reasons.slice(0, 4).join('; ') || 'the offer has no m-line');
+}
+
+const isSwitchedOff = (offer: SessionOffer): boolean =>
+  offer.lines.length > 0 && offer.lines.every((line) => line.port === 0);
+
+function mediaLines(
+  line: OfferedLine,
+  plan: AnswerLine | undefined,
+  port: number | undefined,
+): readonly string[] {
+  if (plan?.accepted !== true || port === undefined)
+    return [`m=${line.media} 0 ${line.protocol} ${line.formatList.join(' ')}`];
+  return [
+    `m=${line.media} ${port} ${line.protocol} ${plan.formats.map((format) => format.payloadType).join(' ')}`,
+    ...plan.formats.flatMap(formatLines),
+    ...(line.label === undefined ? [] : [`a=label:${line.label}`]),
+    `a=${plan.direction}`,
+  ];
+}
+
+function formatLines(format: OfferedFormat): readonly string[] {
+  const name = NAMES.get(format.encoding) ?? format.encoding;
+  const map = `a=rtpmap:${format.payloadType} ${name}/${format.clockRate}`;
+  // OpenSIPS hangs up when the fmtp of telephone-event is missing (siprec-interop.md 4.11).
+  return format.encoding === 'TELEPHONE-EVENT' && format.fmtp !== undefined
+    ? [map, `a=fmtp:${format.payloadType} ${format.fmtp}`]
+    : [map];
+}

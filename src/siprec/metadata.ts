@@ -1,0 +1,210 @@
+import { SiprecError } from './errors.ts';
+import { parseTime, type MetadataTime } from './timestamp.ts';
+import { parseXml, type XmlElement } from './xml.ts';
+
+export interface SessionElement {
+  readonly id: string;
+  readonly group?: string;
+  readonly sipSessionIds: readonly string[];
+  readonly startedAt?: MetadataTime;
+  readonly stoppedAt?: MetadataTime;
+  readonly reason?: string;
+}
+
+export interface ParticipantElement {
+  readonly id: string;
+  readonly session?: string;
+  /** One per nameID; a participant may have several (META-11). */
+  readonly names: readonly { readonly aor?: string; readonly name?: string }[];
+  /** Stream ids of send and recv nested in the participant (draft dialects); undefined when there are none. */
+  readonly streams?: StreamUse;
+  readonly associatedAt?: MetadataTime;
+  readonly disassociatedAt?: MetadataTime;
+}
+
+export interface StreamUse {
+  readonly sends: readonly string[];
+  readonly receives: readonly string[];
+}
+
+export interface StreamElement {
+  readonly id: string;
+  readonly session?: string;
+  readonly label?: string;
+  /** `separate` or `mixed` in the draft dialects. */
+  readonly mode?: string;
+}
+
+export interface SessionAssociation {
+  readonly participant: string;
+  readonly session: string;
+  readonly associatedAt?: MetadataTime;
+  readonly disassociatedAt?: MetadataTime;
+}
+
+export interface StreamAssociation extends StreamUse {
+  readonly participant: string;
+}
+
+/** One metadata document, whatever its dialect. Identifiers are opaque; references may dangle. */
+export interface MetadataUpdate {
+  readonly mode: 'complete' | 'partial';
+  readonly groups: readonly string[];
+  readonly sessions: readonly SessionElement[];
+  readonly participants: readonly ParticipantElement[];
+  readonly streams: readonly StreamElement[];
+  readonly sessionAssociations: readonly SessionAssociation[];
+  readonly streamAssociations: readonly StreamAssociation[];
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads rs-metadata in the dialects of siprec-interop.md 2.2: RFC 7865 and the draft namespaces, by local name. Never
+ * validates against a schema (META-3). Throws SiprecError BAD_XML, TOO_LARGE.
+ */
+export function parseMetadata(xml: string): MetadataUpdate {
+  const { root, warnings } = parseXml(xml);
+  if (root.name !== 'recording' && root.name !== 'recording_metadata')
+    throw new SiprecError('BAD_XML', `root element ${root.name.slice(0, 40)} is not a recording`);
+  const elements = flatten(root);
+  const all = [...warnings];
+  const named = (name: string): readonly XmlElement[] => elements.filter((element) => element.name === name);
+  return {
+    mode: modeOf(named('datamode')[0], all),
+    groups: named('group').map((group) => identify(group)),
+    sessions: unique(named('session').map(sessionOf), 'session', all),
+    participants: unique(named('participant').map(participantOf), 'participant', all),
+    streams: unique(named('stream').map(streamOf), 'stream', all),
+    sessionAssociations: named('participantsessionassoc').map(sessionAssociationOf),
+    streamAssociations: named('participantstreamassoc').map((element) => ({
+      participant: reference(element, 'participant'),
+      ...streamUse(element),
+    })),
+    warnings: all,
+  };
+}
+
+/** Elements of these names hold others of the model, in one dialect or another. */
+const CONTAINERS = new Set(['recording', 'group', 'session']);
+
+/** The model's elements wherever a dialect puts them; what is inside `extensiondata` is another matter. */
+function flatten(element: XmlElement): readonly XmlElement[] {
+  return element.children.flatMap((child) =>
+    CONTAINERS.has(child.name) ? [child, ...flatten(child)] : [child],
+  );
+}
+
+function modeOf(element: XmlElement | undefined, warnings: string[]): 'complete' | 'partial' {
+  const mode = element?.text.toLowerCase() ?? 'complete';
+  if (mode === 'partial') return 'partial';
+  // RFC 7865 §5.1.2: a missing mode means complete.
+  if (mode !== 'complete' && mode !== '') warnings.push(`metadata has data mode ${mode.slice(0, 40)}`);
+  return 'complete';
+}
+
+/** META-6: the same id twice in one document; the first one counts. */
+function unique<T extends { readonly id: string }>(
+  items: readonly T[],
+  kind: string,
+  warnings: string[],
+): readonly T[] {
+  const known = new Map<string, T>();
+  for (const item of items) {
+    if (known.has(item.id)) warnings.push(`metadata has a second ${kind} with the id of the first`);
+    else known.set(item.id, item);
+  }
+  return [...known.values()];
+}
+
+function sessionOf(element: XmlElement): SessionElement {
+  const group = child(element, 'group-ref')?.text ?? reference(element, 'group');
+  return {
+    id: identify(element),
+    // Line breaks inside these two are in RFC 8068's own examples.
+    sipSessionIds: children(element, 'sipsessionid').map(({ text }) => withoutBlanks(text)),
+    ...(group !== '' && { group: withoutBlanks(group) }),
+    ...optional('startedAt', timeOf(element, 'start-time')),
+    // CUBE writes end-time.
+    ...optional('stoppedAt', timeOf(element, 'stop-time') ?? timeOf(element, 'end-time')),
+    ...optional('reason', filled(child(element, 'reason')?.text)),
+  };
+}
+
+function participantOf(element: XmlElement): ParticipantElement {
+  const session = reference(element, 'session');
+  const use = streamUse(element);
+  const names = [...children(element, 'nameid'), element].map((source) => {
+    const aor = source.attributes.get('aor') ?? child(source, 'aor')?.text ?? '';
+    return {
+      ...optional('aor', filled(withoutBlanks(aor))),
+      ...optional('name', filled(child(source, 'name')?.text)),
+    };
+  });
+  return {
+    id: identify(element),
+    names: names.filter((entry) => entry.aor !== undefined || entry.name !== undefined),
+    ...(session !== '' && { session }),
+    ...(use.sends.length + use.receives.length > 0 && { streams: use }),
+    ...associationTimes(element),
+  };
+}
+
+function streamOf(element: XmlElement): StreamElement {
+  const session = reference(element, 'session');
+  return {
+    id: identify(element),
+    ...(session !== '' && { session }),
+    ...optional('label', filled(child(element, 'label')?.text)),
+    ...optional('mode', filled(child(element, 'mode')?.text.toLowerCase())),
+  };
+}
+
+const sessionAssociationOf = (element: XmlElement): SessionAssociation => ({
+  participant: reference(element, 'participant'),
+  session: reference(element, 'session'),
+  ...associationTimes(element),
+});
+
+/** `send` and `recv` name a stream by their text or by an `id` inside them. */
+const streamUse = (element: XmlElement): StreamUse => ({
+  sends: streamIds(element, 'send'),
+  receives: streamIds(element, 'recv'),
+});
+
+const streamIds = (element: XmlElement, name: string): readonly string[] =>
+  children(element, name)
+    .map((use) => child(use, 'id')?.text ?? use.text)
+    .filter((id) => id !== '');
+
+const associationTimes = (
+  element: XmlElement,
+): { readonly associatedAt?: MetadataTime; readonly disassociatedAt?: MetadataTime } => ({
+  ...optional('associatedAt', timeOf(element, 'associate-time')),
+  ...optional('disassociatedAt', timeOf(element, 'disassociate-time')),
+});
+
+const children = (element: XmlElement, name: string): readonly XmlElement[] =>
+  element.children.filter((candidate) => candidate.name === name);
+
+const child = (element: XmlElement, name: string): XmlElement | undefined => children(element, name)[0];
+
+/** An element's own id: `id` or `<element>_id` (siprec-interop.md 2.2). */
+const identify = (element: XmlElement): string =>
+  element.attributes.get(`${element.name}_id`) ?? element.attributes.get('id') ?? '';
+
+/** A reference to another element: `<other>_id` or `<other>`. */
+const reference = (element: XmlElement, other: string): string =>
+  element.attributes.get(`${other}_id`) ?? element.attributes.get(other) ?? '';
+
+function timeOf(element: XmlElement, name: string): MetadataTime | undefined {
+  const text = filled(child(element, name)?.text);
+  return text === undefined ? undefined : parseTime(text);
+}
+
+const filled = (text: string | undefined): string | undefined => (text === '' ? undefined : text);
+
+const withoutBlanks = (text: string): string => text.replace(/\s+/g, '');
+
+/** A property that is absent rather than undefined. */
+const optional = <K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> =>
+  value === undefined ? {} : ({ [key]: value } as Record<K, V>);
