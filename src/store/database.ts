@@ -1,0 +1,91 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import knex, { type Knex } from 'knex';
+import { MigrationFiles } from './migration-files.ts';
+import { toStoreError } from './sql-error.ts';
+
+export type DatabaseConfig =
+  | { readonly kind: 'sqlite'; readonly file: string }
+  | { readonly kind: 'pg'; readonly connection: string | object };
+
+/** An open database. Whoever opened it closes it. */
+export interface Database {
+  readonly kind: 'sqlite' | 'pg';
+  readonly knex: Knex;
+  /** Brings the tables to the newest version; does nothing when they are. Returns the names of the files that ran. */
+  migrate(): Promise<readonly string[]>;
+  /** May be called twice. */
+  close(): Promise<void>;
+}
+
+/** Milliseconds to wait for a connection, and for a lock that another process holds on a SQLite file. */
+const PATIENCE = 5000;
+
+/**
+ * Opens the log's database (evidence.md 1.7: what is committed is on disk). SQLite is created when absent; PostgreSQL is not
+ * contacted before the first use, so a server that is away does not stop the start.
+ */
+export async function openDatabase(config: DatabaseConfig, migrationsDir: string): Promise<Database> {
+  if (config.kind === 'sqlite') await mkdir(dirname(config.file), { recursive: true });
+  const connection = knex(config.kind === 'sqlite' ? sqliteConfig(config.file) : pgConfig(config.connection));
+  const migrationSource = new MigrationFiles(migrationsDir);
+  let closed: Promise<void> | undefined;
+  return {
+    kind: config.kind,
+    knex: connection,
+    migrate: async () => {
+      try {
+        // A crash in mid-migration leaves knex's lock; on SQLite nobody else can be migrating (data-dir-lock.ts).
+        if (config.kind === 'sqlite') await connection.migrate.forceFreeMigrationsLock({ migrationSource });
+        const [, names] = (await connection.migrate.latest({ migrationSource })) as [number, string[]];
+        return names;
+      } catch (error) {
+        throw toStoreError(error);
+      }
+    },
+    close: () => (closed ??= connection.destroy()),
+  };
+}
+
+function sqliteConfig(filename: string): Knex.Config {
+  return {
+    client: 'sqlite3',
+    connection: { filename },
+    useNullAsDefault: true,
+    // One connection: writers queue here, fairly, and never meet SQLITE_BUSY of their own making.
+    pool: {
+      min: 1,
+      max: 1,
+      afterCreate: (connection: SqliteConnection, done: (error: Error | null) => void) => {
+        connection.exec(
+          `PRAGMA busy_timeout = ${PATIENCE}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;`,
+          done,
+        );
+      },
+    },
+  };
+}
+
+function pgConfig(connection: string | object): Knex.Config {
+  const base = typeof connection === 'string' ? { connectionString: connection } : connection;
+  return {
+    client: 'pg',
+    connection: { connectionTimeoutMillis: PATIENCE, keepAlive: true, ...base },
+    acquireConnectionTimeout: PATIENCE * 2,
+    pool: {
+      min: 0,
+      max: 4,
+      afterCreate: (client: PgConnection, done: (error: Error | null) => void) => {
+        client.query('SET synchronous_commit = on', done);
+      },
+    },
+  };
+}
+
+interface SqliteConnection {
+  exec(sql: string, done: (error: Error | null) => void): void;
+}
+
+interface PgConnection {
+  query(sql: string, done: (error: Error | null) => void): void;
+}

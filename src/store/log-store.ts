@@ -1,0 +1,134 @@
+import type {
+  ChainHead,
+  CheckpointRow,
+  DeliveryRow,
+  EntryRow,
+  FileRow,
+  LogStore,
+  LogWriter,
+  RecordingRow,
+  RecordingState,
+  SealIntent,
+} from '../jobs/ports.ts';
+import type { Database } from './database.ts';
+import { decodeIntent } from './intent-json.ts';
+import { toCheckpoint, toDelivery, toEntry, toFile, toHead, toRecording, type SqlRow } from './log-rows.ts';
+import { TransactionWriter } from './log-writer.ts';
+import { toStoreError } from './sql-error.ts';
+
+/**
+ * The log in SQLite or PostgreSQL. `node` names this recorder: several may share a PostgreSQL database, and each sees its own
+ * cursor, intents, open recordings and deliveries only.
+ */
+export class SqlLogStore implements LogStore {
+  readonly #database: Database;
+  readonly #node: string;
+
+  constructor(database: Database, options: { readonly node: string }) {
+    this.#database = database;
+    this.#node = options.node;
+  }
+
+  /** What `work` throws comes out as it is, everything else as StoreError; in both cases nothing was written. */
+  async write<T>(work: (log: LogWriter) => Promise<T>): Promise<T> {
+    let thrown: { readonly error: unknown } | undefined;
+    try {
+      return await this.#database.knex.transaction(async (transaction) => {
+        try {
+          return await work(new TransactionWriter(transaction, this.#node));
+        } catch (error) {
+          thrown = { error };
+          throw error;
+        }
+      });
+    } catch (error) {
+      throw thrown === undefined ? toStoreError(error) : thrown.error;
+    }
+  }
+
+  async cursor(): Promise<number> {
+    const row = await this.#first('journal_cursor', { node: this.#node });
+    return Number(row?.['sequence'] ?? 0);
+  }
+
+  async head(origin: string): Promise<ChainHead | undefined> {
+    const row = await this.#first('log_heads', { origin });
+    return row === undefined ? undefined : toHead(row);
+  }
+
+  async entries(origin: string, from: number, limit: number): Promise<readonly EntryRow[]> {
+    const query = this.#from('log_entries').where({ origin }).andWhere('index', '>=', from);
+    return (await this.#run(query.orderBy('index').limit(limit))).map(toEntry);
+  }
+
+  async recording(id: string): Promise<RecordingRow | undefined> {
+    const row = await this.#first('recordings', { id });
+    return row === undefined ? undefined : toRecording(row);
+  }
+
+  async recordingsInState(state: RecordingState): Promise<readonly RecordingRow[]> {
+    const query = this.#from('recordings').where({ node: this.#node, state });
+    return (await this.#run(query.orderBy(['opened_at', 'id']))).map(toRecording);
+  }
+
+  async files(recording: string): Promise<readonly FileRow[]> {
+    return (await this.#run(this.#from('files').where({ recording }).orderBy('position'))).map(toFile);
+  }
+
+  async deliveries(recording: string): Promise<readonly DeliveryRow[]> {
+    return (await this.#run(this.#from('deliveries').where({ recording }).orderBy('destination'))).map(
+      toDelivery,
+    );
+  }
+
+  async openDeliveries(): Promise<readonly DeliveryRow[]> {
+    const query = this.#from('deliveries')
+      .join('recordings', 'recordings.id', 'deliveries.recording')
+      .where('recordings.node', this.#node)
+      .whereIn('deliveries.state', ['waiting', 'failed'])
+      .orderBy(['deliveries.waiting_since', 'deliveries.recording', 'deliveries.destination'])
+      .select('deliveries.*');
+    return (await this.#run(query)).map(toDelivery);
+  }
+
+  async intents(): Promise<readonly SealIntent[]> {
+    const rows = await this.#run(
+      this.#from('seal_intents').where({ node: this.#node }).orderBy(['at', 'recording']),
+    );
+    return rows.map((row) => decodeIntent(String(row['intent'])));
+  }
+
+  async newestCheckpoint(origin: string): Promise<CheckpointRow | undefined> {
+    const query = this.#from('checkpoints').where({ origin }).orderBy('size', 'desc').limit(1);
+    return (await this.#run(query)).map(toCheckpoint)[0];
+  }
+
+  async checkpoints(origin: string, afterSize: number): Promise<readonly CheckpointRow[]> {
+    const query = this.#from('checkpoints').where({ origin }).andWhere('size', '>', afterSize);
+    return (await this.#run(query.orderBy('size'))).map(toCheckpoint);
+  }
+
+  async exportState(
+    destination: string,
+    origin: string,
+  ): Promise<{ readonly entries: number; readonly checkpoint: number }> {
+    const row = await this.#first('exports', { destination, origin });
+    return { entries: Number(row?.['entries'] ?? 0), checkpoint: Number(row?.['checkpoint'] ?? 0) };
+  }
+
+  #from(table: string) {
+    return this.#database.knex<SqlRow, SqlRow[]>(table);
+  }
+
+  async #first(table: string, where: Readonly<Record<string, string>>): Promise<SqlRow | undefined> {
+    return (await this.#run(this.#from(table).where(where).limit(1)))[0];
+  }
+
+  async #run(query: PromiseLike<SqlRow[]>): Promise<SqlRow[]> {
+    try {
+      return await query;
+    } catch (error) {
+      throw toStoreError(error);
+    }
+  }
+}

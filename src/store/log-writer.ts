@@ -1,0 +1,241 @@
+import type { Knex } from 'knex';
+import type {
+  ChainHead,
+  CheckpointRow,
+  DeliveryRow,
+  EntryRow,
+  LogWriter,
+  RecordingRow,
+  RecordingState,
+  SealIntent,
+  StepRow,
+} from '../jobs/ports.ts';
+import type { CallDescription } from '../siprec/description.ts';
+import { encodeIntent } from './intent-json.ts';
+import {
+  descriptionColumns,
+  headColumns,
+  participantColumns,
+  recordingColumns,
+  text,
+  type SqlRow,
+} from './log-rows.ts';
+import { toStoreError } from './sql-error.ts';
+import { StoreError } from './store-error.ts';
+
+/** Changes inside one transaction of `TransactionalLogStore.write`. Every method rejects with StoreError. */
+export class TransactionWriter implements LogWriter {
+  readonly #sql: Knex.Transaction;
+  readonly #node: string;
+
+  constructor(transaction: Knex.Transaction, node: string) {
+    this.#sql = transaction;
+    this.#node = node;
+  }
+
+  async appendEntry(entry: EntryRow, head: ChainHead): Promise<void> {
+    const { origin, index, prev, hash, type, recording, bytes } = entry;
+    await this.#run(
+      this.#sql('log_entries').insert({
+        origin,
+        index,
+        prev,
+        hash,
+        type,
+        recording: recording ?? null,
+        bytes,
+      }),
+    );
+    if (index === 0) {
+      await this.#run(this.#sql('log_heads').insert({ origin, ...headColumns(head) }));
+      return;
+    }
+    // The head must be where this entry begins; the row stays locked until the commit, so no second writer gets past it.
+    const moved = await this.#run(
+      this.#sql('log_heads').where({ origin, size: index, prev }).update(headColumns(head)),
+    );
+    if (moved !== 1) throw new StoreError('CONFLICT', `the head of ${origin} is not at entry ${index}`);
+  }
+
+  async openIndexOf(id: string): Promise<number> {
+    const row = await this.#run(
+      this.#sql('recordings').where({ id }).first<SqlRow | undefined>('open_index'),
+    );
+    const index = row?.['open_index'];
+    if (index === null || index === undefined)
+      throw new StoreError('MISSING', `recording ${id} has no open entry`);
+    return Number(index);
+  }
+
+  async openRecording(row: Omit<RecordingRow, 'state'>): Promise<void> {
+    await this.#run(
+      this.#sql('recordings').insert({ ...recordingColumns(row), node: this.#node, state: 'recording' }),
+    );
+    await this.#putParticipants(row.id, row.description);
+  }
+
+  async describeRecording(id: string, description: CallDescription): Promise<void> {
+    const changed = await this.#run(
+      this.#sql('recordings').where({ id }).update(descriptionColumns(description)),
+    );
+    if (changed !== 1) throw new StoreError('MISSING', `no recording ${id}`);
+    await this.#run(this.#sql('participants').where({ recording: id }).delete());
+    await this.#putParticipants(id, description);
+  }
+
+  async endRecording(id: string, end: Parameters<LogWriter['endRecording']>[1]): Promise<void> {
+    await this.#move(id, ['recording'], {
+      state: 'ended',
+      ended_at: end.at,
+      end_reason: end.reason,
+      status: end.status,
+      capture: JSON.stringify(end.capture),
+    });
+  }
+
+  async failRecording(id: string, failure: Parameters<LogWriter['failRecording']>[1]): Promise<void> {
+    await this.#move(id, ['recording', 'ended'], {
+      state: 'failed',
+      ended_at: this.#sql.raw('coalesce(ended_at, ?)', [failure.at]),
+      fail_reason: text(failure.reason),
+      entry_index: failure.entryIndex,
+    });
+  }
+
+  async sealRecording(id: string, seal: Parameters<LogWriter['sealRecording']>[1]): Promise<void> {
+    const { fileName, entryIndex } = seal;
+    const done = await this.#run(
+      this.#sql('recordings')
+        .where({ id, file_name: fileName, entry_index: entryIndex })
+        .whereIn('state', ['sealed', 'delivered'])
+        .first<SqlRow | undefined>('id'),
+    );
+    if (done === undefined) {
+      const columns = { state: 'sealed', sealed_at: seal.at, file_name: fileName, entry_index: entryIndex };
+      await this.#move(id, ['ended'], columns);
+      const files = seal.files.map((file, position) => ({ ...file, recording: id, position }));
+      if (files.length > 0) await this.#run(this.#sql('files').insert(files));
+    }
+    const deliveries = seal.destinations.map((destination) => ({
+      recording: id,
+      destination,
+      state: 'waiting',
+      attempts: 0,
+      waiting_since: seal.at,
+      updated_at: seal.at,
+      permanent: false,
+    }));
+    if (deliveries.length === 0) return;
+    await this.#run(
+      this.#sql('deliveries').insert(deliveries).onConflict(['recording', 'destination']).ignore(),
+    );
+  }
+
+  async setState(id: string, state: RecordingState): Promise<void> {
+    const changed = await this.#run(this.#sql('recordings').where({ id }).update({ state }));
+    if (changed !== 1) throw new StoreError('MISSING', `no recording ${id}`);
+  }
+
+  async setDelivery(row: DeliveryRow): Promise<void> {
+    const columns = {
+      recording: row.recording,
+      destination: row.destination,
+      state: row.state,
+      attempts: row.attempts,
+      updated_at: row.updatedAt,
+      permanent: row.permanent,
+      error: text(row.error),
+      location: text(row.location),
+    };
+    await this.#run(
+      this.#sql('deliveries')
+        .insert({ ...columns, waiting_since: row.updatedAt })
+        .onConflict(['recording', 'destination'])
+        .merge(columns),
+    );
+  }
+
+  async addStep(step: StepRow): Promise<void> {
+    await this.#run(
+      this.#sql('steps').insert({
+        recording: step.recording ?? null,
+        at: step.at,
+        step: text(step.step),
+        outcome: step.outcome,
+        detail: text(step.detail),
+      }),
+    );
+  }
+
+  /** The same intent twice is fine; another one for the same recording is a CONFLICT: the first must be finished. */
+  async putIntent(intent: SealIntent): Promise<void> {
+    const { recording, at } = intent;
+    const encoded = encodeIntent(intent);
+    const there = await this.#run(
+      this.#sql('seal_intents').where({ recording }).first<SqlRow | undefined>('intent'),
+    );
+    if (there?.['intent'] === encoded) return;
+    if (there !== undefined) throw new StoreError('CONFLICT', `${recording} has an unfinished seal`);
+    await this.#run(this.#sql('seal_intents').insert({ recording, node: this.#node, at, intent: encoded }));
+  }
+
+  async dropIntent(recording: string): Promise<void> {
+    await this.#run(this.#sql('seal_intents').where({ recording }).delete());
+  }
+
+  /** The same checkpoint twice is fine; another text for the same size is a CONFLICT: a log states each size once. */
+  async putCheckpoint(row: CheckpointRow): Promise<void> {
+    const { origin, size, root, text: bytes, signature, at } = row;
+    const there = await this.#run(
+      this.#sql('checkpoints').where({ origin, size }).first<SqlRow | undefined>('text'),
+    );
+    if (there !== undefined) {
+      if (bytes.equals(there['text'] as Buffer)) return;
+      throw new StoreError('CONFLICT', `${origin} has another checkpoint of size ${size}`);
+    }
+    await this.#run(this.#sql('checkpoints').insert({ origin, size, root, text: bytes, signature, at }));
+  }
+
+  async setCursor(sequence: number): Promise<void> {
+    await this.#run(
+      this.#sql('journal_cursor')
+        .insert({ node: this.#node, sequence })
+        .onConflict(['node'])
+        .merge({ sequence }),
+    );
+  }
+
+  async setExport(destination: string, origin: string, entries: number, checkpoint: number): Promise<void> {
+    await this.#run(
+      this.#sql('exports')
+        .insert({ destination, origin, entries, checkpoint })
+        .onConflict(['destination', 'origin'])
+        .merge({ entries, checkpoint }),
+    );
+  }
+
+  async #move(id: string, from: readonly RecordingState[], columns: Record<string, unknown>): Promise<void> {
+    const moved = await this.#run(
+      this.#sql('recordings').where({ id }).whereIn('state', from).update(columns),
+    );
+    if (moved === 1) return;
+    const row = await this.#run(this.#sql('recordings').where({ id }).first<SqlRow | undefined>('state'));
+    if (row === undefined) throw new StoreError('MISSING', `no recording ${id}`);
+    throw new StoreError('CONFLICT', `recording ${id} is ${String(row['state'])}, not ${from.join(' or ')}`);
+  }
+
+  async #putParticipants(id: string, description: CallDescription): Promise<void> {
+    const rows = description.participants.map((entry, position) => participantColumns(id, entry, position));
+    // SQLite takes 500 rows in one INSERT; how many participants there are is up to the client.
+    for (let from = 0; from < rows.length; from += 100)
+      await this.#run(this.#sql('participants').insert(rows.slice(from, from + 100)));
+  }
+
+  async #run<T>(query: PromiseLike<T>): Promise<T> {
+    try {
+      return await query;
+    } catch (error) {
+      throw toStoreError(error);
+    }
+  }
+}

@@ -1,0 +1,169 @@
+import { createHash } from 'node:crypto';
+import { link, lstat, mkdir, open, readdir, rm, statfs, unlink } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { SealFiles } from '../jobs/ports.ts';
+import type { RecordingFolders } from '../recorder/ports.ts';
+import { createOnce, syncDirectory, TEMPORARY } from './create-once.ts';
+import { codeOf, StoreError } from './store-error.ts';
+
+export interface SpoolOptions {
+  /** Milliseconds between measurements of the free space. Default 2000. */
+  readonly measureEvery?: number;
+}
+
+/** Ids and names come from our own code; nothing else may become a path. */
+const NAME = /^[A-Za-z0-9._+-]{1,200}$/;
+const READ = 256 * 1024;
+
+/** One folder for each recording that is not yet delivered everywhere: working files first, sealed files later. */
+export class Spool implements RecordingFolders, SealFiles {
+  readonly #root: string;
+  readonly #timer: NodeJS.Timeout;
+  #free: number;
+  #measuring = false;
+
+  constructor(root: string, free: number, measureEvery: number) {
+    this.#root = root;
+    this.#free = free;
+    this.#timer = setInterval(() => void this.#measure(), measureEvery);
+    this.#timer.unref();
+  }
+
+  async create(recording: string): Promise<string> {
+    const folder = this.#folder(recording);
+    await mkdir(folder, { mode: 0o750 });
+    await syncDirectory(this.#root);
+    return folder;
+  }
+
+  async discard(recording: string): Promise<void> {
+    await rm(this.#folder(recording), { recursive: true, force: true });
+  }
+
+  async parts(recording: string): Promise<readonly string[]> {
+    const folder = this.#folder(recording);
+    const names = await namesIn(folder);
+    return names.filter((name) => name.endsWith('.part')).map((name) => join(folder, name));
+  }
+
+  freeBytes(): number {
+    return this.#free;
+  }
+
+  /** Recordings that have a folder, in order of their ids, for recovery at start-up. */
+  async list(): Promise<readonly string[]> {
+    const entries = await readdir(this.#root, { withFileTypes: true });
+    return entries
+      .flatMap((entry) => (entry.isDirectory() && NAME.test(entry.name) ? entry.name : []))
+      .sort();
+  }
+
+  async digest(path: string, audioOffset: number): ReturnType<SealFiles['digest']> {
+    const whole = createHash('sha256');
+    const audio = createHash('sha256');
+    const file = await open(path, 'r');
+    let bytes = 0;
+    try {
+      const buffer = Buffer.allocUnsafe(READ);
+      for (;;) {
+        const { bytesRead } = await file.read(buffer, 0, READ, bytes);
+        if (bytesRead === 0) break;
+        const part = buffer.subarray(0, bytesRead);
+        whole.update(part);
+        audio.update(part.subarray(Math.min(Math.max(audioOffset - bytes, 0), bytesRead)));
+        bytes += bytesRead;
+      }
+    } finally {
+      await file.close();
+    }
+    return { bytes, sha256: whole.digest('hex'), audioSha256: audio.digest('hex') };
+  }
+
+  async createOnce(recording: string, name: string, bytes: Uint8Array): Promise<void> {
+    await createOnce(this.path(recording, name), bytes);
+  }
+
+  /** Never replaces a file: throws StoreError DIFFERENT when another one has the final name, MISSING when there is neither. */
+  async finish(from: string, recording: string, name: string): Promise<void> {
+    const to = this.path(recording, name);
+    if (from === to) return;
+    try {
+      await link(from, to);
+    } catch (error) {
+      await this.#alreadyFinished(from, to, error);
+    }
+    await unlink(from).catch((error: unknown) => {
+      if (codeOf(error) !== 'ENOENT') throw error;
+    });
+  }
+
+  async sync(recording: string): Promise<void> {
+    await syncDirectory(this.#folder(recording));
+  }
+
+  path(recording: string, name: string): string {
+    if (!NAME.test(name) || /^\.+$/.test(name))
+      throw new StoreError('INVALID', `not a file name: ${JSON.stringify(name)}`);
+    return join(this.#folder(recording), name);
+  }
+
+  /** Ends the measuring. May be called twice. */
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Returns when `to` is what `from` was to become; throws otherwise. */
+  async #alreadyFinished(from: string, to: string, error: unknown): Promise<void> {
+    const code = codeOf(error);
+    const target = await lstat(to).catch(() => undefined);
+    if (code === 'ENOENT' && target !== undefined) return;
+    if (code === 'ENOENT')
+      throw new StoreError('MISSING', `neither ${from} nor ${to} is there`, { cause: error });
+    if (code !== 'EEXIST') throw error;
+    const source = await lstat(from);
+    if (source.ino === target?.ino && source.dev === target.dev) return;
+    throw new StoreError('DIFFERENT', `${to} already exists`, { cause: error });
+  }
+
+  #folder(recording: string): string {
+    if (!NAME.test(recording) || /^\.+$/.test(recording))
+      throw new StoreError('INVALID', `not a recording id: ${JSON.stringify(recording)}`);
+    return join(this.#root, recording);
+  }
+
+  async #measure(): Promise<void> {
+    if (this.#measuring) return;
+    this.#measuring = true;
+    // A disk that does not answer has no room: the recorder then turns calls away instead of losing them.
+    this.#free = await freeBytes(this.#root).catch(() => 0);
+    this.#measuring = false;
+  }
+}
+
+/** Opens `<dataDir>/spool`, making it when absent and removing the temporary files of an earlier run. */
+export async function openSpool(dataDir: string, options: SpoolOptions = {}): Promise<Spool> {
+  const root = resolve(dataDir, 'spool');
+  await mkdir(root, { recursive: true, mode: 0o750 });
+  await syncDirectory(dataDir);
+  const spool = new Spool(root, await freeBytes(root), options.measureEvery ?? 2000);
+  for (const recording of await spool.list()) await sweep(join(root, recording));
+  return spool;
+}
+
+async function sweep(folder: string): Promise<void> {
+  for (const name of await namesIn(folder)) if (name.endsWith(TEMPORARY)) await unlink(join(folder, name));
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(folder)).sort();
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+async function freeBytes(path: string): Promise<number> {
+  const { bavail, bsize } = await statfs(path);
+  return bavail * bsize;
+}
