@@ -52,6 +52,15 @@ export class PortPool {
     this.#resting.splice(place, 0, { port, until });
   }
 
+  /** Lets a port that is not taken rest as if it had been given back at `at`; others are ignored. */
+  rest(port: number, at: number): void {
+    const place = this.#resting.findIndex((resting, index) => index >= this.#head && resting.port === port);
+    if (place < 0) return;
+    this.#resting.splice(place, 1);
+    this.#taken.add(port);
+    this.giveBack(port, at);
+  }
+
   /** How many ports `take()` would hand out one after the other now. */
   available(): number {
     const now = this.#now();

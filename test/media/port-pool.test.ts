@@ -54,6 +54,16 @@ describe('PortPool', () => {
     expect(takeAll(pool)).toEqual([20002, 20000]);
   });
 
+  test('lets ports rest that someone else has used', () => {
+    let now = 50_000;
+    const pool = new PortPool('20000-20007', () => now);
+    pool.take();
+    for (const port of [20000, 20002, 5]) pool.rest(port, now);
+    expect(takeAll(pool)).toEqual([20004, 20006]);
+    now += QUARANTINE_MS;
+    expect(takeAll(pool)).toEqual([20002]);
+  });
+
   test('never has one port out twice, whatever the order of calls', () => {
     const steps = fc.array(fc.record({ take: fc.boolean(), wait: fc.nat(4_000), which: fc.nat() }), {
       maxLength: 400,

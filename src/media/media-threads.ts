@@ -1,0 +1,163 @@
+import { Worker } from 'node:worker_threads';
+import type { CaptureChange, CaptureRequest, CaptureResult, MediaHost, OpenedCapture } from './capture.ts';
+import { MediaError } from './media-error.ts';
+import { splitPortRange } from './port-pool.ts';
+import type { ReceiverKind } from './receiver/open-receiver.ts';
+import { type MediaLog, ThreadSlot } from './thread-slot.ts';
+import type { ThreadData, ThreadTotals } from './thread-messages.ts';
+import { addTotals } from './thread-totals.ts';
+
+export interface MediaThreadsOptions {
+  /** How many threads; one carries some thousand calls with `batch`. */
+  readonly threads: number;
+  /** Port range `FIRST-LAST`, divided between the threads. */
+  readonly ports: string;
+  readonly receiver: ReceiverKind;
+  readonly log: MediaLog;
+  /** Starts a thread. Default: a worker on `media-thread` beside this file. */
+  readonly spawn?: ((data: ThreadData) => Worker) | undefined;
+}
+
+/** A MediaHost on worker threads, which also tells what went wrong at its sockets. */
+export interface MediaThreadsHost extends MediaHost {
+  /** Sums over all threads, those that have ended included. */
+  totals(): Promise<ThreadTotals>;
+  /** Threads that are running and take calls. */
+  readonly running: number;
+}
+
+/**
+ * Starts the media threads and resolves when all of them are ready. Every capture goes to the thread with the fewest.
+ * A thread that dies loses its captures, each reported through `onFailure` (what is on disk is recovered later), and is
+ * replaced. Rejects with MediaError when a thread cannot start or the port range is too small.
+ */
+export async function startMediaThreads(options: MediaThreadsOptions): Promise<MediaThreadsHost> {
+  const threads = new MediaThreads(options);
+  try {
+    await threads.start();
+    return threads;
+  } catch (error) {
+    await threads.stop();
+    throw error;
+  }
+}
+
+class MediaThreads implements MediaThreadsHost {
+  readonly #slots: readonly ThreadSlot[];
+  readonly #owners = new Map<string, ThreadSlot>();
+  /** Captures whose thread died, until their owner has closed them. */
+  readonly #lost = new Set<string>();
+  readonly #failureListeners: ((id: string, error: Error) => void)[] = [];
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: MediaThreadsOptions) {
+    const spawn = options.spawn ?? spawnMediaThread;
+    this.#slots = splitPortRange(options.ports, Math.max(1, options.threads)).map(
+      (ports) =>
+        new ThreadSlot({
+          ports,
+          receiver: options.receiver,
+          log: options.log,
+          spawn,
+          lost: (capture, error) => {
+            this.#lose(capture, error);
+          },
+          failure: (capture, error) => {
+            this.#fail(capture, error);
+          },
+        }),
+    );
+  }
+
+  get running(): number {
+    return this.#slots.filter((slot) => slot.running).length;
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(this.#slots.map((slot) => slot.start()));
+  }
+
+  async open(request: CaptureRequest): Promise<OpenedCapture> {
+    const { id } = request;
+    if (this.#stopping !== undefined) throw new MediaError('STOPPED', 'media threads are stopped');
+    if (this.#owners.has(id) || this.#lost.has(id))
+      throw new MediaError('BAD_REQUEST', `capture ${id} is open`);
+    let refusal = new MediaError('STOPPED', 'no media thread is running');
+    for (const slot of this.#leastLoadedFirst()) {
+      this.#owners.set(id, slot);
+      try {
+        return await slot.open(request);
+      } catch (error) {
+        this.#owners.delete(id);
+        // The ports are divided, so another thread may still have some.
+        if (!isNoPorts(error)) throw error;
+        refusal = error;
+      }
+    }
+    throw refusal;
+  }
+
+  async change(change: CaptureChange): Promise<OpenedCapture> {
+    return this.#owner(change.id).change(change);
+  }
+
+  async close(id: string, at: number): Promise<CaptureResult> {
+    if (this.#lost.delete(id))
+      throw new MediaError('STOPPED', `the media thread of capture ${id} ended; its file waits for recovery`);
+    const slot = this.#owner(id);
+    try {
+      return await slot.close(id, at);
+    } finally {
+      this.#owners.delete(id);
+      // When the thread died during this very call, the caller knows already.
+      this.#lost.delete(id);
+    }
+  }
+
+  async totals(): Promise<ThreadTotals> {
+    const all = await Promise.all(this.#slots.map((slot) => slot.totals()));
+    return all.reduce(addTotals);
+  }
+
+  onFailure(listener: (id: string, error: Error) => void): void {
+    this.#failureListeners.push(listener);
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= Promise.all(this.#slots.map((slot) => slot.stop())).then(() => undefined);
+    return this.#stopping;
+  }
+
+  #leastLoadedFirst(): ThreadSlot[] {
+    return this.#slots.filter((slot) => slot.running).sort((a, b) => a.load - b.load);
+  }
+
+  #owner(id: string): ThreadSlot {
+    const slot = this.#owners.get(id);
+    if (slot !== undefined) return slot;
+    if (this.#lost.has(id)) throw new MediaError('STOPPED', `the media thread of capture ${id} ended`);
+    throw new MediaError('BAD_REQUEST', `no capture ${id}`);
+  }
+
+  #lose(id: string, error: MediaError): void {
+    this.#owners.delete(id);
+    this.#lost.add(id);
+    this.#fail(id, error);
+  }
+
+  #fail(id: string, error: MediaError): void {
+    for (const listener of this.#failureListeners) listener(id, error);
+  }
+}
+
+const isNoPorts = (error: unknown): error is MediaError =>
+  error instanceof MediaError && error.code === 'NO_PORTS';
+
+/** In the build this file and the thread's are JavaScript, with a Node that takes types away they are TypeScript. */
+function spawnMediaThread(data: ThreadData): Worker {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  return new Worker(new URL(`./media-thread.${extension}`, import.meta.url), {
+    workerData: data,
+    name: 'media',
+  });
+}

@@ -1,0 +1,31 @@
+import type { ThreadTotals } from './thread-messages.ts';
+
+export const NO_TOTALS: ThreadTotals = {
+  captures: 0,
+  packets: 0,
+  octets: 0,
+  lost: 0,
+  late: 0,
+  rejected: 0,
+  cpuSeconds: 0,
+  truncated: 0,
+  socketErrors: 0,
+  overruns: 0,
+  sinkErrors: 0,
+};
+
+export function addTotals(a: ThreadTotals, b: ThreadTotals): ThreadTotals {
+  return {
+    captures: a.captures + b.captures,
+    packets: a.packets + b.packets,
+    octets: a.octets + b.octets,
+    lost: a.lost + b.lost,
+    late: a.late + b.late,
+    rejected: a.rejected + b.rejected,
+    cpuSeconds: a.cpuSeconds + b.cpuSeconds,
+    truncated: a.truncated + b.truncated,
+    socketErrors: a.socketErrors + b.socketErrors,
+    overruns: a.overruns + b.overruns,
+    sinkErrors: a.sinkErrors + b.sinkErrors,
+  };
+}
