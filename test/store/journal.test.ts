@@ -2,10 +2,9 @@ import { appendFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import type { NotedEvent } from '../../src/recorder/events.ts';
 import { nodeDisk, type JournalDisk } from '../../src/store/journal-disk.ts';
-import { decodeLine, encodeLine, scanFile } from '../../src/store/journal-line.ts';
+import { encodeLine } from '../../src/store/journal-line.ts';
 import { openJournal, type Journal } from '../../src/store/journal.ts';
 
 let folder: string;
@@ -39,42 +38,42 @@ const logFiles = async (): Promise<string[]> =>
   (await readdir(folder)).filter((name) => name.endsWith('.log')).sort();
 const logFile = async (position = 0): Promise<string> => join(folder, (await logFiles())[position] ?? 'none');
 
-/** A real disk whose writes or syncs fail while a switch is set. */
-class FailingDisk implements JournalDisk {
-  fail: 'nothing' | 'write' | 'half-write' | 'sync' | 'sync-and-truncate' | 'create' = 'nothing';
-  syncs = 0;
-  /** Set to hold every sync until it is called. */
-  hold: Promise<void> | undefined;
-  makeFolder = nodeDisk.makeFolder;
-  list = nodeDisk.list;
-  readWhole = nodeDisk.readWhole;
-  keep = nodeDisk.keep;
-  remove = nodeDisk.remove;
-  syncFolder = nodeDisk.syncFolder;
+type Failure = 'nothing' | 'write' | 'half-write' | 'sync' | 'sync-and-truncate' | 'create';
 
-  async open(path: string, how: 'create' | 'existing'): ReturnType<JournalDisk['open']> {
-    if (this.fail === 'create' && how === 'create') throw refusal('ENOSPC');
+interface FailingDisk extends JournalDisk {
+  fail: Failure;
+  syncs: number;
+  /** Holds every sync until it resolves. */
+  hold: Promise<void> | undefined;
+}
+
+/** The real disk, whose writes or syncs fail while `fail` says so. */
+function failingDisk(): FailingDisk {
+  const disk: FailingDisk = { ...nodeDisk, fail: 'nothing', syncs: 0, hold: undefined };
+  disk.open = async (path, how) => {
+    if (disk.fail === 'create' && how === 'create') throw refusal('ENOSPC');
     const file = await nodeDisk.open(path, how);
     return {
       ...file,
       write: async (bytes, position) => {
-        if (this.fail === 'write') throw refusal('ENOSPC');
-        if (this.fail !== 'half-write') return file.write(bytes, position);
+        if (disk.fail === 'write') throw refusal('ENOSPC');
+        if (disk.fail !== 'half-write') return file.write(bytes, position);
         if (bytes.length < 20) throw refusal('ENOSPC');
         return file.write(bytes.subarray(0, bytes.length - 10), position);
       },
       datasync: async () => {
-        await this.hold;
-        if (this.fail.startsWith('sync')) throw refusal('EIO');
-        this.syncs += 1;
+        await disk.hold;
+        if (disk.fail.startsWith('sync')) throw refusal('EIO');
+        disk.syncs += 1;
         await file.datasync();
       },
       truncate: async (length) => {
-        if (this.fail === 'sync-and-truncate') throw refusal('EIO');
+        if (disk.fail === 'sync-and-truncate') throw refusal('EIO');
         await file.truncate(length);
       },
     };
-  }
+  };
+  return disk;
 }
 
 const refusal = (code: string): Error => Object.assign(new Error(code), { code });
@@ -117,7 +116,7 @@ describe('openJournal', () => {
   });
 
   test('writes appends that arrive during a sync together, with one sync', async () => {
-    const disk = new FailingDisk();
+    const disk = failingDisk();
     const journal = await open({ disk });
     let release = (): void => undefined;
     disk.hold = new Promise((resolve) => (release = resolve));
@@ -301,78 +300,11 @@ describe('damage', () => {
   });
 });
 
-describe('lines', () => {
-  const events = fc.array(fc.string({ unit: 'binary' }), { maxLength: 8 });
-
-  test('come back as they were written', () => {
-    fc.assert(
-      fc.property(
-        fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
-        fc.string({ unit: 'binary' }),
-        (sequence, step) => {
-          const line = encodeLine(sequence, JSON.stringify(note(step)));
-          expect(line.indexOf('\n')).toBe(line.length - 1);
-          expect(decodeLine(line.subarray(0, -1))).toEqual({
-            sequence,
-            event: JSON.parse(JSON.stringify(note(step))),
-          });
-        },
-      ),
-    );
-  });
-
-  test('are all found but the one cut, wherever the file is cut', () => {
-    fc.assert(
-      fc.property(events, fc.nat(), (steps, where) => {
-        const lines = steps.map((step, index) => encodeLine(index + 1, JSON.stringify(note(step))));
-        const bytes = Buffer.concat(lines);
-        const cut = where % (bytes.length + 1);
-        let end = 0;
-        const complete = lines.filter((line) => (end += line.length) <= cut).length;
-        const scan = scanFile(bytes.subarray(0, cut));
-        expect(scan.places.map(({ sequence }) => sequence)).toEqual(
-          steps.slice(0, complete).map((_, i) => i + 1),
-        );
-        expect(scan.damaged).toEqual([]);
-      }),
-    );
-  });
-
-  test('are all found but the one hit, wherever an octet changes', () => {
-    fc.assert(
-      fc.property(events, fc.nat(), fc.integer({ min: 1, max: 255 }), (steps, where, change) => {
-        const lines = steps.map((step, index) => encodeLine(index + 1, JSON.stringify(note(step))));
-        const bytes = Buffer.concat(lines);
-        if (bytes.length === 0) return;
-        const at = where % bytes.length;
-        bytes[at] = (bytes[at] ?? 0) ^ change;
-        // A lost LF takes the following line with it.
-        expect(scanFile(bytes).places.length).toBeGreaterThanOrEqual(lines.length - 2);
-      }),
-    );
-  });
-
-  test('are looked for in arbitrary octets without an exception', () => {
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
-        expect(scanFile(Buffer.from(bytes)).places).toEqual([]);
-      }),
-    );
-  });
-
-  test('behind zeros that a power cut left are found', () => {
-    const line = encodeLine(1, JSON.stringify(note('a')));
-    expect(scanFile(Buffer.concat([Buffer.alloc(100), line])).places).toEqual([
-      { sequence: 1, offset: 100, length: line.length },
-    ]);
-  });
-});
-
 describe('a disk that refuses', () => {
   test.each(['write', 'half-write', 'sync', 'sync-and-truncate'] as const)(
     'rejects the append on %s, keeps what was there, and takes the next one',
     async (fail) => {
-      const disk = new FailingDisk();
+      const disk = failingDisk();
       const journal = await open({ disk, retryEvery: 3_600_000 });
       await journal.append(note('before'));
       disk.fail = fail;
@@ -380,10 +312,8 @@ describe('a disk that refuses', () => {
         journal.append(note('lost 1')),
         journal.append(note('lost 2')),
       ]);
-      expect(results).toEqual([
-        { status: 'rejected', reason: expect.objectContaining({ code: 'DISK' }) },
-        { status: 'rejected', reason: expect.objectContaining({ code: 'DISK' }) },
-      ]);
+      expect(results.map((result) => result.status)).toEqual(['rejected', 'rejected']);
+      expect(results).toMatchObject([{ reason: { code: 'DISK' } }, { reason: { code: 'DISK' } }]);
       expect(journal.writable).toBe(false);
       disk.fail = 'nothing';
       await journal.append(note('after'));
@@ -399,7 +329,7 @@ describe('a disk that refuses', () => {
   );
 
   test('rejects while no new file can be made, then goes on', async () => {
-    const disk = new FailingDisk();
+    const disk = failingDisk();
     const journal = await open({ disk, rotateAt: 10, retryEvery: 3_600_000 });
     await journal.append(note('a'));
     disk.fail = 'create';
@@ -415,7 +345,7 @@ describe('a disk that refuses', () => {
   });
 
   test('is tried again without an append, so that calls can come back', async () => {
-    const disk = new FailingDisk();
+    const disk = failingDisk();
     const journal = await open({ disk, retryEvery: 5 });
     disk.fail = 'sync';
     await expect(journal.append(note('lost'))).rejects.toMatchObject({ code: 'DISK' });
@@ -433,7 +363,7 @@ describe('a disk that refuses', () => {
     await journal.append(note('a'));
     await journal.close();
     await appendFile(await logFile(), 'half a li');
-    const disk = new FailingDisk();
+    const disk = failingDisk();
     disk.keep = () => Promise.reject(refusal('ENOSPC'));
     const again = await open({ disk });
     expect(again.damage).toEqual([expect.stringContaining('could not be set aside')]);
