@@ -1,0 +1,44 @@
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fsync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { promisify } from 'node:util';
+
+/** What a capture asks of the file system; a test can let it refuse. Errors are Node's, with their `code`. */
+export interface AudioDisk {
+  /** Throws unless files can be made in the folder. */
+  check(folder: string): void;
+  /** Creates a file for reading and writing; fails when it exists. */
+  create(path: string): number;
+  /** Writes at a position; returns how many octets were taken. */
+  write(fd: number, octets: Uint8Array, length: number, position: number): number;
+  read(fd: number, octets: Uint8Array, length: number, position: number): number;
+  truncate(fd: number, length: number): void;
+  /** Resolves when the file is on the disk; asynchronous, because it may take long and other calls go on. */
+  sync(fd: number): Promise<void>;
+  close(fd: number): void;
+  remove(path: string): void;
+}
+
+const fsyncAsync = promisify(fsync);
+
+/** The real one. Writes are synchronous: positioned writes into the page cache cost less than a trip to the thread pool. */
+export const nodeDisk: AudioDisk = {
+  check: (folder) => {
+    accessSync(`${folder}/.`, constants.W_OK | constants.X_OK);
+  },
+  create: (path) => openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o640),
+  write: (fd, octets, length, position) => writeSync(fd, octets, 0, length, position),
+  read: (fd, octets, length, position) => readSync(fd, octets, 0, length, position),
+  truncate: ftruncateSync,
+  sync: fsyncAsync,
+  close: closeSync,
+  remove: unlinkSync,
+};

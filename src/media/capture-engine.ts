@@ -1,0 +1,242 @@
+import { performance } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import { nodeDisk, type AudioDisk } from './audio-disk.ts';
+import type {
+  CaptureChange,
+  CaptureLine,
+  CaptureRequest,
+  CaptureResult,
+  MediaHost,
+  MediaTotals,
+  OpenedCapture,
+} from './capture.ts';
+import type { Leg } from './leg.ts';
+import { LiveCapture } from './live-capture.ts';
+import { MediaError } from './media-error.ts';
+import type { PacketSink, Receiver, ReceiverSocket } from './receiver/receiver.ts';
+import { SteadyClock } from './steady-clock.ts';
+
+/** Packets still in flight when a call ends are waited for this long, in ms. */
+const LINGER = 100;
+
+/** Ports tried before giving up, when other programs use ours. */
+const PORT_TRIES = 500;
+
+/** Captures are written in turn: each has its place in the second, this many ms after the one before. */
+const SLICE = 20;
+const SLICES = 50;
+
+/** Even ports for RTP; a port given back at a time rests before it is taken again (RTP-10). */
+export interface PortSource {
+  take(): number | undefined;
+  giveBack(port: number, at: number): void;
+}
+
+export interface EngineParts {
+  readonly receiver: Receiver;
+  readonly ports: PortSource;
+  /** Epoch milliseconds with fraction, the clock of the arrivals. */
+  readonly now: () => number;
+  /** Milliseconds from any start that nobody can set; default `performance.now`. */
+  readonly steady?: () => number;
+  readonly fs?: AudioDisk;
+  readonly sleep?: (ms: number) => Promise<void>;
+}
+
+interface Running {
+  readonly capture: LiveCapture;
+  readonly bind: string;
+  /** Set once the end has begun. */
+  ending?: Promise<CaptureResult>;
+}
+
+/** Captures calls in the thread it is made in. Whoever owns the thread calls `tick` every 20 ms. */
+export class CaptureEngine implements MediaHost {
+  readonly #parts: EngineParts;
+  readonly #disk: AudioDisk;
+  readonly #sleep: (ms: number) => Promise<void>;
+  readonly #clock: SteadyClock;
+  readonly #running = new Map<string, Running>();
+  readonly #listeners: ((id: string, error: Error) => void)[] = [];
+  #opened = 0;
+  #stopped = false;
+  readonly #past = { packets: 0, octets: 0, lost: 0, late: 0, rejected: 0 };
+
+  constructor(parts: EngineParts) {
+    this.#parts = parts;
+    this.#disk = parts.fs ?? nodeDisk;
+    this.#sleep = parts.sleep ?? ((ms) => delay(ms));
+    this.#clock = new SteadyClock(parts.now(), parts.steady ?? (() => performance.now()));
+  }
+
+  async open(request: CaptureRequest): Promise<OpenedCapture> {
+    if (this.#stopped) throw new MediaError('STOPPED', request.id);
+    if (this.#running.has(request.id))
+      throw new MediaError('BAD_REQUEST', `${request.id} is already running`);
+    checkLines(request.lines);
+    this.#checkFolder(request.folder);
+    const startedAt = this.#parts.now();
+    this.#clock.update(startedAt);
+    const capture = new LiveCapture(
+      { folder: request.folder, startedAt, firstFlush: SLICE * (1 + (this.#opened++ % SLICES)) },
+      {
+        clock: this.#clock,
+        disk: this.#disk,
+        sleep: this.#sleep,
+        onFailure: (error) => {
+          for (const listener of this.#listeners) listener(request.id, error);
+        },
+      },
+    );
+    this.#running.set(request.id, { capture, bind: request.bind });
+    try {
+      for (const line of request.lines) await this.#openLine(capture, line, request.bind);
+    } catch (error) {
+      this.#closeSockets(capture);
+      this.#running.delete(request.id);
+      throw error;
+    }
+    return opened(capture);
+  }
+
+  async change(change: CaptureChange): Promise<OpenedCapture> {
+    const running = this.#find(change.id);
+    if (running.ending !== undefined) throw new MediaError('BAD_REQUEST', `${change.id} has ended`);
+    checkLines(change.lines);
+    this.#clock.update(this.#parts.now());
+    const { capture, bind } = running;
+    for (const line of change.lines) {
+      const leg = capture.leg(line.line);
+      if (leg === undefined) {
+        await this.#openLine(capture, line, bind);
+      } else {
+        leg.addFormats(line.formats);
+        leg.setActive(line.active, capture.positionOf(change.at));
+      }
+    }
+    return opened(capture);
+  }
+
+  async close(id: string, at: number): Promise<CaptureResult> {
+    const running = this.#find(id);
+    running.ending ??= this.#end(id, running.capture, at);
+    return running.ending;
+  }
+
+  /** Writes what is due. Call it after every sweep, at least every 100 ms. */
+  tick(now: number): void {
+    const steady = this.#clock.update(now);
+    for (const { capture } of this.#running.values()) capture.tick(steady);
+  }
+
+  totals(): Promise<MediaTotals> {
+    const sum = { ...this.#past };
+    for (const { capture } of this.#running.values()) addTo(sum, capture);
+    // The time the loop was not idle: an upper bound of the thread's CPU time, which Node 20 does not tell.
+    const cpuSeconds = performance.eventLoopUtilization().active / 1000;
+    return Promise.resolve({ captures: this.#opened, ...sum, cpuSeconds });
+  }
+
+  onFailure(listener: (id: string, error: Error) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    const at = this.#parts.now();
+    await Promise.all([...this.#running.keys()].map((id) => this.close(id, at)));
+    this.#parts.receiver.stop();
+  }
+
+  async #end(id: string, capture: LiveCapture, at: number): Promise<CaptureResult> {
+    const wait = at + LINGER - this.#parts.now();
+    // A clock that was set back must not keep a call open.
+    if (wait > 0) await this.#sleep(Math.min(wait, LINGER));
+    await Promise.allSettled([...capture.sockets.values()].map((socket) => socket.drain()));
+    this.#closeSockets(capture);
+    this.#clock.update(this.#parts.now());
+    try {
+      return await capture.finish(at);
+    } finally {
+      addTo(this.#past, capture);
+      this.#running.delete(id);
+    }
+  }
+
+  async #openLine(capture: LiveCapture, line: CaptureLine, bind: string): Promise<void> {
+    const leg = capture.addLeg(line);
+    capture.connect(leg, await this.#openSocket(bind, sinkOf(capture, leg)));
+  }
+
+  async #openSocket(bind: string, sink: PacketSink): Promise<ReceiverSocket> {
+    for (let tries = 0; tries < PORT_TRIES; tries++) {
+      const port = this.#parts.ports.take();
+      if (port === undefined) break;
+      try {
+        return await this.#parts.receiver.open(bind, port, sink);
+      } catch (error) {
+        this.#parts.ports.giveBack(port, this.#parts.now());
+        if ((error as { readonly code?: string }).code !== 'PORT_TAKEN') throw error;
+      }
+    }
+    throw new MediaError('NO_PORTS', `no free port on ${bind}`);
+  }
+
+  #closeSockets(capture: LiveCapture): void {
+    for (const socket of capture.sockets.values()) {
+      socket.close();
+      this.#parts.ports.giveBack(socket.port, this.#parts.now());
+    }
+  }
+
+  #checkFolder(folder: string): void {
+    try {
+      this.#disk.check(folder);
+    } catch (cause) {
+      throw new MediaError('DISK', `cannot write to ${folder}`, { cause });
+    }
+  }
+
+  #find(id: string): Running {
+    const running = this.#running.get(id);
+    if (running === undefined) throw new MediaError('BAD_REQUEST', `no capture ${id}`);
+    return running;
+  }
+}
+
+/** A fault of ours in one leg must not stop the sweep over all the others. */
+function sinkOf(capture: LiveCapture, leg: Leg): PacketSink {
+  return (arrival) => {
+    try {
+      leg.take(arrival);
+    } catch (error) {
+      capture.fail(error as Error);
+    }
+  };
+}
+
+const opened = (capture: LiveCapture): OpenedCapture => ({
+  startedAt: capture.startedAt,
+  lines: [...capture.sockets].map(([line, socket]) => ({ line, port: socket.port })),
+});
+
+function checkLines(lines: readonly CaptureLine[]): void {
+  if (new Set(lines.map((line) => line.line)).size !== lines.length)
+    throw new MediaError('BAD_REQUEST', 'a line is named twice');
+  for (const { payloadType } of lines.flatMap((line) => line.formats))
+    if (!Number.isInteger(payloadType) || payloadType < 0 || payloadType > 127)
+      throw new MediaError('BAD_REQUEST', `payload type ${payloadType}`);
+}
+
+function addTo(
+  sum: { packets: number; octets: number; lost: number; late: number; rejected: number },
+  capture: LiveCapture,
+): void {
+  sum.packets += capture.packets;
+  for (const leg of capture.statistics()) {
+    sum.octets += leg.octets;
+    sum.lost += leg.lost;
+    sum.late += leg.late;
+    sum.rejected += leg.rejected;
+  }
+}

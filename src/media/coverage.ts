@@ -1,0 +1,152 @@
+import { GAP_LIMIT, type Gap } from './capture.ts';
+
+/** A stretch `[from, to)` of positions. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A span nobody has filled yet, between the packets with the extended sequence numbers `after` and `before`. */
+interface OpenGap {
+  from: number;
+  to: number;
+  after: number;
+  before: number;
+  /** Packets between the two that arrived without being audio. */
+  known: number;
+  kind: 'lead' | 'open' | 'paused';
+}
+
+/**
+ * Which part of a leg's timeline is covered by audio. The leg's end only moves forward; what it jumps over is a gap, which
+ * stragglers shrink and split until it is settled. Sequence numbers are extended ones; NaN stands for "of another source".
+ */
+export class Coverage {
+  #end = 0;
+  #last = NaN;
+  #knownSinceEnd = 0;
+  readonly #open: OpenGap[] = [];
+  readonly #settled: Gap[] = [];
+  #settledCount = 0;
+  #first = Infinity;
+
+  /** First position after everything recorded or paused. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Position of the first recorded sample. */
+  get firstSample(): number | undefined {
+    return Number.isFinite(this.#first) ? this.#first : undefined;
+  }
+
+  get gaps(): readonly Gap[] {
+    return this.#settled;
+  }
+
+  get gapCount(): number {
+    return this.#settledCount;
+  }
+
+  /** Audio `[from, to)` at or after the end. `comparable`: its number counts on from that of the packet before. */
+  extend(from: number, to: number, sequence: number, comparable: boolean): void {
+    if (from > this.#end || this.#first === Infinity)
+      this.#openGap(from, comparable ? this.#last : NaN, sequence);
+    if (from < this.#first) this.#first = from;
+    this.#end = to;
+    this.#last = sequence;
+    this.#knownSinceEnd = 0;
+  }
+
+  /** Audio `[from, to)` before the end: returns the parts of it that were still open, which are covered now. */
+  fill(from: number, to: number, sequence: number): readonly Span[] {
+    const filled: Span[] = [];
+    // From the back, because splitting inserts behind the gap in hand.
+    for (let index = this.#open.length - 1; index >= 0; index--) {
+      const gap = this.#open[index];
+      if (gap === undefined || gap.to <= from) break;
+      if (gap.from >= to || gap.kind === 'paused') continue;
+      const part = { from: Math.max(from, gap.from), to: Math.min(to, gap.to) };
+      this.#split(index, gap, part, sequence);
+      filled.push(part);
+      if (part.from < this.#first) this.#first = part.from;
+    }
+    return filled;
+  }
+
+  /** A packet that is no audio arrived in its turn: its number is not missing. */
+  skip(): void {
+    this.#knownSinceEnd++;
+  }
+
+  /** A packet that is no audio arrived late: its number is no longer missing. */
+  skipOld(sequence: number): void {
+    const gap = this.#open.find((each) => sequence > each.after && sequence < each.before);
+    if (gap !== undefined) gap.known++;
+    else if (sequence > this.#last) this.#knownSinceEnd++;
+  }
+
+  /** Nothing may be recorded in `[from, to)`, because the client said so. */
+  pause(from: number, to: number): void {
+    const start = Math.max(from, this.#end);
+    if (to <= start) return;
+    if (start > this.#end && this.#first !== Infinity) this.#openGap(start, NaN, NaN);
+    this.#push({ from: start, to, after: NaN, before: NaN, known: 0, kind: 'paused' });
+    this.#end = to;
+    this.#last = NaN;
+    this.#knownSinceEnd = 0;
+  }
+
+  /** Gaps that end at or before `position` can no longer be filled. */
+  settle(position: number): void {
+    while (this.#open[0] !== undefined && this.#open[0].to <= position) {
+      const gap = this.#open.shift();
+      if (gap !== undefined && gap.kind !== 'lead') this.#list(gap);
+    }
+  }
+
+  /** Settles everything; silence after the last packet is a gap when it is longer than `tolerated`. */
+  finish(total: number, tolerated: number): void {
+    if (this.#first !== Infinity && total - this.#end > tolerated) this.#openGap(total, NaN, NaN);
+    this.settle(Infinity);
+  }
+
+  #openGap(to: number, after: number, before: number): void {
+    if (to <= this.#end) return;
+    const kind = this.#first === Infinity ? 'lead' : 'open';
+    this.#push({ from: this.#end, to, after, before, known: this.#knownSinceEnd, kind });
+  }
+
+  #push(gap: OpenGap): void {
+    this.#open.push(gap);
+  }
+
+  #split(index: number, gap: OpenGap, part: Span, sequence: number): void {
+    const inside = sequence > gap.after && sequence < gap.before;
+    const pieces: OpenGap[] = [];
+    const { after, before, known, kind } = gap;
+    // Packets known not to be audio stay with the left piece: where exactly they were does not change the sum.
+    const left = inside ? { after, before: sequence } : { after, before };
+    const right = inside ? { after: sequence, before } : { after: NaN, before: NaN };
+    if (gap.from < part.from) pieces.push({ from: gap.from, to: part.from, ...left, known, kind });
+    if (part.to < gap.to) {
+      const rest = pieces.length === 0 && !inside ? left : right;
+      pieces.push({ from: part.to, to: gap.to, ...rest, known: pieces.length === 0 ? known : 0, kind });
+    }
+    this.#open.splice(index, 1, ...pieces);
+  }
+
+  #list(gap: OpenGap): void {
+    this.#settledCount++;
+    if (this.#settled.length >= GAP_LIMIT) return;
+    const missing = gap.before - gap.after - 1 - gap.known;
+    const packets = missing > 0 ? missing : 0;
+    const heard = packets > 0 ? 'lost' : 'silent';
+    this.#settled.push({
+      from: gap.from,
+      to: gap.to,
+      cause: gap.kind === 'paused' ? 'paused' : heard,
+      packets,
+    });
+  }
+}

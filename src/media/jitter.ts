@@ -1,0 +1,26 @@
+import { timestampDistance } from './sequence.ts';
+
+/** Interarrival jitter of one source, in units of its timestamp (RFC 3550 §6.4.1, A.8). */
+export class Jitter {
+  #arrival = NaN;
+  #timestamp = 0;
+
+  /** The running estimate. */
+  value = 0;
+  max = 0;
+
+  /** `arrival`: when the packet came, in timestamp units on any clock. */
+  take(arrival: number, timestamp: number): void {
+    const difference = arrival - this.#arrival - timestampDistance(this.#timestamp, timestamp);
+    this.#arrival = arrival;
+    this.#timestamp = timestamp;
+    if (Number.isNaN(difference)) return;
+    this.value += (Math.abs(difference) - this.value) / 16;
+    if (this.value > this.max) this.max = this.value;
+  }
+
+  /** Forgets the last packet: a new segment has no transit time in common with the old one. */
+  interrupt(): void {
+    this.#arrival = NaN;
+  }
+}

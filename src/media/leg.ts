@@ -1,0 +1,318 @@
+import { CLOCK_RATE, type CaptureLine, type LegStatistics, type PayloadFormat } from './capture.ts';
+import { Coverage } from './coverage.ts';
+import type { Law } from './g711.ts';
+import type { LegLane } from './leg-lane.ts';
+import type { Arrival } from './receiver/receiver.ts';
+import { isRtcp, readRtp, RtpPacket } from './rtp-packet.ts';
+import { RtpStream, type Place } from './rtp-stream.ts';
+
+/** Packets that come at most this much behind are put in their place: 2 s. */
+export const REORDER_WINDOW = 2 * CLOCK_RATE;
+
+/** Sources and SSRCs are listed up to this number; a sender that changes them for every packet fills no memory. */
+const LISTED = 100;
+
+type PayloadKind = Law | 'event' | 'noise' | 'unknown';
+
+/** What a leg needs from the capture it belongs to. */
+export interface LegHost {
+  /** Position of a time on the timeline of the capture. */
+  positionOf(at: number): number;
+  /** Makes the lane for the first audio of a leg in a law, `position` being where it starts. */
+  openLane(leg: Leg, law: Law, position: number): LegLane;
+  /** `address:port` of the sender of the packet in hand. */
+  sourceOf(leg: Leg): string;
+}
+
+// Scratch for every leg of this thread: a packet is done with before the next one is read.
+const packet = new RtpPacket();
+const place: Place = { arrival: 0, end: 0, floor: 0, switched: false };
+
+/**
+ * One line of a call: takes its packets, puts their octets where their timestamps say, and counts. Two sources that send at
+ * once share the line: whoever continues goes first, what would lie upon recorded audio is rejected, never mixed.
+ */
+export class Leg {
+  readonly line: number;
+  readonly role: CaptureLine['role'];
+  readonly #host: LegHost;
+  readonly #coverage = new Coverage();
+  readonly #kinds: PayloadKind[] = staticKinds();
+  #current: RtpStream | undefined;
+  /** The source before; its last packets may arrive among those of the new one. */
+  #before: RtpStream | undefined;
+  #lastPlaced: RtpStream | undefined;
+  #pcma: LegLane | undefined;
+  #pcmu: LegLane | undefined;
+  /** Position since which the client pauses the line. */
+  #pausedSince: number | undefined;
+  #sourceKey: number | undefined;
+
+  readonly #ssrcs: string[] = [];
+  readonly #sources: string[] = [];
+  readonly #codecs: Law[] = [];
+  #expectedBefore = 0;
+  #receivedBefore = 0;
+  #jitterMaxBefore = 0;
+  #late = 0;
+  #duplicate = 0;
+  #reordered = 0;
+  #whilePaused = 0;
+  #rejected = 0;
+  #telephoneEvents = 0;
+  #comfortNoise = 0;
+  #octets = 0;
+  /** Datagrams of any kind. */
+  packets = 0;
+
+  constructor(line: CaptureLine, host: LegHost) {
+    this.line = line.line;
+    this.role = line.role;
+    this.#host = host;
+    this.addFormats(line.formats);
+    if (!line.active) this.#pausedSince = 0;
+  }
+
+  /** First position after everything recorded or paused. */
+  get end(): number {
+    return this.#coverage.end;
+  }
+
+  /** Formats of a re-offer join those known, since packets of the old ones may still be on their way. */
+  addFormats(formats: readonly PayloadFormat[]): void {
+    for (const format of formats) this.#kinds[format.payloadType] = kindOf(format);
+  }
+
+  /** Pauses or resumes from `position` on; repeating it changes nothing. */
+  setActive(active: boolean, position: number): void {
+    if (!active) {
+      this.#pausedSince ??= position;
+      return;
+    }
+    if (this.#pausedSince === undefined) return;
+    this.#coverage.pause(this.#pausedSince, position);
+    this.#pausedSince = undefined;
+    this.#current?.interrupt();
+    this.#before?.interrupt();
+  }
+
+  /** Takes one datagram. Never throws, allocates nothing in the ordinary case. */
+  take(arrival: Arrival): void {
+    this.packets++;
+    if (
+      readRtp(arrival.slab, arrival.start, arrival.end, packet) !== undefined ||
+      isRtcp(packet.payloadType)
+    ) {
+      this.#rejected++;
+      return;
+    }
+    const kind = this.#kinds[packet.payloadType] ?? 'unknown';
+    const stream = this.#streamOf(packet.ssrc, kind);
+    if (stream === undefined) {
+      this.#rejected++;
+      return;
+    }
+    if (arrival.sourceKey !== this.#sourceKey) this.#noteSource(arrival.sourceKey);
+    if (kind === 'PCMA' || kind === 'PCMU') this.#takeAudio(arrival, stream, kind);
+    else this.#takeOther(stream, kind);
+  }
+
+  /** Gaps before `position` are final. */
+  settle(position: number): void {
+    this.#coverage.settle(position);
+  }
+
+  /** Ends the leg at `total` samples and gives its statistics. */
+  finish(total: number): LegStatistics {
+    if (this.#pausedSince !== undefined) this.#coverage.pause(this.#pausedSince, total);
+    this.#coverage.finish(total, REORDER_WINDOW);
+    return this.statistics();
+  }
+
+  /** The counts so far; gaps only as far as they are settled. */
+  statistics(): LegStatistics {
+    const streams = [this.#current, this.#before].filter((stream) => stream !== undefined);
+    const sum = (start: number, of: (stream: RtpStream) => number): number =>
+      streams.reduce((total, stream) => total + of(stream), start);
+    const expected = sum(this.#expectedBefore, (stream) => stream.window.expected);
+    const received = sum(this.#receivedBefore, (stream) => stream.window.received);
+    const jitterMax = Math.max(this.#jitterMaxBefore, ...streams.map((stream) => stream.jitter.max));
+    return {
+      line: this.line,
+      role: this.role,
+      codecs: [...this.#codecs],
+      ssrcs: [...this.#ssrcs],
+      sources: [...this.#sources],
+      firstSample: this.#coverage.firstSample,
+      expected,
+      received,
+      lost: expected - received,
+      late: this.#late,
+      duplicate: this.#duplicate,
+      reordered: this.#reordered,
+      whilePaused: this.#whilePaused,
+      rejected: this.#rejected,
+      telephoneEvents: this.#telephoneEvents,
+      comfortNoise: this.#comfortNoise,
+      octets: this.#octets,
+      jitter: milliseconds(this.#current?.jitter.value ?? 0),
+      jitterMax: milliseconds(jitterMax),
+      gaps: [...this.#coverage.gaps],
+      gapCount: this.#coverage.gapCount,
+    };
+  }
+
+  #takeAudio(arrival: Arrival, stream: RtpStream, law: Law): void {
+    const at = this.#host.positionOf(arrival.at);
+    const paused = this.#pausedSince !== undefined && at >= this.#pausedSince;
+    const verdict = paused
+      ? stream.window.accept(packet.sequenceNumber)
+      : stream.accept(packet.sequenceNumber, packet.timestamp);
+    if (!this.#isNew(verdict)) return;
+    if (verdict === 'restart') {
+      stream.restart();
+      this.#lastPlaced = undefined;
+    }
+    stream.jitter.take(at, packet.timestamp);
+    if (paused) {
+      this.#whilePaused++;
+      this.#coverage.skip();
+    } else if (verdict === 'old') this.#placeStraggler(stream, law, at, arrival.slab);
+    else this.#placeNext(stream, law, at, arrival.slab);
+  }
+
+  /** Telephone events, comfort noise and payloads nobody announced keep their place in the sequence and are no audio. */
+  #takeOther(stream: RtpStream, kind: PayloadKind): void {
+    const verdict = stream.window.accept(packet.sequenceNumber);
+    if (!this.#isNew(verdict)) return;
+    if (verdict === 'old') {
+      this.#reordered++;
+      this.#coverage.skipOld(stream.window.extended);
+    } else this.#coverage.skip();
+    if (kind === 'event') this.#telephoneEvents++;
+    else if (kind === 'noise') this.#comfortNoise++;
+    else this.#rejected++;
+  }
+
+  /** Counts what is not worth looking at further. */
+  #isNew(verdict: ReturnType<RtpStream['accept']>): boolean {
+    if (verdict === 'duplicate') this.#duplicate++;
+    else if (verdict === 'beyond') this.#late++;
+    else if (verdict === 'wild') this.#rejected++;
+    else return true;
+    return false;
+  }
+
+  #placeNext(stream: RtpStream, law: Law, at: number, slab: Buffer): void {
+    const lane = this.#lane(law, at);
+    const length = packet.payloadEnd - packet.payloadStart;
+    const sequence = stream.window.extended;
+    const end = this.#coverage.end;
+    place.arrival = at;
+    place.end = end;
+    place.floor = lane.ring.base;
+    place.switched = this.#lastPlaced !== undefined && this.#lastPlaced !== stream;
+    const position = stream.advance(sequence, packet.timestamp, length, place);
+    if (length === 0) {
+      this.#coverage.skip();
+      return;
+    }
+    const comparable = stream === this.#lastPlaced;
+    // Where another source was first, or timestamps overlap, what is recorded stays.
+    const inGap = position < end && this.#placeInGaps(lane, position, Math.min(position + length, end), slab);
+    const from = Math.max(position, end);
+    const blocked = from >= position + length || (position < end && !comparable);
+    if (blocked || !lane.ring.reserve(position + length)) {
+      if (!inGap) this.#rejected++;
+      return;
+    }
+    this.#write(lane, from, position + length, { slab, offset: packet.payloadStart - position });
+    this.#coverage.extend(from, position + length, sequence, comparable);
+    this.#lastPlaced = stream;
+  }
+
+  #placeStraggler(stream: RtpStream, law: Law, at: number, slab: Buffer): void {
+    const position = stream.locate(stream.window.extended, packet.timestamp);
+    const lane = this.#lane(law, at);
+    const length = packet.payloadEnd - packet.payloadStart;
+    if (position === undefined || position < at - REORDER_WINDOW || position + length <= lane.ring.base) {
+      this.#late++;
+      return;
+    }
+    this.#reordered++;
+    if (length === 0) this.#coverage.skipOld(stream.window.extended);
+    else if (!this.#placeInGaps(lane, position, position + length, slab)) this.#rejected++;
+  }
+
+  /** Fills what is still open of `[position, to)`; false when nothing was. */
+  #placeInGaps(lane: LegLane, position: number, to: number, slab: Buffer): boolean {
+    const from = Math.max(position, lane.ring.base, 0);
+    const source = { slab, offset: packet.payloadStart - position };
+    const spans = lane.ring.reserve(to) ? this.#coverage.fill(from, to, this.#sequenceInHand()) : [];
+    for (const span of spans) this.#write(lane, span.from, span.to, source);
+    return spans.length > 0;
+  }
+
+  #sequenceInHand(): number {
+    const stream = packet.ssrc === this.#current?.ssrc ? this.#current : this.#before;
+    return stream?.window.extended ?? NaN;
+  }
+
+  /** Copies the part `[from, to)` of the packet in hand; `offset` + position is its place in the slab. */
+  #write(lane: LegLane, from: number, to: number, source: { slab: Buffer; offset: number }): void {
+    lane.ring.put(from, source.slab, source.offset + from, source.offset + to);
+    lane.writer?.touch(from);
+    this.#octets += to - from;
+  }
+
+  #lane(law: Law, position: number): LegLane {
+    const there = law === 'PCMA' ? this.#pcma : this.#pcmu;
+    if (there !== undefined) return there;
+    const lane = this.#host.openLane(this, law, position);
+    if (law === 'PCMA') this.#pcma = lane;
+    else this.#pcmu = lane;
+    this.#codecs.push(law);
+    return lane;
+  }
+
+  #streamOf(ssrc: number, kind: PayloadKind): RtpStream | undefined {
+    if (this.#current?.ssrc === ssrc) return this.#current;
+    if (this.#before?.ssrc === ssrc) return this.#before;
+    // A payload nobody announced does not make a new source.
+    if (kind === 'unknown') return undefined;
+    if (this.#before !== undefined) {
+      this.#expectedBefore += this.#before.window.expected;
+      this.#receivedBefore += this.#before.window.received;
+      this.#jitterMaxBefore = Math.max(this.#jitterMaxBefore, this.#before.jitter.max);
+    }
+    this.#before = this.#current;
+    this.#current = new RtpStream(ssrc);
+    const name = ssrc.toString(16).padStart(8, '0');
+    if (this.#ssrcs.length < LISTED && !this.#ssrcs.includes(name)) this.#ssrcs.push(name);
+    return this.#current;
+  }
+
+  #noteSource(key: number): void {
+    this.#sourceKey = key;
+    const source = this.#host.sourceOf(this);
+    if (this.#sources.length < LISTED && !this.#sources.includes(source)) this.#sources.push(source);
+  }
+}
+
+const milliseconds = (samples: number): number => (samples * 1000) / CLOCK_RATE;
+
+function kindOf(format: PayloadFormat): PayloadKind {
+  const { encoding, clockRate } = format;
+  if ((encoding === 'PCMA' || encoding === 'PCMU') && clockRate === CLOCK_RATE) return encoding;
+  if (encoding === 'TELEPHONE-EVENT') return 'event';
+  return encoding === 'CN' ? 'noise' : 'unknown';
+}
+
+/** The static numbers hold even where the answer does not name them: some clients negotiate 0 and send 8 (RFC 3551 table 4). */
+function staticKinds(): PayloadKind[] {
+  const kinds = new Array<PayloadKind>(128).fill('unknown');
+  kinds[0] = 'PCMU';
+  kinds[8] = 'PCMA';
+  kinds[13] = 'noise';
+  return kinds;
+}

@@ -1,0 +1,180 @@
+import type { AudioDisk } from './audio-disk.ts';
+import {
+  CLOCK_RATE,
+  type CapturedFile,
+  type CaptureLine,
+  type CaptureResult,
+  type LegStatistics,
+} from './capture.ts';
+import type { Law } from './g711.ts';
+import { Leg, REORDER_WINDOW, type LegHost } from './leg.ts';
+import { LegLane } from './leg-lane.ts';
+import type { ReceiverSocket } from './receiver/receiver.ts';
+import type { SteadyClock } from './steady-clock.ts';
+import { TrackLayout } from './track-layout.ts';
+import type { Track } from './track.ts';
+
+/** How often audio goes to disk, in ms: what a power cut may cost. */
+const FLUSH_INTERVAL = 1000;
+
+/** While a file has to catch up (a law that starts late begins with silence from position 0), in ms. */
+const CATCH_UP_INTERVAL = 20;
+
+/** Samples are final this long after their time: the reordering window, and half a second for the sweep to hand packets over. */
+const FINAL_AFTER = REORDER_WINDOW + CLOCK_RATE / 2;
+
+/** How often a disk that refuses is asked again at the end of a call. */
+const LAST_TRIES = 5;
+const LAST_TRIES_WAIT = 200;
+
+export interface CaptureSurroundings {
+  readonly clock: SteadyClock;
+  readonly disk: AudioDisk;
+  readonly sleep: (ms: number) => Promise<void>;
+  /** Called once, when the disk first refuses. */
+  readonly onFailure: (error: Error) => void;
+}
+
+export interface CaptureStart {
+  readonly folder: string;
+  /** Wall clock; position 0. */
+  readonly startedAt: number;
+  /** When to write first, in ms from the start: spreads captures over the second. */
+  readonly firstFlush: number;
+}
+
+/** One running capture: its legs, its files, and when to write. */
+export class LiveCapture implements LegHost {
+  readonly startedAt: number;
+  readonly #surroundings: CaptureSurroundings;
+  readonly #layout: TrackLayout;
+  /** Steady time of position 0. */
+  readonly #origin: number;
+  readonly #legs = new Map<number, Leg>();
+  readonly #sockets = new Map<number, ReceiverSocket>();
+  #due: number;
+  #failed = false;
+  #finishing = false;
+
+  constructor(start: CaptureStart, surroundings: CaptureSurroundings) {
+    this.startedAt = start.startedAt;
+    this.#surroundings = surroundings;
+    this.#origin = surroundings.clock.steady(start.startedAt);
+    this.#due = this.#origin + start.firstFlush;
+    this.#layout = new TrackLayout(start.folder, surroundings.disk);
+  }
+
+  /** Ports by line, in order of the lines' first offer. */
+  get sockets(): ReadonlyMap<number, ReceiverSocket> {
+    return this.#sockets;
+  }
+
+  positionOf(at: number): number {
+    return Math.max(
+      0,
+      Math.round((this.#surroundings.clock.steady(at) - this.#origin) * (CLOCK_RATE / 1000)),
+    );
+  }
+
+  sourceOf(leg: Leg): string {
+    return this.#sockets.get(leg.line)?.sourceAddress() ?? '';
+  }
+
+  openLane(leg: Leg, law: Law, position: number): LegLane {
+    // The base is set twice: here for a new file, and by the file when it is already further.
+    const lane = new LegLane(leg.line, law, Math.max(0, position - FINAL_AFTER));
+    const track = this.#layout.place(leg, lane);
+    lane.ring.release(track.final);
+    lane.writer = track;
+    return lane;
+  }
+
+  leg(line: number): Leg | undefined {
+    return this.#legs.get(line);
+  }
+
+  /** Makes the leg of a line; its socket comes afterwards with `connect`. */
+  addLeg(line: CaptureLine): Leg {
+    const leg = new Leg(line, this);
+    this.#legs.set(line.line, leg);
+    this.#layout.announce(leg);
+    return leg;
+  }
+
+  connect(leg: Leg, socket: ReceiverSocket): void {
+    this.#sockets.set(leg.line, socket);
+  }
+
+  /** Reports something that went wrong, the first time only. */
+  fail(error: Error): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#surroundings.onFailure(error);
+  }
+
+  /** Writes when it is time to; `now` is steady time. */
+  tick(now: number): void {
+    if (now < this.#due || this.#finishing) return;
+    const position = Math.max(0, Math.round((now - this.#origin) * (CLOCK_RATE / 1000)));
+    const final = Math.max(0, position - FINAL_AFTER);
+    for (const leg of this.#legs.values()) leg.settle(final);
+    const done = this.#flush(position, final);
+    this.#due = now + (done ? FLUSH_INTERVAL : CATCH_UP_INTERVAL);
+  }
+
+  /** Ends the recording at wall-clock time `at`, or with the last sample if that is later. Comes to an end even without a disk. */
+  async finish(at: number): Promise<CaptureResult> {
+    this.#finishing = true;
+    const legs = [...this.#legs.values()];
+    const total = Math.max(this.positionOf(at), ...legs.map((leg) => leg.end));
+    const files: CapturedFile[] = [];
+    for (const track of this.#layout.tracks) {
+      const file = await this.#finishTrack(track, total);
+      if (file !== undefined) files.push(file);
+    }
+    return { startedAt: this.startedAt, endedAt: at, files, legs: legs.map((leg) => leg.finish(total)) };
+  }
+
+  statistics(): readonly LegStatistics[] {
+    return [...this.#legs.values()].map((leg) => leg.statistics());
+  }
+
+  /** Datagrams of any kind on all lines. */
+  get packets(): number {
+    let sum = 0;
+    for (const leg of this.#legs.values()) sum += leg.packets;
+    return sum;
+  }
+
+  /** True when every file has what it should have; a file the disk refuses is tried again an interval later. */
+  #flush(position: number, final: number): boolean {
+    let done = true;
+    for (const track of this.#layout.tracks) {
+      try {
+        if (!track.flush(position, final)) done = false;
+      } catch (error) {
+        this.fail(error as Error);
+      }
+    }
+    return done;
+  }
+
+  async #finishTrack(track: Track, total: number): Promise<CapturedFile | undefined> {
+    for (let attempt = 1; attempt <= LAST_TRIES; attempt++) {
+      try {
+        while (!track.flush(total, total));
+        return await track.finish(total);
+      } catch (error) {
+        this.fail(error as Error);
+        if (attempt < LAST_TRIES) await this.#surroundings.sleep(LAST_TRIES_WAIT);
+      }
+    }
+    try {
+      // The audio that reached the disk is still a recording, only shorter.
+      return await track.finish(total);
+    } catch {
+      track.abandon();
+      return undefined;
+    }
+  }
+}

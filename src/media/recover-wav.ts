@@ -1,0 +1,77 @@
+import { createHash } from 'node:crypto';
+import { open, type FileHandle } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { CapturedFile, LineRole } from './capture.ts';
+import { MediaError } from './media-error.ts';
+import { parseWavHeader, wavHeader, WAV_HEADER_BYTES } from './wav-header.ts';
+
+const CHUNK = 1024 * 1024;
+
+/**
+ * Makes a working file that a crash left behind a right WAV file again: whole frames only, every size as the file's length says,
+ * on disk when this resolves. May be repeated. Roles come from the file's name; `channelLines` is empty where the name does not
+ * tell the line (the recording's journal does).
+ *
+ * @throws MediaError BAD_WAV when the file has no header of ours; errors of the file system as they are.
+ */
+export async function recoverWav(path: string): Promise<CapturedFile> {
+  const file = await open(path, 'r+');
+  try {
+    const { size } = await file.stat();
+    const header = Buffer.alloc(WAV_HEADER_BYTES);
+    const { bytesRead } = await file.read(header, 0, WAV_HEADER_BYTES, 0);
+    const { law, channels, dataBytes } = parseWavHeader(header.subarray(0, bytesRead));
+
+    const present = size - WAV_HEADER_BYTES;
+    const samples = Math.floor((isPadded(present, dataBytes) ? dataBytes : present) / channels);
+    const audio = samples * channels;
+    const bytes = WAV_HEADER_BYTES + audio + (audio % 2);
+    await file.write(wavHeader({ law, channels }, samples), 0, WAV_HEADER_BYTES, 0);
+    // Cutting first and growing again makes the pad octet zero.
+    await file.truncate(WAV_HEADER_BYTES + audio);
+    await file.truncate(bytes);
+    await file.sync();
+    const audioSha256 = await hashAudio(file, audio);
+    return {
+      path,
+      ...describeName(path, channels),
+      codec: law,
+      samples,
+      bytes,
+      audioSha256,
+      audioOffset: WAV_HEADER_BYTES,
+    };
+  } finally {
+    await file.close();
+  }
+}
+
+/** A file that was finished before the crash has one octet more than its odd audio. */
+const isPadded = (present: number, dataBytes: number): boolean =>
+  dataBytes % 2 === 1 && present === dataBytes + 1;
+
+async function hashAudio(file: FileHandle, audio: number): Promise<string> {
+  const hash = createHash('sha256');
+  const chunk = Buffer.alloc(Math.min(CHUNK, audio));
+  for (let done = 0; done < audio;) {
+    const { bytesRead } = await file.read(chunk, 0, Math.min(CHUNK, audio - done), WAV_HEADER_BYTES + done);
+    if (bytesRead === 0) throw new MediaError('BAD_WAV', 'the file shrank while it was read');
+    hash.update(chunk.subarray(0, bytesRead));
+    done += bytesRead;
+  }
+  return hash.digest('hex');
+}
+
+/** The working names are made in `track-layout.ts`. */
+function describeName(
+  path: string,
+  channels: number,
+): Pick<CapturedFile, 'suffix' | 'channelRoles' | 'channelLines'> {
+  const name = basename(path).replace(/\.wav(\.part)?$/, '');
+  const suffix = name === 'audio' ? '' : name;
+  if (channels === 2) return { suffix, channelRoles: ['caller', 'callee'], channelLines: [] };
+  const line = /^line(\d+)/.exec(name)?.[1];
+  if (line !== undefined) return { suffix, channelRoles: ['extra'], channelLines: [Number(line)] };
+  const side = /^(caller|callee)/.exec(name)?.[1] as LineRole | undefined;
+  return { suffix, channelRoles: [side ?? 'mixed'], channelLines: [] };
+}

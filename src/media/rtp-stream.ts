@@ -1,0 +1,119 @@
+import { Jitter } from './jitter.ts';
+import { timestampDistance } from './sequence.ts';
+import { SequenceWindow, type SequenceVerdict } from './sequence-window.ts';
+
+/** How far a packet may stand before or after its arrival before its timestamp is taken for a jump: 1.5 s and 3 s. */
+const BEHIND = 12_000;
+const AHEAD = 24_000;
+
+/** What the leg knows about the place of a packet, all in positions. */
+export interface Place {
+  arrival: number;
+  /** First position after everything recorded. */
+  end: number;
+  /** First position that is not final. */
+  floor: number;
+  /** The packet before came from another source. */
+  switched: boolean;
+}
+
+/** Ties the timestamps of one run of packets to the timeline: `timestamp` stands at `position`. */
+interface Anchor {
+  /** Extended sequence number the run begins with. */
+  readonly first: number;
+  timestamp: number;
+  position: number;
+}
+
+/** One synchronisation source on a leg: its sequence numbers, its jitter, and where its timestamps stand on the timeline. */
+export class RtpStream {
+  readonly ssrc: number;
+  readonly window = new SequenceWindow();
+  readonly jitter = new Jitter();
+  #anchor: Anchor | undefined;
+  /** The run before the current one; packets of it may still be on their way. */
+  #previous: Anchor | undefined;
+  #interrupted = false;
+  #lastSequence = 0;
+  #lastLength = 0;
+
+  constructor(ssrc: number) {
+    this.ssrc = ssrc;
+  }
+
+  /**
+   * Takes the sequence number of an audio packet. An old or repeated one whose timestamp lies beyond everything recorded, or
+   * before the start, is no straggler but a sender that began anew without changing its SSRC.
+   */
+  accept(sequenceNumber: number, timestamp: number): SequenceVerdict {
+    const extended = this.window.lookup(sequenceNumber);
+    if (this.#isElsewhere(extended, timestamp)) return this.window.doubt(sequenceNumber) ? 'restart' : 'wild';
+    return this.window.accept(sequenceNumber);
+  }
+
+  /** The sender began anew: nothing it sent before can be compared any more. */
+  restart(): void {
+    this.#anchor = undefined;
+    this.#previous = undefined;
+    this.jitter.interrupt();
+  }
+
+  /** The next audio packet is placed by its arrival (after a pause, a restart, a change of source). */
+  interrupt(): void {
+    this.#interrupted = true;
+    this.jitter.interrupt();
+  }
+
+  /**
+   * Where a packet in sequence stands: by its timestamp, or at its arrival (but not before the leg's end) when there is no
+   * anchor yet, when the timestamp jumped, or when what it names is final. Moves the anchor there.
+   */
+  advance(sequence: number, timestamp: number, length: number, place: Place): number {
+    const anchor = this.#anchor;
+    let position = NaN;
+    if (anchor !== undefined && !this.#interrupted)
+      position = this.#continue(anchor, sequence, timestampDistance(anchor.timestamp, timestamp), place);
+    if (anchor === undefined || Number.isNaN(position)) {
+      position = Math.max(place.arrival, place.end, place.floor);
+      this.#previous = anchor;
+      this.#anchor = { first: sequence, timestamp, position };
+      this.#interrupted = false;
+    } else {
+      anchor.timestamp = timestamp;
+      anchor.position = position;
+    }
+    this.#lastSequence = sequence;
+    this.#lastLength = length;
+    return position;
+  }
+
+  /** Where a straggler stands, by the anchor of its own run. */
+  locate(sequence: number, timestamp: number): number | undefined {
+    const current = this.#anchor;
+    if (current === undefined) return undefined;
+    const anchor = sequence < current.first ? (this.#previous ?? current) : current;
+    return anchor.position + timestampDistance(anchor.timestamp, timestamp);
+  }
+
+  /** The position `step` after the anchor, or NaN when it cannot be meant. */
+  #continue(anchor: Anchor, sequence: number, step: number, place: Place): number {
+    const position = anchor.position + step;
+    if (position < place.floor) return NaN;
+    // Its clock stood still while another source was sending.
+    if (place.switched && position < place.end && place.arrival >= place.end) return NaN;
+    // A jump is a timestamp that the sequence number does not explain: late bursts and fast senders do not jump.
+    const steady = step === (sequence - this.#lastSequence) * this.#lastLength;
+    return steady || isNear(position, place.arrival) ? position : NaN;
+  }
+
+  #isElsewhere(extended: number, timestamp: number): boolean {
+    const anchor = this.#anchor;
+    // Also false for NaN, a number in sequence.
+    if (anchor === undefined || !(extended >= anchor.first)) return false;
+    const step = timestampDistance(anchor.timestamp, timestamp);
+    return step > 0 || anchor.position + step < -AHEAD;
+  }
+}
+
+const isNear = (position: number, arrival: number): boolean =>
+  position >= arrival - BEHIND && position <= arrival + AHEAD;

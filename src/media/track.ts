@@ -1,0 +1,186 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { AudioDisk } from './audio-disk.ts';
+import { CLOCK_RATE, type CapturedFile, type LineRole } from './capture.ts';
+import { SILENCE, type Law } from './g711.ts';
+import { interleave, pickChannel, samplesAtOnce, scratch } from './interleave.ts';
+import type { LaneWriter, LegLane } from './leg-lane.ts';
+import { WavFile } from './wav-file.ts';
+import { WAV_HEADER_BYTES } from './wav-header.ts';
+
+/** The header is brought up to date when the file grew by this much: 5 s. */
+const HEADER_INTERVAL = 5 * CLOCK_RATE;
+
+export interface TrackChannel {
+  readonly line: number;
+  readonly role: LineRole;
+  /** Undefined until the leg sends in the law of the track. */
+  lane: LegLane | undefined;
+}
+
+export interface TrackPlan {
+  readonly folder: string;
+  readonly suffix: string;
+  readonly law: Law;
+  readonly channels: readonly TrackChannel[];
+}
+
+/**
+ * One audio file of a recording, from position 0 on. Three marks walk along it:
+ *
+ *     0 ──────── final ──────────── next ──────────── now ───
+ *       hashed,         on disk,           in the rings,
+ *       out of reach    may be rewritten   not on disk
+ */
+export class Track implements LaneWriter {
+  readonly law: Law;
+  readonly #folder: string;
+  readonly #disk: AudioDisk;
+  #suffix: string;
+  #channels: readonly TrackChannel[];
+  #file: WavFile | undefined;
+  #hash = createHash('sha256');
+  #final = 0;
+  #next = 0;
+  #written = 0;
+  #headerAt = 0;
+  /** The channel that stays when the track becomes mono, until the file has been rewritten. */
+  #rewrite: number | undefined;
+
+  constructor(plan: TrackPlan, disk: AudioDisk) {
+    this.law = plan.law;
+    this.#folder = plan.folder;
+    this.#disk = disk;
+    this.#suffix = plan.suffix;
+    this.#channels = plan.channels;
+  }
+
+  /** Everything before this position is hashed and cannot change. */
+  get final(): number {
+    return this.#final;
+  }
+
+  get channels(): readonly TrackChannel[] {
+    return this.#channels;
+  }
+
+  touch(position: number): void {
+    if (position < this.#next) this.#next = position;
+  }
+
+  /** Makes the track a mono file of one of its channels, under another name; the others have never been heard. */
+  keepOnly(channel: TrackChannel, suffix: string): void {
+    if (this.#file !== undefined) this.#rewrite = this.#channels.indexOf(channel);
+    this.#channels = [channel];
+    this.#suffix = suffix;
+  }
+
+  /**
+   * Writes what is not on disk before `now`, at most a scratch buffer full, then hashes what is older than `final`. Returns
+   * whether it is done. Throws MediaError DISK and has then lost nothing: the next call goes on from there.
+   */
+  flush(now: number, final: number): boolean {
+    const file = this.#openFile();
+    const limit = samplesAtOnce(this.#channels.length);
+    const to = Math.min(now, this.#next + limit);
+    if (to > this.#next) {
+      const octets = this.#interleave(this.#next, to);
+      file.write(octets, (to - this.#next) * this.#channels.length, this.#next);
+      this.#next = to;
+      this.#written = Math.max(this.#written, to);
+    }
+    if (this.#written - this.#headerAt >= HEADER_INTERVAL) {
+      file.writeHeader(this.#written);
+      this.#headerAt = this.#written;
+    }
+    this.#finalise(Math.min(final, this.#next));
+    return this.#next >= now;
+  }
+
+  /** Closes the file at `total` samples, all of which `flush` has written and hashed. */
+  async finish(total: number): Promise<CapturedFile | undefined> {
+    const file = this.#file;
+    if (file === undefined) return undefined;
+    // With a broken disk less than everything got there: the file ends where it is known to be right.
+    const samples = Math.min(total, this.#next);
+    this.#finalise(samples);
+    const bytes = await file.finish(samples);
+    return {
+      path: file.path,
+      suffix: this.#suffix,
+      codec: this.law,
+      channelLines: this.#channels.map((channel) => channel.line),
+      channelRoles: this.#channels.map((channel) => channel.role),
+      samples,
+      bytes,
+      audioSha256: this.#hash.digest('hex'),
+      audioOffset: WAV_HEADER_BYTES,
+    };
+  }
+
+  /** Lets go of the file without finishing it. */
+  abandon(): void {
+    this.#file?.close();
+  }
+
+  #openFile(): WavFile {
+    const format = { law: this.law, channels: this.#channels.length };
+    const path = join(this.#folder, `${this.#suffix === '' ? 'audio' : this.#suffix}.wav.part`);
+    if (this.#file === undefined) this.#file = new WavFile(path, format, this.#disk);
+    else if (this.#rewrite !== undefined) return this.#rewriteFile(this.#file, this.#rewrite, path);
+    return this.#file;
+  }
+
+  /**
+   * Copies one channel of the final part into a new file and hashes it again; the rest is still in the ring. Happens when the
+   * second side turns out to speak the other law, as a rule within the first seconds. The old file goes when the new one stands.
+   */
+  #rewriteFile(old: WavFile, channel: number, path: string): WavFile {
+    const file = new WavFile(path, { law: this.law, channels: 1 }, this.#disk);
+    const hash = createHash('sha256');
+    const { channels } = old.format;
+    const octets = scratch();
+    try {
+      for (let from = 0; from < this.#final;) {
+        const count = Math.min(samplesAtOnce(channels), this.#final - from);
+        old.read(octets, count * channels, from);
+        pickChannel(octets, count, channels, channel);
+        file.write(octets, count, from);
+        hash.update(octets.subarray(0, count));
+        from += count;
+      }
+      file.writeHeader(this.#final);
+    } catch (error) {
+      file.remove();
+      throw error;
+    }
+    this.#hash = hash;
+    this.#next = this.#final;
+    this.#written = this.#final;
+    this.#headerAt = this.#final;
+    this.#rewrite = undefined;
+    this.#file = file;
+    old.remove();
+    return file;
+  }
+
+  #finalise(position: number): void {
+    const limit = samplesAtOnce(this.#channels.length);
+    while (this.#final < position) {
+      const to = Math.min(position, this.#final + limit);
+      const length = (to - this.#final) * this.#channels.length;
+      this.#hash.update(this.#interleave(this.#final, to).subarray(0, length));
+      this.#final = to;
+    }
+    for (const channel of this.#channels) channel.lane?.ring.release(this.#final);
+  }
+
+  #interleave(from: number, to: number): Buffer {
+    return interleave(
+      this.#channels.map((channel) => channel.lane),
+      SILENCE[this.law],
+      from,
+      to,
+    );
+  }
+}

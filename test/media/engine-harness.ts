@@ -1,0 +1,142 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { AudioDisk } from '../../src/media/audio-disk.ts';
+import type { CaptureLine, CaptureRequest, LineRole } from '../../src/media/capture.ts';
+import { CaptureEngine } from '../../src/media/capture-engine.ts';
+import { MediaError } from '../../src/media/media-error.ts';
+import type { Arrival, PacketSink, Receiver, ReceiverSocket } from '../../src/media/receiver/receiver.ts';
+import { rtp, type RtpFields } from './rtp-builder.ts';
+
+/** A receiver without sockets: the test puts datagrams into it by port. */
+export class FakeReceiver implements Receiver {
+  readonly kind = 'dgram';
+  readonly sinks = new Map<number, PacketSink>();
+  /** Ports that another program uses. */
+  readonly taken = new Set<number>();
+  drained = 0;
+  #source = '';
+  readonly #arrival: Arrival = { slab: Buffer.alloc(70_000), start: 0, end: 0, at: 0, sourceKey: 0 };
+  readonly #keys = new Map<string, number>();
+
+  open(_address: string, port: number, sink: PacketSink): Promise<ReceiverSocket> {
+    if (this.taken.has(port)) return Promise.reject(new MediaError('PORT_TAKEN', String(port)));
+    this.sinks.set(port, sink);
+    return Promise.resolve({
+      port,
+      sourceAddress: () => this.#source,
+      drain: () => {
+        this.drained++;
+        return Promise.resolve();
+      },
+      close: () => void this.sinks.delete(port),
+    });
+  }
+
+  stop(): void {
+    this.sinks.clear();
+  }
+
+  /** Hands a datagram over; slab and arrival are overwritten by the next one, as a real receiver does. */
+  deliver(port: number, at: number, datagram: Buffer, source = '192.0.2.1:4000'): void {
+    this.#source = source;
+    const arrival = this.#arrival;
+    const key = this.#keys.get(source) ?? this.#keys.size + 1;
+    this.#keys.set(source, key);
+    // An odd place in the slab, so that nobody relies on 0.
+    arrival.slab.fill(0xee, 0, 100);
+    datagram.copy(arrival.slab, 37);
+    arrival.start = 37;
+    arrival.end = 37 + datagram.length;
+    arrival.at = at;
+    arrival.sourceKey = key;
+    this.sinks.get(port)?.(arrival);
+    arrival.slab.fill(0xee, 37, 37 + datagram.length);
+  }
+}
+
+export const START = Date.UTC(2026, 10, 23, 12);
+
+/** An engine whose clock, sockets and ports belong to the test. */
+export class EngineHarness {
+  readonly receiver = new FakeReceiver();
+  readonly engine: CaptureEngine;
+  readonly folder: string;
+  readonly givenBack: number[] = [];
+  readonly failures: { id: string; code: string | undefined }[] = [];
+  /** Milliseconds since START that really went by. */
+  elapsed = 0;
+  /** What somebody did to the wall clock. */
+  clockSet = 0;
+  #nextPort = 20_000;
+  lastPort = 29_998;
+  #ticked = 0;
+
+  private constructor(folder: string, fs: AudioDisk | undefined) {
+    this.folder = folder;
+    this.engine = new CaptureEngine({
+      receiver: this.receiver,
+      ports: {
+        take: () => (this.#nextPort > this.lastPort ? undefined : (this.#nextPort += 2) - 2),
+        giveBack: (port) => void this.givenBack.push(port),
+      },
+      now: () => this.wall,
+      steady: () => this.elapsed,
+      sleep: (ms) => {
+        this.advanceTo(this.elapsed + ms);
+        return Promise.resolve();
+      },
+      ...(fs === undefined ? {} : { fs }),
+    });
+    this.engine.onFailure((id, error) => {
+      this.failures.push({ id, code: (error as { code?: string }).code });
+    });
+  }
+
+  static async create(fs?: AudioDisk): Promise<EngineHarness> {
+    return new EngineHarness(await mkdtemp(join(tmpdir(), 'capture-')), fs);
+  }
+
+  async dispose(): Promise<void> {
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  get wall(): number {
+    return START + this.elapsed + this.clockSet;
+  }
+
+  /** Lets time go by with a tick every 20 ms, as the thread does. */
+  advanceTo(elapsed: number): void {
+    while (this.#ticked + 20 <= elapsed) {
+      this.#ticked += 20;
+      this.elapsed = this.#ticked;
+      this.engine.tick(this.wall);
+    }
+    this.elapsed = Math.max(this.elapsed, elapsed);
+  }
+
+  /** One packet to a port at a time, everything before ticked off. */
+  send(port: number, elapsed: number, fields: Partial<RtpFields>, source?: string): void {
+    this.advanceTo(elapsed);
+    this.receiver.deliver(port, this.wall, rtp(fields), source);
+  }
+
+  request(lines: readonly CaptureLine[], id = 'rec1'): CaptureRequest {
+    return { id, folder: this.folder, bind: '127.0.0.1', lines };
+  }
+}
+
+/** A line that accepts both laws, telephone events on 101 and comfort noise. */
+export function aLine(line: number, role: LineRole, active = true): CaptureLine {
+  return {
+    line,
+    role,
+    active,
+    formats: [
+      { payloadType: 8, encoding: 'PCMA', clockRate: 8000 },
+      { payloadType: 0, encoding: 'PCMU', clockRate: 8000 },
+      { payloadType: 101, encoding: 'TELEPHONE-EVENT', clockRate: 8000 },
+      { payloadType: 13, encoding: 'CN', clockRate: 8000 },
+    ],
+  };
+}
