@@ -22,6 +22,7 @@ export interface KnownParticipant {
 
 /** The metadata of one dialog after all updates so far. */
 export interface MetadataState {
+  /** `partial` until the first complete document: what is missing then was never said. */
   readonly mode: 'complete' | 'partial';
   /** Newest document first, then what earlier ones said of others. */
   readonly sessions: readonly SessionElement[];
@@ -49,7 +50,7 @@ export function applyUpdate(
   if (update.mode === 'partial' && state === undefined)
     warnings.push('partial metadata before any complete one');
   return {
-    mode: update.mode,
+    mode: state?.mode === 'complete' ? 'complete' : update.mode,
     sessions: mergeSessions(state, update, now),
     participants: applyStreams(left, update, streams),
     streams,
@@ -108,18 +109,16 @@ function mergeParticipants(
   return [...known, ...fresh.filter(({ id }) => !old.some((person) => person.id === id))];
 }
 
+/** What a document says of a participant over what was known; naming somebody who left brings them back. */
 function joined(before: KnownParticipant | undefined, element: ParticipantElement): KnownParticipant {
-  const rejoins = before?.disassociatedAt !== undefined && element.disassociatedAt === undefined;
-  const kept = rejoins ? withoutLeaving(before) : before;
+  const { id, session, names, associatedAt, disassociatedAt } = element;
+  const known = before ? withoutLeaving(before) : { id, names, sends: [], labels: [] };
   return {
-    ...kept,
-    id: element.id,
-    ...(element.session !== undefined && { session: element.session }),
-    ...(element.associatedAt && { associatedAt: element.associatedAt }),
-    ...(element.disassociatedAt && { disassociatedAt: element.disassociatedAt }),
-    names: element.names.length > 0 ? element.names : (before?.names ?? []),
-    sends: before?.sends ?? [],
-    labels: before?.labels ?? [],
+    ...known,
+    ...(session !== undefined && { session }),
+    ...(associatedAt && { associatedAt }),
+    ...(disassociatedAt && { disassociatedAt }),
+    names: names.length > 0 ? names : known.names,
   };
 }
 
@@ -144,7 +143,7 @@ function applySessionAssociation(
     if (person.id !== participant) return person;
     return {
       ...(disassociatedAt === undefined ? withoutLeaving(person) : { ...person, disassociatedAt }),
-      session,
+      ...(session !== '' && { session }),
       ...(associatedAt !== undefined && { associatedAt }),
     };
   });

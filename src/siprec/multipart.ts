@@ -84,13 +84,13 @@ function parsePart(text: string): RawPart {
     const newline = text.indexOf('\n', at);
     const next = newline === -1 ? text.length : newline + 1;
     const line = text.slice(at, next).trimEnd();
-    const header = /^([A-Za-z0-9-]+)[ \t]*:(.*)$/.exec(line) ?? continuation(line, last);
+    const header = parseHeader(line, last);
     if (header === undefined) {
       at = line === '' ? next : at;
       break;
     }
-    last = (header[1] ?? '').toLowerCase();
-    headers.set(last, `${headers.get(last) ?? ''} ${header[2] ?? ''}`.trim());
+    last = header.name;
+    headers.set(last, `${headers.get(last) ?? ''} ${header.value}`.trim());
     at = next;
   }
   return {
@@ -100,9 +100,15 @@ function parsePart(text: string): RawPart {
   };
 }
 
-/** A folded line goes on with the header before it (RFC 5322 §2.2.3). */
-const continuation = (line: string, header: string): readonly [string, string, string] | undefined =>
-  header !== '' && /^[ \t]+\S/.test(line) ? [line, header, line.trim()] : undefined;
+/** A folded line goes on with the header before it (RFC 5322 §2.2.3); anything else is no header. */
+function parseHeader(
+  line: string,
+  last: string,
+): { readonly name: string; readonly value: string } | undefined {
+  const [, name, value] = /^([A-Za-z0-9-]+)[ \t]*:(.*)$/.exec(line) ?? [];
+  if (name !== undefined && value !== undefined) return { name: name.toLowerCase(), value: value.trim() };
+  return last !== '' && /^[ \t]+\S/.test(line) ? { name: last, value: line.trim() } : undefined;
+}
 
 const leafOf = (part: RawPart): BodyPart => ({
   type: part.type.value,

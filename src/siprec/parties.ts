@@ -62,7 +62,7 @@ export function decideSides(
     callee: partyOf(calleePerson, callee, people) ?? headerParty(headers, 'to'),
     callerLine: caller.seat.line,
     calleeLine: callee.line,
-    channelSource: `${caller.rule} (low confidence); persons by ${basis}`,
+    channelSource: `${caller.rule} (low confidence); ${basis}`,
   };
 }
 
@@ -96,16 +96,16 @@ function seatPeople(
     }));
   const associated = seat((label) => people.find(({ labels }) => labels.includes(label)));
   if (associated.some(({ person }) => person !== undefined))
-    return { seats: associated, basis: 'send association and label' };
+    return { seats: associated, basis: 'persons by send association and label' };
   const ordered = seat((label) => {
     const position = (state?.streams ?? []).findIndex((stream) => stream.label === label);
     return position === -1 ? undefined : people[position];
   });
   if (ordered.some(({ person }) => person !== undefined))
-    return { seats: ordered, basis: 'order of streams and participants (low confidence)' };
+    return { seats: ordered, basis: 'persons by order of streams and participants (low confidence)' };
   return {
     seats: ordered,
-    basis: people.length === 0 ? 'nothing, none named' : 'participant order (low confidence)',
+    basis: people.length === 0 ? 'nobody named' : 'persons by participant order (low confidence)',
   };
 }
 
