@@ -174,7 +174,7 @@ export class ThreadSlot {
   #bury(error: MediaError): void {
     this.#client = undefined;
     this.#ready = false;
-    this.#ofDeadThreads = { ...addTotals(this.#ofDeadThreads, this.#latest), captures: 0 };
+    this.#ofDeadThreads = addTotals(this.#ofDeadThreads, this.#latest);
     this.#latest = NO_TOTALS;
     if (this.#stopping) return;
     const lost = [...this.#captures.keys()];
