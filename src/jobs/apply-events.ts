@@ -149,14 +149,7 @@ async function applyEvent(event: RecorderEvent, log: LogWriter, turn: ChainTurn)
         ...(event.detail === undefined ? {} : { detail: event.detail }),
       });
     case 'ended':
-      await log.endRecording(event.recording, event);
-      return log.addStep({
-        recording: event.recording,
-        at: event.at,
-        step: 'ended',
-        outcome: event.status === 'complete' ? 'ok' : 'warning',
-        detail: `${event.reason}, ${event.status}`,
-      });
+      return applyEnded(event, log, turn);
     case 'failed':
       return applyFailed(event, log, turn);
     case 'refused':
@@ -182,6 +175,22 @@ async function applyOpened(
   });
   await log.appendEntry(entry, headAfter);
   await log.addStep({ recording: event.recording, at: event.at, step: 'opened', outcome: 'ok' });
+}
+
+async function applyEnded(
+  event: Extract<RecorderEvent, { type: 'ended' }>,
+  log: LogWriter,
+  turn: ChainTurn,
+): Promise<void> {
+  const { recording, at, reason, status } = event;
+  if (reason === 'crash') {
+    const bytes = event.capture.files.reduce((sum, file) => sum + file.bytes, 0);
+    const { entry, headAfter } = turn.prepare({ type: 'recovered', rec: recording, bytes, how: 'start-up-scan' }, recording);
+    await log.appendEntry(entry, headAfter);
+  }
+  await log.endRecording(recording, event);
+  const outcome = status === 'complete' ? 'ok' : 'warning';
+  await log.addStep({ recording, at, step: 'ended', outcome, detail: `${reason}, ${status}` });
 }
 
 async function applyFailed(

@@ -32,26 +32,27 @@ interface DigestedAudio {
 /**
  * Seals one ended recording (evidence.md 1.7): hashes what is on disk and compares it with what was hashed while recording, then,
  * alone in the chain, decides every byte, signs, states the intent, places the files and writes the entry. Repeating it is
- * harmless at every point; a sealed recording is left alone.
+ * harmless at every point; a sealed recording is left alone. Resolves with true when this call sealed it.
  */
-export async function seal(recording: string, deps: SealDeps): Promise<void> {
+export async function seal(recording: string, deps: SealDeps): Promise<boolean> {
   const row = await deps.store.recording(recording);
   if (row === undefined) throw new JobError('UNKNOWN_RECORDING', recording);
-  if (row.state === 'sealed' || row.state === 'delivered') return;
+  if (row.state === 'sealed' || row.state === 'delivered') return false;
   if (row.state !== 'ended' || row.capture === undefined) throw new JobError('NOT_ENDED', recording);
   // Finishes an earlier try first, if there was one: its files may have their final names already.
   await deps.chain.exclusively(() => Promise.resolve());
   const audio = await Promise.all(row.capture.files.map((file) => digestAudio(file, deps)));
   await deps.atStep?.('digested');
-  await deps.chain.exclusively(async (turn) => {
+  return deps.chain.exclusively(async (turn) => {
     // An interrupted try of this very seal may have been finished at the beginning of this turn.
-    if ((await deps.store.recording(recording))?.state !== 'ended') return;
+    if ((await deps.store.recording(recording))?.state !== 'ended') return false;
     const intent = await decide(row, audio, turn, deps);
     await deps.store.write((log) => log.putIntent(intent));
     await deps.atStep?.('intent');
     await place(intent, deps);
     turn.commit();
     await deps.atStep?.('logged');
+    return true;
   });
 }
 

@@ -3,7 +3,7 @@ import type { CallDescription } from '../siprec/description.ts';
 import type { SessionOffer } from '../siprec/sdp.ts';
 import type { LinePorts, RecordingCall } from './call.ts';
 import { captureLines } from './capture-lines.ts';
-import type { EndReason, RecorderEvent } from './events.ts';
+import type { EndReason, FailReason, RecorderEvent } from './events.ts';
 import type { EventJournal, RecordingFolders } from './ports.ts';
 import { recoverCapture } from './recover.ts';
 import { initialState, next, statusOf, type SessionState } from './session-state.ts';
@@ -22,7 +22,8 @@ export class LiveRecording implements RecordingCall {
   readonly #deps: LiveDeps;
   readonly #folder: string;
   readonly #startedAt: number;
-  readonly #onEnded: (id: string) => void;
+  readonly #onEnded: (id: string, failure: FailReason | undefined) => void;
+  #failure: FailReason | undefined;
   #state: SessionState = initialState;
   #ports: LinePorts;
   #lines: readonly CaptureLine[];
@@ -39,7 +40,7 @@ export class LiveRecording implements RecordingCall {
       readonly capture: OpenedCapture;
       readonly lines: readonly CaptureLine[];
       readonly description: CallDescription;
-      readonly onEnded: (id: string) => void;
+      readonly onEnded: (id: string, failure: FailReason | undefined) => void;
     },
   ) {
     this.#deps = deps;
@@ -100,7 +101,7 @@ export class LiveRecording implements RecordingCall {
       const at = this.#deps.now();
       this.#state = next(this.#state, { type: 'hung-up', reason });
       this.#ended = this.#inTurn(() => this.#finish(reason, at)).finally(() => {
-        this.#onEnded(this.id);
+        this.#onEnded(this.id, this.#failure);
       });
     }
     return this.#ended;
@@ -109,6 +110,7 @@ export class LiveRecording implements RecordingCall {
   async #finish(reason: EndReason, at: number): Promise<void> {
     const capture = await this.#closeCapture(at);
     const event = endOf({ recording: this.id, reason, at: this.#deps.now(), damaged: this.#state.damaged }, capture);
+    if (event.type === 'failed') this.#failure = event.reason;
     try {
       await this.#deps.journal.append(event);
     } catch (error) {
@@ -129,7 +131,7 @@ export class LiveRecording implements RecordingCall {
       this.#state = next(this.#state, { type: 'write-failed' });
       this.#deps.log('error', 'capture lost, taking what is on disk', { recording: this.id, error: messageOf(error) });
       const parts = await this.#deps.folders.parts(this.id).catch(() => []);
-      return recoverCapture(parts, this.#startedAt);
+      return recoverCapture({ startedAt: this.#startedAt, description: this.#description }, parts);
     }
   }
 

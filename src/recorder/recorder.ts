@@ -17,12 +17,20 @@ export interface RecorderOptions extends LiveDeps {
   readonly minFreeBytes: number;
 }
 
+export interface RecorderCounts {
+  readonly accepted: number;
+  readonly refused: Readonly<Record<string, number>>;
+  readonly failed: Readonly<Record<string, number>>;
+}
+
 /** All live recordings of this process. */
 export class Recorder implements CallRecorder {
   readonly #options: RecorderOptions;
   readonly #live = new Map<string, LiveRecording>();
   #draining = false;
-  #counts = { accepted: 0, refused: 0 };
+  #accepted = 0;
+  readonly #refused = new Map<string, number>();
+  readonly #failed = new Map<string, number>();
 
   constructor(options: RecorderOptions) {
     this.#options = options;
@@ -35,9 +43,9 @@ export class Recorder implements CallRecorder {
     return this.#live.size;
   }
 
-  /** Calls accepted and refused since the start, for metrics. */
-  get counts(): { readonly accepted: number; readonly refused: number } {
-    return this.#counts;
+  /** Calls since the start: accepted, and refused and failed by reason. */
+  get counts(): RecorderCounts {
+    return { accepted: this.#accepted, refused: Object.fromEntries(this.#refused), failed: Object.fromEntries(this.#failed) };
   }
 
   isLive(recording: string): boolean {
@@ -66,15 +74,18 @@ export class Recorder implements CallRecorder {
       capture,
       lines,
       description: call.description,
-      onEnded: (ended) => this.#live.delete(ended),
+      onEnded: (ended, failure) => {
+        this.#live.delete(ended);
+        if (failure !== undefined) increment(this.#failed, failure);
+      },
     });
     this.#live.set(id, recording);
-    this.#counts = { ...this.#counts, accepted: this.#counts.accepted + 1 };
+    this.#accepted++;
     return recording;
   }
 
   refuse(refusal: Parameters<CallRecorder['refuse']>[0]): void {
-    this.#counts = { ...this.#counts, refused: this.#counts.refused + 1 };
+    increment(this.#refused, refusal.reason);
     this.#options.journal
       .append({ type: 'refused', at: this.#options.now(), ...refusal })
       .catch((error: unknown) => {
@@ -141,3 +152,7 @@ export class Recorder implements CallRecorder {
     }
   }
 }
+
+const increment = (counts: Map<string, number>, key: string): void => {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+};

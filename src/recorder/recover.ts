@@ -1,20 +1,40 @@
-import type { CapturedFile, CaptureResult } from '../media/capture.ts';
+import { CLOCK_RATE, type CapturedFile, type CaptureResult, type LineRole } from '../media/capture.ts';
 import { recoverWav } from '../media/recover-wav.ts';
+import type { CallDescription } from '../siprec/description.ts';
 
 /**
  * What a crash left of a recording: every working file with its header repaired (evidence.md 1.7). Files too short to hold
  * audio are passed over. Leg statistics died with the process; the info file says so.
  */
-export async function recoverCapture(parts: readonly string[], startedAt: number): Promise<CaptureResult> {
+export async function recoverCapture(
+  recording: { readonly startedAt: number; readonly description: CallDescription },
+  parts: readonly string[],
+): Promise<CaptureResult> {
   const files: CapturedFile[] = [];
   for (const part of parts) {
     try {
       const file = await recoverWav(part);
-      if (file.samples > 0) files.push(file);
+      if (file.samples === 0) continue;
+      const channelRoles = rolesOf(file.suffix, file.channels);
+      files.push({ ...file, channelRoles, channelLines: channelRoles.map((role) => lineOf(role, recording.description)) });
     } catch (error) {
       if ((error as { readonly code?: string }).code !== 'BAD_WAV') throw error;
     }
   }
   const samples = Math.max(0, ...files.map((file) => file.samples));
-  return { startedAt, endedAt: startedAt + (samples * 1000) / 8000, files, legs: [] };
+  const { startedAt } = recording;
+  return { startedAt, endedAt: startedAt + (samples * 1000) / CLOCK_RATE, files, legs: [] };
+}
+
+/** The engine's naming, read backwards: two channels are caller and callee, suffixes begin with the role. */
+function rolesOf(suffix: string, channels: number): readonly LineRole[] {
+  if (channels === 2) return ['caller', 'callee'];
+  if (suffix.startsWith('caller')) return ['caller'];
+  if (suffix.startsWith('callee')) return ['callee'];
+  return suffix === '' ? ['mixed'] : ['extra'];
+}
+
+function lineOf(role: LineRole, description: CallDescription): number {
+  if (role === 'callee') return description.calleeLine ?? 1;
+  return role === 'caller' ? (description.callerLine ?? 0) : 0;
 }

@@ -1,0 +1,95 @@
+import { parseArgs } from 'node:util';
+import { ConfigError, loadConfig, type Config } from './config.ts';
+import { openLog } from './log.ts';
+import { startService, type Service } from './service/service.ts';
+import { VERSION } from './version.ts';
+
+const USAGE = `npm start [-- --config FILE] [-- --check-config]
+  --config FILE    YAML; every key is explained in deploy/config.example.yaml
+  --check-config   only check the configuration`;
+
+/** An orderly stop takes no longer than this. */
+const STOP_WITHIN = 28_000;
+
+process.exitCode = await main();
+
+async function main(): Promise<number | undefined> {
+  let config: Config;
+  let checkOnly: boolean;
+  try {
+    const { values } = parseArgs({
+      options: {
+        config: { type: 'string' },
+        'check-config': { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+        version: { type: 'boolean', default: false },
+      },
+    });
+    if (values.help) return say(USAGE);
+    if (values.version) return say(VERSION);
+    config = loadConfig(values.config, process.cwd());
+    checkOnly = values['check-config'];
+  } catch (error) {
+    const known = error instanceof ConfigError;
+    console.error(known ? error.message : `${(error as Error).message}\n${USAGE}`);
+    return 2;
+  }
+  if (checkOnly) return say('The configuration is valid.');
+  return run(config);
+}
+
+function say(text: string): 0 {
+  console.log(text);
+  return 0;
+}
+
+async function run(config: Config): Promise<number | undefined> {
+  const log = openLog(config.log.level);
+  let service: Service | undefined;
+  let stopping = false;
+  const stop = (signal: string): void => {
+    // A second signal does not wait; the next start recovers.
+    if (stopping) process.exit(130);
+    stopping = true;
+    console.log(`Sealtape is stopping (${signal}): running recordings are closed, sealed and delivered.`);
+    setTimeout(() => process.exit(1), STOP_WITHIN + 1500).unref();
+    void (service?.stop(Date.now() + STOP_WITHIN) ?? Promise.resolve()).then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log('error', 'the stop was not orderly', { error: String(error) });
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  // A programming mistake in one call must not end the others; it is loud in the log instead.
+  process.on('uncaughtException', (error) => {
+    log('error', 'uncaught', { error: error.stack });
+  });
+  process.on('unhandledRejection', (reason) => {
+    log('error', 'unhandled', { error: reason instanceof Error ? reason.stack : String(reason) });
+  });
+  try {
+    service = await startService(config, { log, atStep: crashAtStep(process.env['SEALTAPE_TEST_CRASH_AT']) });
+  } catch (error) {
+    console.error(`sealtape: ${explain(error)}`);
+    process.exit(1);
+  }
+  for (const line of service.banner) console.log(line);
+  return undefined;
+}
+
+/** For crash tests: dies as in a power cut when a seal reaches the step. */
+function crashAtStep(step: string | undefined): ((reached: string) => void) | undefined {
+  if (step === undefined) return undefined;
+  return (reached) => {
+    if (reached === step) process.kill(process.pid, 'SIGKILL');
+  };
+}
+
+/** Errors with a code are for people and say what to do; anything else is a fault of ours and comes whole. */
+function explain(error: unknown): string {
+  const { code, message, stack } = error as { code?: unknown; message?: string; stack?: string };
+  return typeof code === 'string' ? (message ?? code) : (stack ?? String(error));
+}

@@ -1,0 +1,248 @@
+import { Chain, emptyHead, type ClockReading } from '../jobs/chain.ts';
+import { EventApplier } from '../jobs/apply-events.ts';
+import { checkpoint } from '../jobs/checkpoint.ts';
+import type { Destination } from '../jobs/destination.ts';
+import { exportEvidence } from '../jobs/export-evidence.ts';
+import type { JournalReader, LogStore, SealFiles } from '../jobs/ports.ts';
+import { openQueues, type JobQueues, type RedisTarget } from '../jobs/queues.ts';
+import { reconcile, sealJobId } from '../jobs/reconcile.ts';
+import type { Installation } from '../jobs/recording-info.ts';
+import { beginRun, endRun } from '../jobs/run-log.ts';
+import { resumeChain, seal, type SealDeps } from '../jobs/seal.ts';
+import { upload, uploadJobId, type UploadDeps } from '../jobs/upload.ts';
+import type { Signer } from '../evidence/signature.ts';
+import type { Log } from '../log.ts';
+import { endOf } from '../recorder/live-recording.ts';
+import type { EventJournal, RecordingFolders } from '../recorder/ports.ts';
+import { recoverCapture } from '../recorder/recover.ts';
+
+export interface ArchiveLineOptions {
+  readonly store: LogStore;
+  readonly journal: JournalReader & EventJournal;
+  readonly files: SealFiles & RecordingFolders;
+  readonly signer: Signer;
+  readonly clock: () => ClockReading;
+  readonly installation: Installation;
+  readonly origin: string;
+  readonly policyHash: string;
+  readonly lastAlive: number | undefined;
+  /** Where recordings go. */
+  readonly destinations: readonly Destination[];
+  /** The recorder's own copy of the evidence log. */
+  readonly localEvidence: Destination;
+  readonly folderOf: UploadDeps['folderOf'];
+  readonly redis: RedisTarget;
+  readonly checkpointMilliseconds: number;
+  readonly isLive: (recording: string) => boolean;
+  readonly onSealed: (recording: string) => void;
+  readonly atStep?: NonNullable<SealDeps['atStep']>;
+  readonly log: Log;
+}
+
+/** Everything behind the point where real time ends: journal to log, seal, delivery, checkpoints. */
+export interface ArchiveLine {
+  readonly queues: JobQueues;
+  /** Number of the newest journal event in the database. */
+  applied(): number;
+  /** Seals and delivers everything that has ended; gives up at the deadline (epoch milliseconds). */
+  workOff(deadline: number): Promise<void>;
+  /** Closes the chain with an entry and exports the last checkpoint. Nothing may be offered any more. */
+  closeLog(deadline: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+const RECONCILE_EVERY = 10_000;
+/** A destination that hangs must not hold up the others for ever. */
+const UPLOAD_TIMEOUT = 3_600_000;
+
+export async function startArchiveLine(options: ArchiveLineOptions): Promise<ArchiveLine> {
+  const { store, log } = options;
+  const startedAt = Date.now();
+  const sealing = { store, files: options.files, destinations: options.destinations.map(({ name }) => name), now: Date.now };
+  const resume = async () => (await resumeChain(options.origin, sealing)) ?? emptyHead(options.origin);
+  const chain = new Chain(await resume(), { key: options.signer.key, clock: options.clock, resume });
+  await beginRun({
+    store,
+    chain,
+    signer: options.signer,
+    installation: options.installation.name,
+    productVersion: options.installation.version,
+    policyHash: options.policyHash,
+    lastAlive: options.lastAlive,
+    now: Date.now,
+  });
+  const sealDeps: SealDeps = {
+    ...sealing,
+    chain,
+    signer: options.signer,
+    installation: options.installation,
+    ...(options.atStep === undefined ? {} : { atStep: options.atStep }),
+  };
+  const line = new Line(options, chain, sealDeps);
+  await line.open(startedAt);
+  log('info', 'evidence log open', { origin: options.origin, entries: chain.head.size });
+  return line;
+}
+
+class Line implements ArchiveLine {
+  readonly #options: ArchiveLineOptions;
+  readonly #chain: Chain;
+  readonly #sealDeps: SealDeps;
+  readonly #uploadDeps: UploadDeps;
+  readonly #applier: EventApplier;
+  readonly queues: JobQueues;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #reconciling: Promise<void> | undefined;
+  #checkpointing: Promise<void> = Promise.resolve();
+  #lastCheckpoint = 0;
+
+  constructor(options: ArchiveLineOptions, chain: Chain, sealDeps: SealDeps) {
+    this.#options = options;
+    this.#chain = chain;
+    this.#sealDeps = sealDeps;
+    this.#uploadDeps = {
+      store: options.store,
+      origin: options.origin,
+      certificatePem: options.signer.certificatePem,
+      destinations: new Map(options.destinations.map((destination) => [destination.name, destination])),
+      files: options.files,
+      folderOf: options.folderOf,
+      now: Date.now,
+    };
+    this.#applier = new EventApplier({
+      journal: options.journal,
+      store: options.store,
+      chain,
+      log: options.log,
+      onEnded: (recording) => {
+        // Redis may be away: then the reconciler asks again.
+        this.queues.request('seal', sealJobId(recording), { recording }).catch(() => undefined);
+      },
+    });
+    this.queues = openQueues({
+      redis: options.redis,
+      prefix: `sealtape-${options.origin.replace(/[^a-z0-9]+/g, '-')}`,
+      uploadConcurrency: 4,
+      log: options.log,
+      handlers: {
+        seal: ({ recording }) => this.#seal(recording),
+        upload: (job, signal) => upload(job, this.#uploadDeps, AbortSignal.any([signal, AbortSignal.timeout(UPLOAD_TIMEOUT)])),
+      },
+    });
+  }
+
+  applied(): number {
+    return this.#applier.applied;
+  }
+
+  async open(startedAt: number): Promise<void> {
+    await this.#applier.settled();
+    await this.#recoverCrashed(startedAt);
+    this.queues.onConnected(() => {
+      this.#reconcile();
+    });
+    this.#reconcile();
+    this.#every(RECONCILE_EVERY, () => {
+      this.#reconcile();
+    });
+    this.#every(this.#options.checkpointMilliseconds, () => {
+      this.#checkpoint();
+    });
+    this.#checkpoint();
+  }
+
+  async workOff(deadline: number): Promise<void> {
+    const { store } = this.#options;
+    const signal = until(deadline);
+    await this.#applier.settled();
+    for (const timer of this.#timers) clearInterval(timer);
+    // Directly, not through the queues: Redis may be away, and every step may safely be taken twice.
+    for (const { id } of await store.recordingsInState('ended')) await this.#attempt('seal', () => this.#seal(id));
+    const open = await store.openDeliveries();
+    await Promise.all(open.map((job) => this.#attempt('upload', () => upload(job, this.#uploadDeps, signal))));
+  }
+
+  async closeLog(deadline: number): Promise<void> {
+    await this.#applier.settled();
+    await this.#checkpointing;
+    await endRun({ store: this.#options.store, chain: this.#chain });
+    await this.#checkpointNow(until(deadline));
+    this.#options.log('info', 'evidence log closed', { entries: this.#chain.head.size });
+  }
+
+  async close(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    await this.#applier.stop();
+    await this.queues.close();
+    await this.#reconciling;
+    await this.#checkpointing;
+  }
+
+  async #seal(recording: string): Promise<void> {
+    if (await seal(recording, this.#sealDeps)) this.#options.onSealed(recording);
+    for (const { name } of this.#options.destinations) {
+      const job = { recording, destination: name };
+      this.queues.request('upload', uploadJobId(job), job).catch(() => undefined);
+    }
+    // The first recording after a long silence should not wait for its checkpoint.
+    if (Date.now() - this.#lastCheckpoint > this.#options.checkpointMilliseconds) this.#checkpoint();
+  }
+
+  /** Recordings that a crash cut off: their audio is on disk, their end is not in the log (evidence.md 1.7, restart). */
+  async #recoverCrashed(startedAt: number): Promise<void> {
+    const { store, files, journal, isLive, log } = this.#options;
+    for (const row of await store.recordingsInState('recording')) {
+      if (isLive(row.id) || row.openedAt >= startedAt) continue;
+      const capture = await recoverCapture(row, await files.parts(row.id));
+      const event = endOf({ recording: row.id, reason: 'crash', at: Date.now(), damaged: false }, capture);
+      log('warn', 'a recording cut off by a crash was taken up again', { recording: row.id, as: event.type });
+      await journal.append(event);
+      if (event.type === 'failed') await files.discard(row.id);
+    }
+    await this.#applier.settled();
+  }
+
+  #every(milliseconds: number, work: () => void): void {
+    this.#timers.push(setInterval(work, milliseconds));
+  }
+
+  #reconcile(): void {
+    if (this.#reconciling !== undefined || !this.queues.connected()) return;
+    this.#reconciling = reconcile({ store: this.#options.store, queues: this.queues, now: Date.now })
+      .then(
+        () => undefined,
+        (error: unknown) => {
+          this.#options.log('warn', 'the queues could not be compared with the log', { error: String(error) });
+        },
+      )
+      .finally(() => {
+        this.#reconciling = undefined;
+      });
+  }
+
+  #checkpoint(): void {
+    this.#lastCheckpoint = Date.now();
+    this.#checkpointing = this.#checkpointing.then(() => this.#checkpointNow(AbortSignal.timeout(UPLOAD_TIMEOUT)));
+  }
+
+  async #checkpointNow(signal: AbortSignal): Promise<void> {
+    const { store, signer, origin, localEvidence, destinations } = this.#options;
+    await this.#attempt('checkpoint', () => checkpoint({ store, chain: this.#chain, signer, now: Date.now }));
+    const deps = { store, origin, certificatePem: signer.certificatePem };
+    await Promise.all(
+      [localEvidence, ...destinations].map((destination) =>
+        this.#attempt(`evidence export to ${destination.name}`, () => exportEvidence(destination, deps, signal)),
+      ),
+    );
+  }
+
+  async #attempt(what: string, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#options.log('error', `${what} failed`, { error: String(error) });
+    }
+  }
+}
+
+const until = (deadline: number): AbortSignal => AbortSignal.timeout(Math.max(1, deadline - Date.now()));

@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Config } from '../config.ts';
+import { compileFolderTemplate } from '../delivery/folder-template.ts';
+import { openPathDestination } from '../delivery/path.ts';
+import { formatOrigin } from '../evidence/origin.ts';
+import type { RecordingRow } from '../jobs/ports.ts';
+import type { RedisTarget } from '../jobs/queues.ts';
+import type { SealStep } from '../jobs/seal.ts';
+import type { Log } from '../log.ts';
+import type { Recorder } from '../recorder/recorder.ts';
+import { openDatabase, type Database } from '../store/database.ts';
+import { SqlLogStore } from '../store/log-store.ts';
+import { startRedisServer } from '../store/redis-server.ts';
+import { openSystemClock } from '../store/system-clock.ts';
+import { VERSION } from '../version.ts';
+import { startArchiveLine, type ArchiveLine } from './archive-line.ts';
+import type { Ground } from './ground.ts';
+import type { ShutdownList } from './shutdown-list.ts';
+
+/** The archive line may come later than the SIP ports: a database that is away does not keep calls from being recorded. */
+export interface Archive {
+  readonly database: Database;
+  /** Undefined until the database has answered for the first time. */
+  line(): ArchiveLine | undefined;
+  /** Called with the id of every recording sealed. */
+  onSealed(listener: (recording: string) => void): void;
+}
+
+export interface ArchiveOpening {
+  readonly ground: Ground;
+  readonly recorder: Recorder;
+  readonly closing: ShutdownList;
+  readonly log: Log;
+  /** Tests only: told of every step of a seal. */
+  readonly atStep: ((step: SealStep) => void) | undefined;
+}
+
+/** Milliseconds the start waits for the database before it goes on without. */
+const DATABASE_PATIENCE = 8000;
+const DATABASE_RETRY = 2000;
+
+const MIGRATIONS = fileURLToPath(new URL('../../../migrations', import.meta.url));
+
+/** Opens database, Redis and everything behind the closed file. */
+export async function openArchive(config: Config, opening: ArchiveOpening): Promise<Archive> {
+  const { closing, log } = opening;
+  const database = await openDatabase(databaseOf(config), MIGRATIONS);
+  closing.add('database', () => database.close());
+  const redis = await openRedis(config, opening);
+  const listeners: ((recording: string) => void)[] = [];
+  const state: { line: ArchiveLine | undefined; ended: boolean } = { line: undefined, ended: false };
+  const opened = (async () => {
+    while (!state.ended) {
+      try {
+        await database.migrate();
+        state.line = await startArchiveLine(lineOptions(config, opening, { database, redis, listeners }));
+        return;
+      } catch (error) {
+        if ((error as { readonly code?: string }).code !== 'UNAVAILABLE') throw error;
+        log('error', 'the database does not answer, calls are recorded and journalled', { error: String(error) });
+        await new Promise((resolve) => setTimeout(resolve, DATABASE_RETRY));
+      }
+    }
+  })();
+  closing.add('archive line', async () => {
+    state.ended = true;
+    await opened.catch(() => undefined);
+    await state.line?.close();
+  });
+  await Promise.race([opened, new Promise<void>((resolve) => setTimeout(resolve, DATABASE_PATIENCE).unref())]);
+  opened.catch((error: unknown) => {
+    log('error', 'the log cannot be opened', { error: String(error) });
+  });
+  return {
+    database,
+    line: () => state.line,
+    onSealed: (listener) => {
+      listeners.push(listener);
+    },
+  };
+}
+
+function databaseOf(config: Config): Parameters<typeof openDatabase>[0] {
+  const { client, connection } = config.database;
+  return client === 'sqlite' || connection === undefined
+    ? { kind: 'sqlite', file: join(config.dataDir, 'sealtape.db') }
+    : { kind: 'pg', connection };
+}
+
+async function openRedis(config: Config, { closing, log }: ArchiveOpening): Promise<RedisTarget> {
+  if (config.redis.url !== undefined) return { url: config.redis.url };
+  const server = await startRedisServer({ dataDir: config.dataDir, log });
+  closing.add('redis', () => server.stop());
+  return { path: server.socketPath };
+}
+
+function lineOptions(
+  config: Config,
+  { ground, recorder, log, atStep }: ArchiveOpening,
+  parts: {
+    readonly database: Database;
+    readonly redis: RedisTarget;
+    readonly listeners: readonly ((recording: string) => void)[];
+  },
+): Parameters<typeof startArchiveLine>[0] {
+  const { domain, installation, node, timeZone, destinations } = config;
+  const templates = new Map(destinations.map(({ name, folder }) => [name, compileFolderTemplate(folder)]));
+  return {
+    store: new SqlLogStore(parts.database, { node: `${installation}/${node}` }),
+    journal: ground.journal,
+    files: ground.spool,
+    signer: ground.signer,
+    clock: openSystemClock(),
+    installation: { name: installation, node, version: VERSION, timeZone },
+    origin: formatOrigin({ domain, installation, node, epoch: 1 }),
+    policyHash: policyHash(config),
+    lastAlive: ground.lastAlive,
+    destinations: destinations.map(({ name, root }) => openPathDestination({ name, root })),
+    localEvidence: openPathDestination({ name: 'data-directory', root: config.dataDir }),
+    folderOf: (destination, row) => templates.get(destination)?.(factsOf(row, config)) ?? '',
+    redis: parts.redis,
+    checkpointMilliseconds: config.evidence.checkpointSeconds * 1000,
+    isLive: (recording) => recorder.isLive(recording),
+    onSealed: (recording) => {
+      for (const listener of parts.listeners) listener(recording);
+    },
+    ...(atStep === undefined ? {} : { atStep }),
+    log,
+  };
+}
+
+const factsOf = (row: RecordingRow, { timeZone, installation }: Config) => ({
+  startedAt: row.startedAt,
+  timeZone,
+  direction: row.description.direction,
+  caller: row.description.caller.number,
+  callee: row.description.callee.number,
+  trunk: row.facts.trunk,
+  installation,
+});
+
+/** What decides which calls are recorded: so far, the trunks. */
+const policyHash = (config: Config): string =>
+  createHash('sha256').update(JSON.stringify(config.trunks)).digest('hex');

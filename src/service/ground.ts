@@ -1,0 +1,67 @@
+import { mkdir, stat, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Config } from '../config.ts';
+import { certificateFingerprint, createSigner, type Signer } from '../evidence/signature.ts';
+import type { Log } from '../log.ts';
+import { lockDataDir } from '../store/data-dir-lock.ts';
+import { openJournal, type Journal } from '../store/journal.ts';
+import { openKeyStore } from '../store/key-store.ts';
+import { openSpool, type Spool } from '../store/spool.ts';
+import type { ShutdownList } from './shutdown-list.ts';
+
+/** What must be there before anything can be recorded: the data directory with keys, journal and spool. */
+export interface Ground {
+  readonly journal: Journal;
+  readonly spool: Spool;
+  readonly signer: Signer;
+  /** SHA-256 of the certificate as people compare it: pairs of digits with colons. */
+  readonly fingerprint: string;
+  /** When an earlier process was last known to be alive, epoch milliseconds. */
+  readonly lastAlive: number | undefined;
+}
+
+const ALIVE_EVERY = 2000;
+
+/** Opens the data directory. Rejects with StoreError when another recorder uses it, or when keys or disk are damaged. */
+export async function openGround(config: Config, log: Log, closing: ShutdownList): Promise<Ground> {
+  await mkdir(config.dataDir, { recursive: true, mode: 0o750 });
+  const lock = await lockDataDir(config.dataDir);
+  closing.add('data directory lock', () => lock.release());
+  const keys = await openKeyStore(join(config.dataDir, 'keys'), { subject: `Sealtape ${config.installation}` });
+  if (keys.created) log('info', 'a new signing key and certificate were made', { folder: join(config.dataDir, 'keys') });
+  const journal = await openJournal(join(config.dataDir, 'journal'));
+  closing.add('journal', () => journal.close());
+  for (const damage of journal.damage) log('error', 'the journal was damaged', { ...damage });
+  const spool = await openSpool(config.dataDir);
+  closing.add('spool', () => {
+    spool.close();
+  });
+  const lastAlive = await keepAlive(join(config.dataDir, 'alive'), closing);
+  return {
+    journal,
+    spool,
+    signer: createSigner(keys.privateKeyPem, keys.certificatePem),
+    fingerprint: inPairs(certificateFingerprint(keys.certificatePem)),
+    lastAlive,
+  };
+}
+
+/** Touches a file every two seconds, so that the next start knows since when nothing was recorded. */
+async function keepAlive(file: string, closing: ShutdownList): Promise<number | undefined> {
+  const last = await stat(file).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => undefined,
+  );
+  await writeFile(file, '');
+  const timer = setInterval(() => {
+    const now = new Date();
+    // Missing a touch only makes the outage look longer.
+    utimes(file, now, now).catch(() => undefined);
+  }, ALIVE_EVERY);
+  closing.add('alive mark', () => {
+    clearInterval(timer);
+  });
+  return last;
+}
+
+const inPairs = (hex: string): string => (hex.match(/../g) ?? []).join(':').toUpperCase();

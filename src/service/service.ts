@@ -1,0 +1,156 @@
+import { randomBytes } from 'node:crypto';
+import { relative } from 'node:path';
+import type { ArchiveLine } from './archive-line.ts';
+import type { Config } from '../config.ts';
+import { openGround, type Ground } from './ground.ts';
+import type { SealStep } from '../jobs/seal.ts';
+import type { Log } from '../log.ts';
+import { openArchive } from './archive-opening.ts';
+import { startMediaThreads } from '../media/media-threads.ts';
+import { Recorder } from '../recorder/recorder.ts';
+import { startSipServer, type SipServer } from '../sip-server/sip-server.ts';
+import { startSipApplication, type SipApplication } from '../sip/application.ts';
+import { ShutdownList } from './shutdown-list.ts';
+import { VERSION } from '../version.ts';
+import { openWeb } from './web-opening.ts';
+
+export interface Service {
+  /** What the person at the terminal should know; at most ten lines. */
+  readonly banner: readonly string[];
+  /** Ends everything in good order before the deadline (epoch milliseconds); see the order inside. */
+  stop(deadline: number): Promise<void>;
+}
+
+export interface ServiceOptions {
+  readonly log: Log;
+  /** Tests only: told of every step of a seal. */
+  readonly atStep: ((step: SealStep) => void) | undefined;
+}
+
+const SOFTWARE = `Sealtape/${VERSION}`;
+/** Kept of the time for stopping, after recordings are sealed and delivered, to close the log. */
+const FOR_CLOSING = 6000;
+
+/**
+ * Starts every part and wires them. SIP ports open last, when everything a call needs is there. Rejects with the error of the
+ * part that could not start, after closing what had started.
+ */
+export async function startService(config: Config, options: ServiceOptions): Promise<Service> {
+  const closing = new ShutdownList(options.log);
+  try {
+    return await start(config, options, closing);
+  } catch (error) {
+    await closing.run();
+    throw error;
+  }
+}
+
+async function start(config: Config, options: ServiceOptions, closing: ShutdownList): Promise<Service> {
+  const { log } = options;
+  const ground = await openGround(config, log, closing);
+  const { journal, spool } = ground;
+  const media = await startMediaThreads({ ...config.media, log });
+  closing.add('media', () => media.stop());
+  const recorder = new Recorder({
+    media,
+    journal,
+    folders: spool,
+    now: Date.now,
+    log,
+    minFreeBytes: config.spool.minFreeMegabytes * 1_000_000,
+  });
+  const archive = await openArchive(config, { ...options, ground, recorder, closing });
+  const sip = await openSip(config, { log, recorder, closing });
+  const web = await openWeb(config, { log, ground, media, recorder, archive, software: SOFTWARE, sipUp: () => sip.application.connected });
+  closing.add('web', () => web.close());
+  await sip.listen();
+  return {
+    banner: banner(config, { ground, sip, webUrl: web.url }),
+    stop: (deadline) => stop({ recorder, sip, closing, line: () => archive.line() }, deadline),
+  };
+}
+
+export interface Sip {
+  readonly application: SipApplication;
+  readonly server: SipServer | undefined;
+  /** Takes calls from now on. */
+  listen(): Promise<void>;
+}
+
+async function openSip(
+  config: Config,
+  { log, recorder, closing }: { readonly log: Log; readonly recorder: Recorder; readonly closing: ShutdownList },
+): Promise<Sip> {
+  const secret = randomBytes(32).toString('hex');
+  const control = { host: '127.0.0.1', port: 0, secret };
+  const server = config.sip.drachtio === undefined ? await startSipServer({ listen: config.sip.listen, control, log }) : undefined;
+  if (server !== undefined) closing.add('sip server', () => server.close());
+  const drachtio = config.sip.drachtio ?? { host: control.host, port: server?.controlPort ?? 0, secret };
+  const application = await startSipApplication({
+    drachtio,
+    trunks: config.trunks,
+    ...(config.media.address === undefined ? {} : { mediaAddress: config.media.address }),
+    recorder,
+    software: SOFTWARE,
+    log,
+  });
+  closing.add('sip application', () => application.close());
+  return { application, server, listen: () => server?.listen() ?? Promise.resolve() };
+}
+
+/**
+ * The order of an orderly stop: no new calls, BYE to the clients, files closed, sealed and delivered, then no SIP at all (so that
+ * nothing is refused after the log is closed), the closing entry with its checkpoint, and the parts in the reverse order of their start.
+ */
+async function stop(
+  service: {
+    readonly recorder: Recorder;
+    readonly sip: Sip;
+    readonly closing: ShutdownList;
+    readonly line: () => ArchiveLine | undefined;
+  },
+  deadline: number,
+): Promise<void> {
+  const { recorder, sip, closing } = service;
+  sip.application.drain();
+  recorder.drain();
+  // The recordings end at once, whether or not their clients answer the BYE.
+  await Promise.all([recorder.endAll(), sip.application.hangUpAll()]);
+  const line = service.line();
+  await line?.workOff(deadline - FOR_CLOSING);
+  await sip.application.close();
+  await sip.server?.close();
+  await line?.closeLog(deadline);
+  await closing.run();
+}
+
+function banner(
+  config: Config,
+  { ground, sip, webUrl }: { readonly ground: Ground; readonly sip: Sip; readonly webUrl: string },
+): readonly string[] {
+  const addresses =
+    sip.server === undefined
+      ? [`by drachtio-server ${config.sip.drachtio?.host ?? ''}`]
+      : sip.server.addresses.map(({ protocol, address, port }) => `${protocol}://${bracket(address)}:${port}`);
+  const archives = config.destinations.map(({ root }) => root);
+  const target = callTarget(sip.server?.addresses ?? []);
+  return [
+    `Sealtape ${VERSION} is ready to record.`,
+    `  SIP          ${addresses.join('  ')}  from ${config.trunks.map(({ name }) => name).join(', ')}`,
+    `  Web          ${webUrl}  (queues: ${webUrl}/queues)`,
+    `  Archive      ${archives.length === 0 ? `none, recordings stay in ${config.dataDir}/spool` : archives.join('  ')}`,
+    `  Certificate  SHA-256 ${ground.fingerprint}`,
+    `  Test call    npx sealtape call${target}`,
+    `  Verify       npx sealtape-verify ${relative('.', archives[0] ?? config.dataDir) || '.'}`,
+  ];
+}
+
+/** Options of the test call, as far as its defaults would not reach this server. */
+function callTarget(addresses: SipServer['addresses']): string {
+  const udp = addresses.find(({ protocol }) => protocol === 'udp') ?? addresses[0];
+  if (udp === undefined || (udp.port === 5060 && /^(?:0\.0\.0\.0|127\.0\.0\.1|::)$/.test(udp.address))) return '';
+  const host = udp.address === '0.0.0.0' ? '127.0.0.1' : udp.address === '::' ? '[::1]' : bracket(udp.address);
+  return ` --to sip:${host}:${udp.port}${udp.protocol === 'tcp' ? ' --transport tcp' : ''}`;
+}
+
+const bracket = (address: string): string => (address.includes(':') ? `[${address}]` : address);

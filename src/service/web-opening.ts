@@ -1,0 +1,94 @@
+import type { Config } from '../config.ts';
+import type { Log } from '../log.ts';
+import type { MediaThreadsHost } from '../media/media-threads.ts';
+import type { Recorder } from '../recorder/recorder.ts';
+import { RecordingQueries } from '../store/recording-queries.ts';
+import type { HealthReport } from '../web/health.ts';
+import { createMetrics, type MetricsSnapshot } from '../web/metrics.ts';
+import { startWeb, type WebServer } from '../web/server.ts';
+import type { Archive } from './archive-opening.ts';
+import type { Ground } from './ground.ts';
+
+export interface WebSources {
+  readonly log: Log;
+  readonly ground: Ground;
+  readonly media: MediaThreadsHost;
+  readonly recorder: Recorder;
+  readonly archive: Archive;
+  readonly software: string;
+  /** Whether the SIP side is connected and not draining. */
+  readonly sipUp: () => boolean;
+}
+
+/** Events behind which the database is called late in the health report. */
+const LAG_ALARM = 1000;
+
+/** Opens pages, health and metrics. Rejects with WebError when the address is not loopback or in use. */
+export async function openWeb(config: Config, sources: WebSources): Promise<WebServer> {
+  const queries = new RecordingQueries(sources.archive.database);
+  const metrics = createMetrics(() => takeSnapshot(sources, queries));
+  sources.archive.onSealed((recording) => {
+    void queries.findRecording(recording).then(
+      (details) => {
+        const endedAt = details?.recording.endedAt;
+        if (endedAt !== undefined) metrics.observeSeal((Date.now() - endedAt) / 1000);
+      },
+      // A seal that cannot be measured is sealed all the same.
+      () => undefined,
+    );
+  });
+  const { host, port } = splitAddress(config.web.listen);
+  return startWeb({
+    host,
+    port,
+    queries,
+    queues: sources.archive.line()?.queues.queues ?? [],
+    health: () => Promise.resolve(healthOf(sources)),
+    metrics: () => metrics.text(),
+    software: sources.software,
+    timeZone: config.timeZone,
+    log: sources.log,
+  });
+}
+
+async function takeSnapshot(sources: WebSources, queries: RecordingQueries): Promise<MetricsSnapshot> {
+  const { recorder, media } = sources;
+  const parts = healthOf(sources).parts;
+  const known = await Promise.all([queries.countByState(), queries.countOpenDeliveries()]).catch(() => undefined);
+  return {
+    calls: { running: recorder.liveCount, ...recorder.counts },
+    media: await media.totals(),
+    journalLag: lagOf(sources),
+    databaseUp: parts.database.ok,
+    redisUp: parts.redis.ok,
+    ...(known === undefined ? {} : { recordings: known[0], deliveriesWaiting: known[1] }),
+  };
+}
+
+function healthOf(sources: WebSources): HealthReport {
+  const { ground, recorder, media, archive } = sources;
+  const readiness = recorder.readiness();
+  const line = archive.line();
+  const lag = lagOf(sources);
+  return {
+    recording: readiness.ready && sources.sipUp() && media.running > 0,
+    parts: {
+      sip: sources.sipUp() ? { ok: true } : { ok: false, detail: 'not connected' },
+      media: { ok: media.running > 0, detail: `${media.running} threads` },
+      journal: ground.journal.writable ? { ok: true } : { ok: false, detail: 'cannot be written' },
+      spool: { ok: readiness.ready, detail: readiness.ready ? `${megabytes(ground)} MB free` : readiness.reason },
+      database: { ok: line !== undefined && lag < LAG_ALARM, detail: `${lag} events behind` },
+      redis: { ok: line?.queues.connected() ?? false },
+    },
+  };
+}
+
+const lagOf = ({ ground, archive }: WebSources): number =>
+  ground.journal.lastSequence - (archive.line()?.applied() ?? 0);
+
+const megabytes = (ground: Ground): number => Math.round(ground.spool.freeBytes() / 1e6);
+
+function splitAddress(listen: string): { readonly host: string; readonly port: number } {
+  const colon = listen.lastIndexOf(':');
+  return { host: listen.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(listen.slice(colon + 1)) };
+}
