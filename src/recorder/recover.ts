@@ -14,9 +14,7 @@ export async function recoverCapture(
   for (const part of parts) {
     try {
       const file = await recoverWav(part);
-      if (file.samples === 0) continue;
-      const channelRoles = rolesOf(file.suffix, file.channels);
-      files.push({ ...file, channelRoles, channelLines: channelRoles.map((role) => lineOf(role, recording.description)) });
+      if (file.samples > 0) files.push(withLines(file, recording.description));
     } catch (error) {
       if ((error as { readonly code?: string }).code !== 'BAD_WAV') throw error;
     }
@@ -26,13 +24,11 @@ export async function recoverCapture(
   return { startedAt, endedAt: startedAt + (samples * 1000) / CLOCK_RATE, files, legs: [] };
 }
 
-/** The engine's naming, read backwards: two channels are caller and callee, suffixes begin with the role. */
-function rolesOf(suffix: string, channels: number): readonly LineRole[] {
-  if (channels === 2) return ['caller', 'callee'];
-  if (suffix.startsWith('caller')) return ['caller'];
-  if (suffix.startsWith('callee')) return ['callee'];
-  return suffix === '' ? ['mixed'] : ['extra'];
-}
+/** The file's name tells the roles of its channels; the journal knows which m-line each role was. */
+const withLines = (file: CapturedFile, description: CallDescription): CapturedFile =>
+  file.channelLines.length > 0
+    ? file
+    : { ...file, channelLines: file.channelRoles.map((role) => lineOf(role, description)) };
 
 function lineOf(role: LineRole, description: CallDescription): number {
   if (role === 'callee') return description.calleeLine ?? 1;

@@ -31,7 +31,7 @@ export async function openGround(config: Config, log: Log, closing: ShutdownList
   if (keys.created) log('info', 'a new signing key and certificate were made', { folder: join(config.dataDir, 'keys') });
   const journal = await openJournal(join(config.dataDir, 'journal'));
   closing.add('journal', () => journal.close());
-  for (const damage of journal.damage) log('error', 'the journal was damaged', { ...damage });
+  for (const damage of journal.damage) log('error', 'the journal was damaged', { damage });
   const spool = await openSpool(config.dataDir);
   closing.add('spool', () => {
     spool.close();

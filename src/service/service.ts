@@ -49,7 +49,10 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   const { log } = options;
   const ground = await openGround(config, log, closing);
   const { journal, spool } = ground;
-  const media = await startMediaThreads({ ...config.media, log });
+  const media = await startMediaThreads({
+    ...config.media,
+    log: { info: (line) => { log('info', line); }, warn: (line) => { log('warn', line); } },
+  });
   closing.add('media', () => media.stop());
   const recorder = new Recorder({
     media,
