@@ -1,0 +1,21 @@
+export type EvidenceErrorCode =
+  | 'BAD_ENTRY'
+  | 'BAD_ENTRY_FILE'
+  | 'BAD_CHECKPOINT'
+  | 'BAD_FRONTIER'
+  | 'BAD_HASH_FILE'
+  | 'BAD_INFO'
+  | 'BAD_KEY'
+  | 'BAD_NAME'
+  | 'BAD_ORIGIN';
+
+/** Something is not in the form that docs/evidence-format.md prescribes. */
+export class EvidenceError extends Error {
+  override readonly name = 'EvidenceError';
+  readonly code: EvidenceErrorCode;
+
+  constructor(code: EvidenceErrorCode, detail: string, options?: ErrorOptions) {
+    super(`${code}: ${detail}`, options);
+    this.code = code;
+  }
+}

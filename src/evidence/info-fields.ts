@@ -1,0 +1,181 @@
+import type { InfoField } from './info.ts';
+import { gapLines, legLines, type LegInfo } from './info-legs.ts';
+
+export interface PartyInfo {
+  readonly name?: string | undefined;
+  readonly number?: string | undefined;
+  /** Where name and number were taken from. */
+  readonly source: string;
+  readonly confidence?: string | undefined;
+}
+
+export interface AudioFileInfo {
+  readonly name: string;
+  readonly codec: string;
+  readonly bytes: number;
+  /** Samples a channel. */
+  readonly samples: number;
+  /** Who is on each channel, first one left. */
+  readonly channels: readonly string[];
+}
+
+export interface ParticipantInfo {
+  readonly id: string;
+  readonly name?: string | undefined;
+  readonly aor?: string | undefined;
+  readonly joined?: string | undefined;
+  readonly left?: string | undefined;
+}
+
+/** What `<rec>_info.txt` says about a recording. Times are epoch milliseconds. */
+export interface RecordingInfo {
+  readonly id: string;
+  /** Position 0 of the audio. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** The zone in which the local times are given beside UTC; `UTC` gives none. */
+  readonly timeZone: string;
+  readonly status: string;
+  readonly endReason: string;
+  readonly direction: string;
+  readonly directionSource: string;
+  readonly caller: PartyInfo;
+  readonly callee: PartyInfo;
+  readonly sipCallId: string;
+  readonly pbxCallId?: { readonly value: string; readonly source: string } | undefined;
+  readonly trunk: string;
+  /** `transport address:port` of the recording client. */
+  readonly client: string;
+  readonly pbxSoftware?: string | undefined;
+  readonly recorderVersion: string;
+  readonly installation: string;
+  readonly files: readonly AudioFileInfo[];
+  /** How it was decided which line is whose channel. */
+  readonly channelSource: string;
+  readonly legs: readonly LegInfo[];
+  readonly participants: readonly ParticipantInfo[];
+  readonly metadataStatus: string;
+  readonly warnings: readonly string[];
+  /** The recording sealed before this one in the same log; `signature` is base64 of its `.sig`. */
+  readonly previous?:
+    { readonly fileName: string; readonly index: number; readonly signature: string } | undefined;
+  /** 16 random octets, hex: what remains after deletion must not be guessable (evidence.md, decision 3). */
+  readonly nonce: string;
+  /** Clock state when sealed, as in the entries. */
+  readonly clock: string;
+  /** SPKI SHA-256, hex. */
+  readonly signingKey: string;
+  readonly logOrigin: string;
+  readonly logIndex: number;
+}
+
+/** The documented lines of `<rec>_info.txt` in their documented order (docs/evidence-format.md). What is not known is left out. */
+export function infoFields(info: RecordingInfo): readonly InfoField[] {
+  return [
+    ...callLines(info),
+    ...partyLines('Caller', info.caller),
+    ...partyLines('Callee', info.callee),
+    ...originLines(info),
+    ...audioLines(info),
+    ...info.legs.flatMap(legLines),
+    ...info.legs.flatMap((leg) => gapLines(leg, info.startedAt)),
+    ...info.participants.map(participantLine),
+    ['Metadata-Status', info.metadataStatus],
+    ...info.warnings.map((warning, at): InfoField => [`Warning-${at + 1}`, warning]),
+    ...chainLines(info),
+  ];
+}
+
+function callLines(info: RecordingInfo): readonly InfoField[] {
+  return [
+    ['Recording-Id', info.id],
+    ['Started', utc(info.startedAt)],
+    ...localLine('Started-Local', info.startedAt, info.timeZone),
+    ['Ended', utc(info.endedAt)],
+    ...localLine('Ended-Local', info.endedAt, info.timeZone),
+    ['Duration', seconds(info.endedAt - info.startedAt)],
+    ['Status', info.status],
+    ['End-Reason', info.endReason],
+    ['Direction', info.direction],
+    ['Direction-Source', info.directionSource],
+  ];
+}
+
+const partyLines = (key: string, party: PartyInfo): readonly InfoField[] => [
+  ...known(`${key}-Name`, party.name),
+  ...known(`${key}-Number`, party.number),
+  [`${key}-Source`, party.source],
+  ...known(`${key}-Confidence`, party.confidence),
+];
+
+const originLines = (info: RecordingInfo): readonly InfoField[] => [
+  ['SIP-Call-ID', info.sipCallId],
+  ...known('PBX-Call-ID', info.pbxCallId?.value),
+  ...known('PBX-Call-ID-Source', info.pbxCallId?.source),
+  ['Trunk', info.trunk],
+  ['Client', info.client],
+  ...known('PBX-Software', info.pbxSoftware),
+  ['Recorder-Version', info.recorderVersion],
+  ['Installation', info.installation],
+];
+
+function audioLines(info: RecordingInfo): readonly InfoField[] {
+  const codecs = [...new Set(info.files.map(({ codec }) => codec))];
+  return [
+    ['Codec', codecs.join(', ')],
+    ...info.files.flatMap((file, at): readonly InfoField[] => [
+      [`File-${at + 1}`, file.name],
+      [`File-${at + 1}-Codec`, file.codec],
+      [`File-${at + 1}-Bytes`, `${file.bytes}`],
+      [`File-${at + 1}-Samples`, `${file.samples}`],
+      [`File-${at + 1}-Channels`, channels(file.channels)],
+    ]),
+    ['Channel-Source', info.channelSource],
+  ];
+}
+
+/** `2 (left caller, right callee)`. */
+function channels(parties: readonly string[]): string {
+  const sides = parties.length === 2 ? ['left ', 'right '] : [];
+  return `${parties.length} (${parties.map((party, at) => `${sides[at] ?? ''}${party}`).join(', ')})`;
+}
+
+function participantLine(participant: ParticipantInfo, at: number): InfoField {
+  const { id, name, aor, joined, left } = participant;
+  const parts = [
+    `id ${id}`,
+    ...(name === undefined ? [] : [`name ${name}`]),
+    ...(aor === undefined ? [] : [`aor ${aor}`]),
+    ...(joined === undefined ? [] : [`joined ${joined}`]),
+    ...(left === undefined ? [] : [`left ${left}`]),
+  ];
+  return [`Participant-${at + 1}`, parts.join('; ')];
+}
+
+const chainLines = (info: RecordingInfo): readonly InfoField[] => [
+  ['Previous-Recording', info.previous?.fileName ?? '-'],
+  ['Previous-Index', info.previous === undefined ? '-' : `${info.previous.index}`],
+  ['Previous-Signature', info.previous?.signature ?? '-'],
+  ['Nonce', info.nonce],
+  ['Clock', info.clock],
+  ['Signing-Key', `sha256:${info.signingKey}`],
+  ['Log-Origin', info.logOrigin],
+  ['Log-Index', `${info.logIndex}`],
+];
+
+const known = (key: string, value: string | undefined): readonly InfoField[] =>
+  value === undefined || value === '' ? [] : [[key, value]];
+
+const utc = (time: number): string => new Date(time).toISOString();
+
+const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(3)} s`;
+
+function localLine(key: string, time: number, timeZone: string): readonly InfoField[] {
+  if (timeZone === 'UTC') return [];
+  const local = new Intl.DateTimeFormat('sv-SE', {
+    timeZone,
+    dateStyle: 'short',
+    timeStyle: 'medium',
+  }).format(time);
+  return [[key, `${local} ${timeZone}`]];
+}

@@ -1,0 +1,86 @@
+import type { InfoField } from './info.ts';
+
+/** A span of a leg in which nothing was recorded; positions in samples from the start of the recording. */
+export interface GapInfo {
+  readonly from: number;
+  readonly to: number;
+  /** `lost`, `silent` or `paused`. */
+  readonly cause: string;
+  readonly packets: number;
+}
+
+/** What was heard on one leg. */
+export interface LegInfo {
+  /** `caller`, `callee`, or what else tells the legs of this recording apart (`Line 3`); begins its keys. */
+  readonly name: string;
+  readonly codecs: readonly string[];
+  readonly ssrcs: readonly string[];
+  readonly sources: readonly string[];
+  /** Samples a second of the positions. */
+  readonly clockRate: number;
+  /** Position of the first recorded sample. */
+  readonly firstSample?: number | undefined;
+  readonly expected: number;
+  readonly received: number;
+  readonly lost: number;
+  readonly late: number;
+  readonly duplicate: number;
+  readonly reordered: number;
+  readonly whilePaused: number;
+  readonly rejected: number;
+  readonly telephoneEvents: number;
+  /** Milliseconds, last and largest. */
+  readonly jitter: number;
+  readonly jitterMax: number;
+  /** Those listed one by one; `gapCount` counts all. */
+  readonly gaps: readonly GapInfo[];
+  readonly gapCount: number;
+}
+
+/** The statistics of a leg. */
+export function legLines(leg: LegInfo): readonly InfoField[] {
+  const key = keyOf(leg);
+  const first = leg.firstSample === undefined ? 'none' : `${offset(leg.firstSample, leg)} after the start`;
+  return [
+    [`${key}-First-Packet`, first],
+    [`${key}-Codecs`, list(leg.codecs)],
+    [`${key}-Sources`, list(leg.sources)],
+    [`${key}-SSRCs`, list(leg.ssrcs)],
+    [`${key}-Packets-Expected`, `${leg.expected}`],
+    [`${key}-Packets-Received`, `${leg.received}`],
+    [`${key}-Packets-Lost`, `${leg.lost}`],
+    [`${key}-Packet-Loss`, `${share(leg.lost, leg.expected)} %`],
+    [`${key}-Packets-Late`, `${leg.late}`],
+    [`${key}-Packets-Duplicate`, `${leg.duplicate}`],
+    [`${key}-Packets-Reordered`, `${leg.reordered}`],
+    [`${key}-Packets-While-Paused`, `${leg.whilePaused}`],
+    [`${key}-Packets-Rejected`, `${leg.rejected}`],
+    [`${key}-Telephone-Events`, `${leg.telephoneEvents}`],
+    [`${key}-Jitter`, `${leg.jitter.toFixed(1)} ms, at most ${leg.jitterMax.toFixed(1)} ms`],
+    [`${key}-Gaps`, `${leg.gapCount}`],
+  ];
+}
+
+/** The gaps of a leg, pauses among them, each with the moments and the offsets at which it begins and ends. */
+export function gapLines(leg: LegInfo, startedAt: number): readonly InfoField[] {
+  const moment = (samples: number): string =>
+    new Date(Math.round(startedAt + (samples * 1000) / leg.clockRate)).toISOString();
+  return leg.gaps.map((gap, at) => [
+    `${keyOf(leg)}-Gap-${at + 1}`,
+    `${gap.cause}; ${moment(gap.from)} to ${moment(gap.to)}; ${offset(gap.from, leg)} to ${offset(gap.to, leg)}; ` +
+      `${gap.packets} packets`,
+  ]);
+}
+
+/** `caller` becomes `Caller`, `line 3` becomes `Line-3`. */
+function keyOf({ name }: LegInfo): string {
+  const key = name.replace(/[^A-Za-z0-9]+/g, '-');
+  return key.slice(0, 1).toUpperCase() + key.slice(1);
+}
+
+const list = (items: readonly string[]): string => (items.length === 0 ? 'none' : items.join(', '));
+
+const offset = (samples: number, { clockRate }: LegInfo): string => `${(samples / clockRate).toFixed(3)} s`;
+
+const share = (part: number, whole: number): string =>
+  whole === 0 ? '0.00' : ((100 * part) / whole).toFixed(2);
