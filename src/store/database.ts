@@ -18,6 +18,14 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** knex would print what it also rejects with; whoever gets the rejection logs it. */
+const SILENT: Knex.Logger = {
+  warn: () => undefined,
+  error: () => undefined,
+  deprecate: () => undefined,
+  debug: () => undefined,
+};
+
 /** Milliseconds to wait for a connection, and for a lock that another process holds on a SQLite file. */
 const PATIENCE = 5000;
 
@@ -50,6 +58,7 @@ export async function openDatabase(config: DatabaseConfig, migrationsDir: string
 function sqliteConfig(filename: string): Knex.Config {
   return {
     client: 'sqlite3',
+    log: SILENT,
     connection: { filename },
     useNullAsDefault: true,
     // One connection: writers queue here, fairly, and never meet SQLITE_BUSY of their own making.
@@ -70,6 +79,7 @@ function pgConfig(connection: string | object): Knex.Config {
   const base = typeof connection === 'string' ? { connectionString: connection } : connection;
   return {
     client: 'pg',
+    log: SILENT,
     connection: { connectionTimeoutMillis: PATIENCE, keepAlive: true, ...base },
     acquireConnectionTimeout: PATIENCE * 2,
     pool: {

@@ -18,7 +18,7 @@ describe('lines of the journal', () => {
           expect(line.indexOf('\n')).toBe(line.length - 1);
           expect(decodeLine(line.subarray(0, -1))).toEqual({
             sequence,
-            event: JSON.parse(JSON.stringify(note(step))),
+            event: JSON.parse(JSON.stringify(note(step))) as unknown,
           });
         },
       ),

@@ -163,7 +163,7 @@ describeOnBoth('the log', (open) => {
       await log.addStep({ recording: 'r1', at: 1, step: 'noted', outcome: 'ok', detail: name });
     });
     expect((await store.recording('r1'))?.description.caller.name).toBe(name);
-    const row = (await database.knex('recordings').first('caller_name')) as { caller_name: string };
+    const row = await database.knex('recordings').first<{ caller_name: string }>('caller_name');
     expect(row.caller_name).toMatch(/^a\ufffdb\ufffd'\); DROP/);
   });
 

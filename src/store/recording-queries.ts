@@ -1,0 +1,91 @@
+import type { DeliveryRow, FileRow, RecordingRow, RecordingState, StepRow } from '../jobs/ports.ts';
+import type { ParticipantEntry } from '../siprec/description.ts';
+import type { Database } from './database.ts';
+import { toDelivery, toFile, toParticipant, toRecording, toStep, type SqlRow } from './log-rows.ts';
+import { toStoreError } from './sql-error.ts';
+
+/** Where a page of the list ended; the next one begins behind it. */
+export interface ListPosition {
+  readonly startedAt: number;
+  readonly id: string;
+}
+
+/** A recording as the list shows it: without the capture's statistics. */
+export type ListedRecording = Omit<RecordingRow, 'capture'>;
+
+/** Everything the log knows of one recording. */
+export interface RecordingDetails {
+  readonly recording: RecordingRow;
+  readonly participants: readonly ParticipantEntry[];
+  readonly files: readonly FileRow[];
+  readonly deliveries: readonly DeliveryRow[];
+  readonly steps: readonly StepRow[];
+}
+
+const LIST_LIMIT = 1000;
+/** Every column but the capture, which may be long. */
+const LISTED = (
+  'id state facts description opened_at started_at ended_at end_reason status fail_reason ' +
+  'open_index entry_index file_name sealed_at'
+).split(' ');
+
+/** What pages and the API ask of the log, over all recorders that share it. Every method rejects with StoreError. */
+export class RecordingQueries {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** At most `limit` (and never more than 1000) recordings, newest start first; `before` continues a list. */
+  async listNewest(limit: number, before?: ListPosition): Promise<readonly ListedRecording[]> {
+    const query = this.#from('recordings').select(LISTED).orderBy('started_at', 'desc').orderBy('id', 'desc');
+    if (before !== undefined)
+      void query.whereRaw('(started_at < ? or (started_at = ? and id < ?))', [
+        before.startedAt,
+        before.startedAt,
+        before.id,
+      ]);
+    return (await run(query.limit(Math.min(limit, LIST_LIMIT)))).map(toRecording);
+  }
+
+  async findRecording(id: string): Promise<RecordingDetails | undefined> {
+    const [row] = await run(this.#from('recordings').where({ id }).limit(1));
+    if (row === undefined) return undefined;
+    const of = (table: string, order: string): Promise<SqlRow[]> =>
+      run(this.#from(table).where({ recording: id }).orderBy(order));
+    return {
+      recording: toRecording(row),
+      participants: (await of('participants', 'position')).map(toParticipant),
+      files: (await of('files', 'position')).map(toFile),
+      deliveries: (await of('deliveries', 'destination')).map(toDelivery),
+      steps: (await of('steps', 'id')).map(toStep),
+    };
+  }
+
+  /** How many recordings are in each state; states without one are 0. */
+  async countByState(): Promise<Readonly<Record<RecordingState, number>>> {
+    const rows = await run(this.#from('recordings').select('state').count({ count: '*' }).groupBy('state'));
+    const counts: Record<RecordingState, number> = {
+      recording: 0,
+      ended: 0,
+      sealed: 0,
+      delivered: 0,
+      failed: 0,
+    };
+    for (const row of rows) counts[row['state'] as RecordingState] = Number(row['count']);
+    return counts;
+  }
+
+  #from(table: string) {
+    return this.#database.knex<SqlRow, SqlRow[]>(table);
+  }
+}
+
+async function run(query: PromiseLike<unknown>): Promise<SqlRow[]> {
+  try {
+    return (await query) as SqlRow[];
+  } catch (error) {
+    throw toStoreError(error);
+  }
+}

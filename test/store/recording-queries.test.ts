@@ -1,0 +1,75 @@
+import { expect, test } from '@jest/globals';
+import { SqlLogStore } from '../../src/store/log-store.ts';
+import { RecordingQueries } from '../../src/store/recording-queries.ts';
+import { describeOnBoth } from './databases.ts';
+import { capture, description, opening } from './records.ts';
+
+describeOnBoth('queries of the pages', (open) => {
+  test('list the newest recordings first, page by page, also where starts are equal', async () => {
+    const database = await open();
+    await new SqlLogStore(database, { node: 'a' }).write(async (log) => {
+      for (const [id, startedAt] of [
+        ['r1', 10.5],
+        ['r2', 30],
+        ['r3', 20],
+        ['r4', 20],
+      ] as const)
+        await log.openRecording(opening(id, { startedAt }));
+    });
+    const queries = new RecordingQueries(database);
+    const first = await queries.listNewest(2);
+    expect(first.map(({ id }) => id)).toEqual(['r2', 'r4']);
+    const rest = await queries.listNewest(10, first[1]);
+    expect(rest.map(({ id }) => id)).toEqual(['r3', 'r1']);
+    expect(rest[1]).toEqual({ ...opening('r1', { startedAt: 10.5 }), state: 'recording' });
+    expect(await queries.listNewest(10, rest[1])).toEqual([]);
+  });
+
+  test('find one recording with all that belongs to it', async () => {
+    const database = await open();
+    const file = { recording: 'r1', name: 'f.wav', kind: 'audio', bytes: 1, sha256: 'a' } as const;
+    await new SqlLogStore(database, { node: 'a' }).write(async (log) => {
+      await log.openRecording(opening('r1'));
+      await log.addStep({ recording: 'r1', at: 2, step: 'opened', outcome: 'ok' });
+      await log.addStep({ recording: 'other', at: 2, step: 'opened', outcome: 'ok' });
+      await log.addStep({ recording: 'r1', at: 1, step: 'noted', outcome: 'warning', detail: 'late' });
+      await log.endRecording('r1', { at: 3, reason: 'bye', status: 'complete', capture });
+      await log.sealRecording('r1', {
+        at: 4,
+        fileName: 'f',
+        entryIndex: 2,
+        files: [file],
+        destinations: ['archive'],
+      });
+    });
+    const queries = new RecordingQueries(database);
+    expect(await queries.findRecording('none')).toBeUndefined();
+    expect(await queries.findRecording('r1')).toMatchObject({
+      recording: { id: 'r1', state: 'sealed', capture },
+      participants: description().participants,
+      files: [file],
+      deliveries: [
+        { recording: 'r1', destination: 'archive', state: 'waiting', attempts: 0, permanent: false },
+      ],
+      steps: [
+        { recording: 'r1', at: 2, step: 'opened', outcome: 'ok' },
+        { recording: 'r1', at: 1, step: 'noted', outcome: 'warning', detail: 'late' },
+      ],
+    });
+  });
+
+  test('count recordings by state', async () => {
+    const database = await open();
+    await new SqlLogStore(database, { node: 'a' }).write(async (log) => {
+      for (const id of ['r1', 'r2', 'r3']) await log.openRecording(opening(id));
+      await log.failRecording('r3', { at: 1, reason: 'disk', entryIndex: 1 });
+    });
+    expect(await new RecordingQueries(database).countByState()).toEqual({
+      recording: 2,
+      ended: 0,
+      sealed: 0,
+      delivered: 0,
+      failed: 1,
+    });
+  });
+});
