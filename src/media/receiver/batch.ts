@@ -125,10 +125,12 @@ export class BatchReceiver implements Receiver {
     if (family === AF_INET6) libc.allowBothFamilies(fd);
     libc.setOption(fd, SO_TIMESTAMPNS, 1);
     libc.setOption(fd, SO_RXQ_OVFL, 1);
-    const granted = libc.setReceiveBuffer(fd, options.receiveBuffer ?? RECEIVE_BUFFER_BYTES);
+    const wanted = options.receiveBuffer ?? RECEIVE_BUFFER_BYTES;
+    const granted = libc.setReceiveBuffer(fd, wanted);
     if (this.#toldBuffer) return;
     this.#toldBuffer = true;
-    options.log?.(`batch receiver: the kernel grants ${granted} bytes of receive buffer a port`);
+    const advice = granted < wanted ? `, not ${wanted}: raise net.core.rmem_max` : '';
+    options.log?.(`batch receiver: the kernel grants ${granted} bytes of receive buffer a port${advice}`);
   }
 
   #release(socket: BatchSocket, fd: number): void {
