@@ -1,0 +1,151 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { RecordingState } from '../jobs/ports.ts';
+import type { MediaTotals } from '../media/capture.ts';
+
+/** What the recorder counts, at one moment. Totals run since the start of the process. */
+export interface MetricsSnapshot {
+  readonly calls: {
+    readonly running: number;
+    readonly accepted: number;
+    /** By reason: a SIP status or a word. */
+    readonly refused: Readonly<Record<string, number>>;
+    readonly failed: Readonly<Record<string, number>>;
+  };
+  readonly media: MediaTotals;
+  /** Events on disk that are not in the database yet. */
+  readonly journalLag: number;
+  readonly databaseUp: boolean;
+  readonly redisUp: boolean;
+  /** From the database; undefined while it is away. */
+  readonly recordings?: Readonly<Partial<Record<RecordingState, number>>>;
+  readonly deliveriesWaiting?: number;
+}
+
+export interface Metrics {
+  /** Prometheus text format. */
+  text(): Promise<string>;
+  /** Seconds from the end of a recording to its seal. */
+  observeSeal(seconds: number): void;
+}
+
+const SEAL_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300];
+const STATES: readonly RecordingState[] = ['recording', 'ended', 'sealed', 'delivered', 'failed'];
+
+/** The recorder's metrics; `snapshot` is asked at each scrape. */
+export function createMetrics(snapshot: () => Promise<MetricsSnapshot>): Metrics {
+  const registry = new Registry();
+  // Process and Node figures, the event loop's lag among them.
+  collectDefaultMetrics({ register: registry });
+  const apply = [callMetrics(registry), mediaMetrics(registry), logMetrics(registry)];
+  const seal = new Histogram({
+    name: 'sealtape_seal_seconds',
+    help: 'Time from the end of a recording to its seal',
+    buckets: SEAL_BUCKETS,
+    registers: [registry],
+  });
+  return {
+    text: async () => {
+      const now = await snapshot();
+      for (const set of apply) set(now);
+      return registry.metrics();
+    },
+    observeSeal: (seconds) => {
+      seal.observe(seconds);
+    },
+  };
+}
+
+type Apply = (now: MetricsSnapshot) => void;
+
+function callMetrics(registry: Registry): Apply {
+  const registers = [registry];
+  const running = new Gauge({ name: 'sealtape_calls_running', help: 'Calls being recorded now', registers });
+  const accepted = total(registry, 'sealtape_calls_accepted_total', 'Calls accepted for recording');
+  const refused = byReason(registry, 'sealtape_calls_refused_total', 'Calls refused, by reason');
+  const failed = byReason(
+    registry,
+    'sealtape_calls_failed_total',
+    'Accepted calls without a recording, by reason',
+  );
+  return ({ calls }) => {
+    running.set(calls.running);
+    accepted(calls.accepted);
+    refused(calls.refused);
+    failed(calls.failed);
+  };
+}
+
+function mediaMetrics(registry: Registry): Apply {
+  const packets = total(registry, 'sealtape_rtp_packets_total', 'RTP packets received');
+  const octets = total(registry, 'sealtape_rtp_octets_total', 'Octets of audio received');
+  const lost = total(registry, 'sealtape_rtp_packets_lost_total', 'RTP packets that never arrived');
+  const late = total(registry, 'sealtape_rtp_packets_late_total', 'RTP packets too late to be recorded');
+  const rejected = total(
+    registry,
+    'sealtape_rtp_packets_rejected_total',
+    'Datagrams that were no usable RTP',
+  );
+  const cpu = total(registry, 'sealtape_media_cpu_seconds_total', 'CPU time of the media threads');
+  return ({ media }) => {
+    packets(media.packets);
+    octets(media.octets);
+    lost(media.lost);
+    late(media.late);
+    rejected(media.rejected);
+    cpu(media.cpuSeconds);
+  };
+}
+
+function logMetrics(registry: Registry): Apply {
+  const registers = [registry];
+  const lag = new Gauge({ name: 'sealtape_journal_lag', help: 'Events not in the database yet', registers });
+  const database = new Gauge({
+    name: 'sealtape_database_up',
+    help: '1 when the database answers',
+    registers,
+  });
+  const redis = new Gauge({ name: 'sealtape_redis_up', help: '1 when Redis answers', registers });
+  const waiting = new Gauge({
+    name: 'sealtape_deliveries_waiting',
+    help: 'Copies not yet in their archive',
+    registers,
+  });
+  const recordings = new Gauge({
+    name: 'sealtape_recordings',
+    help: 'Recordings in the log, by state',
+    labelNames: ['state'],
+    registers,
+  });
+  return (now) => {
+    lag.set(now.journalLag);
+    database.set(now.databaseUp ? 1 : 0);
+    redis.set(now.redisUp ? 1 : 0);
+    // No figure beats an old one: an alert on absence is possible, one on a frozen number is not.
+    if (now.deliveriesWaiting === undefined) waiting.remove();
+    else waiting.set(now.deliveriesWaiting);
+    recordings.reset();
+    if (now.recordings === undefined) return;
+    for (const state of STATES) recordings.set({ state }, now.recordings[state] ?? 0);
+  };
+}
+
+/** A counter whose value is kept elsewhere. */
+function total(registry: Registry, name: string, help: string): (value: number) => void {
+  const counter = new Counter({ name, help, registers: [registry] });
+  return (value) => {
+    counter.reset();
+    counter.inc(value);
+  };
+}
+
+function byReason(
+  registry: Registry,
+  name: string,
+  help: string,
+): (values: Readonly<Record<string, number>>) => void {
+  const counter = new Counter({ name, help, labelNames: ['reason'], registers: [registry] });
+  return (values) => {
+    counter.reset();
+    for (const [reason, value] of Object.entries(values)) counter.inc({ reason }, value);
+  };
+}

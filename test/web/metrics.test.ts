@@ -1,0 +1,73 @@
+import { expect, test } from '@jest/globals';
+import { createMetrics, type MetricsSnapshot } from '../../src/web/metrics.ts';
+
+const SNAPSHOT: MetricsSnapshot = {
+  calls: { running: 3, accepted: 40, refused: { '403': 2, '488': 1 }, failed: { 'no-rtp': 1 } },
+  media: { captures: 3, packets: 1000, octets: 160_000, lost: 4, late: 1, rejected: 2, cpuSeconds: 1.5 },
+  journalLag: 5,
+  databaseUp: true,
+  redisUp: false,
+  recordings: { delivered: 36, recording: 3 },
+  deliveriesWaiting: 7,
+};
+
+const lines = async (text: Promise<string>): Promise<readonly string[]> => (await text).split('\n');
+
+test('a scrape shows the snapshot', async () => {
+  const scraped = await lines(createMetrics(() => Promise.resolve(SNAPSHOT)).text());
+  expect(scraped).toEqual(
+    expect.arrayContaining([
+      'sealtape_calls_running 3',
+      'sealtape_calls_accepted_total 40',
+      'sealtape_calls_refused_total{reason="403"} 2',
+      'sealtape_calls_failed_total{reason="no-rtp"} 1',
+      'sealtape_rtp_packets_total 1000',
+      'sealtape_rtp_packets_lost_total 4',
+      'sealtape_rtp_packets_late_total 1',
+      'sealtape_journal_lag 5',
+      'sealtape_database_up 1',
+      'sealtape_redis_up 0',
+      'sealtape_recordings{state="delivered"} 36',
+      'sealtape_recordings{state="failed"} 0',
+      'sealtape_deliveries_waiting 7',
+    ]),
+  );
+  expect(scraped.some((line) => line.startsWith('nodejs_eventloop_lag_seconds '))).toBe(true);
+});
+
+test('totals follow the newest snapshot and are not added up', async () => {
+  let accepted = 1;
+  const metrics = createMetrics(() =>
+    Promise.resolve({ ...SNAPSHOT, calls: { ...SNAPSHOT.calls, accepted: accepted++ } }),
+  );
+  await metrics.text();
+  expect(await lines(metrics.text())).toContain('sealtape_calls_accepted_total 2');
+});
+
+test('what the database knows disappears while it is away', async () => {
+  const { recordings, deliveriesWaiting, ...rest } = SNAPSHOT;
+  let current: MetricsSnapshot = {
+    ...rest,
+    ...(recordings && { recordings }),
+    ...(deliveriesWaiting && { deliveriesWaiting }),
+  };
+  const metrics = createMetrics(() => Promise.resolve(current));
+  expect(await metrics.text()).toContain('sealtape_recordings{');
+  current = { ...rest, databaseUp: false };
+  const text = await metrics.text();
+  expect(text).not.toMatch(/^sealtape_(recordings\{|deliveries_waiting )/m);
+  expect(text).toContain('sealtape_database_up 0');
+});
+
+test('seals are counted by how long they took', async () => {
+  const metrics = createMetrics(() => Promise.resolve(SNAPSHOT));
+  metrics.observeSeal(0.3);
+  metrics.observeSeal(3);
+  expect(await lines(metrics.text())).toEqual(
+    expect.arrayContaining([
+      'sealtape_seal_seconds_bucket{le="0.5"} 1',
+      'sealtape_seal_seconds_bucket{le="5"} 2',
+      'sealtape_seal_seconds_count 2',
+    ]),
+  );
+});
