@@ -4,7 +4,7 @@ import type { Signer } from '../evidence/signature.ts';
 import type { CapturedFile } from '../media/capture.ts';
 import type { Chain, ChainTurn } from './chain.ts';
 import { JobError } from './job-error.ts';
-import { describeRecording, nameOf, type Installation } from './recording-info.ts';
+import { formatRecordingInfo, nameOf, type Installation } from './recording-info.ts';
 import type { ChainHead, FileRow, LogStore, RecordingRow, SealFiles, SealIntent } from './ports.ts';
 
 export interface SealDeps {
@@ -99,11 +99,10 @@ async function decide(
   const named = audio.map((part) => ({ ...part, name: audioName(fileName, part.file) }));
   const doubts = audio.flatMap((part) => part.doubts);
   const status = doubts.length > 0 ? 'partial' : (row.status ?? 'complete');
-  const info = describeRecording(row, {
+  const info = formatRecordingInfo(row, {
     status,
     doubts,
     installation: deps.installation,
-    fileName,
     audio: named.map(({ name, file, bytes }) => ({ name, file, bytes })),
     head: before,
     key: deps.signer.key,

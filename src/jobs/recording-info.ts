@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto';
+import { formatInfo } from '../evidence/info.ts';
+import { infoFields, type AudioFileInfo, type PartyInfo, type RecordingInfo } from '../evidence/info-fields.ts';
+import { recordingName } from '../evidence/recording-name.ts';
+import type { LegInfo } from '../evidence/info-legs.ts';
+import { CLOCK_RATE, type CapturedFile, type LegStatistics, type LineRole } from '../media/capture.ts';
+import type { RecordingStatus } from '../recorder/events.ts';
+import type { Party } from '../siprec/description.ts';
+import type { ChainHead, RecordingRow } from './ports.ts';
+
+/** What an info file says about the recorder itself. */
+export interface Installation {
+  readonly name: string;
+  readonly node: string;
+  readonly version: string;
+  /** IANA name; names and local times are in it. */
+  readonly timeZone: string;
+}
+
+export interface SealFacts {
+  readonly installation: Installation;
+  readonly status: RecordingStatus;
+  /** What speaks against the recording, for the warnings. */
+  readonly doubts: readonly string[];
+  readonly audio: readonly { readonly name: string; readonly file: CapturedFile; readonly bytes: number }[];
+  /** The chain before this recording. */
+  readonly head: ChainHead;
+  /** SPKI SHA-256 of the signing key, hex. */
+  readonly key: string;
+  readonly clock: string;
+}
+
+/** `<rec>`, the common part of a recording's file names. */
+export const nameOf = (row: RecordingRow, { timeZone }: Installation): string =>
+  recordingName({
+    id: row.id,
+    startedAt: row.startedAt,
+    timeZone,
+    direction: row.description.direction,
+    caller: row.description.caller.number,
+    callee: row.description.callee.number,
+  });
+
+/** The bytes of `<rec>_info.txt`. The nonce is new with each call: only the intent's copy counts (evidence.md decision 3). */
+export const formatRecordingInfo = (row: RecordingRow, facts: SealFacts): Buffer =>
+  formatInfo(infoFields(infoOf(row, facts)));
+
+function infoOf(row: RecordingRow, facts: SealFacts): RecordingInfo {
+  const { description, facts: call, capture } = row;
+  const { installation, head } = facts;
+  const legs = capture?.legs ?? [];
+  return {
+    id: row.id,
+    startedAt: row.startedAt,
+    endedAt: row.startedAt + (longest(facts) * 1000) / CLOCK_RATE,
+    timeZone: installation.timeZone,
+    status: facts.status,
+    endReason: row.endReason ?? 'unknown',
+    direction: description.direction,
+    directionSource: description.directionSource,
+    caller: partyOf(description.caller),
+    callee: partyOf(description.callee),
+    sipCallId: call.callId,
+    pbxCallId: description.pbxCallId,
+    trunk: call.trunk,
+    client: `${call.transport} ${call.remoteAddress}:${call.remotePort}`,
+    pbxSoftware: call.pbxSoftware,
+    recorderVersion: `Sealtape ${installation.version}`,
+    installation: `${installation.name}/${installation.node}`,
+    files: facts.audio.map(audioInfo),
+    channelSource: description.channelSource,
+    legs: legs.map(legInfo),
+    participants: description.participants.map((participant) => ({
+      id: participant.id,
+      name: participant.name,
+      aor: participant.aor,
+      joined: participant.associatedAt,
+      left: participant.disassociatedAt,
+    })),
+    metadataStatus: description.metadataStatus,
+    warnings: [
+      ...description.warnings,
+      ...facts.doubts,
+      ...(row.endReason === 'crash' ? ['statistics of the legs were lost with the process that crashed'] : []),
+    ],
+    previous: head.lastRecording,
+    nonce: randomBytes(16).toString('hex'),
+    clock: facts.clock,
+    signingKey: facts.key,
+    logOrigin: head.origin,
+    logIndex: head.size,
+  };
+}
+
+/** Samples of the recording: all its files have the same length, unless a crash cut them off. */
+const longest = ({ audio }: SealFacts): number => Math.max(0, ...audio.map(({ file }) => file.samples));
+
+const partyOf = ({ name, number, aor, source, confidence }: Party): PartyInfo => ({
+  name,
+  number: number ?? aor,
+  source,
+  confidence,
+});
+
+const audioInfo = ({ name, file, bytes }: SealFacts['audio'][number]): AudioFileInfo => ({
+  name,
+  codec: file.codec,
+  bytes,
+  samples: file.samples,
+  channels: file.channelRoles.map((role, channel) => personOn(role, file.channelLines[channel])),
+});
+
+function legInfo(leg: LegStatistics): LegInfo {
+  const { role, line, ...figures } = leg;
+  return { ...figures, name: personOn(role, line), clockRate: CLOCK_RATE };
+}
+
+/** Lines are counted from one for people. */
+function personOn(role: LineRole, line: number | undefined): string {
+  if (role === 'extra') return `line ${(line ?? 0) + 1}`;
+  return role === 'mixed' ? 'both parties' : role;
+}

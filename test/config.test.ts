@@ -1,0 +1,79 @@
+import { describe, expect, test } from '@jest/globals';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadConfig, parseConfig, type Config } from '../src/config.ts';
+import { ROOT } from './support/recorder-process.ts';
+
+const parse = (raw: unknown): Config => parseConfig(raw, { source: 'test.yaml', folder: '/etc/sealtape' });
+
+describe('the configuration', () => {
+  test('without a file has the documented defaults', () => {
+    expect(loadConfig(undefined, '/srv')).toMatchObject({
+      dataDir: '/srv/data',
+      installation: 'local',
+      sip: { listen: ['udp://0.0.0.0:5060', 'tcp://0.0.0.0:5060'] },
+      trunks: [{ name: 'loopback', from: ['127.0.0.0/8', '::1/128'], mode: 'compat' }],
+      media: { ports: '20000-29999' },
+      web: { listen: '127.0.0.1:8080' },
+      timeZone: 'UTC',
+      destinations: [{ name: 'archive', kind: 'path', root: '/srv/data/archive', folder: '{yyyy}/{MM}/{dd}' }],
+    });
+  });
+
+  test('of the example file is valid and means the same as no file', () => {
+    const { dataDir, ...example } = loadConfig(join(ROOT, 'deploy/config.example.yaml'), '/');
+    const { dataDir: other, ...defaults } = loadConfig(undefined, join(ROOT, 'deploy'));
+    expect(example).toEqual(defaults);
+    expect(dataDir).toBe(other);
+  });
+
+  test('names every key in the example file', () => {
+    // The example has every key of the schema, so dropping or adding one on either side is noticed.
+    const config = loadConfig(join(ROOT, 'deploy/config.example.yaml'), '/');
+    expect(Object.keys(config).sort()).toEqual(
+      ['dataDir', 'database', 'destinations', 'domain', 'evidence', 'installation', 'log', 'media', 'node', 'redis', 'sip', 'spool', 'timeZone', 'trunks', 'web'],
+    );
+  });
+
+  test('takes relative paths from the file, absolute ones as they are', () => {
+    const config = parse({ dataDir: 'd', destinations: [{ name: 'nas', kind: 'path', root: '/mnt/nas' }] });
+    expect(config.dataDir).toBe('/etc/sealtape/d');
+    expect(config.destinations[0]?.root).toBe('/mnt/nas');
+  });
+
+  test.each<[string, unknown, string]>([
+    ['a misspelt key', { trunk: [] }, 'Unrecognized key: "trunk"'],
+    ['a trunk from nowhere', { trunks: [{ name: 'a', from: ['x'] }] }, 'trunks[0].from[0]: not a network'],
+    ['a prefix too long', { trunks: [{ name: 'a', from: ['10.0.0.0/33'] }] }, 'trunks[0].from[0]: not a network'],
+    ['a transport we do not have', { sip: { listen: ['sctp://1.2.3.4:5060'] } }, 'sip.listen[0]: not udp://'],
+    ['listen and drachtio', { sip: { listen: ['udp://0.0.0.0:5060'], drachtio: { host: 'h', port: 1, secret: 's' } } }, 'sip: listen and drachtio exclude'],
+    ['a range of no ports', { media: { ports: '30000-20000' } }, 'media.ports: not a range'],
+    ['an unknown zone', { timeZone: 'Mars/Olympus' }, 'timeZone: not a time zone'],
+    ['PostgreSQL without a connection', { database: { client: 'pg' } }, 'database.connection: client pg needs'],
+    ['two destinations of one name', { destinations: [{ name: 'a', kind: 'path', root: 'x' }, { name: 'a', kind: 'path', root: 'y' }] }, 'the name a is used twice'],
+    ['a checkpoint too rare', { evidence: { checkpointSeconds: 3600 } }, 'evidence.checkpointSeconds'],
+    ['a folder template with an unknown word', { destinations: [{ name: 'a', kind: 'path', root: 'x', folder: '{year}' }] }, 'destinations[0].folder'],
+  ])('refuses %s', (_name, raw, message) => {
+    expect(() => parse(raw)).toThrow(message);
+  });
+
+  test('reports all faults at once', () => {
+    const raw = { timeZone: 'x', media: { ports: 'y' }, trunks: [{ name: 'A', from: [] }] };
+    expect(() => parse(raw)).toThrow(/trunks\[0\]\.name.*trunks\[0\]\.from.*media\.ports.*timeZone/s);
+  });
+
+  test.each([
+    ['a file that is not there', undefined, 'NOT_READABLE', 'no such file'],
+    ['a file that is not YAML', 'a: [', 'NOT_YAML', 'line 1'],
+  ])('names %s', (_name, text, code, message) => {
+    const folder = mkdtempSync(join(tmpdir(), 'sealtape-config-'));
+    const file = join(folder, 'c.yaml');
+    if (text !== undefined) writeFileSync(file, text);
+    try {
+      expect(() => loadConfig(file, '/')).toThrow(expect.objectContaining({ code, message: expect.stringContaining(message) }));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});

@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { EventApplier } from '../../src/jobs/apply-events.ts';
+import { Chain, emptyHead } from '../../src/jobs/chain.ts';
+import { beginRun } from '../../src/jobs/run-log.ts';
+import { resumeChain, type SealDeps, type SealStep } from '../../src/jobs/seal.ts';
+import type { CaptureResult } from '../../src/media/capture.ts';
+import { newRecordingId } from '../../src/recorder/recording-id.ts';
+import { openDatabase, type Database } from '../../src/store/database.ts';
+import { openJournal, type Journal } from '../../src/store/journal.ts';
+import { SqlLogStore } from '../../src/store/log-store.ts';
+import { openSpool, type Spool } from '../../src/store/spool.ts';
+import type { Signer } from '../../src/evidence/signature.ts';
+import { freshSigner } from './evidence-signer.ts';
+import { aCall } from './recorder-fakes.ts';
+import { ROOT } from './recorder-process.ts';
+
+export const ORIGIN = 'example.test/siprec/test/rec01/e1';
+
+let signer: Signer | undefined;
+
+/** Everything a seal works with, real and on disk; `reopen` is what a restart of the process does. */
+export class SealingRoom {
+  readonly folder = mkdtempSync(join(tmpdir(), 'sealtape-seal-'));
+  readonly signer = (signer ??= freshSigner());
+  database!: Database;
+  store!: SqlLogStore;
+  journal!: Journal;
+  spool!: Spool;
+  chain!: Chain;
+  applier!: EventApplier;
+  deps!: SealDeps;
+  readonly ended: string[] = [];
+  /** Set to be told of, and to fail at, the steps of a seal. */
+  atStep: (step: SealStep) => void = () => undefined;
+
+  static async open(): Promise<SealingRoom> {
+    const room = new SealingRoom();
+    await room.#open();
+    await beginRun({
+      store: room.store,
+      chain: room.chain,
+      signer: room.signer,
+      installation: 'test',
+      productVersion: '0.0.0',
+      policyHash: '0'.repeat(64),
+      lastAlive: undefined,
+      now: Date.now,
+    });
+    return room;
+  }
+
+  async #open(): Promise<void> {
+    this.database = await openDatabase({ kind: 'sqlite', file: join(this.folder, 'log.db') }, join(ROOT, 'migrations'));
+    await this.database.migrate();
+    this.store = new SqlLogStore(this.database, { node: 'test/rec01' });
+    this.journal = await openJournal(join(this.folder, 'journal'));
+    this.spool = await openSpool(this.folder);
+    const parts = { store: this.store, files: this.spool, destinations: ['archive'], now: Date.now };
+    const resume = async () => (await resumeChain(ORIGIN, parts)) ?? emptyHead(ORIGIN);
+    const clock = () => ({ time: new Date().toISOString(), mono: '7f3a9c21:1', clock: 'unsynced' });
+    this.chain = new Chain(await resume(), { key: this.signer.key, clock, resume });
+    this.applier = new EventApplier({
+      journal: this.journal,
+      store: this.store,
+      chain: this.chain,
+      onEnded: (recording) => this.ended.push(recording),
+      log: () => undefined,
+    });
+    this.deps = {
+      ...parts,
+      chain: this.chain,
+      signer: this.signer,
+      installation: { name: 'test', node: 'rec01', version: '0.0.0', timeZone: 'UTC' },
+      atStep: (step) => {
+        this.atStep(step);
+      },
+    };
+  }
+
+  async reopen(): Promise<void> {
+    await this.#close();
+    await this.#open();
+  }
+
+  /** A call from its opening to its end, with `seconds` of audio in the spool, in journal and database. */
+  async recordCall(seconds = 1, startedAt = Date.now()): Promise<string> {
+    const id = newRecordingId(startedAt);
+    const folder = await this.spool.create(id);
+    const { facts, description } = aCall();
+    await this.journal.append({ type: 'opened', at: startedAt, recording: id, startedAt, facts, description });
+    const capture = writeAudio(folder, seconds, startedAt);
+    const at = startedAt + seconds * 1000;
+    await this.journal.append({ type: 'ended', at, recording: id, reason: 'bye', status: 'complete', capture });
+    await this.applier.settled();
+    return id;
+  }
+
+  async #close(): Promise<void> {
+    await this.applier.stop();
+    await this.journal.close();
+    this.spool.close();
+    await this.database.close();
+  }
+
+  async dispose(): Promise<void> {
+    await this.#close();
+    rmSync(this.folder, { recursive: true });
+  }
+}
+
+function writeAudio(folder: string, seconds: number, startedAt: number): CaptureResult {
+  const audio = Buffer.alloc(seconds * 16_000, startedAt % 251);
+  const path = join(folder, 'audio.wav.part');
+  writeFileSync(path, Buffer.concat([Buffer.alloc(58), audio]));
+  return {
+    startedAt,
+    endedAt: startedAt + seconds * 1000,
+    files: [
+      {
+        path,
+        suffix: '',
+        codec: 'PCMA',
+        channelLines: [0, 1],
+        channelRoles: ['caller', 'callee'],
+        samples: seconds * 8000,
+        bytes: 58 + audio.length,
+        audioSha256: createHash('sha256').update(audio).digest('hex'),
+        audioOffset: 58,
+      },
+    ],
+    legs: [],
+  };
+}
