@@ -1,0 +1,150 @@
+import { refusal, timeOfDay, type Application, type Reply } from './application.ts';
+import { atThisHost, extraHeaders, impliedContentType } from './application-message.ts';
+import { contactUri, ownContact } from './contact.ts';
+import type { Core } from './core.ts';
+import { Dialog } from './dialog.ts';
+import { valueOf } from './headers.ts';
+import { serialise, type SipResponse } from './message.ts';
+import { tagOf } from './name-addr.ts';
+import { dialogIdOf } from './request-facts.ts';
+import { composeResponse, recordRoutes } from './responses.ts';
+import type { PendingRequest, ServerTransaction } from './server-transaction.ts';
+import { UnacknowledgedOk } from './unacknowledged-ok.ts';
+
+/** The application's responses: onto the wire, and what they do to dialogs (drachtio-protocol.md sections 3.1 and 5). */
+export class ApplicationAnswers {
+  readonly #core: Core;
+  readonly #ackTimeout: (dialog: Dialog) => void;
+
+  /** `ackTimeout` ends a dialog whose 2xx was never acknowledged. */
+  constructor(core: Core, ackTimeout: (dialog: Dialog) => void) {
+    this.#core = core;
+    this.#ackTimeout = ackTimeout;
+  }
+
+  /** Sends one response and returns what the application is told about it. */
+  respond(application: Application, txnId: string, response: SipResponse): Reply {
+    const transaction = this.#core.serverTransactions.byId(txnId);
+    const pending = transaction?.pending;
+    if (transaction?.application !== application || pending === undefined)
+      return refusal('Response not sent due to unknown transaction');
+    const { flow } = transaction;
+    if (!flow.open) {
+      this.#forget(transaction);
+      return refusal('transport for response has been shutdown or closed');
+    }
+
+    const text = serialise(this.#compose(transaction, pending, response));
+    const dialog = this.#followDialog(transaction, pending, response);
+    transaction.respond(response.status, text);
+    if (dialog !== undefined && response.status >= 200 && response.status < 300)
+      this.#afterSuccess(transaction, { dialog, pending, text });
+    const { remote, protocol } = flow;
+    const dialogId = dialog?.id ?? transaction.dialog?.id ?? '';
+    const tokens = [text.length, protocol, remote.address, remote.port, timeOfDay(), txnId, dialogId];
+    return { tokens: ['OK', 'application', ...tokens, '', 'Msg sent:', ''], message: text };
+  }
+
+  #compose(transaction: ServerTransaction, { request }: PendingRequest, response: SipResponse): SipResponse {
+    const { flow, dialog } = transaction;
+    const chosen = tagOf(valueOf(response.headers, 'to') ?? '');
+    if (dialog === undefined && chosen !== undefined && /^[^|\s]+$/.test(chosen))
+      transaction.localTag = chosen;
+
+    const headers = extraHeaders(response, flow.local);
+    const contentType = impliedContentType(response);
+    if (contentType !== undefined && contentType !== 'missing') headers.push(contentType);
+    const { status, reason, body } = response;
+    // RFC 3261 table 2 and RFC 3311 §5.2: Contact in every 2xx that makes or refreshes a dialog.
+    const needsContact =
+      (request.method === 'INVITE' || (request.method === 'UPDATE' && dialog !== undefined)) &&
+      status >= 200 &&
+      status < 300 &&
+      !headers.some((each) => each.key === 'contact');
+    const contact = needsContact ? (dialog?.contact ?? ownContact(flow)) : undefined;
+    return composeResponse(request, {
+      status,
+      reason,
+      localTag: transaction.localTag,
+      contact,
+      headers,
+      body,
+    });
+  }
+
+  /** Makes, confirms or ends the dialog of an INVITE. */
+  #followDialog(
+    transaction: ServerTransaction,
+    pending: PendingRequest,
+    response: SipResponse,
+  ): Dialog | undefined {
+    const { status } = response;
+    if (transaction.method !== 'INVITE' || status === 100) return transaction.dialog;
+    const known = transaction.dialog;
+    if (status >= 300) {
+      if (known !== undefined) known.peerInviteTxnId = undefined;
+      if (known?.confirmed === false) this.#core.dialogs.remove(known);
+      return known;
+    }
+    const dialog = known ?? this.#newDialog(transaction, pending);
+    if (dialog === undefined) return undefined;
+    transaction.dialog = dialog;
+    const given = valueOf(response.headers, 'contact');
+    if (status >= 200) {
+      dialog.confirmed = true;
+      dialog.peerInviteTxnId = undefined;
+      if (given !== undefined) dialog.contact = atThisHost(given, transaction.flow.local);
+    }
+    return dialog;
+  }
+
+  #newDialog(transaction: ServerTransaction, { request, facts }: PendingRequest): Dialog | undefined {
+    const { application, flow, localTag } = transaction;
+    const remoteTarget = contactUri(request);
+    if (application === undefined || facts.fromTag === undefined || remoteTarget === undefined)
+      return undefined;
+    const dialog = new Dialog({
+      id: dialogIdOf(facts.callId, facts.fromTag),
+      callId: facts.callId,
+      localTag,
+      local: `${valueOf(request.headers, 'to') ?? ''};tag=${localTag}`,
+      remote: valueOf(request.headers, 'from') ?? '',
+      cseq: facts.cseq,
+      remoteTarget,
+      routeSet: recordRoutes(request),
+      contact: ownContact(flow),
+      application,
+      flow,
+    });
+    dialog.peerInviteTxnId = transaction.id;
+    this.#core.dialogs.add(dialog);
+    return dialog;
+  }
+
+  #afterSuccess(
+    transaction: ServerTransaction,
+    { dialog, pending, text }: { dialog: Dialog; pending: PendingRequest; text: string },
+  ): void {
+    if (transaction.newTarget !== undefined) dialog.remoteTarget = transaction.newTarget;
+    if (transaction.method !== 'INVITE') return;
+    dialog.acknowledged();
+    const { flow, id: txnId } = transaction;
+    const resend = (): void => {
+      flow.send(text);
+    };
+    const giveUp = (): void => {
+      this.#ackTimeout(dialog);
+    };
+    dialog.unacknowledged = new UnacknowledgedOk(
+      { cseq: pending.facts.cseq, txnId, resend, giveUp },
+      this.#core,
+    );
+  }
+
+  #forget(transaction: ServerTransaction): void {
+    transaction.abandon();
+    this.#core.serverTransactions.remove(transaction);
+    const { dialog } = transaction;
+    if (dialog?.confirmed === false) this.#core.dialogs.remove(dialog);
+  }
+}

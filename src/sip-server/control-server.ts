@@ -1,0 +1,75 @@
+import { createServer, type Server } from 'node:net';
+import type { Application, Applications } from './application.ts';
+import { ControlConnection, type ControlContext } from './control-connection.ts';
+import { SipServerError } from './sip-server-error.ts';
+
+/** The port applications connect to, and the choice among them. */
+export class ControlServer implements Applications {
+  readonly #server: Server;
+  readonly #connections = new Set<ControlConnection>();
+  #turn = 0;
+
+  /** `lost` is told when an application's connection closes. */
+  constructor(
+    context: Omit<ControlContext, 'events'>,
+    sip: ControlContext['events']['sip'],
+    lost: (gone: Application) => void,
+  ) {
+    this.#server = createServer((socket) => {
+      const connection = new ControlConnection(socket, {
+        ...context,
+        events: {
+          sip,
+          closed: (gone) => {
+            this.#connections.delete(gone);
+            lost(gone);
+          },
+        },
+      });
+      this.#connections.add(connection);
+    });
+  }
+
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  /** Authenticated connections. */
+  get size(): number {
+    return [...this.#connections].filter((each) => each.open).length;
+  }
+
+  /** Round robin over those who routed the verb. */
+  pick(verb: string): Application | undefined {
+    const willing = [...this.#connections].filter((each) => each.routes(verb));
+    this.#turn += 1;
+    return willing[this.#turn % willing.length];
+  }
+
+  /** Throws ADDRESS_IN_USE or LISTEN_FAILED. */
+  listen(host: string, port: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', (error: NodeJS.ErrnoException) => {
+        const code = error.code === 'EADDRINUSE' ? 'ADDRESS_IN_USE' : 'LISTEN_FAILED';
+        const why =
+          code === 'ADDRESS_IN_USE' ? 'already in use by another program' : (error.code ?? error.message);
+        reject(new SipServerError(code, `control port ${host}:${port}: ${why}`, { cause: error }));
+      });
+      this.#server.listen({ host, port }, () => {
+        this.#server.removeAllListeners('error');
+        this.#server.on('error', () => undefined);
+        resolve();
+      });
+    });
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => {
+        resolve();
+      });
+      for (const connection of this.#connections) connection.destroy();
+    });
+  }
+}

@@ -1,0 +1,21 @@
+export type Protocol = 'udp' | 'tcp';
+
+export interface Endpoint {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** A way to one peer: a TCP connection, or our UDP socket together with the peer's address. */
+export interface Flow {
+  readonly protocol: Protocol;
+  /** Our address towards this peer, with the port we listen on: what belongs into Via and Contact. */
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  /** False once the connection is gone. UDP is always open. */
+  readonly open: boolean;
+  /** Sends one message (a byte string: one character, one octet). Never throws; what fails is logged. */
+  send(text: string): void;
+  /** While retained, a connection is not closed for being idle. */
+  retain(): void;
+  release(): void;
+}

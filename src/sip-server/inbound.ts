@@ -1,0 +1,83 @@
+import type { Core } from './core.ts';
+import type { Flow } from './flow.ts';
+import { valueOf } from './headers.ts';
+import {
+  parseMessage,
+  readHeader,
+  unfold,
+  withBodyOfLength,
+  type SipMessage,
+  type SipRequest,
+} from './message.ts';
+import { readCSeq } from './request-facts.ts';
+import { SipServerError } from './sip-server-error.ts';
+import type { Uac } from './uac.ts';
+import type { Uas } from './uas.ts';
+import { parseVia } from './via.ts';
+
+/** Reads what the network brings and passes it on; what cannot be read is answered 400 where that is possible. */
+export class Inbound {
+  readonly #core: Core;
+  readonly #uas: Uas;
+  readonly #uac: Uac;
+
+  constructor(core: Core, uas: Uas, uac: Uac) {
+    this.#core = core;
+    this.#uas = uas;
+    this.#uac = uac;
+  }
+
+  /** One message as framed by its transport. */
+  message(text: string, flow: Flow): void {
+    try {
+      const message = withBodyOfLength(parseMessage(text, this.#core.limits.headerCount));
+      requireLengthOnStreams(message, flow);
+      if (message.kind === 'request') this.#uas.request(message, flow, text.length);
+      else this.#response(message, flow, text.length);
+    } catch (error) {
+      if (!(error instanceof SipServerError)) throw error;
+      this.#core.log('info', 'sip server: malformed message', { reason: error.message, remote: flow.remote });
+      this.malformed(text, flow, 400);
+    }
+  }
+
+  /** Counts octets that are no message; `head` is answered with `status` if enough of it can be read. */
+  malformed(head: string, flow: Flow, status: 400 | 413): void {
+    this.#core.tally.malformed += 1;
+    const request = salvage(head);
+    if (request !== undefined) this.#uas.refuse({ request, flow }, status);
+  }
+
+  #response(response: SipResponse, flow: Flow, bytes: number): void {
+    const { branch } = parseVia(valueOf(response.headers, 'via') ?? '');
+    const { cseqMethod } = readCSeq(response);
+    if (branch === undefined) throw new SipServerError('BAD_MESSAGE', 'response without branch');
+    this.#uac.response(response, flow, { branch, method: cseqMethod, bytes });
+  }
+}
+
+type SipResponse = Extract<SipMessage, { kind: 'response' }>;
+
+/** Without Content-Length a body on a stream is lost (RFC 3261 §20.14): better refused than taken for an empty one. */
+function requireLengthOnStreams(message: SipMessage, flow: Flow): void {
+  const has = (key: string): boolean => valueOf(message.headers, key) !== undefined;
+  if (flow.protocol === 'tcp' && has('content-type') && !has('content-length'))
+    throw new SipServerError('BAD_MESSAGE', 'body without Content-Length');
+}
+
+const MOST_LINES = 1_000;
+
+/** Enough of a broken request to answer it: the headers every response repeats. Undefined when it cannot be answered. */
+function salvage(text: string): SipRequest | undefined {
+  const gap = text.search(/\r?\n\r?\n/);
+  const [start = '', ...lines] = unfold(gap === -1 ? text : text.slice(0, gap)).slice(0, MOST_LINES);
+  if (/^SIP\/2\.0/i.test(start)) return undefined;
+  const headers = lines.flatMap((line) => readHeader(line) ?? []);
+  const method = /^\S+/.exec(start)?.[0] ?? '';
+  const cseqMethod = /\S+$/.exec(valueOf(headers, 'cseq') ?? '')?.[0] ?? '';
+  if (method.toUpperCase() === 'ACK' || cseqMethod === 'ACK') return undefined;
+  const complete = ['via', 'from', 'to', 'call-id', 'cseq'].every(
+    (key) => (valueOf(headers, key) ?? '') !== '',
+  );
+  return complete ? { kind: 'request', method, uri: '', headers, body: '' } : undefined;
+}

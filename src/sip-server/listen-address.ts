@@ -1,0 +1,52 @@
+import { isIP } from 'node:net';
+import type { Protocol } from './flow.ts';
+import { SipServerError } from './sip-server-error.ts';
+import { uriHost } from './uri.ts';
+
+export interface ListenAddress {
+  readonly protocol: Protocol;
+  readonly address: string;
+  readonly port: number;
+}
+
+const ENTRY = /^(udp|tcp):\/\/(\[[^\]]+\]|[^:/[\]]+)(?::(\d{1,5}))?$/;
+
+/** Reads `udp://0.0.0.0:5060` or `tcp://[::]:5060`; the port defaults to 5060. Throws BAD_ADDRESS. */
+export function parseListenAddress(text: string): ListenAddress {
+  const match = ENTRY.exec(text);
+  const address = match?.[2]?.replace(/^\[|\]$/g, '') ?? '';
+  const port = Number(match?.[3] ?? 5060);
+  if (match === null || isIP(address) === 0 || port > 65_535)
+    throw new SipServerError(
+      'BAD_ADDRESS',
+      `not a SIP listen address: "${text}" (expected like udp://0.0.0.0:5060)`,
+    );
+  return { protocol: match[1] === 'tcp' ? 'tcp' : 'udp', address, port };
+}
+
+export const formatListenAddress = ({ protocol, address, port }: ListenAddress): string =>
+  `${protocol}://${uriHost(address)}:${port}`;
+
+/** Turns what the system says about a refused listen into the operator's words. */
+export function listenError(where: ListenAddress, error: unknown): SipServerError {
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  const name = formatListenAddress(where);
+  switch (code) {
+    case 'EADDRINUSE':
+      return new SipServerError('ADDRESS_IN_USE', `${name} is already in use by another program`, {
+        cause: error,
+      });
+    case 'EADDRNOTAVAIL':
+      return new SipServerError('ADDRESS_UNAVAILABLE', `${name}: this machine has no such address`, {
+        cause: error,
+      });
+    case 'EACCES':
+      return new SipServerError('ADDRESS_FORBIDDEN', `${name}: not permitted to use this port`, {
+        cause: error,
+      });
+    default:
+      return new SipServerError('LISTEN_FAILED', `${name}: cannot listen (${code ?? String(error)})`, {
+        cause: error,
+      });
+  }
+}

@@ -1,0 +1,45 @@
+import type { Dialog } from './dialog.ts';
+import type { Protocol } from './flow.ts';
+import { parseNameAddr } from './name-addr.ts';
+import type { Target } from './network.ts';
+import { parseSipUri, type SipUri } from './uri.ts';
+
+export interface Hop {
+  /** The request URI. */
+  readonly uri: string;
+  readonly routes: readonly string[];
+  /** Where to send it; undefined: the way the dialog's last request came. */
+  readonly target: Target | undefined;
+}
+
+/** Where a URI without further ado leads (RFC 3263 without DNS records: names are looked up as hosts). */
+export function targetOf(uri: SipUri): Target {
+  const protocol: Protocol = uri.transport === 'tcp' ? 'tcp' : 'udp';
+  return { protocol, host: uri.host, port: uri.port ?? 5060 };
+}
+
+/**
+ * Where a request inside a dialog goes (RFC 3261 §12.2.1.1, drachtio-protocol.md section 6): TCP on the connection the
+ * dialog lives on while it is open; UDP without routes to where the peer's packets come from (NAT); else first route,
+ * else remote target. `target` is undefined for the dialog's own flow. Undefined when the way cannot be read.
+ */
+export function nextHop(dialog: Dialog): Hop | undefined {
+  const [first, ...others] = dialog.routeSet;
+  const route = first === undefined ? undefined : parseSipUri(parseNameAddr(first).uri);
+  if (first !== undefined && route === undefined) return undefined;
+
+  const strict = route !== undefined && !route.looseRouting && first !== undefined;
+  const uri = strict ? parseNameAddr(first).uri : dialog.remoteTarget;
+  const routes = strict ? [...others, `<${dialog.remoteTarget}>`] : dialog.routeSet;
+  const { flow } = dialog;
+  if (flow.protocol === 'tcp' ? flow.open : route === undefined) return { uri, routes, target: undefined };
+
+  const towards = route ?? parseSipUri(dialog.remoteTarget);
+  if (towards === undefined) return undefined;
+  const target = targetOf(towards);
+  return {
+    uri,
+    routes,
+    target: towards.transport === undefined ? { ...target, protocol: flow.protocol } : target,
+  };
+}

@@ -1,0 +1,54 @@
+import { mandatory, type SipMessage, type SipRequest } from './message.ts';
+import { tagOf } from './name-addr.ts';
+import { SipServerError } from './sip-server-error.ts';
+import { parseVia, type Via } from './via.ts';
+
+/** What every request is recognised by, read once. */
+export interface RequestFacts {
+  readonly via: Via;
+  readonly callId: string;
+  readonly fromTag: string | undefined;
+  readonly toTag: string | undefined;
+  readonly cseq: number;
+  readonly cseqMethod: string;
+}
+
+const HIGHEST_CSEQ = 2 ** 31;
+
+/** Throws BAD_MESSAGE when a header of RFC 3261 §8.1.1 is missing or unreadable. Max-Forwards may be missing (SIG-11). */
+export function readFacts(request: SipRequest): RequestFacts {
+  const { cseq, cseqMethod } = readCSeq(request);
+  for (const key of ['from', 'to', 'call-id', 'cseq'])
+    if (request.headers.filter((each) => each.key === key).length > 1)
+      throw new SipServerError('BAD_MESSAGE', `more than one ${key} header`);
+  const facts = {
+    via: parseVia(mandatory(request, 'via')),
+    callId: mandatory(request, 'call-id'),
+    fromTag: tagOf(mandatory(request, 'from')),
+    toTag: tagOf(mandatory(request, 'to')),
+    cseq,
+    cseqMethod,
+  };
+  // Both become tokens between bars on the control connection (drachtio-protocol.md section 1).
+  if (/[|\x00-\x20\x7f]/.test(`${facts.callId}${facts.fromTag ?? ''}`))
+    throw new SipServerError('BAD_MESSAGE', 'Call-ID or From tag with a bar, space or control character');
+  return facts;
+}
+
+export function readCSeq(message: SipMessage): { cseq: number; cseqMethod: string } {
+  const match = /^(\d{1,10})[ \t]+(\S+)$/.exec(mandatory(message, 'cseq'));
+  const cseq = Number(match?.[1] ?? HIGHEST_CSEQ);
+  if (match === null || cseq >= HIGHEST_CSEQ) throw new SipServerError('BAD_MESSAGE', 'unreadable CSeq');
+  return { cseq, cseqMethod: match[2] ?? '' };
+}
+
+/** RFC 3261 §17.2.3: the branch when it is one of ours by its cookie, else what RFC 2543 compared. */
+export function transactionKey(facts: RequestFacts, method: string): string {
+  const { via, callId, fromTag, cseq } = facts;
+  const sentBy = `${via.host.toLowerCase()}:${via.port ?? ''}`;
+  if (via.branch?.toLowerCase().startsWith('z9hg4bk') === true) return `${via.branch}|${sentBy}|${method}`;
+  return `${callId}|${fromTag ?? ''}|${cseq}|${sentBy}|${method}`;
+}
+
+/** drachtio's dialog id (drachtio-protocol.md section 4): without our own tag. */
+export const dialogIdOf = (callId: string, fromTag: string): string => `${callId};from-tag=${fromTag}`;

@@ -1,0 +1,51 @@
+import type { Application } from './application.ts';
+import type { ServerTransaction } from './server-transaction.ts';
+
+/** All server transactions alive, found by what the network sends and by what the application sends. */
+export class ServerTransactions {
+  readonly #byKey = new Map<string, ServerTransaction>();
+  readonly #byId = new Map<string, ServerTransaction>();
+  readonly #byMergeKey = new Map<string, ServerTransaction>();
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  add(transaction: ServerTransaction): void {
+    this.#byKey.set(transaction.key, transaction);
+    this.#byId.set(transaction.id, transaction);
+    if (transaction.mergeKey !== undefined) this.#byMergeKey.set(transaction.mergeKey, transaction);
+  }
+
+  remove(transaction: ServerTransaction): void {
+    this.#byKey.delete(transaction.key);
+    this.#byId.delete(transaction.id);
+    if (transaction.mergeKey !== undefined) this.#byMergeKey.delete(transaction.mergeKey);
+  }
+
+  byKey(key: string): ServerTransaction | undefined {
+    return this.#byKey.get(key);
+  }
+
+  byId(id: string): ServerTransaction | undefined {
+    return this.#byId.get(id);
+  }
+
+  byMergeKey(key: string): ServerTransaction | undefined {
+    return this.#byMergeKey.get(key);
+  }
+
+  /** The requests this application was asked and has not answered. */
+  pendingOf(application: Application): ServerTransaction[] {
+    return [...this.#byId.values()].filter(
+      (each) => each.application === application && each.pending !== undefined,
+    );
+  }
+
+  clear(): void {
+    for (const transaction of this.#byId.values()) transaction.abandon();
+    this.#byKey.clear();
+    this.#byId.clear();
+    this.#byMergeKey.clear();
+  }
+}

@@ -1,0 +1,12 @@
+import type { Tally } from './counters.ts';
+import type { SipServerLimits } from './limits.ts';
+import type { Log } from './log.ts';
+import type { SipTimers } from './timers.ts';
+
+/** What transactions and dialogs need of their surroundings. */
+export interface Shared {
+  readonly timers: SipTimers;
+  readonly limits: SipServerLimits;
+  readonly log: Log;
+  readonly tally: Tally;
+}

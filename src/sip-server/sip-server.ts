@@ -1,0 +1,122 @@
+import { ControlServer } from './control-server.ts';
+import { newTally, type SipServerCounters } from './counters.ts';
+import type { Protocol } from './flow.ts';
+import { DEFAULT_LIMITS, type SipServerLimits } from './limits.ts';
+import { parseListenAddress } from './listen-address.ts';
+import type { Log } from './log.ts';
+import { SipServerError } from './sip-server-error.ts';
+import { SipSide } from './sip-side.ts';
+import { DEFAULT_TIMERS, type SipTimers } from './timers.ts';
+import { uriHost } from './uri.ts';
+
+export interface SipServerOptions {
+  /** Like "udp://0.0.0.0:5060" and "tcp://[::]:5060"; port 0 picks a free one. `[::]` takes IPv6 only. */
+  readonly listen: readonly string[];
+  /** drachtio's control protocol: keep it on loopback. Port 0 picks a free one. */
+  readonly control: { readonly host: string; readonly port: number; readonly secret: string };
+  readonly log?: Log;
+  readonly limits?: Partial<SipServerLimits>;
+  readonly timers?: Partial<SipTimers>;
+}
+
+export interface SipServer {
+  readonly controlPort: number;
+  /** The open SIP ports; empty before `listen`. */
+  readonly addresses: readonly {
+    readonly protocol: Protocol;
+    readonly address: string;
+    readonly port: number;
+  }[];
+  /**
+   * Opens the SIP ports. Call it after the application has registered its routes: earlier calls would be answered 503.
+   * Throws SipServerError (ADDRESS_IN_USE and its like) naming the address; none stays open then.
+   */
+  listen(): Promise<void>;
+  /** Closes all ports and connections without another word to peers: end the calls before. */
+  close(): Promise<void>;
+  counters(): SipServerCounters;
+}
+
+/**
+ * Starts an embedded SIP server for a drachtio-srf application. Its control port is open when this resolves.
+ * Throws SipServerError: BAD_ADDRESS for an unreadable entry of `listen`, ADDRESS_IN_USE for the control port.
+ */
+export async function startSipServer(options: SipServerOptions): Promise<SipServer> {
+  const { control } = options;
+  const wanted = options.listen.map(parseListenAddress);
+  const log: Log = options.log ?? (() => undefined);
+  const shared = {
+    timers: { ...DEFAULT_TIMERS, ...options.timers },
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    log,
+    tally: newTally(),
+  };
+  const hostPorts = (): string => {
+    const { bound } = sipSide.core.network;
+    const known = bound.length > 0 ? bound : wanted;
+    return known.map(({ protocol, address, port }) => `${protocol}/${uriHost(address)}:${port}`).join(',');
+  };
+  const controlServer = new ControlServer(
+    { secret: control.secret, hostPorts, log },
+    (...message) => {
+      sipSide.command(...message);
+    },
+    (gone) => {
+      sipSide.applicationLost(gone);
+    },
+  );
+  const sipSide = new SipSide(shared, controlServer);
+  await controlServer.listen(control.host, control.port);
+  return new RunningSipServer(sipSide, controlServer, wanted);
+}
+
+class RunningSipServer implements SipServer {
+  readonly controlPort: number;
+  readonly #sipSide: SipSide;
+  readonly #control: ControlServer;
+  readonly #wanted: readonly ReturnType<typeof parseListenAddress>[];
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    sipSide: SipSide,
+    control: ControlServer,
+    wanted: readonly ReturnType<typeof parseListenAddress>[],
+  ) {
+    this.#sipSide = sipSide;
+    this.#control = control;
+    this.#wanted = wanted;
+    this.controlPort = control.port;
+  }
+
+  get addresses(): SipServer['addresses'] {
+    return this.#sipSide.core.network.bound;
+  }
+
+  async listen(): Promise<void> {
+    if (this.#closing !== undefined) throw new SipServerError('CLOSED', 'the SIP server was closed');
+    const { network } = this.#sipSide.core;
+    try {
+      for (const where of this.#wanted) await network.listen(where);
+    } catch (error) {
+      await network.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= this.#control.close().then(() => this.#sipSide.close());
+    await this.#closing;
+  }
+
+  counters(): SipServerCounters {
+    const { core } = this.#sipSide;
+    return {
+      ...core.tally,
+      connections: core.network.connections,
+      applications: this.#control.size,
+      serverTransactions: core.serverTransactions.size,
+      clientTransactions: core.clientTransactions.size,
+      dialogs: core.dialogs.size,
+    };
+  }
+}

@@ -1,0 +1,110 @@
+import type { Application, Applications, Reply } from './application.ts';
+import { refusal } from './application.ts';
+import { ApplicationAnswers } from './application-answers.ts';
+import { ClientTransactions } from './client-transactions.ts';
+import type { Core } from './core.ts';
+import { DialogRequests } from './dialog-requests.ts';
+import { Dialogs } from './dialogs.ts';
+import { Inbound } from './inbound.ts';
+import { parseMessage, type SipMessage } from './message.ts';
+import { Network } from './network.ts';
+import { ServerTransactions } from './server-transactions.ts';
+import type { Shared } from './shared.ts';
+import { SipServerError } from './sip-server-error.ts';
+import { Uac } from './uac.ts';
+import { Uas } from './uas.ts';
+
+/** The SIP half of the server: sockets, transactions and dialogs, driven by the network and by applications. */
+export class SipSide {
+  readonly core: Core;
+  readonly #uas: Uas;
+  readonly #uac: Uac;
+  readonly #answers: ApplicationAnswers;
+
+  constructor(shared: Shared, applications: Applications) {
+    const { limits, timers, log, tally } = shared;
+    const network = new Network({
+      limits,
+      timers,
+      log,
+      events: {
+        message: (text, flow) => {
+          inbound.message(text, flow);
+        },
+        malformed: (flow, head) => {
+          inbound.malformed(head ?? '', flow, 413);
+        },
+        ignored: () => {
+          tally.dropped += 1;
+        },
+        refused: () => {
+          tally.refusedConnections += 1;
+        },
+      },
+    });
+    this.core = {
+      ...shared,
+      network,
+      applications,
+      serverTransactions: new ServerTransactions(),
+      clientTransactions: new ClientTransactions(),
+      dialogs: new Dialogs(),
+    };
+    this.#uac = new Uac(this.core);
+    this.#uas = new Uas(this.core, (incoming, dialog) => {
+      dialogRequests.handle(incoming, dialog);
+    });
+    const dialogRequests = new DialogRequests(this.core, this.#uas);
+    const inbound = new Inbound(this.core, this.#uas, this.#uac);
+    this.#answers = new ApplicationAnswers(this.core, (dialog) => {
+      this.#uac.endDialog(dialog, 'ACK timeout');
+    });
+  }
+
+  /** One `sip` message of an application: `tokens` behind the kind, and the SIP part (drachtio-protocol.md section 2). */
+  command(
+    application: Application,
+    tokens: readonly string[],
+    part: string,
+    reply: (reply: Reply) => void,
+  ): void {
+    const [txnId = '', dialogId = '', proxy = ''] = tokens;
+    const message = readPart(part);
+    if (message === undefined) reply(refusal(`invalid request-uri: ${part.split('\r\n', 1)[0] ?? ''}`));
+    else if (message.kind === 'response') reply(this.#answers.respond(application, txnId, message));
+    else {
+      const command = { application, request: message, reply };
+      if (message.method === 'CANCEL') this.#uac.cancel(command, txnId);
+      else if (dialogId !== '') this.#uac.inDialog(command, dialogId);
+      else this.#uac.outOfDialog(command, proxy === '' ? undefined : proxy);
+    }
+  }
+
+  /** Nobody is left to speak for these requests and dialogs (drachtio-protocol.md section 7). */
+  applicationLost(application: Application): void {
+    const { serverTransactions, dialogs } = this.core;
+    for (const transaction of serverTransactions.pendingOf(application))
+      this.#uas.answer(
+        transaction,
+        transaction.method !== 'INVITE' && transaction.dialog !== undefined ? 481 : 500,
+      );
+    for (const dialog of dialogs.of(application)) dialogs.remove(dialog);
+  }
+
+  async close(): Promise<void> {
+    const { serverTransactions, clientTransactions, dialogs, network } = this.core;
+    serverTransactions.clear();
+    clientTransactions.clear();
+    dialogs.clear();
+    await network.close();
+  }
+}
+
+function readPart(part: string): SipMessage | undefined {
+  try {
+    return parseMessage(part, Number.MAX_SAFE_INTEGER);
+  } catch (error) {
+    if (error instanceof SipServerError) return undefined;
+    throw error;
+  }
+}

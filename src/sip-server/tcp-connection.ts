@@ -1,0 +1,112 @@
+import type { Socket } from 'node:net';
+import type { Endpoint, Flow } from './flow.ts';
+import type { SipServerLimits } from './limits.ts';
+import { guarded, type Log } from './log.ts';
+import { StreamFramer } from './stream-framer.ts';
+
+/** A peer that does not read must not fill our memory. */
+const MOST_UNSENT = 8 * 1024 * 1024;
+
+export interface TcpEvents {
+  message(text: string, flow: Flow): void;
+  /** Octets that belong to no message; `head` when a message over the limit ends the connection. */
+  malformed(flow: Flow, head?: string): void;
+  closed(connection: TcpConnection): void;
+}
+
+/** One SIP connection, accepted or opened by us. */
+export class TcpConnection implements Flow {
+  readonly protocol = 'tcp';
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly #socket: Socket;
+  readonly #framer: StreamFramer;
+  readonly #events: TcpEvents;
+  readonly #log: Log;
+  #retained = 0;
+
+  /** `localPort`: the port we listen on, which is not the socket's own when we opened the connection. */
+  constructor(
+    socket: Socket,
+    localPort: number,
+    context: { limits: SipServerLimits; events: TcpEvents; log: Log },
+  ) {
+    this.#socket = socket;
+    this.#events = context.events;
+    this.#log = context.log;
+    this.#framer = new StreamFramer(context.limits.messageBytes);
+    this.local = { address: plainAddress(socket.localAddress), port: localPort };
+    this.remote = { address: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 };
+    this.#watch(context.limits.idleSeconds);
+  }
+
+  get open(): boolean {
+    return !this.#socket.destroyed && this.#socket.writable;
+  }
+
+  send(text: string): void {
+    if (!this.open) return;
+    this.#socket.write(text, 'latin1');
+    if (this.#socket.writableLength > MOST_UNSENT) this.#socket.destroy();
+  }
+
+  retain(): void {
+    this.#retained += 1;
+  }
+
+  release(): void {
+    this.#retained -= 1;
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #watch(idleSeconds: number): void {
+    const socket = this.#socket;
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, 60_000);
+    socket.setTimeout(idleSeconds * 1_000);
+    socket.on('timeout', () => {
+      if (this.#retained <= 0) socket.destroy();
+      else socket.setTimeout(idleSeconds * 1_000);
+    });
+    socket.on('error', (error) => {
+      this.#log('debug', 'sip server: TCP connection error', { error, remote: this.remote });
+    });
+    socket.on('close', () => {
+      guarded(this.#log, 'closing a connection', () => {
+        this.#events.closed(this);
+      });
+    });
+    socket.on('data', (segment: Buffer) => {
+      guarded(this.#log, 'segment', () => {
+        this.#receive(segment);
+      });
+    });
+  }
+
+  #receive(segment: Buffer): void {
+    this.#framer.push(segment);
+    for (let framed = this.#framer.next(); framed !== undefined; framed = this.#framer.next()) {
+      if (framed.type === 'keep-alive') this.send('\r\n');
+      else if (framed.type === 'garbage') this.#events.malformed(this);
+      else if (framed.type === 'message') this.#deliver(framed.text);
+      else {
+        this.#events.malformed(this, framed.head);
+        this.#socket.destroySoon();
+      }
+    }
+  }
+
+  /** Each message behind its own barrier: what one does wrong must not swallow the next in the segment. */
+  #deliver(text: string): void {
+    guarded(this.#log, 'message', () => {
+      this.#events.message(text, this);
+    });
+  }
+}
+
+/** Node reports IPv4 peers of a dual-stack socket as `::ffff:1.2.3.4`. */
+export const plainAddress = (address: string | undefined): string =>
+  (address ?? '').replace(/^::ffff:(?=\d+\.)/i, '');
