@@ -1,4 +1,4 @@
-import { uploadJobId } from './upload.ts';
+import { uploadJobId, type UploadJob } from './upload.ts';
 import type { DeliveryRow, LogStore } from './ports.ts';
 import type { JobQueues } from './queues.ts';
 
@@ -20,12 +20,20 @@ export const sealJobId = (recording: string): string => `seal-${recording}`;
  * Jobs that wait or run already are not doubled.
  */
 export async function reconcile(deps: ReconcileDeps): Promise<{ readonly seals: number; readonly uploads: number }> {
-  const ended = await deps.store.recordingsInState('ended');
-  for (const { id } of ended) await deps.queues.request('seal', sealJobId(id), { recording: id });
-  const open = (await deps.store.openDeliveries()).filter((row) => isDue(row, deps.now()));
-  for (const { recording, destination } of open)
+  const { seals, uploads } = await outstanding(deps);
+  for (const recording of seals) await deps.queues.request('seal', sealJobId(recording), { recording });
+  for (const { recording, destination } of uploads)
     await deps.queues.request('upload', uploadJobId({ recording, destination }), { recording, destination });
-  return { seals: ended.length, uploads: open.length };
+  return { seals: seals.length, uploads: uploads.length };
+}
+
+/** What is still to be done according to the log, for when there is no queue to do it. */
+export async function outstanding(
+  deps: Pick<ReconcileDeps, 'store' | 'now'>,
+): Promise<{ readonly seals: readonly string[]; readonly uploads: readonly UploadJob[] }> {
+  const ended = await deps.store.recordingsInState('ended');
+  const open = await deps.store.openDeliveries();
+  return { seals: ended.map(({ id }) => id), uploads: open.filter((row) => isDue(row, deps.now())) };
 }
 
 function isDue(row: DeliveryRow, now: number): boolean {

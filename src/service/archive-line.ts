@@ -5,7 +5,7 @@ import type { Destination } from '../jobs/destination.ts';
 import { exportEvidence } from '../jobs/export-evidence.ts';
 import type { JournalReader, LogStore, SealFiles } from '../jobs/ports.ts';
 import { openQueues, type JobQueues, type RedisTarget } from '../jobs/queues.ts';
-import { reconcile, sealJobId } from '../jobs/reconcile.ts';
+import { outstanding, reconcile, sealJobId } from '../jobs/reconcile.ts';
 import type { Installation } from '../jobs/recording-info.ts';
 import { beginRun, endRun } from '../jobs/run-log.ts';
 import { resumeChain, seal, type SealDeps } from '../jobs/seal.ts';
@@ -152,14 +152,10 @@ class Line implements ArchiveLine {
   }
 
   async workOff(deadline: number): Promise<void> {
-    const { store } = this.#options;
-    const signal = until(deadline);
     await this.#applier.settled();
     for (const timer of this.#timers) clearInterval(timer);
-    // Directly, not through the queues: Redis may be away, and every step may safely be taken twice.
-    for (const { id } of await store.recordingsInState('ended')) await this.#attempt('seal', () => this.#seal(id));
-    const open = await store.openDeliveries();
-    await Promise.all(open.map((job) => this.#attempt('upload', () => upload(job, this.#uploadDeps, signal))));
+    await this.#reconciling;
+    await this.#walk(until(deadline));
   }
 
   async closeLog(deadline: number): Promise<void> {
@@ -207,17 +203,30 @@ class Line implements ArchiveLine {
   }
 
   #reconcile(): void {
-    if (this.#reconciling !== undefined || !this.queues.connected()) return;
-    this.#reconciling = reconcile({ store: this.#options.store, queues: this.queues, now: Date.now })
+    if (this.#reconciling !== undefined) return;
+    const { store, log } = this.#options;
+    const work = this.queues.connected()
+      ? reconcile({ store, queues: this.queues, now: Date.now })
+      : this.#walk(AbortSignal.timeout(UPLOAD_TIMEOUT));
+    this.#reconciling = work
       .then(
         () => undefined,
         (error: unknown) => {
-          this.#options.log('warn', 'the queues could not be compared with the log', { error: String(error) });
+          log('warn', 'what is still to be done could not be found out', { error: String(error) });
         },
       )
       .finally(() => {
         this.#reconciling = undefined;
       });
+  }
+
+  /** Redis is a motor; without it the work is done on foot. A worker may do the same at the same time: every step can be taken twice. */
+  async #walk(signal: AbortSignal): Promise<void> {
+    const { store } = this.#options;
+    const { seals } = await outstanding({ store, now: Date.now });
+    for (const recording of seals) await this.#attempt('seal', () => this.#seal(recording));
+    const { uploads } = await outstanding({ store, now: Date.now });
+    await Promise.all(uploads.map((job) => this.#attempt('upload', () => upload(job, this.#uploadDeps, signal))));
   }
 
   #checkpoint(): void {

@@ -89,11 +89,17 @@ function databaseOf(config: Config): Parameters<typeof openDatabase>[0] {
     : { kind: 'pg', connection };
 }
 
+/** Without Redis recording goes on and jobs are done without queues, so a Redis that will not start is loud but not fatal. */
 async function openRedis(config: Config, { closing, log }: ArchiveOpening): Promise<RedisTarget> {
   if (config.redis.url !== undefined) return { url: config.redis.url };
-  const server = await startRedisServer({ dataDir: config.dataDir, log });
-  closing.add('redis', () => server.stop());
-  return { path: server.socketPath };
+  try {
+    const server = await startRedisServer(config.dataDir, { log });
+    closing.add('redis', () => server.stop());
+    return { path: server.socket };
+  } catch (error) {
+    log('error', 'our redis-server does not start; jobs run without queues', { error: String(error) });
+    return { path: join(config.dataDir, 'redis', 'redis.sock') };
+  }
 }
 
 function lineOptions(
