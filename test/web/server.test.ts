@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:http';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -18,7 +19,13 @@ let queue: Queue;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sealtape-web-'));
   const socket = join(folder, 'redis.sock');
-  redisServer = spawn('redis-server', ['--port', '0', '--unixsocket', socket, '--dir', folder, '--save', '']);
+  redisServer = spawn(
+    'redis-server',
+    ['--port', '0', '--unixsocket', socket, '--dir', folder, '--save', ''],
+    {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  );
   for await (const chunk of redisServer.stdout ?? []) {
     if (/ready to accept connections/i.test(String(chunk))) break;
   }
@@ -32,10 +39,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await queue.close();
   redis.disconnect();
-  if (redisServer.exitCode === null && redisServer.signalCode === null) {
-    redisServer.kill();
-    await once(redisServer, 'exit');
-  }
+  redisServer.kill();
+  await once(redisServer, 'exit');
   await rm(folder, { recursive: true });
 });
 
@@ -107,12 +112,24 @@ test('a foreign page cannot change jobs', async () => {
 });
 
 test('the board says that Redis is away instead of waiting for it', async () => {
-  const server = await startWeb(webOptions(new MemoryQueries(), { queues: [queue] }));
-  redisServer.kill('SIGKILL');
-  await once(redisServer, 'exit');
+  // It takes connections and never says a word, as a stopped process does.
+  const silent = createServer((socket) => socket.resume());
+  silent.listen(join(folder, 'silent.sock'));
+  await once(silent, 'listening');
+  const connection = new Redis(join(folder, 'silent.sock'), {
+    maxRetriesPerRequest: null,
+    retryStrategy: null,
+  });
+  connection.on('error', () => undefined);
+  const away = new Queue('seal', { connection });
+  away.on('error', () => undefined);
+  const server = await startWeb(webOptions(new MemoryQueries(), { queues: [away] }));
   const answer = await fetch(`${server.url}/queues/api/queues`);
   expect(answer.status).toBe(503);
   expect(await answer.json()).toMatchObject({ error: 'QUEUES_AWAY' });
   expect((await fetch(server.url)).status).toBe(200);
   await server.close();
+
+  connection.disconnect();
+  silent.close();
 });
