@@ -211,8 +211,13 @@ async function applyRefused(
   log: LogWriter,
   turn: ChainTurn,
 ): Promise<void> {
-  const { entry, headAfter } = turn.prepare({ type: 'refused', reason: event.reason, count: 1, window: 0 });
+  const { entry, headAfter } = turn.prepare({
+    type: 'refused',
+    reason: event.reason,
+    count: event.count,
+    window: event.windowSeconds,
+  });
   await log.appendEntry(entry, headAfter);
   const who = [event.trunk, event.callId].filter((part) => part !== undefined).join(' ');
-  await log.addStep({ at: event.at, step: 'refused', outcome: 'warning', detail: `${event.reason} ${event.detail} ${who}`.trim() });
+  await log.addStep({ at: event.at, step: 'refused', outcome: 'warning', detail: `${event.count} x ${event.reason} ${event.detail} ${who}`.trim() });
 }

@@ -108,10 +108,10 @@ export const GAP_LIMIT = 200;
 export interface CapturedFile {
   /** Absolute path; still has its working name ending in `.part`. */
   readonly path: string;
-  /** '' for the only or main file, else what follows the recording's name: `caller`, `callee`, `line3`. */
+  /** '' for the only or main file, else what follows the recording's name: `caller`, `callee`, `line3`, `caller-pcmu`. */
   readonly suffix: string;
   readonly codec: 'PCMA' | 'PCMU';
-  /** m-line index per channel, left first. */
+  /** m-line index per channel, left first. Empty in a recovered file whose name does not tell it; its recording's journal does. */
   readonly channelLines: readonly number[];
   readonly channelRoles: readonly LineRole[];
   readonly samples: number;

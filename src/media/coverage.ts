@@ -122,16 +122,19 @@ export class Coverage {
   }
 
   #split(index: number, gap: OpenGap, part: Span, sequence: number): void {
-    const inside = sequence > gap.after && sequence < gap.before;
-    const pieces: OpenGap[] = [];
+    const lead = gap.kind === 'lead';
+    const inside = sequence < gap.before && (lead || sequence > gap.after);
     const { after, before, known, kind } = gap;
+    const pieces: OpenGap[] = [];
     // Packets known not to be audio stay with the left piece: where exactly they were does not change the sum.
-    const left = inside ? { after, before: sequence } : { after, before };
-    const right = inside ? { after: sequence, before } : { after: NaN, before: NaN };
-    if (gap.from < part.from) pieces.push({ from: gap.from, to: part.from, ...left, known, kind });
+    if (gap.from < part.from)
+      pieces.push({ from: gap.from, to: part.from, after, before: inside ? sequence : before, known, kind });
     if (part.to < gap.to) {
-      const rest = pieces.length === 0 && !inside ? left : right;
-      pieces.push({ from: part.to, to: gap.to, ...rest, known: pieces.length === 0 ? known : 0, kind });
+      // What lies behind the new first packet is a hole like any other.
+      const right = { from: part.to, to: gap.to, before, kind: lead ? ('open' as const) : kind };
+      const counted = pieces.length > 0;
+      if (inside) pieces.push({ ...right, after: sequence, known: counted ? 0 : known });
+      else pieces.push({ ...right, after: counted ? NaN : after, known: counted ? 0 : known });
     }
     this.#open.splice(index, 1, ...pieces);
   }

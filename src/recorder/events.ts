@@ -67,14 +67,18 @@ export interface FailedEvent extends Stamped {
   readonly detail: string;
 }
 
-/** A call offered to us that was not accepted. */
+/** Calls offered to us that were not accepted: one, or a flood of a kind within a window. */
 export interface RefusedEvent extends Stamped {
   readonly type: 'refused';
   /** SIP status sent, or an internal word. */
   readonly reason: string;
   readonly trunk?: string;
   readonly callId?: string;
+  /** Of a flood, the last one's. */
   readonly detail: string;
+  readonly count: number;
+  /** Over which they were counted; 0 for a single one. */
+  readonly windowSeconds: number;
 }
 
 /** Everything the recorder states, in order. It is durable in the journal before anything else happens with it. */

@@ -5,6 +5,7 @@ import type { EventJournal, RecordingFolders } from './ports.ts';
 import { LiveRecording, type LiveDeps } from './live-recording.ts';
 import { RecorderError } from './recorder-error.ts';
 import { newRecordingId } from './recording-id.ts';
+import { Refusals } from './refusals.ts';
 
 /** How long an answer waits for the journal: evidence.md 1.4 allows the `open` entry up to a second after the 200. */
 const JOURNAL_PATIENCE = 200;
@@ -26,6 +27,7 @@ export interface RecorderCounts {
 /** All live recordings of this process. */
 export class Recorder implements CallRecorder {
   readonly #options: RecorderOptions;
+  readonly #refusals: Refusals;
   readonly #live = new Map<string, LiveRecording>();
   #draining = false;
   #accepted = 0;
@@ -34,6 +36,11 @@ export class Recorder implements CallRecorder {
 
   constructor(options: RecorderOptions) {
     this.#options = options;
+    this.#refusals = new Refusals((event) => {
+      options.journal.append(event).catch((error: unknown) => {
+        options.log('error', 'a refusal could not be journalled', { error: String(error) });
+      });
+    }, options.now);
     options.media.onFailure((id, error) => {
       this.#live.get(id)?.writeFailed(error);
     });
@@ -84,13 +91,14 @@ export class Recorder implements CallRecorder {
     return recording;
   }
 
+  /** States what refusals are still being counted. Call when no call can come any more. */
+  flushRefusals(): void {
+    this.#refusals.flush();
+  }
+
   refuse(refusal: Parameters<CallRecorder['refuse']>[0]): void {
     increment(this.#refused, refusal.reason);
-    this.#options.journal
-      .append({ type: 'refused', at: this.#options.now(), ...refusal })
-      .catch((error: unknown) => {
-        this.#options.log('error', 'a refusal could not be journalled', { error: String(error) });
-      });
+    this.#refusals.add(refusal);
   }
 
   /** From now on nothing is ready: INVITE and OPTIONS get 503. */

@@ -123,6 +123,7 @@ async function stop(
   await line?.workOff(deadline - FOR_CLOSING);
   await sip.application.close();
   await sip.server?.close();
+  recorder.flushRefusals();
   await line?.closeLog(deadline);
   await closing.run();
 }

@@ -17,16 +17,18 @@ export function parseSipUri(text: string): SipUri | undefined {
   if (match === null) return undefined;
   const [, scheme = '', user, bracketed = '', portText, params = ''] = match;
   const port = portText === undefined ? undefined : Number(portText);
-  if (port !== undefined && (port === 0 || port > 65_535)) return undefined;
+  if (port !== undefined && !isPort(port)) return undefined;
   return {
     scheme: scheme.toLowerCase() === 'sips' ? 'sips' : 'sip',
     user,
-    host: bracketed.startsWith('[') ? bracketed.slice(1, -1) : bracketed,
+    host: bracketed.replace(/[[\]]/g, ''),
     port,
     transport: /;transport=([^;]+)/i.exec(params)?.[1]?.toLowerCase(),
     looseRouting: /;lr(?:[;=]|$)/i.test(params),
   };
 }
+
+const isPort = (port: number): boolean => port > 0 && port <= 65_535;
 
 /** An address as it stands in a URI or Via: IPv6 in brackets, without the zone. */
 export function uriHost(address: string): string {

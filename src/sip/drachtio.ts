@@ -1,0 +1,68 @@
+/**
+ * The part of drachtio-srf 5 this folder uses, as it really behaves; the package's own types lack half of it.
+ * The traps behind it are listed in drachtio-protocol.md section 8.
+ */
+
+export interface HeaderAddress {
+  readonly name?: string;
+  readonly uri: string;
+  readonly params?: Readonly<Record<string, string | null | undefined>>;
+}
+
+export interface SipRequest {
+  readonly method: string;
+  readonly uri: string;
+  /** Text of the whole body; split it ourselves, never with `payload` (trap 6). */
+  readonly body?: string;
+  readonly source_address: string;
+  readonly source_port: number;
+  /** Empty on many requests inside a dialog. */
+  readonly protocol?: string;
+  /** `address:port` of ours, on new requests only. */
+  readonly receivedOn?: string;
+  get(name: string): string | undefined;
+  has(name: string): boolean;
+  /** Throws on odd syntax (trap 7). */
+  getParsedHeader(name: 'from' | 'to'): HeaderAddress;
+  on(event: 'cancel', listener: () => void): unknown;
+}
+
+export interface SendOptions {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+export interface SipResponse {
+  readonly finalResponseSent: boolean;
+  /** What the library repeats of the request; the server fills in its own (drachtio-protocol.md section 2). */
+  readonly headers: Record<string, string | undefined>;
+  send(status: number, options: SendOptions, callback?: (error: unknown) => void): void;
+}
+
+export type RequestListener = (request: SipRequest, response: SipResponse) => void;
+
+export interface SipDialog {
+  on(event: 'destroy', listener: (request: SipRequest, reason?: string) => void): unknown;
+  on(event: 'ack', listener: (request: SipRequest) => void): unknown;
+  on(
+    event: 'modify' | 'update' | 'info' | 'options' | 'refer' | 'message' | 'notify' | 'subscribe' | 'publish',
+    listener: RequestListener,
+  ): unknown;
+  /** Sends BYE; calls back with the final response or an error. */
+  destroy(options: object, callback: (error: unknown) => void): unknown;
+}
+
+export interface SipApplicationServer {
+  on(event: 'connect', listener: (error: unknown) => void): unknown;
+  on(event: 'error', listener: (error: unknown) => void): unknown;
+  on(event: 'close' | 'reconnecting', listener: () => void): unknown;
+  use(method: string, listener: RequestListener): unknown;
+  connect(options: object): unknown;
+  disconnect(): unknown;
+  createUAS(
+    request: SipRequest,
+    response: SipResponse,
+    options: { readonly localSdp: string; readonly headers: Record<string, string> },
+    callback: (error: unknown, dialog?: SipDialog) => void,
+  ): unknown;
+}

@@ -1,0 +1,74 @@
+import type { HeaderIdentity } from '../siprec/description.ts';
+import { optionTags } from '../siprec/recognise.ts';
+import type { SipRequest } from './drachtio.ts';
+
+/** UAS-2. */
+export const ALLOW = 'INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS, INFO';
+/** UAS-13; both metadata types, RFC 9806. */
+export const ACCEPT = 'application/sdp, application/rs-metadata+xml, application/rs-metadata, multipart/mixed';
+export const SUPPORTED = 'timer, siprec';
+
+/** RFC 4028 §5; a smaller Session-Expires is refused. */
+export const SHORTEST_SESSION = 90;
+
+/** `Warning: 399 <host> "text"` (RFC 3261 §20.43), the text cut and cleaned so that it cannot break the header. */
+export function warning(host: string, text: string): Readonly<Record<string, string>> {
+  const clean = text
+    .replace(/["\\]/g, "'")
+    .replace(/[^\x20-\x7e]+/g, '?')
+    .slice(0, 160);
+  return { Warning: `399 ${host === '' ? 'sealtape' : host} "${clean}"` };
+}
+
+/** What every 2xx of a dialog carries: `+sip.srs` (UAS-14) and what we can do (UAS-13). */
+export function dialogHeaders(request: SipRequest, transport: string): Readonly<Record<string, string>> {
+  return {
+    // The SIP server puts its own host and port for `localhost`.
+    Contact: `<sip:srs@localhost${transport === 'tcp' ? ';transport=tcp' : ''}>;+sip.srs`,
+    Allow: ALLOW,
+    Supported: SUPPORTED,
+    Accept: ACCEPT,
+    ...sessionTimer(request),
+  };
+}
+
+/** The seconds asked for in Session-Expires; undefined without the header. */
+export function sessionExpires(request: SipRequest): number | undefined {
+  const match = /^\s*(\d{1,10})/.exec(request.get('session-expires') ?? request.get('x') ?? '');
+  return match ? Number(match[1]) : undefined;
+}
+
+/**
+ * RFC 4028 §9: the interval unchanged, the client's refresher or, when it leaves the choice to us, the client itself
+ * (TMR-2, TMR-3). A client without `timer` gets none: we would have to refresh, and some hang up on that (TMR-4).
+ */
+function sessionTimer(request: SipRequest): Readonly<Record<string, string>> {
+  const seconds = sessionExpires(request);
+  if (seconds === undefined || !tagsOf(request, 'supported').concat(tagsOf(request, 'require')).includes('timer'))
+    return {};
+  const byUs = /;\s*refresher\s*=\s*uas/i.test(request.get('session-expires') ?? request.get('x') ?? '');
+  return byUs
+    ? { 'Session-Expires': `${seconds};refresher=uas` }
+    : { 'Session-Expires': `${seconds};refresher=uac`, Require: 'timer' };
+}
+
+export const tagsOf = (request: SipRequest, header: 'require' | 'supported'): readonly string[] =>
+  optionTags(request.get(header) ?? '');
+
+/** Name and address of From or To; undefined when the header cannot be read. Never throws. */
+export function identityOf(request: SipRequest, header: 'from' | 'to'): HeaderIdentity | undefined {
+  try {
+    const { name, uri } = request.getParsedHeader(header);
+    const plain = name?.trim().replace(/^"|"$/g, '').replace(/\\(.)/g, '$1');
+    return { aor: uri, ...(plain !== undefined && plain !== '' && { name: plain }) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Host of our end of `address:port`, as drachtio tells it; '' when it does not. */
+export function localAddress(request: SipRequest): string {
+  const text = request.receivedOn ?? '';
+  const colon = text.lastIndexOf(':');
+  return (colon === -1 ? text : text.slice(0, colon)).replace(/^\[|\]$/g, '').replace(/^::ffff:(?=\d+\.)/i, '');
+}

@@ -1,0 +1,56 @@
+import { BlockList, isIP } from 'node:net';
+
+export interface Trunk {
+  readonly name: string;
+  /** Addresses or networks in CIDR notation the client's requests come from. */
+  readonly from: readonly string[];
+  readonly mode: 'compat' | 'strict';
+}
+
+interface Network {
+  readonly trunk: Trunk;
+  readonly family: 'ipv4' | 'ipv6';
+  readonly prefix: number;
+  readonly addresses: BlockList;
+}
+
+/** Who may send us calls, by source address. */
+export class Trunks {
+  readonly #networks: readonly Network[];
+
+  /** Throws RangeError for an entry that is no address and no network. */
+  constructor(trunks: readonly Trunk[]) {
+    this.#networks = trunks
+      .flatMap((trunk) => trunk.from.map((text) => networkOf(trunk, text)))
+      .toSorted((a, b) => b.prefix - a.prefix);
+  }
+
+  /** The trunk with the most specific network around the address; undefined when there is none. */
+  find(address: string): Trunk | undefined {
+    const plain = withoutMapping(address);
+    const family = familyOf(plain);
+    if (family === undefined) return undefined;
+    return this.#networks.find((network) => network.family === family && network.addresses.check(plain, family))?.trunk;
+  }
+}
+
+function networkOf(trunk: Trunk, text: string): Network {
+  const [address = '', length] = text.split('/');
+  const family = familyOf(address);
+  if (family === undefined) throw new RangeError(`${text} is not a network`);
+  const whole = family === 'ipv4' ? 32 : 128;
+  const prefix = length === undefined ? whole : Number(length);
+  if (!Number.isInteger(prefix) || prefix < 0 || prefix > whole) throw new RangeError(`${text} is not a network`);
+  const addresses = new BlockList();
+  addresses.addSubnet(address, prefix, family);
+  return { trunk, family, prefix, addresses };
+}
+
+/** A dual-stack socket shows IPv4 peers as `::ffff:192.0.2.1`. */
+const withoutMapping = (address: string): string => address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '');
+
+function familyOf(address: string): 'ipv4' | 'ipv6' | undefined {
+  const version = isIP(address);
+  if (version === 0) return undefined;
+  return version === 4 ? 'ipv4' : 'ipv6';
+}
