@@ -14,17 +14,17 @@ import { promisify } from 'node:util';
 /** What a capture asks of the file system; a test can let it refuse. Errors are Node's, with their `code`. */
 export interface AudioDisk {
   /** Throws unless files can be made in the folder. */
-  check(folder: string): void;
+  readonly check: (folder: string) => void;
   /** Creates a file for reading and writing; fails when it exists. */
-  create(path: string): number;
+  readonly create: (path: string) => number;
   /** Writes at a position; returns how many octets were taken. */
-  write(fd: number, octets: Uint8Array, length: number, position: number): number;
-  read(fd: number, octets: Uint8Array, length: number, position: number): number;
-  truncate(fd: number, length: number): void;
+  readonly write: (fd: number, octets: Uint8Array, length: number, position: number) => number;
+  readonly read: (fd: number, octets: Uint8Array, length: number, position: number) => number;
+  readonly truncate: (fd: number, length: number) => void;
   /** Resolves when the file is on the disk; asynchronous, because it may take long and other calls go on. */
-  sync(fd: number): Promise<void>;
-  close(fd: number): void;
-  remove(path: string): void;
+  readonly sync: (fd: number) => Promise<void>;
+  readonly close: (fd: number) => void;
+  readonly remove: (path: string) => void;
 }
 
 const fsyncAsync = promisify(fsync);

@@ -1,10 +1,15 @@
-import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { CapturedFile, CaptureResult } from '../../src/media/capture.ts';
+import type { CaptureResult } from '../../src/media/capture.ts';
 import { aLine, EngineHarness, START } from './engine-harness.ts';
 import { octets } from './rtp-builder.ts';
+import { channelsOf, expectSameAudio, silenceWith } from './wav-checks.ts';
+
+const CALLER = 20_000;
+const CALLEE = 20_002;
+const A = 0xd5;
+const sides = [aLine(0, 'caller'), aLine(1, 'callee')];
 
 let harness: EngineHarness;
 
@@ -16,88 +21,32 @@ afterEach(async () => {
   await harness.dispose();
 });
 
-const sides = [aLine(0, 'caller'), aLine(1, 'callee')];
-
-/** Reads the file back and checks what holds for every finished file. */
-async function audioOf(file: CapturedFile): Promise<Buffer> {
-  const bytes = await readFile(file.path);
-  expect(bytes.length).toBe(file.bytes);
-  const audio = bytes.subarray(file.audioOffset, file.audioOffset + file.samples * file.channelLines.length);
-  expect(bytes.readUInt32LE(4)).toBe(bytes.length - 8);
-  expect(bytes.readUInt32LE(46)).toBe(file.samples);
-  expect(bytes.readUInt32LE(54)).toBe(audio.length);
-  expect(createHash('sha256').update(audio).digest('hex')).toBe(file.audioSha256);
-  return audio;
-}
-
-const channel = (audio: Buffer, of: number, index: number): Buffer =>
-  Buffer.from(audio.filter((_, at) => at % of === index));
-
-/** The channel as it should be: silence with pieces in it. */
-function expected(samples: number, silence: number, pieces: readonly (readonly [number, Buffer])[]): Buffer {
-  const audio = Buffer.alloc(samples, silence);
-  for (const [position, piece] of pieces) piece.copy(audio, position);
-  return audio;
-}
-
 const names = (result: CaptureResult): string[] => result.files.map((file) => basename(file.path));
-
-/** `count` packets of 20 ms from time `from`; the audio is `octets` of the sender's own clock. */
-function stream(
-  port: number,
-  from: number,
-  count: number,
-  options: { type?: number; sequence?: number; clock?: number; ssrc?: number; salt?: number } = {},
-): void {
-  const { type = 8, sequence = 1, clock = 0, ssrc = 1, salt = 0 } = options;
-  for (let index = 0; index < count; index++)
-    harness.send(port, from + index * 20, {
-      payloadType: type,
-      sequenceNumber: sequence + index,
-      timestamp: clock + index * 160,
-      ssrc,
-      payload: octets(clock + index * 160, 160, salt),
-    });
-}
 
 describe('a call of two legs', () => {
   test('becomes one stereo file, each octet where it was sent on one wall clock', async () => {
     const { lines, startedAt } = await harness.engine.open(harness.request(sides));
     expect(startedAt).toBe(START);
     expect(lines).toEqual([
-      { line: 0, port: 20_000 },
-      { line: 1, port: 20_002 },
+      { line: 0, port: CALLER },
+      { line: 1, port: CALLEE },
     ]);
     for (let index = 0; index < 300; index++) {
-      harness.send(20_000, 40 + index * 20, {
-        sequenceNumber: index,
-        timestamp: 5000 + index * 160,
-        ssrc: 1,
-        payload: octets(index * 160, 160),
-      });
+      harness.stream(CALLER, 40 + index * 20, 1, { sequence: index, clock: 5000 + index * 160 });
+      // The same SSRC on both legs is normal: a leg is known by its port.
       if (index >= 50)
-        harness.send(20_002, 45 + index * 20, {
-          sequenceNumber: 7 + index,
-          timestamp: index * 160,
-          ssrc: 1,
-          payload: octets(index * 160, 160, 1),
-        });
+        harness.stream(CALLEE, 45 + index * 20, 1, { sequence: 7 + index, clock: index * 160, salt: 1 });
     }
     harness.advanceTo(6100);
-    const result = await harness.engine.close('rec1', harness.wall);
+    const result = await harness.close();
 
     expect(names(result)).toEqual(['audio.wav.part']);
     const [file] = result.files;
-    expect(file).toMatchObject({
-      suffix: '',
-      codec: 'PCMA',
-      channelLines: [0, 1],
-      channelRoles: ['caller', 'callee'],
-      samples: 48_800,
-    });
-    const audio = await audioOf(file as CapturedFile);
-    expect(channel(audio, 2, 0)).toEqual(expected(48_800, 0xd5, [[320, octets(0, 48_000)]]));
-    expect(channel(audio, 2, 1)).toEqual(expected(48_800, 0xd5, [[8360, octets(8000, 40_000, 1)]]));
+    expect(file).toMatchObject({ suffix: '', codec: 'PCMA', channelLines: [0, 1], samples: 48_800 });
+    expect(file?.channelRoles).toEqual(['caller', 'callee']);
+    const [left, right] = channelsOf(file);
+    expectSameAudio(left, silenceWith(48_800, A, [[320, octets(5000, 48_000)]]));
+    expectSameAudio(right, silenceWith(48_800, A, [[8360, octets(8000, 40_000, 1)]]));
     expect(result).toMatchObject({ startedAt: START, endedAt: START + 6100 });
     expect(result.legs[0]).toMatchObject({
       codecs: ['PCMA'],
@@ -109,27 +58,333 @@ describe('a call of two legs', () => {
       lost: 0,
       duplicate: 0,
       octets: 48_000,
+      jitter: 0,
       gaps: [],
       gapCount: 0,
     });
-    expect(harness.givenBack).toEqual([20_000, 20_002]);
+    expect(harness.givenBack).toEqual([CALLER, CALLEE]);
+    expect(harness.receiver.drained).toBe(2);
     expect(await readdir(harness.folder)).toEqual(['audio.wav.part']);
   });
 
   test('without any audio leaves no file', async () => {
     await harness.engine.open(harness.request(sides));
     harness.advanceTo(3000);
-    const result = await harness.engine.close('rec1', harness.wall);
+    const result = await harness.close();
     expect(result.files).toEqual([]);
     expect(await readdir(harness.folder)).toEqual([]);
   });
 
   test('in which one leg never sends keeps a silent channel for it', async () => {
     await harness.engine.open(harness.request(sides));
-    stream(20_002, 0, 50);
-    const result = await harness.engine.close('rec1', harness.wall + 20);
-    const audio = await audioOf(result.files[0] as CapturedFile);
-    expect(channel(audio, 2, 0)).toEqual(Buffer.alloc(8000, 0xd5));
-    expect(channel(audio, 2, 1)).toEqual(octets(0, 8000));
+    harness.stream(CALLEE, 0, 50);
+    const [left, right] = channelsOf((await harness.close()).files[0]);
+    expectSameAudio(left, Buffer.alloc(8000, A));
+    expectSameAudio(right, octets(0, 8000));
   });
+
+  test('lasts until the last sample when that is after the end', async () => {
+    await harness.engine.open(harness.request(sides));
+    harness.stream(CALLER, 0, 50);
+    const ending = harness.engine.close('rec1', START + 500);
+    const result = await ending;
+    expect(result.files[0]?.samples).toBe(8000);
+    expect(result.endedAt).toBe(START + 500);
+  });
+
+  test('takes packets that are in flight when it ends', async () => {
+    await harness.engine.open(harness.request(sides));
+    harness.stream(CALLER, 0, 50);
+    const at = harness.wall;
+    harness.receiver.inKernel = () => {
+      harness.stream(CALLER, 1000, 2, { sequence: 51, clock: 8000 });
+      harness.receiver.inKernel = () => undefined;
+    };
+    const ending = harness.engine.close('rec1', at);
+    const again = harness.engine.close('rec1', at + 5);
+    const { files, legs } = await ending;
+    expectSameAudio(channelsOf(files[0])[0], octets(0, 8320));
+    expect(legs[0]).toMatchObject({ received: 52 });
+    expect(await again).toBe(await ending);
+    await expect(harness.close()).rejects.toMatchObject({ code: 'BAD_REQUEST' });
+  });
+});
+
+describe('a timestamp that does not fit', () => {
+  test('is anchored anew at its arrival when it jumps with continuous sequence numbers', async () => {
+    await harness.engine.open(harness.request([aLine(0, 'mixed')]));
+    harness.stream(CALLER, 0, 50);
+    harness.stream(CALLER, 1000, 50, { sequence: 51, clock: 3_000_000_000 });
+    const result = await harness.close();
+    const [mono] = channelsOf(result.files[0]);
+    expectSameAudio(mono, Buffer.concat([octets(0, 8000), octets(3_000_000_000, 8000)]));
+    expect(result.legs[0]).toMatchObject({ lost: 0, gapCount: 0, rejected: 0 });
+  });
+
+  test('never lays new audio over old when it jumps back a little', async () => {
+    await harness.engine.open(harness.request([aLine(0, 'mixed')]));
+    harness.stream(CALLER, 0, 100);
+    // 1 s back: not far enough for a jump, so it names covered positions.
+    harness.stream(CALLER, 2000, 1, { sequence: 101, clock: 100 * 160 - 8000, salt: 9 });
+    harness.stream(CALLER, 2020, 10, { sequence: 102, clock: 101 * 160 });
+    const result = await harness.close();
+    expectSameAudio(
+      channelsOf(result.files[0])[0],
+      silenceWith(17_760, A, [
+        [0, octets(0, 16_000)],
+        [16_160, octets(16_160, 1600)],
+      ]),
+    );
+    expect(result.legs[0]).toMatchObject({ rejected: 1, octets: 17_600, gapCount: 1 });
+  });
+
+  test('of a sender that begins anew without a new SSRC costs one packet', async () => {
+    await harness.engine.open(harness.request([aLine(0, 'mixed')]));
+    harness.stream(CALLER, 0, 100, { sequence: 30_000, clock: 777_777 });
+    harness.stream(CALLER, 2000, 100, { sequence: 1, clock: 0xf0000000 });
+    const result = await harness.close();
+    expectSameAudio(
+      channelsOf(result.files[0])[0],
+      silenceWith(32_000, A, [
+        [0, octets(777_777, 16_000)],
+        [16_160, octets(0xf0000000 + 160, 15_840)],
+      ]),
+    );
+    expect(result.legs[0]).toMatchObject({ expected: 199, received: 199, lost: 0, rejected: 0, late: 1 });
+  });
+
+  test('because somebody set the clock changes nothing', async () => {
+    await harness.engine.open(harness.request(sides));
+    harness.stream(CALLER, 0, 100);
+    harness.clockSet = -3_600_000;
+    harness.stream(CALLER, 2000, 100, { sequence: 101, clock: 16_000 });
+    harness.clockSet = 7_200_000;
+    harness.advanceTo(4000);
+    harness.stream(CALLEE, 4020, 100, { salt: 1 });
+    const result = await harness.close();
+    const [left, right] = channelsOf(result.files[0]);
+    expectSameAudio(left, silenceWith(48_160, A, [[0, octets(0, 32_000)]]));
+    expectSameAudio(right, silenceWith(48_160, A, [[32_160, octets(0, 16_000, 1)]]));
+  });
+});
+
+describe('a leg', () => {
+  test('keeps its timeline over the wrap of sequence number and timestamp', async () => {
+    await harness.engine.open(harness.request([aLine(0, 'mixed')]));
+    harness.stream(CALLER, 0, 200, { sequence: 0xffff - 99, clock: 2 ** 32 - 100 * 160 });
+    const result = await harness.close();
+    expectSameAudio(channelsOf(result.files[0])[0], octets(2 ** 32 - 100 * 160, 32_000));
+    expect(result.legs[0]).toMatchObject({ expected: 200, received: 200, gapCount: 0 });
+  });
+
+  test('goes on at the arrival after a change of SSRC, and takes a straggler of the old one', async () => {
+    await harness.engine.open(harness.request([aLine(0, 'mixed')]));
+    harness.stream(CALLER, 0, 49);
+    harness.stream(CALLER, 1500, 1, { ssrc: 2, sequence: 9, clock: 99, salt: 2 });
+    harness.stream(CALLER, 1505, 1, { sequence: 50, clock: 49 * 160 });
+    harness.stream(CALLER, 1520, 49, { ssrc: 2, sequence: 10, clock: 259, salt: 2 });
+    const result = await harness.close();
+    expectSameAudio(
+      channelsOf(result.files[0])[0],
+      silenceWith(20_000, A, [
+        [0, octets(0, 8000)],
+        [12_000, octets(99, 8000, 2)],
+      ]),
+    );
+    expect(result.legs[0]).toMatchObject({
+      ssrcs: ['00000001', '00000002'],
+      expected: 100,
+      received: 100,
+      gaps: [{ from: 8000, to: 12_000, cause: 'silent', packets: 0 }],
+    });
+  });
+
+  test('on which two sources send at once records one of them whole', async () => {
+    await harness.engine.open(harness.request([aLine(0, 'mixed')]));
+    for (let index = 0; index < 100; index++) {
+      harness.stream(CALLER, index * 20, 1, { sequence: index, clock: index * 160 });
+      if (index >= 50)
+        harness.stream(CALLER, index * 20 + 3, 1, { ssrc: 2, sequence: index, clock: index * 160, salt: 5 });
+    }
+    const result = await harness.close();
+    expect(result.legs[0]).toMatchObject({ received: 150, rejected: 49, octets: 101 * 160 });
+    expect(result.files[0]?.samples).toBe(101 * 160);
+  });
+
+  test('counts events, noise and unknown payloads and takes none of them for audio', async () => {
+    await harness.engine.open(harness.request([aLine(0, 'mixed')]));
+    harness.stream(CALLER, 0, 10);
+    harness.stream(CALLER, 200, 3, { sequence: 11, clock: 1600, type: 101 });
+    harness.stream(CALLER, 260, 1, { sequence: 14, clock: 2080, type: 13 });
+    harness.stream(CALLER, 280, 1, { sequence: 15, clock: 2240, type: 97 });
+    harness.stream(CALLER, 300, 5, { sequence: 16, clock: 2400 });
+    // RTCP on the same port, another source with an unknown payload, and no RTP at all.
+    harness.stream(CALLER, 380, 1, { type: 72, ssrc: 7 });
+    harness.stream(CALLER, 380, 1, { type: 97, ssrc: 8 });
+    harness.receiver.deliver(CALLER, harness.wall, Buffer.from('hello'));
+    harness.advanceTo(400);
+    const result = await harness.close();
+    expectSameAudio(
+      channelsOf(result.files[0])[0],
+      silenceWith(3200, A, [
+        [0, octets(0, 1600)],
+        [2400, octets(2400, 800)],
+      ]),
+    );
+    expect(result.legs[0]).toMatchObject({
+      ssrcs: ['00000001'],
+      telephoneEvents: 3,
+      comfortNoise: 1,
+      rejected: 4,
+      expected: 20,
+      lost: 0,
+      gaps: [{ from: 1600, to: 2400, cause: 'silent', packets: 0 }],
+    });
+  });
+
+  test('takes the static payload numbers though the answer names others', async () => {
+    const line = { ...aLine(0, 'mixed'), formats: [{ payloadType: 96, encoding: 'PCMA', clockRate: 8000 }] };
+    await harness.engine.open(harness.request([line]));
+    harness.stream(CALLER, 0, 10, { type: 0 });
+    expect((await harness.close()).files[0]).toMatchObject({ codec: 'PCMU', samples: 1600 });
+  });
+
+  test('lists a loss and its place', async () => {
+    await harness.engine.open(harness.request([aLine(0, 'mixed')]));
+    harness.stream(CALLER, 0, 10);
+    harness.stream(CALLER, 240, 200, { sequence: 13, clock: 12 * 160 });
+    const result = await harness.close();
+    expect(result.legs[0]).toMatchObject({
+      expected: 212,
+      lost: 2,
+      gaps: [{ from: 1600, to: 1920, cause: 'lost', packets: 2 }],
+    });
+  });
+
+  test('lists every further address its packets came from', async () => {
+    await harness.engine.open(harness.request([aLine(0, 'mixed')]));
+    for (const source of ['192.0.2.1:4000', '192.0.2.2:4000', '192.0.2.1:4000', '[2001:db8::1]:9'])
+      harness.send(CALLER, harness.elapsed + 20, { sequenceNumber: harness.elapsed }, source);
+    const result = await harness.close();
+    expect(result.legs[0]?.sources).toEqual(['192.0.2.1:4000', '192.0.2.2:4000', '[2001:db8::1]:9']);
+  });
+
+  test('places a packet 1.9 s behind and counts one that is 2.1 s behind', async () => {
+    await harness.engine.open(harness.request([aLine(0, 'mixed')]));
+    harness.stream(CALLER, 0, 10);
+    harness.stream(CALLER, 240, 86, { sequence: 13, clock: 12 * 160 });
+    harness.stream(CALLER, 2100, 1, { sequence: 11, clock: 1600 });
+    harness.stream(CALLER, 2320, 1, { sequence: 12, clock: 1760 });
+    const result = await harness.close();
+    expectSameAudio(
+      channelsOf(result.files[0])[0]?.subarray(0, 2000),
+      silenceWith(2000, A, [
+        [0, octets(0, 1760)],
+        [1920, octets(1920, 80)],
+      ]),
+    );
+    expect(result.legs[0]).toMatchObject({ reordered: 1, late: 1, lost: 0, received: 98 });
+  });
+});
+
+describe('a paused line', () => {
+  test('is silent, counted and listed, and goes on at the arrival', async () => {
+    await harness.engine.open(harness.request([aLine(0, 'mixed')]));
+    harness.stream(CALLER, 0, 50);
+    await harness.engine.change({ id: 'rec1', lines: [aLine(0, 'mixed', false)], at: harness.wall + 20 });
+    harness.stream(CALLER, 1000, 50, { sequence: 51, clock: 8000 });
+    await harness.engine.change({ id: 'rec1', lines: [aLine(0, 'mixed')], at: harness.wall + 20 });
+    harness.stream(CALLER, 2000, 50, { sequence: 101, clock: 16_000 });
+    const result = await harness.close();
+    expectSameAudio(
+      channelsOf(result.files[0])[0],
+      silenceWith(24_000, A, [
+        [0, octets(0, 8000)],
+        [16_000, octets(16_000, 8000)],
+      ]),
+    );
+    expect(result.legs[0]).toMatchObject({
+      whilePaused: 50,
+      received: 150,
+      lost: 0,
+      gaps: [{ from: 8000, to: 16_000, cause: 'paused', packets: 0 }],
+    });
+  });
+
+  test('that is never resumed is paused until the end', async () => {
+    await harness.engine.open(harness.request([aLine(0, 'caller'), aLine(1, 'callee', false)]));
+    harness.stream(CALLER, 0, 50);
+    harness.stream(CALLEE, 1000, 10);
+    const result = await harness.close();
+    expect(result.legs[1]).toMatchObject({
+      octets: 0,
+      whilePaused: 10,
+      gaps: [{ from: 0, cause: 'paused', packets: 0 }],
+    });
+  });
+});
+
+test('a sender ahead of the clock is kept in order, up to a minute', async () => {
+  await harness.engine.open(harness.request([aLine(0, 'mixed')]));
+  harness.stream(CALLER, 0, 4000, { pace: 1 });
+  harness.advanceTo(30_000);
+  const result = await harness.close();
+  const [leg] = result.legs;
+  // 65.536 s fit before the oldest sample that may still change, which 4 s of tolerance let advance by less than 2 s.
+  expect(leg?.octets).toBe(4000 * 160 - (leg?.rejected ?? 0) * 160);
+  expect(leg?.rejected).toBeGreaterThan(500);
+  expect(leg?.octets).toBeGreaterThan(60 * 8000);
+  expectSameAudio(channelsOf(result.files[0])[0]?.subarray(0, leg?.octets), octets(0, leg?.octets ?? 0));
+});
+
+describe('opening', () => {
+  test('passes over ports that others use', async () => {
+    harness.receiver.taken.add(CALLER).add(CALLEE);
+    const { lines } = await harness.engine.open(harness.request([aLine(0, 'mixed')]));
+    expect(lines).toEqual([{ line: 0, port: 20_004 }]);
+    expect(harness.givenBack).toEqual([CALLER, CALLEE]);
+  });
+
+  test('gives everything back when there are too few ports', async () => {
+    harness.lastPort = CALLER;
+    await expect(harness.engine.open(harness.request(sides))).rejects.toMatchObject({ code: 'NO_PORTS' });
+    expect(harness.givenBack).toEqual([CALLER]);
+    expect(harness.receiver.sinks.size).toBe(0);
+  });
+
+  test.each([
+    ['a folder that is not there', { folder: '/nonexistent/folder' }, 'DISK'],
+    ['a line named twice', { lines: [aLine(0, 'caller'), aLine(0, 'callee')] }, 'BAD_REQUEST'],
+    [
+      'a payload number out of range',
+      {
+        lines: [{ ...aLine(0, 'mixed'), formats: [{ payloadType: 128, encoding: 'PCMA', clockRate: 8000 }] }],
+      },
+      'BAD_REQUEST',
+    ],
+  ])('refuses %s', async (_name, part, code) => {
+    await expect(harness.engine.open({ ...harness.request(sides), ...part })).rejects.toMatchObject({ code });
+  });
+
+  test('refuses an id that is running, and everything after the stop', async () => {
+    await harness.engine.open(harness.request(sides));
+    await expect(harness.engine.open(harness.request(sides))).rejects.toMatchObject({ code: 'BAD_REQUEST' });
+    await harness.engine.stop();
+    await harness.engine.stop();
+    await expect(harness.engine.open(harness.request(sides))).rejects.toMatchObject({ code: 'STOPPED' });
+  });
+});
+
+test('stopping closes what runs, and the totals remember it', async () => {
+  await harness.engine.open(harness.request(sides));
+  harness.stream(CALLER, 0, 50);
+  expect(await harness.engine.totals()).toMatchObject({ captures: 1, packets: 50, octets: 8000, lost: 0 });
+  await harness.engine.stop();
+  expect(await harness.engine.totals()).toMatchObject({
+    captures: 1,
+    packets: 50,
+    octets: 8000,
+    rejected: 0,
+  });
+  expect(await readdir(harness.folder)).toEqual(['audio.wav.part']);
 });

@@ -2,11 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AudioDisk } from '../../src/media/audio-disk.ts';
-import type { CaptureLine, CaptureRequest, LineRole } from '../../src/media/capture.ts';
+import type { CaptureLine, CaptureRequest, CaptureResult, LineRole } from '../../src/media/capture.ts';
 import { CaptureEngine } from '../../src/media/capture-engine.ts';
 import { MediaError } from '../../src/media/media-error.ts';
 import type { Arrival, PacketSink, Receiver, ReceiverSocket } from '../../src/media/receiver/receiver.ts';
-import { rtp, type RtpFields } from './rtp-builder.ts';
+import { octets, rtp, type RtpFields } from './rtp-builder.ts';
 
 /** A receiver without sockets: the test puts datagrams into it by port. */
 export class FakeReceiver implements Receiver {
@@ -15,6 +15,8 @@ export class FakeReceiver implements Receiver {
   /** Ports that another program uses. */
   readonly taken = new Set<number>();
   drained = 0;
+  /** What the kernel still has when a socket is drained. */
+  inKernel: () => void = () => undefined;
   #source = '';
   readonly #arrival: Arrival = { slab: Buffer.alloc(70_000), start: 0, end: 0, at: 0, sourceKey: 0 };
   readonly #keys = new Map<string, number>();
@@ -27,6 +29,7 @@ export class FakeReceiver implements Receiver {
       sourceAddress: () => this.#source,
       drain: () => {
         this.drained++;
+        this.inKernel();
         return Promise.resolve();
       },
       close: () => void this.sinks.delete(port),
@@ -53,6 +56,15 @@ export class FakeReceiver implements Receiver {
     this.sinks.get(port)?.(arrival);
     arrival.slab.fill(0xee, 37, 37 + datagram.length);
   }
+}
+
+interface Sender {
+  readonly type: number;
+  readonly sequence: number;
+  readonly clock: number;
+  readonly ssrc: number;
+  readonly salt: number;
+  readonly pace: number;
 }
 
 export const START = Date.UTC(2026, 10, 23, 12);
@@ -119,6 +131,24 @@ export class EngineHarness {
   send(port: number, elapsed: number, fields: Partial<RtpFields>, source?: string): void {
     this.advanceTo(elapsed);
     this.receiver.deliver(port, this.wall, rtp(fields), source);
+  }
+
+  /** `count` packets of 20 ms from time `from` on; what they carry depends only on the sender's clock. */
+  stream(port: number, from: number, count: number, sender: Partial<Sender> = {}): void {
+    const { type = 8, sequence = 1, clock = 0, ssrc = 1, salt = 0, pace = 20 } = sender;
+    for (let index = 0; index < count; index++)
+      this.send(port, from + index * pace, {
+        payloadType: type,
+        sequenceNumber: sequence + index,
+        timestamp: clock + index * 160,
+        ssrc,
+        payload: octets(clock + index * 160, 160, salt),
+      });
+  }
+
+  /** Ends the capture now. */
+  close(id = 'rec1'): Promise<CaptureResult> {
+    return this.engine.close(id, this.wall);
   }
 
   request(lines: readonly CaptureLine[], id = 'rec1'): CaptureRequest {

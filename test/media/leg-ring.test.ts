@@ -1,0 +1,57 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { LegRing } from '../../src/media/leg-ring.ts';
+
+const SILENCE = 0xd5;
+const at = (ring: LegRing, position: number): number | undefined =>
+  ring.octets[position & (ring.capacity - 1)];
+
+test('grows by doubling up to a minute, and not beyond', () => {
+  const ring = new LegRing(SILENCE, 1000);
+  expect(ring.capacity).toBe(32_768);
+  expect(ring.reserve(1000 + 32_768)).toBe(true);
+  expect(ring.capacity).toBe(32_768);
+  expect(ring.reserve(1000 + 32_769)).toBe(true);
+  expect(ring.capacity).toBe(65_536);
+  expect(ring.reserve(1000 + 524_288)).toBe(true);
+  expect(ring.reserve(1000 + 524_289)).toBe(false);
+  ring.release(1001);
+  expect(ring.reserve(1000 + 524_289)).toBe(true);
+});
+
+test('is silent again where it was given up, even all of it at once', () => {
+  const ring = new LegRing(SILENCE, 0);
+  ring.put(100, Buffer.alloc(300, 1), 0, 300);
+  ring.release(200);
+  expect(at(ring, 32_768 + 150)).toBe(SILENCE);
+  expect(at(ring, 200)).toBe(1);
+  ring.release(1_000_000);
+  expect(ring.octets.every((octet) => octet === SILENCE)).toBe(true);
+  expect(ring.base).toBe(1_000_000);
+});
+
+test('holds what was put, through wrapping, growing and giving up', () => {
+  const step = fc.record({
+    ahead: fc.nat(70_000),
+    length: fc.integer({ min: 1, max: 500 }),
+    release: fc.nat(9000),
+    octet: fc.integer({ min: 0, max: 200 }),
+  });
+  fc.assert(
+    fc.property(fc.nat(100_000), fc.array(step, { maxLength: 40 }), (base, steps) => {
+      const ring = new LegRing(SILENCE, base);
+      const model = new Map<number, number>();
+      for (const { ahead, length, release, octet } of steps) {
+        const position = ring.base + ahead;
+        expect(ring.reserve(position + length)).toBe(true);
+        ring.put(position, Buffer.alloc(length + 2, octet), 1, 1 + length);
+        for (let index = 0; index < length; index++) model.set(position + index, octet);
+        ring.release(ring.base + release);
+      }
+      for (let position = ring.base; position < ring.base + ring.capacity; position++)
+        if (at(ring, position) !== (model.get(position) ?? SILENCE))
+          throw new Error(`position ${position} holds ${String(at(ring, position))}`);
+    }),
+    { numRuns: 50 },
+  );
+});
