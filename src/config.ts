@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
+import { parseFolderTemplate } from './delivery/folder-template.ts';
 
 /** The configuration cannot be used. `message` names every fault with its place. */
 export class ConfigError extends Error {
@@ -67,7 +68,16 @@ const PathDestination = z.strictObject({
   name,
   kind: z.literal('path'),
   root: z.string().min(1),
-  folder: z.string().default('{yyyy}/{MM}/{dd}'),
+  folder: z
+    .string()
+    .default('{yyyy}/{MM}/{dd}')
+    .superRefine((template, context) => {
+      try {
+        parseFolderTemplate(template, 'UTC');
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message });
+      }
+    }),
 });
 
 const schema = z.strictObject({

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config.ts';
-import { compileFolderTemplate } from '../delivery/folder-template.ts';
+import { parseFolderTemplate, type FolderFacts } from '../delivery/folder-template.ts';
 import { openPathDestination } from '../delivery/path.ts';
 import { formatOrigin } from '../evidence/origin.ts';
 import type { RecordingRow } from '../jobs/ports.ts';
@@ -112,7 +112,7 @@ function lineOptions(
   },
 ): Parameters<typeof startArchiveLine>[0] {
   const { domain, installation, node, timeZone, destinations } = config;
-  const templates = new Map(destinations.map(({ name, folder }) => [name, compileFolderTemplate(folder)]));
+  const templates = new Map(destinations.map(({ name, folder }) => [name, parseFolderTemplate(folder, timeZone)]));
   return {
     store: new SqlLogStore(parts.database, { node: `${installation}/${node}` }),
     journal: ground.journal,
@@ -137,9 +137,8 @@ function lineOptions(
   };
 }
 
-const factsOf = (row: RecordingRow, { timeZone, installation }: Config) => ({
+const factsOf = (row: RecordingRow, { installation }: Config): FolderFacts => ({
   startedAt: row.startedAt,
-  timeZone,
   direction: row.description.direction,
   caller: row.description.caller.number,
   callee: row.description.callee.number,
