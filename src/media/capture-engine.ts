@@ -22,6 +22,12 @@ const LINGER = 100;
 /** Ports tried before giving up, when other programs use ours. */
 const PORT_TRIES = 500;
 
+/**
+ * So many ticks later every socket has been swept, also when the thread was held up in between: 15 turns of 20 ms are more
+ * than one round of the sweep.
+ */
+const TICKS_TO_SWEEP = 15;
+
 /** Captures are written in turn: each has its place in the second, this many ms after the one before. */
 const SLICE = 20;
 const SLICES = 50;
@@ -58,6 +64,9 @@ export class CaptureEngine implements MediaHost {
   readonly #clock: SteadyClock;
   readonly #running = new Map<string, Running>();
   readonly #listeners: ((id: string, error: Error) => void)[] = [];
+  /** Steady times of the last ticks, a ring. */
+  readonly #tickTimes = new Float64Array(TICKS_TO_SWEEP);
+  #ticks = 0;
   #opened = 0;
   #stopped = false;
   readonly #past = { packets: 0, octets: 0, lost: 0, late: 0, rejected: 0 };
@@ -78,7 +87,7 @@ export class CaptureEngine implements MediaHost {
     const startedAt = this.#parts.now();
     this.#clock.update(startedAt);
     const capture = new LiveCapture(
-      { folder: request.folder, startedAt, firstFlush: SLICE * (1 + (this.#opened++ % SLICES)) },
+      { folder: request.folder, startedAt, firstFlush: SLICE * (1 + (this.#opened % SLICES)) },
       {
         clock: this.#clock,
         disk: this.#disk,
@@ -88,14 +97,16 @@ export class CaptureEngine implements MediaHost {
         },
       },
     );
-    this.#running.set(request.id, { capture, bind: request.bind });
+    const running: Running = { capture, bind: request.bind };
+    this.#running.set(request.id, running);
     try {
-      for (const line of request.lines) await this.#openLine(capture, line, request.bind);
+      for (const line of request.lines) await this.#openLine(running, line);
     } catch (error) {
       this.#closeSockets(capture);
       this.#running.delete(request.id);
       throw error;
     }
+    this.#opened++;
     return opened(capture);
   }
 
@@ -104,11 +115,11 @@ export class CaptureEngine implements MediaHost {
     if (running.ending !== undefined) throw new MediaError('BAD_REQUEST', `${change.id} has ended`);
     checkLines(change.lines);
     this.#clock.update(this.#parts.now());
-    const { capture, bind } = running;
+    const { capture } = running;
     for (const line of change.lines) {
       const leg = capture.leg(line.line);
       if (leg === undefined) {
-        await this.#openLine(capture, line, bind);
+        await this.#openLine(running, line);
       } else {
         leg.addFormats(line.formats);
         leg.setActive(line.active, capture.positionOf(change.at));
@@ -126,7 +137,10 @@ export class CaptureEngine implements MediaHost {
   /** Writes what is due. Call it after every sweep, at least every 100 ms. */
   tick(now: number): void {
     const steady = this.#clock.update(now);
-    for (const { capture } of this.#running.values()) capture.tick(steady);
+    const turn = this.#ticks++ % TICKS_TO_SWEEP;
+    const swept = this.#tickTimes[turn] ?? 0;
+    this.#tickTimes[turn] = steady;
+    for (const { capture } of this.#running.values()) capture.tick(steady, swept);
   }
 
   totals(): Promise<MediaTotals> {
@@ -163,9 +177,15 @@ export class CaptureEngine implements MediaHost {
     }
   }
 
-  async #openLine(capture: LiveCapture, line: CaptureLine, bind: string): Promise<void> {
+  async #openLine(running: Running, line: CaptureLine): Promise<void> {
+    const { capture, bind } = running;
     const leg = capture.addLeg(line);
-    capture.connect(leg, await this.#openSocket(bind, sinkOf(capture, leg)));
+    const socket = await this.#openSocket(bind, sinkOf(capture, leg));
+    capture.connect(leg, socket);
+    if (running.ending === undefined) return;
+    // The call ended while the port was being opened; its sockets are closed already.
+    this.#closeSockets(capture);
+    throw new MediaError('STOPPED', 'the capture has ended');
   }
 
   async #openSocket(bind: string, sink: PacketSink): Promise<ReceiverSocket> {

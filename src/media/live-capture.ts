@@ -20,8 +20,8 @@ const FLUSH_INTERVAL = 1000;
 /** While a file has to catch up (a law that starts late begins with silence from position 0), in ms. */
 const CATCH_UP_INTERVAL = 20;
 
-/** Samples are final this long after their time: the reordering window, and half a second for the sweep to hand packets over. */
-const FINAL_AFTER = REORDER_WINDOW + CLOCK_RATE / 2;
+/** A leg that begins keeps room for this much before its first packet, which others may have overtaken. */
+const ROOM_BEFORE = REORDER_WINDOW + CLOCK_RATE / 2;
 
 /** How often a disk that refuses is asked again at the end of a call. */
 const LAST_TRIES = 5;
@@ -82,7 +82,7 @@ export class LiveCapture implements LegHost {
 
   openLane(leg: Leg, law: Law, position: number): LegLane {
     // The base is set twice: here for a new file, and by the file when it is already further.
-    const lane = new LegLane(leg.line, law, Math.max(0, position - FINAL_AFTER));
+    const lane = new LegLane(leg.line, law, Math.max(0, position - ROOM_BEFORE));
     const track = this.#layout.place(leg, lane);
     lane.ring.release(track.final);
     lane.writer = track;
@@ -112,13 +112,15 @@ export class LiveCapture implements LegHost {
     this.#surroundings.onFailure(error);
   }
 
-  /** Writes when it is time to; `now` is steady time. */
-  tick(now: number): void {
+  /**
+   * Writes when it is time to. `now` and `swept` are steady times; everything that arrived before `swept` has been taken, so
+   * what is older by the reordering window is final.
+   */
+  tick(now: number, swept: number): void {
     if (now < this.#due || this.#finishing) return;
-    const position = Math.max(0, Math.round((now - this.#origin) * (CLOCK_RATE / 1000)));
-    const final = Math.max(0, position - FINAL_AFTER);
+    const final = Math.max(0, this.#positionAt(swept) - REORDER_WINDOW);
     for (const leg of this.#legs.values()) leg.settle(final);
-    const done = this.#flush(position, final);
+    const done = this.#flush(this.#positionAt(now), final);
     this.#due = now + (done ? FLUSH_INTERVAL : CATCH_UP_INTERVAL);
   }
 
@@ -144,6 +146,10 @@ export class LiveCapture implements LegHost {
     let sum = 0;
     for (const leg of this.#legs.values()) sum += leg.packets;
     return sum;
+  }
+
+  #positionAt(steady: number): number {
+    return Math.max(0, Math.round((steady - this.#origin) * (CLOCK_RATE / 1000)));
   }
 
   /** True when every file has what it should have; a file the disk refuses is tried again an interval later. */

@@ -388,3 +388,40 @@ test('stopping closes what runs, and the totals remember it', async () => {
   });
   expect(await readdir(harness.folder)).toEqual(['audio.wav.part']);
 });
+
+test('a thread that is held up for three seconds moves nothing', async () => {
+  await harness.engine.open(harness.request(sides));
+  harness.stream(CALLER, 0, 100);
+  harness.stream(CALLEE, 2000, 1, { salt: 1 });
+  // The kernel stamped the packets in time; they are taken one sweep late, after a tick that says how late it is.
+  harness.holdUp(5000);
+  for (let index = 0; index < 150; index++) {
+    harness.deliverStamped(CALLER, 2000 + index * 20, 101 + index, 0);
+    harness.deliverStamped(CALLEE, 2020 + index * 20, 2 + index, 1);
+  }
+  const result = await harness.close();
+  const [left, right] = channelsOf(result.files[0]);
+  expectSameAudio(left, silenceWith(40_160, A, [[0, octets(0, 40_000)]]));
+  expectSameAudio(right, silenceWith(40_160, A, [[16_000, octets(0, 151 * 160, 1)]]));
+  expect(result.legs.map((leg) => leg.gapCount)).toEqual([0, 0]);
+});
+
+test('a burst after a stall of the network stands where it was sent', async () => {
+  await harness.engine.open(harness.request([aLine(0, 'mixed')]));
+  harness.stream(CALLER, 0, 100);
+  harness.stream(CALLER, 4000, 100, { sequence: 101, clock: 16_000, pace: 0 });
+  harness.stream(CALLER, 4020, 50, { sequence: 201, clock: 32_000 });
+  const result = await harness.close();
+  expectSameAudio(channelsOf(result.files[0])[0]?.subarray(0, 40_000), octets(0, 40_000));
+  expect(result.legs[0]).toMatchObject({ gapCount: 0, late: 0 });
+});
+
+test('a call that ends while a port is being opened leaves no socket behind', async () => {
+  await harness.engine.open(harness.request([aLine(0, 'caller')]));
+  const changing = harness.engine.change({ id: 'rec1', lines: [aLine(1, 'callee')], at: START });
+  const ending = harness.close();
+  await expect(changing).rejects.toMatchObject({ code: 'STOPPED' });
+  await ending;
+  expect(harness.receiver.sinks.size).toBe(0);
+  expect(harness.givenBack).toContain(CALLEE);
+});

@@ -127,6 +127,13 @@ export class EngineHarness {
     this.elapsed = Math.max(this.elapsed, elapsed);
   }
 
+  /** The thread does nothing until `elapsed`, then ticks. */
+  holdUp(elapsed: number): void {
+    this.elapsed = elapsed;
+    this.#ticked = elapsed;
+    this.engine.tick(this.wall);
+  }
+
   /** One packet to a port at a time, everything before ticked off. */
   send(port: number, elapsed: number, fields: Partial<RtpFields>, source?: string): void {
     this.advanceTo(elapsed);
@@ -144,6 +151,18 @@ export class EngineHarness {
         ssrc,
         payload: octets(clock + index * 160, 160, salt),
       });
+  }
+
+  /** One packet as the kernel stamped it, however late it is taken. Packet 1 of a stream begins its clock. */
+  deliverStamped(port: number, stamped: number, sequence: number, salt: number): void {
+    const clock = (sequence - 1) * 160;
+    const packet = rtp({
+      sequenceNumber: sequence,
+      timestamp: clock,
+      ssrc: 1,
+      payload: octets(clock, 160, salt),
+    });
+    this.receiver.deliver(port, START + stamped, packet);
   }
 
   /** Ends the capture now. */
