@@ -2,7 +2,11 @@ import Srf from 'drachtio-srf';
 import type { SipApplicationServer } from './drachtio.ts';
 import { SipError } from './sip-error.ts';
 
-export type Log = (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void;
+export type Log = (
+  level: 'info' | 'warn' | 'error',
+  message: string,
+  fields?: Record<string, unknown>,
+) => void;
 
 export interface DrachtioAddress {
   readonly host: string;
@@ -22,7 +26,10 @@ export class Connection {
   readonly #log: Log;
   // The library reads this object at every attempt. One attempt only, until the first has succeeded: it would offer a
   // wrong secret for ever, without a pause (architecture.md decision 1).
-  readonly #reconnect: { retryMaxDelay: number; maxAttempts: number } = { retryMaxDelay: RETRY, maxAttempts: 1 };
+  readonly #reconnect: { retryMaxDelay: number; maxAttempts: number } = {
+    retryMaxDelay: RETRY,
+    maxAttempts: 1,
+  };
   #state: 'new' | 'open' | 'lost' | 'closed' = 'new';
 
   constructor(log: Log) {
@@ -52,7 +59,7 @@ export class Connection {
       this.server.on('close', () => {
         this.#lost(unreachable);
       });
-      this.server.connect({ ...address, reconnect: this.#reconnect, enablePing: true });
+      this.server.connect({ ...address, reconnect: this.#reconnect });
     });
   }
 

@@ -45,7 +45,8 @@ export interface SipDialog {
   on(event: 'destroy', listener: (request: SipRequest, reason?: string) => void): unknown;
   on(event: 'ack', listener: (request: SipRequest) => void): unknown;
   on(
-    event: 'modify' | 'update' | 'info' | 'options' | 'refer' | 'message' | 'notify' | 'subscribe' | 'publish',
+    event:
+      'modify' | 'update' | 'info' | 'options' | 'refer' | 'message' | 'notify' | 'subscribe' | 'publish',
     listener: RequestListener,
   ): unknown;
   /** Sends BYE; calls back with the final response or an error. */
@@ -53,8 +54,7 @@ export interface SipDialog {
 }
 
 export interface SipApplicationServer {
-  on(event: 'connect', listener: (error: unknown) => void): unknown;
-  on(event: 'error', listener: (error: unknown) => void): unknown;
+  on(event: 'connect' | 'error', listener: (error: unknown) => void): unknown;
   on(event: 'close' | 'reconnecting', listener: () => void): unknown;
   use(method: string, listener: RequestListener): unknown;
   connect(options: object): unknown;

@@ -5,7 +5,8 @@ import type { SipRequest } from './drachtio.ts';
 /** UAS-2. */
 export const ALLOW = 'INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS, INFO';
 /** UAS-13; both metadata types, RFC 9806. */
-export const ACCEPT = 'application/sdp, application/rs-metadata+xml, application/rs-metadata, multipart/mixed';
+export const ACCEPT =
+  'application/sdp, application/rs-metadata+xml, application/rs-metadata, multipart/mixed';
 export const SUPPORTED = 'timer, siprec';
 
 /** RFC 4028 §5; a smaller Session-Expires is refused. */
@@ -34,23 +35,24 @@ export function dialogHeaders(request: SipRequest, transport: string): Readonly<
 
 /** The seconds asked for in Session-Expires; undefined without the header. */
 export function sessionExpires(request: SipRequest): number | undefined {
-  const match = /^\s*(\d{1,10})/.exec(request.get('session-expires') ?? request.get('x') ?? '');
+  const match = /^\s*(\d{1,10})/.exec(timerOf(request));
   return match ? Number(match[1]) : undefined;
 }
 
 /**
- * RFC 4028 §9: the interval unchanged, the client's refresher or, when it leaves the choice to us, the client itself
- * (TMR-2, TMR-3). A client without `timer` gets none: we would have to refresh, and some hang up on that (TMR-4).
+ * RFC 4028 §9: the interval unchanged and the client as refresher (TMR-2, TMR-3). Nothing is said, which starts no timer,
+ * to a client without `timer` (TMR-4) and to one that wants us to refresh: a drachtio-server answers that by itself, and
+ * an expiry that nobody prevents would end a recording.
  */
 function sessionTimer(request: SipRequest): Readonly<Record<string, string>> {
   const seconds = sessionExpires(request);
-  if (seconds === undefined || !tagsOf(request, 'supported').concat(tagsOf(request, 'require')).includes('timer'))
+  const tags = [...tagsOf(request, 'supported'), ...tagsOf(request, 'require')];
+  if (seconds === undefined || !tags.includes('timer') || /;\s*refresher\s*=\s*uas/i.test(timerOf(request)))
     return {};
-  const byUs = /;\s*refresher\s*=\s*uas/i.test(request.get('session-expires') ?? request.get('x') ?? '');
-  return byUs
-    ? { 'Session-Expires': `${seconds};refresher=uas` }
-    : { 'Session-Expires': `${seconds};refresher=uac`, Require: 'timer' };
+  return { 'Session-Expires': `${seconds};refresher=uac`, Require: 'timer' };
 }
+
+const timerOf = (request: SipRequest): string => request.get('session-expires') ?? request.get('x') ?? '';
 
 export const tagsOf = (request: SipRequest, header: 'require' | 'supported'): readonly string[] =>
   optionTags(request.get(header) ?? '');
@@ -70,5 +72,7 @@ export function identityOf(request: SipRequest, header: 'from' | 'to'): HeaderId
 export function localAddress(request: SipRequest): string {
   const text = request.receivedOn ?? '';
   const colon = text.lastIndexOf(':');
-  return (colon === -1 ? text : text.slice(0, colon)).replace(/^\[|\]$/g, '').replace(/^::ffff:(?=\d+\.)/i, '');
+  return (colon === -1 ? text : text.slice(0, colon))
+    .replace(/^\[|\]$/g, '')
+    .replace(/^::ffff:(?=\d+\.)/i, '');
 }

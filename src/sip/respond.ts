@@ -28,9 +28,15 @@ export function respond(response: SipResponse, answer: Answer, software: string)
  * The library repeats From and To of the request, which a peer can make long. The server has its own copy of both and
  * ignores ours, so they can go.
  */
-export function shorten(response: SipResponse, headers: Readonly<Record<string, string>>, body: string): void {
+export function shorten(
+  response: SipResponse,
+  headers: Readonly<Record<string, string>>,
+  body: string,
+): void {
   const repeated = response.headers;
-  const lines = [...Object.entries(headers), ...Object.entries(repeated)].map(([name, value]) => `${name}: ${value ?? ''}\r\n`);
+  const lines = [...Object.entries(headers), ...Object.entries(repeated)].map(
+    ([name, value]) => `${name}: ${value ?? ''}\r\n`,
+  );
   if (Buffer.byteLength(lines.join('') + body) < MAX_FRAME) return;
   delete repeated['from'];
   delete repeated['to'];

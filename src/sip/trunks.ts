@@ -30,7 +30,9 @@ export class Trunks {
     const plain = withoutMapping(address);
     const family = familyOf(plain);
     if (family === undefined) return undefined;
-    return this.#networks.find((network) => network.family === family && network.addresses.check(plain, family))?.trunk;
+    return this.#networks.find(
+      (network) => network.family === family && network.addresses.check(plain, family),
+    )?.trunk;
   }
 }
 
@@ -40,7 +42,8 @@ function networkOf(trunk: Trunk, text: string): Network {
   if (family === undefined) throw new RangeError(`${text} is not a network`);
   const whole = family === 'ipv4' ? 32 : 128;
   const prefix = length === undefined ? whole : Number(length);
-  if (!Number.isInteger(prefix) || prefix < 0 || prefix > whole) throw new RangeError(`${text} is not a network`);
+  if (!Number.isInteger(prefix) || prefix < 0 || prefix > whole)
+    throw new RangeError(`${text} is not a network`);
   const addresses = new BlockList();
   addresses.addSubnet(address, prefix, family);
   return { trunk, family, prefix, addresses };

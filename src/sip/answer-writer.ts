@@ -1,0 +1,46 @@
+import { randomInt } from 'node:crypto';
+import { buildAnswer } from '../siprec/answer.ts';
+import { SiprecError } from '../siprec/errors.ts';
+import type { SessionOffer } from '../siprec/sdp.ts';
+import { MAX_ANSWER_SDP } from './respond.ts';
+
+/** The answers of one dialog: one session id, a version that rises with every change (SDP-11, SDP-13). */
+export class AnswerWriter {
+  readonly #address: string;
+  readonly #sessionId = String(randomInt(1, 2 ** 47));
+  #version = 0;
+  #unversioned = '';
+  #last = '';
+
+  constructor(address: string) {
+    this.#address = address;
+  }
+
+  /** The answer sent last, '' before the first. */
+  get last(): string {
+    return this.#last;
+  }
+
+  /** Throws SiprecError NO_AUDIO, TOO_LARGE; then nothing has changed. */
+  write(offer: SessionOffer, ports: ReadonlyMap<number, number>): string {
+    const unversioned = this.#build(offer, ports, 0);
+    if (unversioned !== this.#unversioned) {
+      this.#version += 1;
+      this.#unversioned = unversioned;
+      this.#last = this.#build(offer, ports, this.#version);
+    }
+    return this.#last;
+  }
+
+  /** Throws what `write` would throw, whatever ports there will be. */
+  check(offer: SessionOffer): void {
+    this.#build(offer, new Map(offer.lines.map(({ index }) => [index, 65_534])), this.#version + 1);
+  }
+
+  #build(offer: SessionOffer, ports: ReadonlyMap<number, number>, version: number): string {
+    const text = buildAnswer(offer, { address: this.#address, ports, sessionId: this.#sessionId, version });
+    if (Buffer.byteLength(text) > MAX_ANSWER_SDP)
+      throw new SiprecError('TOO_LARGE', 'the answer to this offer is too long');
+    return text;
+  }
+}

@@ -1,0 +1,93 @@
+import type { CallRecorder } from '../recorder/call.ts';
+import { Connection, type DrachtioAddress, type Log } from './connection.ts';
+import type { SipRequest, SipResponse } from './drachtio.ts';
+import { ACCEPT, ALLOW, SUPPORTED } from './headers.ts';
+import { Intake } from './intake.ts';
+import { checkRequest, FORBIDDEN, NOT_ALLOWED, unavailable } from './invite-checks.ts';
+import type { Refusal } from './refusal.ts';
+import { respond } from './respond.ts';
+import { Trunks, type Trunk } from './trunks.ts';
+
+export interface SipApplicationOptions {
+  readonly drachtio: DrachtioAddress;
+  /** Who may send calls; the most specific network decides. */
+  readonly trunks: readonly Trunk[];
+  /** Address for the SDP; default: the local address a request came in on. */
+  readonly mediaAddress?: string;
+  readonly recorder: CallRecorder;
+  /** For the Server header, for example `Sealtape/0.1.0`. */
+  readonly software: string;
+  readonly log: Log;
+}
+
+export interface SipApplication {
+  /** Dialogs being recorded now. */
+  readonly calls: number;
+  /** From now on new INVITEs and OPTIONS get 503. */
+  drain(): void;
+  /** Sends BYE to every dialog and ends its recording. */
+  hangUpAll(): Promise<void>;
+  /** Leaves the SIP server. May be called twice. */
+  close(): Promise<void>;
+}
+
+/** Methods a client may try outside of what a recorder does (UAS-2). */
+const UNSERVED = ['register', 'subscribe', 'notify', 'message', 'refer', 'publish'];
+
+/**
+ * Connects to the SIP server and records what the trunks send. Resolves once calls can come in; rejects with SipError
+ * BAD_SECRET or NOT_REACHABLE, RangeError for a trunk whose network cannot be read.
+ */
+export async function startSipApplication(options: SipApplicationOptions): Promise<SipApplication> {
+  const { recorder, software, log } = options;
+  const trunks = new Trunks(options.trunks);
+  const connection = new Connection(log);
+  const intake = new Intake({ ...options, trunks, server: connection.server });
+
+  const handle = (method: string, listener: (request: SipRequest, response: SipResponse) => void): void => {
+    connection.server.use(method, (request, response) => {
+      // The library prints what a listener throws and answers 500; an own barrier keeps the log in one place.
+      try {
+        listener(request, response);
+      } catch (error) {
+        log('error', 'a request could not be handled', { method, error: String(error) });
+        respond(response, { status: 500, headers: {} }, software);
+      }
+    });
+  };
+  handle('invite', (request, response) => {
+    intake.invite(request, response);
+  });
+  handle('options', (request, response) => {
+    const readiness = intake.draining
+      ? ({ ready: false, reason: 'draining' } as const)
+      : recorder.readiness();
+    const refusal: Refusal | undefined =
+      (trunks.find(request.source_address) === undefined ? FORBIDDEN : undefined) ??
+      checkRequest(request) ??
+      (readiness.ready ? undefined : unavailable(readiness.reason));
+    const able = { status: 200, headers: { Allow: ALLOW, Accept: ACCEPT, Supported: SUPPORTED } };
+    respond(response, refusal ?? able, software);
+  });
+  for (const method of UNSERVED)
+    handle(method, (request, response) => {
+      const known = trunks.find(request.source_address) !== undefined;
+      respond(response, known ? NOT_ALLOWED : FORBIDDEN, software);
+    });
+  // A drachtio-server hands over an INFO of a dialog it does not know (drachtio-protocol.md section 6).
+  handle('info', (_request, response) => {
+    respond(response, { status: 481, headers: {} }, software);
+  });
+
+  await connection.open(options.drachtio);
+  return {
+    get calls() {
+      return intake.count;
+    },
+    drain: () => {
+      intake.drain();
+    },
+    hangUpAll: () => intake.hangUpAll(),
+    close: () => connection.close(),
+  };
+}

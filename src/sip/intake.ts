@@ -1,0 +1,218 @@
+import { isIPv6 } from 'node:net';
+import type { CallRecorder, OfferedCall } from '../recorder/call.ts';
+import { AnswerWriter } from './answer-writer.ts';
+import type { Log } from './connection.ts';
+import type { SipApplicationServer, SipRequest, SipResponse } from './drachtio.ts';
+import { dialogHeaders, identityOf, localAddress } from './headers.ts';
+import { checkDialogHeaders, checkRequest, FORBIDDEN, readSession, unavailable } from './invite-checks.ts';
+import { refusalFor, type Refusal } from './refusal.ts';
+import { respond, shorten } from './respond.ts';
+import { describeContent, type SessionContent } from './session-content.ts';
+import { SignalledCall } from './signalled-call.ts';
+import type { Trunk, Trunks } from './trunks.ts';
+
+export interface IntakeParts {
+  readonly server: SipApplicationServer;
+  readonly trunks: Trunks;
+  readonly recorder: CallRecorder;
+  readonly mediaAddress?: string;
+  readonly software: string;
+  readonly log: Log;
+}
+
+/** One INVITE on its way to an answer. */
+interface Incoming {
+  readonly request: SipRequest;
+  readonly response: SipResponse;
+  readonly trunk: Trunk;
+  readonly host: string;
+  /** True once the client has cancelled; the server has answered 487 by then. */
+  readonly cancelled: () => boolean;
+}
+
+/** Decides about new calls: every one ends as a recording or as exactly one refusal. */
+export class Intake {
+  readonly #parts: IntakeParts;
+  readonly #calls = new Set<SignalledCall>();
+  #draining = false;
+  #hangingUp = false;
+
+  constructor(parts: IntakeParts) {
+    this.#parts = parts;
+  }
+
+  get count(): number {
+    return this.#calls.size;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  drain(): void {
+    this.#draining = true;
+  }
+
+  async hangUpAll(): Promise<void> {
+    this.#draining = true;
+    this.#hangingUp = true;
+    await Promise.all(
+      [...this.#calls].map(async (call) => {
+        await call.hangUp();
+        this.#calls.delete(call);
+      }),
+    );
+  }
+
+  /** Handles one INVITE without a dialog. Never rejects, never throws. */
+  invite(request: SipRequest, response: SipResponse): void {
+    let cancelled = false;
+    request.on('cancel', () => {
+      cancelled = true;
+    });
+    const host = localAddress(request);
+    const trunk = this.#parts.trunks.find(request.source_address);
+    if (trunk === undefined) {
+      this.#refuse({ request, response }, FORBIDDEN);
+      return;
+    }
+    const incoming = { request, response, trunk, host, cancelled: () => cancelled };
+    const refusal = this.#precheck(incoming);
+    if (refusal !== undefined) this.#refuse(incoming, refusal);
+    else
+      this.#take(incoming).catch((error: unknown) => {
+        this.#refuse(incoming, this.#explain(error, host));
+      });
+  }
+
+  #precheck({ request, host }: Incoming): Refusal | undefined {
+    const refusal = checkRequest(request) ?? checkDialogHeaders(request, host);
+    if (refusal !== undefined) return refusal;
+    if (this.#draining) return unavailable('draining');
+    const readiness = this.#parts.recorder.readiness();
+    if (!readiness.ready) return unavailable(readiness.reason);
+    return host === '' && this.#parts.mediaAddress === undefined
+      ? unavailable('own address unknown')
+      : undefined;
+  }
+
+  /** Rejects with what the recorder or the parsers throw; from the accepted recording on it never rejects. */
+  async #take(incoming: Incoming): Promise<void> {
+    const { request, response, trunk, host } = incoming;
+    const { recorder, mediaAddress, software, log } = this.#parts;
+    const content = readSession(request, trunk, Date.now());
+    const answers = new AnswerWriter(mediaAddress ?? host);
+    answers.check(content.offer);
+    const identities = { from: identityOf(request, 'from'), to: identityOf(request, 'to') };
+    const offered = offeredCall(incoming, content, bindAddress(host, mediaAddress));
+    const recording = await recorder.accept({
+      ...offered,
+      description: describeContent(content, identities),
+    });
+    const transport = offered.facts.transport;
+    const call = new SignalledCall({
+      recording,
+      content,
+      answers,
+      identities,
+      transport,
+      host,
+      software,
+      log,
+    });
+    this.#calls.add(call);
+    if (incoming.cancelled()) {
+      await this.#drop(call);
+      return;
+    }
+    try {
+      const localSdp = answers.write(content.offer, recording.ports);
+      const headers = {
+        ...dialogHeaders(request, transport),
+        'Content-Type': 'application/sdp',
+        Server: software,
+      };
+      shorten(response, headers, localSdp);
+      this.#answer(incoming, call, { localSdp, headers });
+    } catch (error) {
+      log('error', 'an accepted call could not be answered', {
+        recording: recording.id,
+        error: String(error),
+      });
+      respond(response, { status: 500, headers: {} }, software);
+      await this.#drop(call);
+    }
+  }
+
+  /** Sends the 200 and hands the dialog over. The callback form runs before a BYE in the same chunk is read (trap 1). */
+  #answer(
+    { request, response }: Incoming,
+    call: SignalledCall,
+    options: { readonly localSdp: string; readonly headers: Record<string, string> },
+  ): void {
+    this.#parts.server.createUAS(request, response, options, (error, dialog) => {
+      if (dialog === undefined) {
+        // A CANCEL crossed our 200, or the connection of the client is gone. The text may be a string (trap 2).
+        this.#parts.log('info', 'an accepted call was not established', { error: String(error) });
+        void this.#drop(call);
+        return;
+      }
+      call.attach(dialog);
+      dialog.on('destroy', () => this.#calls.delete(call));
+      if (this.#hangingUp) void call.hangUp().then(() => this.#calls.delete(call));
+    });
+  }
+
+  #drop(call: SignalledCall): Promise<void> {
+    this.#calls.delete(call);
+    return call.end('cancelled');
+  }
+
+  #explain(error: unknown, host: string): Refusal {
+    const refusal = refusalFor(error, host);
+    if (refusal.status === 500)
+      this.#parts.log('error', 'an INVITE could not be handled', { error: String(error) });
+    return refusal;
+  }
+
+  #refuse(
+    incoming: { readonly request: SipRequest; readonly response: SipResponse; readonly trunk?: Trunk },
+    refusal: Refusal,
+  ): void {
+    const { request, response, trunk } = incoming;
+    respond(response, refusal, this.#parts.software);
+    const callId = request.get('call-id');
+    this.#parts.log('info', 'call refused', { status: refusal.status, detail: refusal.detail, callId });
+    this.#parts.recorder.refuse({
+      reason: String(refusal.status),
+      detail: refusal.detail,
+      ...(trunk && { trunk: trunk.name }),
+      ...(callId !== undefined && { callId }),
+    });
+  }
+}
+
+function offeredCall(
+  { request, trunk }: Incoming,
+  content: SessionContent,
+  address: string,
+): Omit<OfferedCall, 'description'> {
+  const software = request.get('user-agent') ?? request.get('server') ?? request.get('organization');
+  return {
+    facts: {
+      callId: request.get('call-id') ?? '',
+      trunk: trunk.name,
+      transport: request.protocol === undefined || request.protocol === '' ? 'udp' : request.protocol,
+      remoteAddress: request.source_address,
+      remotePort: request.source_port,
+      ...(software !== undefined && { pbxSoftware: software }),
+    },
+    offer: content.offer,
+    localAddress: address,
+  };
+}
+
+/** The ports must be of the family the SDP names. */
+function bindAddress(host: string, mediaAddress: string | undefined): string {
+  return mediaAddress === undefined || isIPv6(mediaAddress) === isIPv6(host) ? host : mediaAddress;
+}

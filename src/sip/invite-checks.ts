@@ -1,0 +1,93 @@
+import { planLines, noAudio } from '../siprec/answer.ts';
+import { SiprecError } from '../siprec/errors.ts';
+import { recogniseSession, unknownTags, type Recognition } from '../siprec/recognise.ts';
+import type { SipRequest } from './drachtio.ts';
+import { ALLOW, sessionExpires, SHORTEST_SESSION, tagsOf, warning } from './headers.ts';
+import type { Refusal } from './refusal.ts';
+import { readBody, type SessionContent } from './session-content.ts';
+import type { Trunk } from './trunks.ts';
+
+/** The peer is on no trunk. */
+export const FORBIDDEN: Refusal = { status: 403, detail: 'source address is on no trunk', headers: {} };
+
+/** A method we know and do not serve (UAS-2). */
+export const NOT_ALLOWED: Refusal = { status: 405, detail: 'method not allowed', headers: { Allow: ALLOW } };
+
+export const unavailable = (reason: string): Refusal => ({ status: 503, detail: reason, headers: {} });
+
+/** What any new request must satisfy, in the order of UAS-1. */
+export function checkRequest(request: SipRequest): Refusal | undefined {
+  const [scheme = ''] = /^[a-z][a-z0-9+.-]*(?=:)/i.exec(request.uri) ?? [];
+  if (!/^(?:sips?|tel)$/i.test(scheme))
+    return { status: 416, detail: `request URI scheme ${scheme}`, headers: {} };
+  return checkOptions(request);
+}
+
+/** UAS-5 and TMR-1, for every request that may bring extensions, in a dialog or before one. */
+export function checkOptions(request: SipRequest): Refusal | undefined {
+  const unknown = unknownTags(tagsOf(request, 'require'));
+  if (unknown.length > 0) {
+    const tags = unknown.join(', ').slice(0, 200);
+    return { status: 420, detail: `Require: ${tags}`, headers: { Unsupported: tags } };
+  }
+  const seconds = sessionExpires(request);
+  if (seconds !== undefined && seconds < SHORTEST_SESSION)
+    return {
+      status: 422,
+      detail: `Session-Expires ${seconds}`,
+      headers: { 'Min-SE': String(SHORTEST_SESSION) },
+    };
+  return undefined;
+}
+
+/** What an INVITE must have so that a dialog can be made of it once the 200 is out (drachtio-protocol.md trap 7). */
+export function checkDialogHeaders(request: SipRequest, host: string): Refusal | undefined {
+  if (!request.has('contact'))
+    return { status: 400, detail: 'no Contact', headers: warning(host, 'no Contact') };
+  if (!hasTag(request)) return { status: 400, detail: 'no From tag', headers: warning(host, 'no From tag') };
+  return undefined;
+}
+
+function hasTag(request: SipRequest): boolean {
+  try {
+    request.getParsedHeader('to');
+    return typeof request.getParsedHeader('from').params?.['tag'] === 'string';
+  } catch {
+    return false;
+  }
+}
+
+/** What a new recording session brings. Throws SiprecError when it is none or cannot be recorded. */
+export function readSession(request: SipRequest, trunk: Trunk, at: number): SessionContent {
+  const { content, hasMetadata } = readOrExplain(request, trunk, at);
+  const recognition = recognise(request, trunk, hasMetadata);
+  if (!recognition.recording)
+    throw new SiprecError('NOT_RECORDING_SESSION', `not a recording session: ${recognition.missing}`);
+  const plan = planLines(content.offer);
+  if (!plan.some((line) => line.accepted)) throw noAudio(plan);
+  return content;
+}
+
+/** An ordinary call without SDP is told that it is no recording session rather than that SDP is missing. */
+function readOrExplain(request: SipRequest, trunk: Trunk, at: number): ReturnType<typeof readBody> {
+  try {
+    return readBody(request, undefined, at);
+  } catch (error) {
+    if (!(error instanceof SiprecError) || error.code !== 'NO_SDP') throw error;
+    if (recognise(request, trunk, false).recording) throw error;
+    throw new SiprecError('NOT_RECORDING_SESSION', 'not a recording session', { cause: error });
+  }
+}
+
+const recognise = (request: SipRequest, trunk: Trunk, hasMetadata: boolean): Recognition =>
+  recogniseSession(
+    {
+      required: tagsOf(request, 'require'),
+      supported: tagsOf(request, 'supported'),
+      contact: request.get('contact') ?? '',
+      hasMetadata,
+      ciscoParticipant: request.has('x-cisco-recording-participant'),
+      from: request.get('from') ?? '',
+    },
+    trunk.mode,
+  );

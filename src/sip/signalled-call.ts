@@ -1,0 +1,190 @@
+import type { LinePorts, RecordingCall } from '../recorder/call.ts';
+import type { EndReason } from '../recorder/events.ts';
+import { planLines } from '../siprec/answer.ts';
+import type { HeaderIdentity } from '../siprec/description.ts';
+import type { AnswerWriter } from './answer-writer.ts';
+import type { Log } from './connection.ts';
+import type { SipDialog, SipRequest, SipResponse } from './drachtio.ts';
+import { dialogHeaders } from './headers.ts';
+import { checkOptions, NOT_ALLOWED } from './invite-checks.ts';
+import { refusalFor } from './refusal.ts';
+import { respond, type Answer } from './respond.ts';
+import { describeContent, readBody, type SessionContent } from './session-content.ts';
+
+export interface SignalledCallParts {
+  readonly recording: RecordingCall;
+  readonly content: SessionContent;
+  readonly answers: AnswerWriter;
+  readonly identities: { readonly from: HeaderIdentity | undefined; readonly to: HeaderIdentity | undefined };
+  readonly transport: string;
+  /** Our address, for Warning headers. */
+  readonly host: string;
+  readonly software: string;
+  readonly log: Log;
+}
+
+/** How long a BYE of ours may wait for its answer; OpenSIPS refuses it, others may be gone. */
+const BYE_PATIENCE = 3000;
+
+/** One recorded dialog: what the client changes, says and ends, in the order it arrives. Owns its recording. */
+export class SignalledCall {
+  readonly #parts: SignalledCallParts;
+  #content: SessionContent;
+  #dialog: SipDialog | undefined;
+  #hungUp = false;
+  #ended = false;
+  /** Overlapping re-INVITEs happen (siprec-interop.md 4.11): one is answered before the next is read. */
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(parts: SignalledCallParts) {
+    this.#parts = parts;
+    this.#content = parts.content;
+  }
+
+  /** Takes over the dialog. Must run in the same turn in which it came to be, or its first events are lost (trap 1). */
+  attach(dialog: SipDialog): void {
+    this.#dialog = dialog;
+    const { software } = this.#parts;
+    const renegotiate = (request: SipRequest, response: SipResponse): void => {
+      this.#inTurn(() => this.#renegotiate(request, response), response);
+    };
+    dialog.on('modify', renegotiate);
+    dialog.on('update', renegotiate);
+    dialog.on('ack', (request) => {
+      this.#parts.recording.note('acknowledged');
+      this.#learn(request);
+    });
+    dialog.on('info', (_request, response) => {
+      respond(response, { status: 200, headers: {} }, software);
+    });
+    dialog.on('options', (request, response) => {
+      respond(response, { status: 200, headers: dialogHeaders(request, this.#parts.transport) }, software);
+    });
+    for (const method of ['refer', 'message', 'notify', 'subscribe', 'publish'] as const)
+      dialog.on(method, (_request, response) => {
+        respond(response, NOT_ALLOWED, software);
+      });
+    dialog.on('destroy', (request, reason) => {
+      this.#inTurn(() => this.#leave(request, reason));
+    });
+    // Cancelled or hung up before the dialog came to be: nobody records any more.
+    if (this.#hungUp || this.#ended) this.#sayBye(dialog, () => undefined);
+  }
+
+  /** The INVITE was cancelled or could not be answered: there is no dialog. */
+  end(reason: EndReason): Promise<void> {
+    this.#ended = true;
+    return this.#parts.recording.end(reason);
+  }
+
+  /** Ends the dialog from our side. Resolves when the recording is closed and the client has answered, or did not in time. */
+  async hangUp(): Promise<void> {
+    if (this.#hungUp) return;
+    this.#hungUp = true;
+    const dialog = this.#dialog;
+    const answered =
+      dialog === undefined || this.#ended
+        ? Promise.resolve()
+        : new Promise<void>((resolve) => {
+            const timer = setTimeout(resolve, BYE_PATIENCE);
+            this.#sayBye(dialog, () => {
+              clearTimeout(timer);
+              resolve();
+            });
+          });
+    await Promise.all([answered, this.end('shutdown')]);
+  }
+
+  #sayBye(dialog: SipDialog, done: () => void): void {
+    try {
+      dialog.destroy({}, done);
+    } catch {
+      done();
+    }
+  }
+
+  /** A re-INVITE or UPDATE, with any of SDP and metadata. */
+  async #renegotiate(request: SipRequest, response: SipResponse): Promise<void> {
+    const { software, host, recording } = this.#parts;
+    if (this.#ended) {
+      respond(response, { status: 487, headers: {} }, software);
+      return;
+    }
+    try {
+      respond(response, checkOptions(request) ?? (await this.#agree(request)), software);
+    } catch (error) {
+      const refusal = refusalFor(error, host);
+      recording.note('re-offer refused', `${refusal.status} ${refusal.detail}`);
+      if (refusal.status === 500)
+        this.#parts.log('error', 'a re-offer could not be handled', {
+          recording: recording.id,
+          error: String(error),
+        });
+      respond(response, refusal, software);
+    }
+  }
+
+  /** The answer to a re-INVITE or UPDATE; throws SiprecError and leaves everything as it was (UAS-1: requests are atomic). */
+  async #agree(request: SipRequest): Promise<Answer> {
+    const { answers, recording, transport } = this.#parts;
+    const { content, offered } = readBody(request, this.#content, Date.now());
+    const headers = dialogHeaders(request, transport);
+    if (!offered) {
+      this.#take(content);
+      // A re-INVITE without SDP asks for our offer: what we last answered, nothing added (DLG-9).
+      return request.method === 'INVITE' ? withSdp(headers, answers.last) : { status: 200, headers };
+    }
+    answers.check(content.offer);
+    const ports = await recording.reoffer(content.offer, describeContent(content, this.#parts.identities));
+    this.#content = content;
+    return withSdp(headers, answers.write(content.offer, acceptedPorts(content, ports)));
+  }
+
+  /** Metadata that came with a request that carries no offer. */
+  #take(content: SessionContent): void {
+    if (content === this.#content) return;
+    this.#content = content;
+    this.#parts.recording.describe(describeContent(content, this.#parts.identities));
+  }
+
+  /** Metadata in ACK or BYE (META-15). What cannot be read there has no answer to say so in, only the log. */
+  #learn(request: SipRequest): void {
+    if (request.body === undefined || request.body.trim() === '') return;
+    try {
+      const { content, hasMetadata } = readBody(request, this.#content, Date.now());
+      if (hasMetadata) this.#take({ ...content, offer: this.#content.offer });
+    } catch (error) {
+      this.#parts.recording.note('body ignored', `${request.method}: ${String(error)}`);
+    }
+  }
+
+  async #leave(request: SipRequest, reason: string | undefined): Promise<void> {
+    this.#learn(request);
+    const given = endReason(reason);
+    if (given !== 'bye') this.#parts.recording.note('ended by the SIP server', reason);
+    await this.end(given);
+  }
+
+  #inTurn(work: () => Promise<void>, response?: SipResponse): void {
+    this.#turn = this.#turn.then(work).catch((error: unknown) => {
+      const { log, recording, software } = this.#parts;
+      log('error', 'a request of a recorded call failed', { recording: recording.id, error: String(error) });
+      if (response !== undefined) respond(response, { status: 500, headers: {} }, software);
+    });
+  }
+}
+
+const withSdp = (headers: Readonly<Record<string, string>>, body: string): Answer => ({
+  status: 200,
+  headers: { ...headers, 'Content-Type': 'application/sdp' },
+  body,
+});
+
+/** A port stays open for a line the client rejects for a while; the answer names it only while we accept the line. */
+const acceptedPorts = (content: SessionContent, ports: LinePorts): LinePorts =>
+  new Map([...ports].filter(([line]) => planLines(content.offer)[line]?.accepted === true));
+
+/** The SIP server ends a dialog by itself when the ACK or the session refresh stays out (drachtio-protocol.md section 6). */
+function endReason(reason: string | undefined): EndReason {
+  return reason === 'ACK timeout' || reason === 'Session timer expired' ? 'no-ack' : 'bye';
+}
