@@ -66,6 +66,11 @@ export class Journal implements EventJournal, JournalReader {
     this.damage = opened.damage;
   }
 
+  /** Number of the newest event on disk; 0 when there never was one. */
+  get lastSequence(): number {
+    return this.#next - 1;
+  }
+
   get writable(): boolean {
     return this.#writable;
   }

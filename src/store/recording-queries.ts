@@ -77,6 +77,12 @@ export class RecordingQueries {
     return counts;
   }
 
+  /** Deliveries that are not done yet, failed ones included. */
+  async countOpenDeliveries(): Promise<number> {
+    const [row] = await run(this.#from('deliveries').whereNot({ state: 'delivered' }).count({ count: '*' }));
+    return Number(row?.['count'] ?? 0);
+  }
+
   #from(table: string) {
     return this.#database.knex<SqlRow, SqlRow[]>(table);
   }

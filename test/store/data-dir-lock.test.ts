@@ -21,10 +21,7 @@ const lockFile = (): string => join(dataDir, 'sealtape.lock');
 
 /** A process of its own that takes the lock and keeps it. */
 async function otherRecorder(): Promise<ChildProcess> {
-  const program = await compileProgram('src/store/data-dir-lock.ts');
-  const error = await compileProgram('src/store/store-error.ts');
-  const text = (await readFile(program.path, 'utf8')).replace('./store-error.ts', error.path);
-  await writeFile(program.path, text);
+  const program = await compileProgram('src/store/data-dir-lock.ts', 'src/store/store-error.ts');
   const script = `
     const { lockDataDir } = await import(process.argv[1]);
     await lockDataDir(process.argv[2]);
@@ -35,7 +32,6 @@ async function otherRecorder(): Promise<ChildProcess> {
   });
   await once(child.stdout, 'data');
   await program.remove();
-  await error.remove();
   return child;
 }
 

@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import type { Upload } from '../jobs/destination.ts';
+import { codeOf, DeliveryError, permanent } from './delivery-error.ts';
+
+const CHUNK = 256 * 1024;
+
+/** SHA-256, hex, of the first `length` octets of a file; undefined when it is shorter. */
+export async function hashOfBeginning(
+  path: string,
+  length: number,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const hash = createHash('sha256');
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    const buffer = Buffer.allocUnsafe(Math.max(1, Math.min(CHUNK, length)));
+    for (let at = 0; at < length;) {
+      signal.throwIfAborted();
+      const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, length - at), at);
+      if (bytesRead === 0) return undefined;
+      hash.update(buffer.subarray(0, bytesRead));
+      at += bytesRead;
+    }
+  } finally {
+    await file.close();
+  }
+  return hash.digest('hex');
+}
+
+/**
+ * Writes an upload to a new file, fsynced, and proves both sides of the copy: the source is what the upload says
+ * (PermanentUploadError SOURCE_CHANGED otherwise), and what is read back is the source (NOT_PROVED). Returns the hash of the
+ * first `prefix` octets.
+ */
+export async function writeProvedCopy(
+  upload: Upload,
+  path: string,
+  options: { readonly signal: AbortSignal; readonly prefix?: number },
+): Promise<string> {
+  const { signal, prefix = 0 } = options;
+  const file = await open(path, 'wx', 0o640);
+  let written: { readonly bytes: number; readonly sha256: string; readonly prefixSha256: string };
+  try {
+    written = await copyInto(file, readSource(upload, signal), prefix);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  if (written.bytes !== upload.size || written.sha256 !== upload.sha256)
+    throw permanent('SOURCE_CHANGED', `the file for ${upload.path} is no longer the one that was sealed`);
+  signal.throwIfAborted();
+  if ((await hashOfBeginning(path, upload.size, signal)) !== upload.sha256)
+    throw new DeliveryError('NOT_PROVED', `${path}: what is read back is not what was written`);
+  return written.prefixSha256;
+}
+
+async function copyInto(file: FileHandle, source: AsyncIterable<Buffer>, prefix: number) {
+  const whole = createHash('sha256');
+  const beginning = createHash('sha256');
+  let bytes = 0;
+  for await (const part of source) {
+    whole.update(part);
+    if (bytes < prefix) beginning.update(part.subarray(0, prefix - bytes));
+    await writeAll(file, part, bytes);
+    bytes += part.length;
+  }
+  return { bytes, sha256: whole.digest('hex'), prefixSha256: beginning.digest('hex') };
+}
+
+async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
+  for (let at = 0; at < bytes.length;)
+    at += (await file.write(bytes, at, bytes.length - at, position + at)).bytesWritten;
+}
+
+/** Errors while reading are the source's, not the destination's: they must not mark an archive as broken. */
+async function* readSource(upload: Upload, signal: AbortSignal): AsyncIterable<Buffer> {
+  const source: Readable = upload.open();
+  const stop = (): void => {
+    source.destroy(signal.reason as Error);
+  };
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    signal.throwIfAborted();
+    for await (const part of source) yield part as Buffer;
+  } catch (error) {
+    if (signal.aborted) throw new DeliveryError('ABORTED', upload.path, { cause: error });
+    throw new DeliveryError('SOURCE_UNREADABLE', `${upload.path}: ${codeOf(error)} ${String(error)}`, {
+      cause: error,
+    });
+  } finally {
+    signal.removeEventListener('abort', stop);
+    source.destroy();
+  }
+}
