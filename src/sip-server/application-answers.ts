@@ -4,7 +4,7 @@ import { contactUri, ownContact } from './contact.ts';
 import type { Core } from './core.ts';
 import { Dialog } from './dialog.ts';
 import { valueOf } from './headers.ts';
-import { serialise, type SipResponse } from './message.ts';
+import { serialise, type SipRequest, type SipResponse } from './message.ts';
 import { tagOf } from './name-addr.ts';
 import { dialogIdOf } from './request-facts.ts';
 import { composeResponse, recordRoutes } from './responses.ts';
@@ -37,11 +37,10 @@ export class ApplicationAnswers {
     const text = serialise(this.#compose(transaction, pending, response));
     const dialog = this.#followDialog(transaction, pending, response);
     transaction.respond(response.status, text);
-    if (dialog !== undefined && response.status >= 200 && response.status < 300)
+    if (dialog !== undefined && isSuccess(response))
       this.#afterSuccess(transaction, { dialog, pending, text });
     const { remote, protocol } = flow;
-    const dialogId = dialog?.id ?? transaction.dialog?.id ?? '';
-    const tokens = [text.length, protocol, remote.address, remote.port, timeOfDay(), txnId, dialogId];
+    const tokens = [text.length, protocol, remote.address, remote.port, timeOfDay(), txnId, dialog?.id ?? ''];
     return { tokens: ['OK', 'application', ...tokens, '', 'Msg sent:', ''], message: text };
   }
 
@@ -55,13 +54,8 @@ export class ApplicationAnswers {
     const contentType = impliedContentType(response);
     if (contentType !== undefined && contentType !== 'missing') headers.push(contentType);
     const { status, reason, body } = response;
-    // RFC 3261 table 2 and RFC 3311 §5.2: Contact in every 2xx that makes or refreshes a dialog.
-    const needsContact =
-      (request.method === 'INVITE' || (request.method === 'UPDATE' && dialog !== undefined)) &&
-      status >= 200 &&
-      status < 300 &&
-      !headers.some((each) => each.key === 'contact');
-    const contact = needsContact ? (dialog?.contact ?? ownContact(flow)) : undefined;
+    const bare = needsContact(request, response) && !headers.some((each) => each.key === 'contact');
+    const contact = bare ? (dialog?.contact ?? ownContact(flow)) : undefined;
     return composeResponse(request, {
       status,
       reason,
@@ -148,3 +142,9 @@ export class ApplicationAnswers {
     if (dialog?.confirmed === false) this.#core.dialogs.remove(dialog);
   }
 }
+
+const isSuccess = ({ status }: SipResponse): boolean => status >= 200 && status < 300;
+
+/** RFC 3261 table 2 and RFC 3311 §5.2: Contact in every 2xx that makes or refreshes a dialog. */
+const needsContact = ({ method }: SipRequest, response: SipResponse): boolean =>
+  (method === 'INVITE' || method === 'UPDATE') && isSuccess(response);

@@ -1,6 +1,6 @@
-import type { Header } from './headers.ts';
+import { splitList, type Header } from './headers.ts';
 import { serialise, type SipMessage, type SipRequest } from './message.ts';
-import { closeUnterminatedBracket } from './name-addr.ts';
+import { closeUnterminatedBracket, quoteDisplayName } from './name-addr.ts';
 
 const WITH_BRACKETS = new Set(['contact', 'from', 'to', 'p-asserted-identity', 'remote-party-id']);
 
@@ -9,11 +9,16 @@ const WITH_BRACKETS = new Set(['contact', 'from', 'to', 'p-asserted-identity', '
  * parser), Content-Length always there (srf cuts the body at its first blank line otherwise), brackets closed.
  */
 export function forApplication(message: SipMessage): string {
-  return serialise({ ...message, headers: message.headers.map(readable) });
+  return serialise({ ...message, headers: message.headers.filter(useful).map(readable) });
 }
 
+const useful = ({ key, value }: Header): boolean => key !== 'contact' || value !== '';
+
 function readable(each: Header): Header {
-  return WITH_BRACKETS.has(each.key) ? { ...each, value: closeUnterminatedBracket(each.value) } : each;
+  if (!WITH_BRACKETS.has(each.key)) return each;
+  // An empty list element makes drachtio-srf throw after it has sent the 200.
+  const items = each.key === 'contact' ? splitList(each.value) : [each.value];
+  return { ...each, value: items.map((item) => quoteDisplayName(closeUnterminatedBracket(item))).join(', ') };
 }
 
 /** Puts another value into the topmost Via. */

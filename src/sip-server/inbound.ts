@@ -10,8 +10,8 @@ import {
   type SipRequest,
 } from './message.ts';
 import { readCSeq } from './request-facts.ts';
+import type { Sender } from './sender.ts';
 import { SipServerError } from './sip-server-error.ts';
-import type { Uac } from './uac.ts';
 import type { Uas } from './uas.ts';
 import { parseVia } from './via.ts';
 
@@ -19,12 +19,12 @@ import { parseVia } from './via.ts';
 export class Inbound {
   readonly #core: Core;
   readonly #uas: Uas;
-  readonly #uac: Uac;
+  readonly #sender: Sender;
 
-  constructor(core: Core, uas: Uas, uac: Uac) {
+  constructor(core: Core, uas: Uas, sender: Sender) {
     this.#core = core;
     this.#uas = uas;
-    this.#uac = uac;
+    this.#sender = sender;
   }
 
   /** One message as framed by its transport. */
@@ -52,7 +52,7 @@ export class Inbound {
     const { branch } = parseVia(valueOf(response.headers, 'via') ?? '');
     const { cseqMethod } = readCSeq(response);
     if (branch === undefined) throw new SipServerError('BAD_MESSAGE', 'response without branch');
-    this.#uac.response(response, flow, { branch, method: cseqMethod, bytes });
+    this.#sender.response(response, flow, { branch, method: cseqMethod, bytes });
   }
 }
 

@@ -52,3 +52,14 @@ export function closeUnterminatedBracket(value: string): string {
   const { uri, params } = parseNameAddr(value);
   return `${display}<${uri}>${params}`;
 }
+
+/**
+ * Vendor oddity: display names with letters outside ASCII and without quotes (`Müller <sip:…>`). drachtio-srf takes the
+ * first word for the URI then, and loses the tag.
+ */
+export function quoteDisplayName(value: string): string {
+  const open = value.indexOf('<');
+  const display = trimmed(value.slice(0, Math.max(open, 0)));
+  if (display === '' || display.startsWith('"') || /^[\w\-.!%*+`'~ \t]+$/.test(display)) return value;
+  return `"${display.replace(/["\\]/g, '\\$&')}" ${value.slice(open)}`;
+}

@@ -28,18 +28,18 @@ export function nextHop(dialog: Dialog): Hop | undefined {
   const route = first === undefined ? undefined : parseSipUri(parseNameAddr(first).uri);
   if (first !== undefined && route === undefined) return undefined;
 
-  const strict = route !== undefined && !route.looseRouting && first !== undefined;
+  const strict = route?.looseRouting === false && first !== undefined;
   const uri = strict ? parseNameAddr(first).uri : dialog.remoteTarget;
   const routes = strict ? [...others, `<${dialog.remoteTarget}>`] : dialog.routeSet;
   const { flow } = dialog;
   if (flow.protocol === 'tcp' ? flow.open : route === undefined) return { uri, routes, target: undefined };
 
   const towards = route ?? parseSipUri(dialog.remoteTarget);
-  if (towards === undefined) return undefined;
-  const target = targetOf(towards);
-  return {
-    uri,
-    routes,
-    target: towards.transport === undefined ? { ...target, protocol: flow.protocol } : target,
-  };
+  return towards === undefined ? undefined : { uri, routes, target: likeDialog(towards, flow.protocol) };
+}
+
+/** A URI that names no transport is reached the way the dialog goes. */
+function likeDialog(uri: SipUri, protocol: Protocol): Target {
+  const target = targetOf(uri);
+  return uri.transport === undefined ? { ...target, protocol } : target;
 }

@@ -1,5 +1,5 @@
 import { mandatory, type SipMessage, type SipRequest } from './message.ts';
-import { tagOf } from './name-addr.ts';
+import { parseNameAddr, tagOf } from './name-addr.ts';
 import { SipServerError } from './sip-server-error.ts';
 import { parseVia, type Via } from './via.ts';
 
@@ -21,6 +21,9 @@ export function readFacts(request: SipRequest): RequestFacts {
   for (const key of ['from', 'to', 'call-id', 'cseq'])
     if (request.headers.filter((each) => each.key === key).length > 1)
       throw new SipServerError('BAD_MESSAGE', `more than one ${key} header`);
+  for (const key of ['from', 'to'])
+    if (parseNameAddr(mandatory(request, key)).uri === '')
+      throw new SipServerError('BAD_MESSAGE', `no URI in ${key}`);
   const facts = {
     via: parseVia(mandatory(request, 'via')),
     callId: mandatory(request, 'call-id'),

@@ -34,24 +34,17 @@ export interface Answer {
 export function composeResponse(request: SipRequest, answer: Answer): SipResponse {
   const { status, localTag, contact } = answer;
   const headers: Header[] = [];
-  for (const each of request.headers) if (each.key === 'via') headers.push(each);
+  const all = (key: string): Header[] => request.headers.filter((each) => each.key === key);
+  headers.push(...all('via'));
   if (request.method === 'INVITE' && status > 100 && status < 300)
     for (const value of recordRoutes(request)) headers.push(header('Record-Route', value));
-  for (const key of ['from', 'to', 'call-id', 'cseq']) {
-    const found = request.headers.find((each) => each.key === key);
-    if (found !== undefined) headers.push(key === 'to' ? withTag(found, status, localTag) : found);
-  }
-  if (status === 100) headers.push(...request.headers.filter((each) => each.key === 'timestamp'));
+  headers.push(...all('from'), ...all('to').map((to) => withTag(to, status, localTag)));
+  headers.push(...all('call-id'), ...all('cseq'));
+  if (status === 100) headers.push(...all('timestamp'));
   if (contact !== undefined) headers.push(header('Contact', contact));
   headers.push(...(answer.headers ?? []));
-  const given = answer.reason ?? '';
-  return {
-    kind: 'response',
-    status,
-    reason: given === '' ? reasonOf(status) : given,
-    headers,
-    body: answer.body ?? '',
-  };
+  const { reason = '', body = '' } = answer;
+  return { kind: 'response', status, reason: reason === '' ? reasonOf(status) : reason, headers, body };
 }
 
 /** Record-Route one value per line, a comma list split (drachtio-protocol.md section 5). */

@@ -71,8 +71,9 @@ export class ServerTransaction {
     this.#waitForApplication();
   }
 
-  get state(): ServerState {
-    return this.#state;
+  /** True for an INVITE answered 300–699, whose ACK belongs to the transaction. */
+  get wasRefused(): boolean {
+    return this.#state === 'completed' || this.#state === 'confirmed';
   }
 
   /** The request while it is unanswered. */

@@ -4,21 +4,24 @@ import { ApplicationAnswers } from './application-answers.ts';
 import { ClientTransactions } from './client-transactions.ts';
 import type { Core } from './core.ts';
 import { DialogRequests } from './dialog-requests.ts';
+import { DialogCommands } from './dialog-commands.ts';
 import { Dialogs } from './dialogs.ts';
 import { Inbound } from './inbound.ts';
 import { parseMessage, type SipMessage } from './message.ts';
 import { Network } from './network.ts';
+import { OutOfDialog } from './out-of-dialog.ts';
+import { Sender } from './sender.ts';
 import { ServerTransactions } from './server-transactions.ts';
 import type { Shared } from './shared.ts';
 import { SipServerError } from './sip-server-error.ts';
-import { Uac } from './uac.ts';
 import { Uas } from './uas.ts';
 
 /** The SIP half of the server: sockets, transactions and dialogs, driven by the network and by applications. */
 export class SipSide {
   readonly core: Core;
   readonly #uas: Uas;
-  readonly #uac: Uac;
+  readonly #dialogCommands: DialogCommands;
+  readonly #outOfDialog: OutOfDialog;
   readonly #answers: ApplicationAnswers;
 
   constructor(shared: Shared, applications: Applications) {
@@ -50,14 +53,16 @@ export class SipSide {
       clientTransactions: new ClientTransactions(),
       dialogs: new Dialogs(),
     };
-    this.#uac = new Uac(this.core);
+    const sender = new Sender(this.core);
+    this.#dialogCommands = new DialogCommands(this.core, sender);
+    this.#outOfDialog = new OutOfDialog(this.core, sender);
     this.#uas = new Uas(this.core, (incoming, dialog) => {
       dialogRequests.handle(incoming, dialog);
     });
     const dialogRequests = new DialogRequests(this.core, this.#uas);
-    const inbound = new Inbound(this.core, this.#uas, this.#uac);
+    const inbound = new Inbound(this.core, this.#uas, sender);
     this.#answers = new ApplicationAnswers(this.core, (dialog) => {
-      this.#uac.endDialog(dialog, 'ACK timeout');
+      this.#dialogCommands.end(dialog, 'ACK timeout');
     });
   }
 
@@ -74,9 +79,9 @@ export class SipSide {
     else if (message.kind === 'response') reply(this.#answers.respond(application, txnId, message));
     else {
       const command = { application, request: message, reply };
-      if (message.method === 'CANCEL') this.#uac.cancel(command, txnId);
-      else if (dialogId !== '') this.#uac.inDialog(command, dialogId);
-      else this.#uac.outOfDialog(command, proxy === '' ? undefined : proxy);
+      if (message.method === 'CANCEL') this.#dialogCommands.cancel(command, txnId);
+      else if (dialogId !== '') this.#dialogCommands.send(command, dialogId);
+      else this.#outOfDialog.send(command, proxy === '' ? undefined : proxy);
     }
   }
 

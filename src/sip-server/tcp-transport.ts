@@ -99,11 +99,11 @@ export class TcpTransport {
   }
 
   #accept(socket: Socket, localPort: number): void {
-    const { limits, refused } = this.#context;
+    const { limits } = this.#context;
     const address = plainAddress(socket.remoteAddress);
     const ofPeer = this.#perAddress.get(address) ?? 0;
     if (this.#connections.size >= limits.connections || ofPeer >= limits.connectionsPerAddress) {
-      refused();
+      this.#context.refused();
       socket.on('error', () => undefined);
       socket.destroy();
       return;

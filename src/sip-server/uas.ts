@@ -149,13 +149,12 @@ export class Uas {
     const { facts, request, flow, bytes } = incoming;
     const { serverTransactions, dialogs, tally, log } = this.#core;
     const refused = serverTransactions.byKey(transactionKey(facts, 'INVITE'));
-    if (refused?.state === 'completed' || refused?.state === 'confirmed') {
+    if (refused?.wasRefused === true) {
       refused.acknowledged();
       return;
     }
     // By Call-ID and From tag alone: ACKs with a wrong To tag or CSeq are seen in the field (siprec-interop.md DLG-6).
-    const dialog =
-      facts.fromTag === undefined ? undefined : dialogs.get(dialogIdOf(facts.callId, facts.fromTag));
+    const dialog = dialogs.get(dialogIdOf(facts.callId, facts.fromTag ?? ''));
     const waiting = dialog?.unacknowledged;
     if (dialog === undefined || waiting === undefined || facts.cseq === dialog.lastAcknowledgedCSeq) {
       tally.dropped += 1;

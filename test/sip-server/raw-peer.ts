@@ -65,7 +65,8 @@ export abstract class RawPeer {
     const transport = this.protocol === 'TCP' ? ';transport=tcp' : '';
     const lines = [
       `${method} sip:srs@recorder.example SIP/2.0`,
-      options.via ?? `Via: SIP/2.0/${this.protocol} ${this.hostPort};branch=${options.branch ?? newBranch()};rport`,
+      options.via ??
+        `Via: SIP/2.0/${this.protocol} ${this.hostPort};branch=${options.branch ?? newBranch()};rport`,
       `From: "Caller" <sip:+4930@peer.example>;tag=${call.fromTag}`,
       `To: <sip:srs@recorder.example>${toTag === undefined ? '' : `;tag=${toTag}`}`,
       `Call-ID: ${call.callId}`,

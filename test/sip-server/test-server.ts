@@ -7,7 +7,8 @@ export const SECRET = 'correct horse';
 /** 64·T1 = 640 ms: the whole life of a transaction fits into a test. */
 export const SHORT_TIMERS = { t1: 10, t2: 80, t4: 100, applicationSilence: 2_000, connect: 1_000 };
 
-export const SDP = 'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n';
+export const SDP =
+  'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n';
 
 export interface TestServer {
   readonly server: SipServer;
@@ -42,7 +43,9 @@ export async function startTestServer(options: Partial<SipServerOptions> = {}): 
       return srf;
     },
     async open(protocol, family = 4) {
-      const at = server.addresses.find((each) => each.protocol === protocol && each.address.includes(':') === (family === 6));
+      const at = server.addresses.find(
+        (each) => each.protocol === protocol && each.address.includes(':') === (family === 6),
+      );
       if (at === undefined) throw new Error(`not listening on ${protocol} IPv${family}`);
       const address = at.address === '0.0.0.0' ? '127.0.0.1' : at.address === '::' ? '::1' : at.address;
       const to = { address, port: at.port };
@@ -76,7 +79,7 @@ async function connectApplication(port: number, register: (srf: Srf) => void): P
       if (error === null) resolve();
       else reject(error);
     });
-    srf.connect({ host: '127.0.0.1', port, secret: SECRET });
+    void srf.connect({ host: '127.0.0.1', port, secret: SECRET });
   });
   return srf;
 }
