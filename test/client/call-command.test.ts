@@ -21,8 +21,12 @@ async function server(status = '200 OK'): Promise<ScriptedPeer> {
     else if (method !== 'ACK') reply('200 OK');
   });
   closers.push(
-    () => sink.close(),
-    () => peer.close(),
+    () => {
+      sink.close();
+    },
+    () => {
+      peer.close();
+    },
   );
   return peer;
 }

@@ -3,7 +3,14 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { placeCall, type CallLeg, type CallOptions } from '../../src/client/call.ts';
 import { headerOf, serialize } from '../../src/client/sip-message.ts';
 import { CALLEE_VOICE, CALLER_VOICE, speakTones } from '../../src/client/tones.ts';
-import { answerSdp, openSink, ScriptedPeer, type Received, type RtpSink } from './scripted-peer.ts';
+import {
+  answerSdp,
+  openSink,
+  ScriptedPeer,
+  type Received,
+  type RtpPacket,
+  type RtpSink,
+} from './scripted-peer.ts';
 
 const FAST = { t1: 20, t2: 40, timeout: 400 };
 const closers: (() => void)[] = [];
@@ -14,7 +21,11 @@ afterEach(() => {
 
 async function sinks(count = 2, address?: string): Promise<RtpSink[]> {
   const opened = await Promise.all(Array.from({ length: count }, () => openSink(address)));
-  closers.push(...opened.map((sink) => () => sink.close()));
+  closers.push(
+    ...opened.map((sink) => () => {
+      sink.close();
+    }),
+  );
   return opened;
 }
 
@@ -24,7 +35,9 @@ async function peer(
   address?: string,
 ): Promise<ScriptedPeer> {
   const started = await ScriptedPeer.start(transport, script, address);
-  closers.push(() => started.close());
+  closers.push(() => {
+    started.close();
+  });
   return started;
 }
 
@@ -67,10 +80,10 @@ const options = (to: string, more: Partial<CallOptions> = {}): CallOptions => ({
   ...more,
 });
 
-const received = (sink: RtpSink | undefined): Buffer =>
-  Buffer.concat(
-    [...(sink?.packets ?? [])].sort((a, b) => a.timestamp - b.timestamp).map(({ payload }) => payload),
-  );
+const octetsOf = (packets: readonly RtpPacket[]): Buffer =>
+  Buffer.concat([...packets].sort((a, b) => a.timestamp - b.timestamp).map(({ payload }) => payload));
+
+const received = (sink: RtpSink | undefined): Buffer => octetsOf(sink?.packets ?? []);
 
 const sha256 = (octets: Uint8Array): string => createHash('sha256').update(octets).digest('hex');
 
@@ -177,7 +190,10 @@ test('a repeated 200 is acknowledged again', async () => {
   const ports = await sinks();
   let ok: (() => void) | undefined;
   const server = await peer('udp', (request) => {
-    if (request.method === 'INVITE') ok = () => accepting(ports)(request);
+    if (request.method === 'INVITE')
+      ok = () => {
+        accepting(ports)(request);
+      };
     if (request.method !== 'ACK') accepting(ports)(request);
     else if (server.methods().filter((method) => method === 'ACK').length === 1) ok?.();
   });
@@ -221,16 +237,14 @@ test('hold pauses the audio and resume goes on at the right timestamp', async ()
   expect(missing).toBeDefined();
   const audio = call.caller.audio;
   const sent = Buffer.concat([audio.subarray(0, missing?.from), audio.subarray(missing?.to)]);
-  expect(received(ports[0] && ({ ...ports[0], packets: unwrapped(ports[0]) } as RtpSink)).equals(sent)).toBe(
-    true,
-  );
+  expect(octetsOf(unwrapped(ports[0])).equals(sent)).toBe(true);
   expect(report.legs[0]?.sha256).toBe(sha256(sent));
   expect(ports[0]?.packets.filter(({ marker }) => marker)).toHaveLength(2);
 });
 
 /** Timestamps that wrapped come after those that did not. */
-const unwrapped = (sink: RtpSink): RtpSink['packets'] =>
-  sink.packets.map((packet) => ({
+const unwrapped = (sink: RtpSink | undefined): readonly RtpPacket[] =>
+  (sink?.packets ?? []).map((packet) => ({
     ...packet,
     timestamp: packet.timestamp < 0x8000_0000 ? packet.timestamp + 0x1_0000_0000 : packet.timestamp,
   }));

@@ -14,9 +14,9 @@ import {
 export interface Received {
   readonly request: SipMessage;
   readonly method: string;
-  reply(status: string, extra?: readonly (readonly [string, string])[], body?: string): void;
+  readonly reply: (status: string, extra?: readonly (readonly [string, string])[], body?: string) => void;
   /** Writes octets as they are, for requests of the peer's own. */
-  raw(bytes: Buffer): void;
+  readonly raw: (bytes: Buffer) => void;
 }
 
 export interface RtpPacket {
@@ -56,9 +56,9 @@ export class RtpSink {
   }
 }
 
-export async function openSink(address = '127.0.0.1'): Promise<RtpSink> {
+export async function openSink(address = '127.0.0.1', port = 0): Promise<RtpSink> {
   const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
-  socket.bind(0, address);
+  socket.bind(port, address);
   await once(socket, 'listening');
   return new RtpSink(socket);
 }
@@ -79,9 +79,9 @@ export class ScriptedPeer {
 
   static async start(transport: 'udp' | 'tcp', script: Script, address = '127.0.0.1'): Promise<ScriptedPeer> {
     const host = address.includes(':') ? `[${address}]` : address;
-    let peer: ScriptedPeer | undefined;
+    const running: { peer?: ScriptedPeer } = {};
     const receive = (request: SipMessage, write: (bytes: Buffer) => void): void => {
-      peer?.keep(request);
+      running.peer?.keep(request);
       script({
         request,
         method: methodOf(request) ?? '',
@@ -93,8 +93,8 @@ export class ScriptedPeer {
     };
     const { port, close } =
       transport === 'udp' ? await listenUdp(address, receive) : await listenTcp(address, receive);
-    peer = new ScriptedPeer(`sip:${host}:${port};transport=${transport}`, close);
-    return peer;
+    running.peer = new ScriptedPeer(`sip:${host}:${port};transport=${transport}`, close);
+    return running.peer;
   }
 
   private keep(request: SipMessage): void {

@@ -90,7 +90,7 @@ test.each([
 test.each([
   ['sip:127.0.0.1', 'udp', '127.0.0.1', 5060, 'sip:127.0.0.1'],
   ['sip:srs@[::1]:5070;transport=tcp', 'tcp', '::1', 5070, 'sip:srs@[::1]:5070;transport=tcp'],
-] as const)('%s is a target', (text, transport, host, port, uri) => {
+] as const)('%s is a target', (text, ...[transport, host, port, uri]) => {
   expect(parseTarget(text)).toEqual({ transport, host, port, uri });
 });
 
