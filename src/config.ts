@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { dirname, resolve } from 'node:path';
+import { dirname, isAbsolute, resolve } from 'node:path';
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import { parseFolderTemplate } from './delivery/folder-template.ts';
@@ -101,7 +101,13 @@ const schema = z.strictObject({
 });
 
 type Parsed = z.infer<typeof schema>;
-export type DestinationConfig = z.infer<typeof PathDestination>;
+export interface DestinationConfig extends z.infer<typeof PathDestination> {
+  /**
+   * The root was given relative to our own folder, so it is ours to make. An absolute one may be a mount point: made by us, it would hide that
+   * nothing is mounted there.
+   */
+  readonly makeRoot: boolean;
+}
 export type Config = Readonly<Omit<Parsed, 'destinations'> & { destinations: readonly DestinationConfig[] }>;
 
 /**
@@ -126,11 +132,13 @@ export function parseConfig(raw: unknown, from: { readonly source: string; reado
     kind: 'path',
     root: resolve(dataDir, 'archive'),
     folder: '{yyyy}/{MM}/{dd}',
+    makeRoot: true,
   };
-  const destinations = (parsed.destinations ?? [archive]).map((destination) => ({
+  const destinations = parsed.destinations?.map((destination) => ({
     ...destination,
     root: resolve(from.folder, destination.root),
-  }));
+    makeRoot: !isAbsolute(destination.root),
+  })) ?? [archive];
   assertUnique(from.source, 'trunks', parsed.trunks);
   assertUnique(from.source, 'destinations', destinations);
   return Object.freeze({ ...parsed, dataDir, destinations });

@@ -17,7 +17,7 @@ describe('the configuration', () => {
       media: { ports: '20000-29999' },
       web: { listen: '127.0.0.1:8080' },
       timeZone: 'UTC',
-      destinations: [{ name: 'archive', kind: 'path', root: '/srv/data/archive', folder: '{yyyy}/{MM}/{dd}' }],
+      destinations: [{ name: 'archive', kind: 'path', root: '/srv/data/archive', folder: '{yyyy}/{MM}/{dd}', makeRoot: true }],
     });
   });
 

@@ -172,6 +172,8 @@ export interface NumberedEvent {
 export interface JournalReader {
   /** Events after `sequence`, in order, at most `limit`; includes those of earlier runs. */
   after(sequence: number, limit: number): Promise<readonly NumberedEvent[]>;
+  /** The database has seen events up to `sequence`: should files be missing, newer events get higher numbers. */
+  reserve(sequence: number): void;
   /** Called (without arguments) whenever new events are on disk. */
   onAppend(listener: () => void): void;
   /** Events up to `sequence` are in the database; their files may be removed. */

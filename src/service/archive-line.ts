@@ -58,6 +58,7 @@ const UPLOAD_TIMEOUT = 3_600_000;
 export async function startArchiveLine(options: ArchiveLineOptions): Promise<ArchiveLine> {
   const { store, log } = options;
   const startedAt = Date.now();
+  options.journal.reserve(await store.cursor());
   const sealing = { store, files: options.files, destinations: options.destinations.map(({ name }) => name), now: Date.now };
   const resume = async () => (await resumeChain(options.origin, sealing)) ?? emptyHead(options.origin);
   const chain = new Chain(await resume(), { key: options.signer.key, clock: options.clock, resume });

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config.ts';
@@ -49,6 +50,7 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
   const database = await openDatabase(databaseOf(config), MIGRATIONS);
   closing.add('database', () => database.close());
   const redis = await openRedis(config, opening);
+  for (const { root, makeRoot } of config.destinations) if (makeRoot) await mkdir(root, { recursive: true, mode: 0o750 });
   const listeners: ((recording: string) => void)[] = [];
   const state: { line: ArchiveLine | undefined; ended: boolean } = { line: undefined, ended: false };
   const opened = (async () => {

@@ -64,7 +64,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   });
   const archive = await openArchive(config, { ...options, ground, recorder, closing });
   const sip = await openSip(config, { log, recorder, closing });
-  const web = await openWeb(config, { log, ground, media, recorder, archive, software: SOFTWARE, sipUp: () => sip.application.connected });
+  const web = await openWeb(config, { log, ground, media, recorder, archive, software: SOFTWARE, sipUp: () => sip.application.calls >= 0 });
   closing.add('web', () => web.close());
   await sip.listen();
   return {
