@@ -33,7 +33,7 @@ const SLICE = 20;
 const SLICES = 50;
 
 /** Even ports for RTP; a port given back at a time rests before it is taken again (RTP-10). */
-export interface PortSource {
+interface PortSource {
   take(): number | undefined;
   giveBack(port: number, at: number): void;
 }
@@ -158,8 +158,11 @@ export class CaptureEngine implements MediaHost {
   async stop(): Promise<void> {
     this.#stopped = true;
     const at = this.#parts.now();
-    await Promise.all([...this.#running.keys()].map((id) => this.close(id, at)));
-    this.#parts.receiver.stop();
+    try {
+      await Promise.all([...this.#running.keys()].map((id) => this.close(id, at)));
+    } finally {
+      this.#parts.receiver.stop();
+    }
   }
 
   async #end(id: string, capture: LiveCapture, at: number): Promise<CaptureResult> {

@@ -12,7 +12,7 @@ export const REORDER_WINDOW = 2 * CLOCK_RATE;
 /** Sources and SSRCs are listed up to this number; a sender that changes them for every packet fills no memory. */
 const LISTED = 100;
 
-type PayloadKind = Law | 'event' | 'noise' | 'unknown';
+type PayloadKind = Law | 'event' | 'noise' | 'empty' | 'unknown';
 
 /** What a leg needs from the capture it belongs to. */
 export interface LegHost {
@@ -113,7 +113,9 @@ export class Leg {
       return;
     }
     if (arrival.sourceKey !== this.#sourceKey) this.#noteSource(arrival.sourceKey);
-    if (kind === 'PCMA' || kind === 'PCMU') this.#takeAudio(arrival, stream, kind);
+    // Without payload it keeps a NAT binding alive (RFC 6263 §4.1) and says nothing about the law to come.
+    if (packet.payloadStart === packet.payloadEnd) this.#takeOther(stream, 'empty');
+    else if (kind === 'PCMA' || kind === 'PCMU') this.#takeAudio(arrival, stream, kind);
     else this.#takeOther(stream, kind);
   }
 
@@ -181,7 +183,7 @@ export class Leg {
     else this.#placeNext(stream, law, at, arrival.slab);
   }
 
-  /** Telephone events, comfort noise and payloads nobody announced keep their place in the sequence and are no audio. */
+  /** Telephone events, comfort noise, payloads nobody announced and empty ones keep their place in the sequence and are no audio. */
   #takeOther(stream: RtpStream, kind: PayloadKind): void {
     const verdict = stream.window.accept(packet.sequenceNumber);
     if (!this.#isNew(verdict)) return;
@@ -191,7 +193,7 @@ export class Leg {
     } else this.#coverage.skip();
     if (kind === 'event') this.#telephoneEvents++;
     else if (kind === 'noise') this.#comfortNoise++;
-    else this.#rejected++;
+    else if (kind === 'unknown') this.#rejected++;
   }
 
   /** Counts what is not worth looking at further. */
@@ -213,10 +215,6 @@ export class Leg {
     place.floor = lane.ring.base;
     place.switched = this.#lastPlaced !== undefined && this.#lastPlaced !== stream;
     const position = stream.advance(sequence, packet.timestamp, length, place);
-    if (length === 0) {
-      this.#coverage.skip();
-      return;
-    }
     const comparable = stream === this.#lastPlaced;
     // Where another source was first, or timestamps overlap, what is recorded stays.
     const inGap = position < end && this.#placeInGaps(lane, position, Math.min(position + length, end), slab);
@@ -240,8 +238,7 @@ export class Leg {
       return;
     }
     this.#reordered++;
-    if (length === 0) this.#coverage.skipOld(stream.window.extended);
-    else if (!this.#placeInGaps(lane, position, position + length, slab)) this.#rejected++;
+    if (!this.#placeInGaps(lane, position, position + length, slab)) this.#rejected++;
   }
 
   /** Fills what is still open of `[position, to)`; false when nothing was. */

@@ -9,7 +9,7 @@ import type { Arrival, PacketSink, Receiver, ReceiverSocket } from '../../src/me
 import { octets, rtp, type RtpFields } from './rtp-builder.ts';
 
 /** A receiver without sockets: the test puts datagrams into it by port. */
-export class FakeReceiver implements Receiver {
+class FakeReceiver implements Receiver {
   readonly kind = 'dgram';
   readonly sinks = new Map<number, PacketSink>();
   /** Ports that another program uses. */
