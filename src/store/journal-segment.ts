@@ -25,6 +25,9 @@ const firstOf = (name: string): number | undefined => {
   return digits === undefined ? undefined : Number(digits);
 };
 
+/** More lines than any one file holds: the numbers of a file that cannot be read are passed over, and its name with them. */
+const MOST_LINES = 10_000_000;
+
 /** What start-up found in the folder. */
 export interface OpenedSegments {
   readonly segments: Segment[];
@@ -50,6 +53,7 @@ export async function openSegments(folder: string, disk: JournalDisk): Promise<O
       bytes = await disk.readWhole(path);
     } catch (error) {
       damage.push(`${path} cannot be read: ${String(error)}`);
+      next = Math.min(first + MOST_LINES, firsts[position + 1] ?? Infinity);
       lastIsClean = false;
       continue;
     }

@@ -149,9 +149,9 @@ export class Journal implements EventJournal, JournalReader {
   }
 
   async #writeBatch(): Promise<void> {
-    const { batch, lines } = this.#takeBatch();
+    const { batch, lines, first } = this.#takeBatch();
     try {
-      await this.#put(Buffer.concat(lines), true);
+      await this.#put(Buffer.concat(lines), { first, keep: true });
     } catch (error) {
       this.#failed();
       const failure = new StoreError('DISK', 'the journal cannot be written', { cause: error });
@@ -159,48 +159,54 @@ export class Journal implements EventJournal, JournalReader {
       return;
     }
     const segment = this.#segments.at(-1);
-    for (const line of lines) {
-      segment?.places.push({ sequence: this.#next, offset: segment.size, length: line.length });
+    for (const [position, line] of lines.entries()) {
+      segment?.places.push({ sequence: first + position, offset: segment.size, length: line.length });
       if (segment !== undefined) segment.size += line.length;
-      this.#next += 1;
     }
+    // Not simply counted on: `reserve` may have raised it during the write.
+    this.#next = Math.max(this.#next, first + lines.length);
     this.#writable = true;
     for (const { resolve } of batch) resolve();
     for (const listener of this.#listeners) listener();
   }
 
-  #takeBatch(): { readonly batch: readonly Waiting[]; readonly lines: readonly Buffer[] } {
+  #takeBatch(): {
+    readonly batch: readonly Waiting[];
+    readonly lines: readonly Buffer[];
+    readonly first: number;
+  } {
     const lines: Buffer[] = [];
+    const first = this.#next;
     let octets = 0;
     for (const { json } of this.#waiting) {
-      const line = encodeLine(this.#next + lines.length, json);
+      const line = encodeLine(first + lines.length, json);
       if (lines.length > 0 && octets + line.length > BATCH) break;
       lines.push(line);
       octets += line.length;
     }
-    return { batch: this.#waiting.splice(0, lines.length), lines };
+    return { batch: this.#waiting.splice(0, lines.length), lines, first };
   }
 
   async #probe(): Promise<void> {
     this.#probeDue = false;
     try {
-      await this.#put(PROBE, false);
+      await this.#put(PROBE, { first: this.#next, keep: false });
       this.#writable = true;
     } catch {
       this.#failed();
     }
   }
 
-  /** Writes and syncs behind the last good line; leaves the file as it was when that fails, or when `keep` is false. */
-  async #put(bytes: Buffer, keep: boolean): Promise<void> {
-    const segment = await this.#segmentToWrite();
+  /** Writes and syncs behind the last good line; leaves the file as it was when that fails, or when it is not to be kept. */
+  async #put(bytes: Buffer, how: { readonly first: number; readonly keep: boolean }): Promise<void> {
+    const segment = await this.#segmentToWrite(how.first);
     const file = (this.#file ??= await this.#disk.open(segment.path, 'existing'));
     let stage: 'write' | 'sync' = 'write';
     try {
       await writeFully(file, bytes, segment.size);
       stage = 'sync';
       await file.datasync();
-      if (!keep) await file.truncate(segment.size);
+      if (!how.keep) await file.truncate(segment.size);
     } catch (error) {
       await this.#takeBack(file, segment, stage);
       throw error;
@@ -224,17 +230,17 @@ export class Journal implements EventJournal, JournalReader {
     await file.close().catch(() => undefined);
   }
 
-  async #segmentToWrite(): Promise<Segment> {
+  async #segmentToWrite(first: number): Promise<Segment> {
     const current = this.#segments.at(-1);
     if (current !== undefined && this.#mayContinue && current.size < this.#rotateAt) return current;
     await this.#file?.close().catch(() => undefined);
     this.#file = undefined;
     // A file of this name can hold nothing acknowledged, since its first number was never given; it may be emptied.
-    const path = segmentPath(this.#folder, this.#next);
+    const path = segmentPath(this.#folder, first);
     this.#file = await this.#disk.open(path, 'create');
     await this.#disk.syncFolder(this.#folder);
-    if (current?.first === this.#next) this.#segments.pop();
-    const segment = { path, first: this.#next, places: [], size: 0 };
+    if (current?.first === first) this.#segments.pop();
+    const segment = { path, first, places: [], size: 0 };
     this.#segments.push(segment);
     this.#mayContinue = true;
     return segment;

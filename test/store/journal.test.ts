@@ -193,6 +193,26 @@ describe('rotation and forgetting', () => {
   });
 });
 
+test('numbers reserved during a write leave the events of that write readable', async () => {
+  const disk = failingDisk();
+  const journal = await open({ disk });
+  let release = (): void => undefined;
+  disk.hold = new Promise((resolve) => (release = resolve));
+  const appended = journal.append(note('in between'));
+  await new Promise((resolve) => setImmediate(resolve));
+  journal.reserve(100);
+  release();
+  await appended;
+  await journal.append(note('later'));
+  const expected = [
+    [1, 'in between'],
+    [101, 'later'],
+  ];
+  expect(await contents(journal)).toEqual(expected);
+  await journal.close();
+  expect(await contents(await open())).toEqual(expected);
+});
+
 describe('damage', () => {
   test('keeps a torn last line beside the file and starts', async () => {
     const journal = await open();
@@ -272,6 +292,22 @@ describe('damage', () => {
     const again = await open();
     expect((await contents(again)).length).toBeGreaterThanOrEqual(3);
     expect((await contents(again)).at(-1)).toEqual([6, 'f']);
+  });
+
+  test('that keeps the newest file from being read now neither empties it nor gives its numbers again', async () => {
+    const journal = await open();
+    await journal.append(note('a'));
+    await journal.close();
+    const path = await logFile();
+    const before = await readFile(path);
+    const disk = failingDisk();
+    disk.readWhole = () => Promise.reject(refusal('EIO'));
+    const again = await open({ disk });
+    expect(again.damage).toEqual([expect.stringContaining('cannot be read')]);
+    await again.append(note('b'));
+    await again.close();
+    expect((await readFile(path)).equals(before)).toBe(true);
+    expect((await contents(await open())).map(([, step]) => step)).toEqual(['a', 'b']);
   });
 
   test('cut at any octet, every complete earlier event is read back and appending works', async () => {
