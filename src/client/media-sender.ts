@@ -70,8 +70,11 @@ export class MediaSender {
   #held = false;
   #timer: NodeJS.Timeout | undefined;
   #startedAt = 0;
+  #ended = false;
+  /** Packets on their way to the kernel: a socket closed now would drop them. */
+  #inFlight = 0;
   #finish: () => void = () => undefined;
-  /** Resolves after the last packet, or when stopped. */
+  /** Resolves after the last packet went out, or when stopped. */
   readonly finished: Promise<void>;
 
   constructor(legs: readonly SendingLeg[], sockets: readonly Socket[], sendWhileHeld = false) {
@@ -100,7 +103,7 @@ export class MediaSender {
 
   stop(): void {
     clearTimeout(this.#timer);
-    this.#finish();
+    this.#end();
   }
 
   /** What was sent, per leg in their order. */
@@ -133,12 +136,17 @@ export class MediaSender {
       nextDue = Math.min(nextDue, packet?.due ?? Infinity);
     }
     if (nextDue === Infinity) {
-      this.#finish();
+      this.#end();
       return;
     }
     this.#timer = setTimeout(() => {
       this.#step();
     }, nextDue - now);
+  }
+
+  #end(): void {
+    this.#ended = true;
+    if (this.#inFlight === 0) this.#finish();
   }
 
   #send(state: LegState, packet: PlannedPacket): void {
@@ -148,7 +156,12 @@ export class MediaSender {
     const header = rtpHeader(packet, leg.payloadType, leg.ssrc, state.restart);
     state.restart = false;
     const payload = leg.audio.subarray(packet.from, packet.to);
-    state.socket.send([header, payload], leg.destination.port, leg.destination.address);
+    const { port, address } = leg.destination;
+    this.#inFlight++;
+    state.socket.send([header, payload], port, address, () => {
+      this.#inFlight--;
+      if (this.#ended) this.#end();
+    });
     if (this.#held) state.whileHeld++;
     else state.sent.set(packet.from, packet.to);
   }

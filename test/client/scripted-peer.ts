@@ -47,6 +47,11 @@ export class RtpSink {
     });
   }
 
+  /** Resolves when at least this many packets have come. */
+  async received(count: number): Promise<void> {
+    while (this.packets.length < count) await once(this.#socket, 'message');
+  }
+
   get port(): number {
     return this.#socket.address().port;
   }
