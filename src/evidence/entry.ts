@@ -4,7 +4,7 @@ import { bodyLines, readBody, type EntryBody, type UnknownBody } from './entry-b
 import { FIELD_KINDS, type FieldKind, type FieldValue } from './entry-fields.ts';
 import { EvidenceError } from './evidence-error.ts';
 
-export type { EntryBody } from './entry-body.ts';
+export type { EntryBody, RecordingBody } from './entry-body.ts';
 
 /** What every entry of the log begins with (evidence.md 1.4). */
 export interface EntryHeader {

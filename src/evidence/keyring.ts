@@ -1,0 +1,89 @@
+import { Buffer } from 'node:buffer';
+import type { KeyObject, X509Certificate } from 'node:crypto';
+import { fault, type Finding } from './finding.ts';
+import { certificateName } from './layout.ts';
+import { certificateFingerprint, readCertificate, spkiFingerprint } from './signature.ts';
+
+export interface NamedBytes {
+  /** Path below the archive, for findings. */
+  readonly file: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface KnownCertificate {
+  /** SHA-256 of the DER, hex. */
+  readonly fingerprint: string;
+  /** SPKI SHA-256, hex. */
+  readonly key: string;
+  readonly subject: string;
+  readonly file: string;
+  /** Given by the verifying person, not by the archive. */
+  readonly trusted: boolean;
+}
+
+/**
+ * The keys a verification accepts. With certificates given by the person who verifies, only those count: what lies beside the
+ * evidence could have been exchanged with it (evidence.md 1.6).
+ */
+export class Keyring {
+  readonly #certificates: KnownCertificate[] = [];
+  readonly #keys = new Map<string, KeyObject>();
+  readonly #trusting: boolean;
+
+  /** PEM texts of the trusted certificates; none means that the archive's own are used. Throws EvidenceError BAD_KEY. */
+  constructor(trusted: readonly NamedBytes[]) {
+    this.#trusting = trusted.length > 0;
+    for (const { file, bytes } of trusted)
+      this.#add(readCertificate(Buffer.from(bytes).toString('latin1')), file, true);
+  }
+
+  get certificates(): readonly KnownCertificate[] {
+    return this.#certificates;
+  }
+
+  /** Takes in a certificate of the archive; a finding when it is not the one its name says, octet for octet. */
+  addFromArchive({ file, bytes }: NamedBytes): readonly Finding[] {
+    const text = Buffer.from(bytes).toString('latin1');
+    try {
+      const certificate = readCertificate(text);
+      this.#add(certificate, file, false);
+      const canonical = text.replaceAll('\r\n', '\n') === certificate.toString();
+      if (canonical && file.endsWith(`/${certificateName(text)}`)) return [];
+      return [
+        fault('CERTIFICATE_INVALID', file, 'is not the certificate that its name says, or not only that'),
+      ];
+    } catch {
+      return [fault('CERTIFICATE_INVALID', file, 'is not a readable certificate')];
+    }
+  }
+
+  /** The key with this SPKI fingerprint, when it is accepted. */
+  find(key: string): KeyObject | undefined {
+    return this.#keys.get(key);
+  }
+
+  /** Whether a certificate with this fingerprint is known at all, trusted or not. */
+  knows(fingerprint: string): boolean {
+    return this.#certificates.some((certificate) => certificate.fingerprint === fingerprint);
+  }
+
+  /** Why a key is not accepted. */
+  refusal(key: string, file: string): Finding {
+    const known = this.#certificates.some((certificate) => certificate.key === key);
+    return known
+      ? fault(
+          'KEY_UNTRUSTED',
+          file,
+          `signed with key sha256:${key}, which is not the key of the given certificate`,
+        )
+      : fault('KEY_UNKNOWN', file, `no certificate for key sha256:${key}`);
+  }
+
+  #add(certificate: X509Certificate, file: string, trusted: boolean): void {
+    const key = spkiFingerprint(certificate.publicKey);
+    const fingerprint = certificateFingerprint(certificate.toString());
+    if (trusted || !this.#trusting) this.#keys.set(key, certificate.publicKey);
+    if (this.knows(fingerprint)) return;
+    this.#certificates.push({ fingerprint, key, subject: certificate.subject, file, trusted });
+  }
+}

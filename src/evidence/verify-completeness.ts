@@ -1,0 +1,97 @@
+import type { CheckedLog } from './verify-log.ts';
+import type { CheckedRecording } from './verify-recording.ts';
+import { fault, note, type Finding } from './finding.ts';
+
+export interface Scope {
+  /** `archive`: everything that the log names must be there. `part`: what lies between the recordings at hand. */
+  readonly extent: 'archive' | 'part';
+  /** Names of recordings elsewhere in the archive, by their last eight digits. */
+  readonly elsewhere: ReadonlyMap<string, string>;
+}
+
+/** Compares the recordings found with those of the log: what is missing, what is there twice. */
+export function verifyCompleteness(
+  log: CheckedLog,
+  recordings: readonly CheckedRecording[],
+  { extent, elsewhere }: Scope,
+): readonly Finding[] {
+  const own = recordings.filter(({ origin }) => origin === log.origin);
+  const findings: Finding[] = [];
+  const here = indexed(own, findings);
+  const names = namesOf(own);
+  const [from, to] = extent === 'archive' ? [0, log.size - 1] : rangeOf(log, here, elsewhere);
+  let outside = 0;
+  for (const [index, { body }] of log.recordings) {
+    if (here.has(index)) continue;
+    const other = elsewhere.get(body.rec.slice(-8));
+    if (index < from || index > to) outside += 1;
+    else if (other === undefined) {
+      const name = names.get(index);
+      const known = name === undefined ? '' : `, named ${name}`;
+      findings.push(
+        fault(
+          'RECORDING_MISSING',
+          name ?? log.origin,
+          `entry ${index}: recording ${body.rec}${known} is not in the archive`,
+        ),
+      );
+    } else if (extent === 'part')
+      findings.push(note('ELSEWHERE', other, `entry ${index}: lies elsewhere, not examined`));
+  }
+  if (outside > 0)
+    findings.push(
+      note('ELSEWHERE', log.origin, `${outside} recordings of the log lie outside what was examined`),
+    );
+  return findings;
+}
+
+/** The recordings by the index of their entry. */
+function indexed(
+  recordings: readonly CheckedRecording[],
+  findings: Finding[],
+): ReadonlyMap<number, CheckedRecording> {
+  const here = new Map<number, CheckedRecording>();
+  for (const recording of recordings) {
+    if (recording.index === undefined) continue;
+    const first = here.get(recording.index);
+    if (first === undefined) here.set(recording.index, recording);
+    else
+      findings.push(
+        fault(
+          'RECORDING_TWICE',
+          pathOf(recording),
+          `is the recording of entry ${recording.index}, as is ${pathOf(first)}`,
+        ),
+      );
+  }
+  return here;
+}
+
+/** The names that successors give to recordings, by index. */
+function namesOf(recordings: readonly CheckedRecording[]): ReadonlyMap<number, string> {
+  return new Map(
+    recordings.flatMap(({ previous }) =>
+      previous === undefined ? [] : [[previous.index, previous.name] as const],
+    ),
+  );
+}
+
+/** From the nearest recording elsewhere before those at hand to the nearest one after: what lies between must be somewhere. */
+function rangeOf(
+  log: CheckedLog,
+  here: ReadonlyMap<number, CheckedRecording>,
+  elsewhere: ReadonlyMap<string, string>,
+): readonly [from: number, to: number] {
+  let [first, last] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const index of here.keys()) [first, last] = [Math.min(first, index), Math.max(last, index)];
+  let [from, to] = [first, last];
+  let after = false;
+  for (const [index, { body }] of log.recordings) {
+    if (!elsewhere.has(body.rec.slice(-8))) continue;
+    if (index < first) from = index;
+    if (index > last && !after) [to, after] = [index, true];
+  }
+  return [from, to];
+}
+
+const pathOf = ({ folder, name }: CheckedRecording): string => `${folder}${name}`;

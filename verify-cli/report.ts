@@ -1,0 +1,77 @@
+import type { Verification } from './verify.ts';
+import { levelsOf, notShown, resultOf } from './verdict.ts';
+
+/** The result for people. */
+export function textReport(verification: Verification): string {
+  const { archive, keyring, logs, findings, unreadable } = verification;
+  const faults = findings.filter(({ severity }) => severity === 'fault');
+  const notes = findings.filter(({ severity }) => severity === 'note');
+  const lines = [
+    `Archive      ${archive.root} (${SCOPES[archive.extent]})`,
+    ...logs.map(
+      ({ origin, size, firstTime, lastTime, recordings }) =>
+        `Log          ${origin}: ${size} entries, ${recordings.size} recordings, ${firstTime ?? '-'} to ${lastTime ?? '-'}`,
+    ),
+    ...keyring.certificates.flatMap(({ fingerprint, subject, trusted }) => [
+      `Certificate  ${subject.replaceAll('\n', ', ')}`,
+      `             SHA-256 ${colons(fingerprint)}`,
+      trusted
+        ? '             given with --cert'
+        : '             TAKEN FROM THE ARCHIVE ITSELF: compare this fingerprint with the paper',
+    ]),
+    '',
+    ...faults.map(({ level, code, file, detail }) => `FAULT  L${level} ${code}  ${file}: ${detail}`),
+    ...unreadable.map(({ file, detail }) => `UNREADABLE  ${file}: ${detail}`),
+    ...notes.map(({ code, file, detail }) => `note   ${code}  ${file}: ${detail}`),
+    ...(findings.length + unreadable.length === 0 ? [] : ['']),
+    ...levelsOf(verification).map(
+      ({ level, claim, shown, detail }) =>
+        `${level} ${shown ? 'shown    ' : 'NOT SHOWN'}  ${claim}: ${detail}`,
+    ),
+    '',
+    'Not shown by this check:',
+    ...notShown(verification).map((text) => `  - ${text}`),
+    '',
+    `Result: ${resultOf(verification).toUpperCase()}`,
+    '',
+  ];
+  return lines.map(printable).join('\n');
+}
+
+/** The same result for programs. */
+export function jsonReport(verification: Verification): string {
+  const { archive, keyring, logs, recordings, findings, unreadable } = verification;
+  const report = {
+    result: resultOf(verification),
+    archive: archive.root,
+    scope: archive.extent,
+    logs: logs.map(({ origin, size, covered, coveredTime, firstTime, lastTime, recordings: sealed }) => ({
+      origin,
+      entries: size,
+      covered,
+      coveredTime,
+      firstTime,
+      lastTime,
+      recordings: sealed.size,
+    })),
+    certificates: keyring.certificates,
+    recordings: recordings.length,
+    levels: levelsOf(verification),
+    findings,
+    unreadable,
+    notShown: notShown(verification),
+  };
+  return `${JSON.stringify(report, undefined, 2)}\n`;
+}
+
+const SCOPES = {
+  archive: 'all of it',
+  folder: 'one folder',
+  recording: 'one recording',
+  log: 'the log alone',
+};
+
+const colons = (hex: string): string => hex.toUpperCase().replace(/(..)(?=.)/g, '$1:');
+
+/** Names and fields come from the archive; they must not steer the terminal. */
+const printable = (line: string): string => line.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, '?');
