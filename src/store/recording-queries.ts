@@ -40,12 +40,8 @@ export class RecordingQueries {
   /** At most `limit` (and never more than 1000) recordings, newest start first; `before` continues a list. */
   async listNewest(limit: number, before?: ListPosition): Promise<readonly ListedRecording[]> {
     const query = this.#from('recordings').select(LISTED).orderBy('started_at', 'desc').orderBy('id', 'desc');
-    if (before !== undefined)
-      void query.whereRaw('(started_at < ? or (started_at = ? and id < ?))', [
-        before.startedAt,
-        before.startedAt,
-        before.id,
-      ]);
+    // Both databases walk their index from here on, however deep in the list the page is.
+    if (before !== undefined) void query.whereRaw('(started_at, id) < (?, ?)', [before.startedAt, before.id]);
     return (await run(query.limit(Math.min(limit, LIST_LIMIT)))).map(toRecording);
   }
 
