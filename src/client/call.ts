@@ -75,7 +75,7 @@ export interface LegReport extends SentLeg {
 export type CallOutcome = 'completed' | 'cancelled' | 'ended-by-server' | 'connection-lost';
 
 /** Moments of a call that others may want to wait for. */
-export type CallStep = 'answered' | 'held' | 'resumed';
+type CallStep = 'answered' | 'held' | 'resumed';
 
 export interface CallReport {
   readonly callId: string;

@@ -14,7 +14,7 @@ export interface SendingLeg {
   destination: { readonly address: string; readonly port: number } | undefined;
 }
 
-export interface SampleSpan {
+interface SampleSpan {
   readonly from: number;
   readonly to: number;
 }

@@ -33,7 +33,7 @@ export interface StreamPlan {
   readonly reordered: number;
 }
 
-export const PACKET_MS = 20;
+const PACKET_MS = 20;
 /** Samples, and with G.711 octets, in a packet of 20 ms. */
 export const PACKET_SAMPLES = 160;
 

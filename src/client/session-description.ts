@@ -3,7 +3,7 @@ import { ClientError } from './client-error.ts';
 import { PAYLOAD_TYPE, type Law } from './g711-encoder.ts';
 
 /** One audio line of our offer. */
-export interface OfferLine {
+interface OfferLine {
   readonly port: number;
   readonly law: Law;
   readonly label: string;
@@ -11,7 +11,7 @@ export interface OfferLine {
 
 export type OfferDirection = 'sendonly' | 'inactive';
 
-export const TELEPHONE_EVENT = 101;
+const TELEPHONE_EVENT = 101;
 
 export interface OfferFacts {
   readonly address: string;

@@ -1,7 +1,7 @@
 import { encode, type Law } from './g711-encoder.ts';
 
 /** Samples a second of G.711. */
-export const SAMPLE_RATE = 8000;
+const SAMPLE_RATE = 8000;
 
 const TURN_SECONDS = 1.5;
 const SYLLABLES_PER_SECOND = 4;

@@ -1,9 +1,9 @@
 /** The parts a recorder consists of, in the order a call meets them. */
 export const HEALTH_PARTS = ['sip', 'media', 'journal', 'spool', 'database', 'redis'] as const;
 
-export type HealthPart = (typeof HEALTH_PARTS)[number];
+type HealthPart = (typeof HEALTH_PARTS)[number];
 
-export interface PartHealth {
+interface PartHealth {
   readonly ok: boolean;
   /** For people: what is wrong, or a figure worth knowing. */
   readonly detail?: string;

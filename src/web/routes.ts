@@ -8,7 +8,7 @@ import { STYLE } from './style.ts';
 import { WebError } from './web-error.ts';
 
 /** Opens a file of a sealed recording; undefined when it is not (or no longer) on this machine. */
-export type OpenAudio = (
+type OpenAudio = (
   recording: string,
   file: string,
 ) => Promise<{ readonly stream: Readable; readonly bytes: number } | undefined>;

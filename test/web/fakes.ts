@@ -9,7 +9,7 @@ import type {
 import type { WebOptions } from '../../src/web/server.ts';
 
 export const ID = '0193f0c2-1111-7222-8333-444455556666';
-export const STARTED = Date.parse('2026-11-23T18:45:30.123Z');
+const STARTED = Date.parse('2026-11-23T18:45:30.123Z');
 
 export const HEALTHY: HealthReport = {
   recording: true,
