@@ -1,0 +1,116 @@
+import { EventEmitter, once } from 'node:events';
+import type {
+  CallRecorder,
+  LinePorts,
+  OfferedCall,
+  Readiness,
+  RecordingCall,
+} from '../../src/recorder/call.ts';
+import type { EndReason } from '../../src/recorder/events.ts';
+import { planLines } from '../../src/siprec/answer.ts';
+import type { CallDescription } from '../../src/siprec/description.ts';
+import type { SessionOffer } from '../../src/siprec/sdp.ts';
+
+type Refusal = Parameters<CallRecorder['refuse']>[0];
+
+/** A recorder that records nothing but what it was told. */
+export class FakeRecorder implements CallRecorder {
+  ready: Readiness = { ready: true };
+  /** Thrown by the next `accept`. */
+  failure: Error | undefined;
+  /** While set, `accept` waits for it. */
+  gate: Promise<void> | undefined;
+  readonly calls: FakeCall[] = [];
+  readonly refusals: Refusal[] = [];
+  readonly #changes = new EventEmitter();
+
+  readiness(): Readiness {
+    return this.ready;
+  }
+
+  async accept(offered: OfferedCall): Promise<FakeCall> {
+    this.#changes.emit('offered');
+    await this.gate;
+    if (this.failure !== undefined) throw this.failure;
+    const call = new FakeCall(offered, `rec-${this.calls.length + 1}`);
+    this.calls.push(call);
+    return call;
+  }
+
+  refuse(refusal: Refusal): void {
+    this.refusals.push(refusal);
+  }
+
+  async offered(): Promise<void> {
+    await once(this.#changes, 'offered');
+  }
+
+  /** The only call there is. */
+  get call(): FakeCall {
+    const [call] = this.calls;
+    if (call === undefined || this.calls.length > 1) throw new Error(`${this.calls.length} calls`);
+    return call;
+  }
+}
+
+export class FakeCall implements RecordingCall {
+  readonly id: string;
+  readonly offered: OfferedCall;
+  readonly descriptions: CallDescription[] = [];
+  readonly offers: SessionOffer[] = [];
+  readonly notes: string[] = [];
+  readonly ends: EndReason[] = [];
+  /** While set, `reoffer` waits for it. */
+  gate: Promise<void> | undefined;
+  ports: LinePorts;
+  readonly #changes = new EventEmitter();
+
+  constructor(offered: OfferedCall, id: string) {
+    this.id = id;
+    this.offered = offered;
+    this.ports = portsFor(offered.offer, new Map());
+  }
+
+  async reoffer(offer: SessionOffer, description: CallDescription): Promise<LinePorts> {
+    await this.gate;
+    this.offers.push(offer);
+    this.descriptions.push(description);
+    this.ports = portsFor(offer, this.ports);
+    this.#changes.emit('change');
+    return this.ports;
+  }
+
+  describe(description: CallDescription): void {
+    this.descriptions.push(description);
+    this.#changes.emit('change');
+  }
+
+  note(step: string): void {
+    this.notes.push(step);
+    this.#changes.emit('change');
+  }
+
+  end(reason: EndReason): Promise<void> {
+    this.ends.push(reason);
+    this.#changes.emit('change');
+    return Promise.resolve();
+  }
+
+  /** Resolves once the call has seen what `condition` looks for. */
+  async until(condition: (call: FakeCall) => boolean): Promise<void> {
+    while (!condition(this)) await once(this.#changes, 'change');
+  }
+
+  async ended(): Promise<readonly EndReason[]> {
+    await this.until(({ ends }) => ends.length > 0);
+    return this.ends;
+  }
+}
+
+/** Ports are never taken away, new lines get new ones; as the real one does. */
+function portsFor(offer: SessionOffer, before: LinePorts): LinePorts {
+  const ports = new Map(before);
+  for (const { index, accepted } of planLines(offer))
+    if (accepted && !ports.has(index)) ports.set(index, 20_000 + 2 * index);
+  return ports;
+}

@@ -1,0 +1,120 @@
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { EventEmitter, once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+
+/** A SIP message as it came from the wire. */
+export interface Received {
+  readonly startLine: string;
+  /** 0 for requests. */
+  readonly status: number;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: string;
+  readonly bytes: number;
+}
+
+export type Protocol = 'udp' | 'tcp';
+
+const PATIENCE = 5000;
+
+/** A bare socket that speaks to a SIP server, message by message. */
+export class Peer {
+  readonly protocol: Protocol;
+  readonly #udp: UdpSocket | undefined;
+  readonly #tcp: Socket | undefined;
+  readonly #server: number;
+  readonly #arrived = new EventEmitter();
+  #waiting: Received[] = [];
+  #stream = '';
+
+  private constructor(server: number, sockets: { readonly udp?: UdpSocket; readonly tcp?: Socket }) {
+    this.protocol = sockets.udp ? 'udp' : 'tcp';
+    this.#server = server;
+    this.#udp = sockets.udp;
+    this.#tcp = sockets.tcp;
+    sockets.udp?.on('message', (datagram) => {
+      this.#take(parse(datagram.toString('utf8')));
+    });
+    sockets.tcp?.on('data', (data) => {
+      this.#stream += data.toString('utf8');
+      this.#frame();
+    });
+  }
+
+  static async open(protocol: Protocol, server: number): Promise<Peer> {
+    if (protocol === 'udp') {
+      const udp = createSocket('udp4');
+      udp.bind(0, '127.0.0.1');
+      await once(udp, 'listening');
+      return new Peer(server, { udp });
+    }
+    const tcp = connect(server, '127.0.0.1');
+    await once(tcp, 'connect');
+    return new Peer(server, { tcp });
+  }
+
+  /** `address:port` for Via and Contact. */
+  get address(): string {
+    return `127.0.0.1:${this.#udp?.address().port ?? this.#tcp?.localPort ?? 0}`;
+  }
+
+  send(text: string): void {
+    this.#udp?.send(text, this.#server, '127.0.0.1');
+    this.#tcp?.write(text);
+  }
+
+  /** The next message for which `match` holds, taken out of the queue; earlier ones stay. */
+  async receive(match: (message: Received) => boolean): Promise<Received> {
+    const deadline = AbortSignal.timeout(PATIENCE);
+    for (;;) {
+      const index = this.#waiting.findIndex(match);
+      if (index !== -1) return this.#waiting.splice(index, 1)[0] as Received;
+      try {
+        await once(this.#arrived, 'message', { signal: deadline });
+      } catch {
+        throw new Error(
+          `nothing fitting came; got: ${this.#waiting.map(({ startLine }) => startLine).join(' | ')}`,
+        );
+      }
+    }
+  }
+
+  /** The final response with this CSeq value, for example `1 INVITE`. */
+  final(cseq: string): Promise<Received> {
+    return this.receive(({ status, headers }) => status >= 200 && headers.get('cseq') === cseq);
+  }
+
+  close(): void {
+    this.#udp?.close();
+    this.#tcp?.destroy();
+  }
+
+  #frame(): void {
+    for (;;) {
+      const end = this.#stream.indexOf('\r\n\r\n');
+      if (end === -1) return;
+      const length = Number(/^content-length:\s*(\d+)/im.exec(this.#stream.slice(0, end))?.[1] ?? 0);
+      if (this.#stream.length < end + 4 + length) return;
+      this.#take(parse(this.#stream.slice(0, end + 4 + length)));
+      this.#stream = this.#stream.slice(end + 4 + length);
+    }
+  }
+
+  #take(message: Received): void {
+    this.#waiting.push(message);
+    this.#arrived.emit('message');
+  }
+}
+
+function parse(text: string): Received {
+  const end = text.indexOf('\r\n\r\n');
+  const [startLine = '', ...lines] = text.slice(0, end).split('\r\n');
+  const headers = new Map<string, string>();
+  for (const line of lines) {
+    const colon = line.indexOf(':');
+    const name = line.slice(0, colon).trim().toLowerCase();
+    const value = line.slice(colon + 1).trim();
+    headers.set(name, headers.has(name) ? `${headers.get(name) ?? ''}, ${value}` : value);
+  }
+  const status = Number(/^SIP\/2\.0 (\d{3}) /.exec(startLine)?.[1] ?? 0);
+  return { startLine, status, headers, body: text.slice(end + 4), bytes: Buffer.byteLength(text) };
+}
