@@ -33,7 +33,7 @@ module.exports = {
       name: 'middle-never-imports-edges',
       severity: 'error',
       from: { path: '^src/(recorder|jobs)/' },
-      to: { path: '^src/(sip-server|sip|delivery|store|web|client|main|cli)' },
+      to: { path: '^src/((sip-server|sip|delivery|store|web|client|service)/|(main|cli)\\.ts$)' },
     },
     {
       name: 'recorder-does-not-know-jobs',
@@ -48,10 +48,10 @@ module.exports = {
       to: { path: EDGES, pathNot: '^src/$1/' },
     },
     {
-      name: 'nobody-imports-main',
+      name: 'nobody-imports-the-wiring',
       severity: 'error',
-      from: { pathNot: '^(src/(main|cli)|test)' },
-      to: { path: '^src/(main|cli)\\.ts$' },
+      from: { pathNot: '^(src/(main|cli)\\.ts|src/service/|test/)' },
+      to: { path: '^src/((main|cli)\\.ts$|service/)' },
     },
     {
       name: 'sip-server-stands-alone',

@@ -59,7 +59,12 @@ export async function startArchiveLine(options: ArchiveLineOptions): Promise<Arc
   const { store, log } = options;
   const startedAt = Date.now();
   options.journal.reserve(await store.cursor());
-  const sealing = { store, files: options.files, destinations: options.destinations.map(({ name }) => name), now: Date.now };
+  const sealing = {
+    store,
+    files: options.files,
+    destinations: options.destinations.map(({ name }) => name),
+    now: Date.now,
+  };
   const resume = async () => (await resumeChain(options.origin, sealing)) ?? emptyHead(options.origin);
   const chain = new Chain(await resume(), { key: options.signer.key, clock: options.clock, resume });
   await beginRun({
@@ -127,7 +132,8 @@ class Line implements ArchiveLine {
       log: options.log,
       handlers: {
         seal: ({ recording }) => this.#seal(recording),
-        upload: (job, signal) => upload(job, this.#uploadDeps, AbortSignal.any([signal, AbortSignal.timeout(UPLOAD_TIMEOUT)])),
+        upload: (job, signal) =>
+          upload(job, this.#uploadDeps, AbortSignal.any([signal, AbortSignal.timeout(UPLOAD_TIMEOUT)])),
       },
     });
   }
@@ -142,7 +148,8 @@ class Line implements ArchiveLine {
     this.queues.onConnected(() => {
       this.#reconcile();
     });
-    this.#reconcile();
+    // At once, and on foot: what the process before was working on when it died is still locked in its queue.
+    this.#catchUp(this.#walk(AbortSignal.timeout(UPLOAD_TIMEOUT)));
     this.#every(RECONCILE_EVERY, () => {
       this.#reconcile();
     });
@@ -205,15 +212,21 @@ class Line implements ArchiveLine {
 
   #reconcile(): void {
     if (this.#reconciling !== undefined) return;
-    const { store, log } = this.#options;
-    const work = this.queues.connected()
-      ? reconcile({ store, queues: this.queues, now: Date.now })
-      : this.#walk(AbortSignal.timeout(UPLOAD_TIMEOUT));
+    this.#catchUp(
+      this.queues.connected()
+        ? reconcile({ store: this.#options.store, queues: this.queues, now: Date.now })
+        : this.#walk(AbortSignal.timeout(UPLOAD_TIMEOUT)),
+    );
+  }
+
+  #catchUp(work: Promise<unknown>): void {
     this.#reconciling = work
       .then(
         () => undefined,
         (error: unknown) => {
-          log('warn', 'what is still to be done could not be found out', { error: String(error) });
+          this.#options.log('warn', 'what is still to be done could not be found out', {
+            error: String(error),
+          });
         },
       )
       .finally(() => {
@@ -227,12 +240,16 @@ class Line implements ArchiveLine {
     const { seals } = await outstanding({ store, now: Date.now });
     for (const recording of seals) await this.#attempt('seal', () => this.#seal(recording));
     const { uploads } = await outstanding({ store, now: Date.now });
-    await Promise.all(uploads.map((job) => this.#attempt('upload', () => upload(job, this.#uploadDeps, signal))));
+    await Promise.all(
+      uploads.map((job) => this.#attempt('upload', () => upload(job, this.#uploadDeps, signal))),
+    );
   }
 
   #checkpoint(): void {
     this.#lastCheckpoint = Date.now();
-    this.#checkpointing = this.#checkpointing.then(() => this.#checkpointNow(AbortSignal.timeout(UPLOAD_TIMEOUT)));
+    this.#checkpointing = this.#checkpointing.then(() =>
+      this.#checkpointNow(AbortSignal.timeout(UPLOAD_TIMEOUT)),
+    );
   }
 
   async #checkpointNow(signal: AbortSignal): Promise<void> {
@@ -241,7 +258,9 @@ class Line implements ArchiveLine {
     const deps = { store, origin, certificatePem: signer.certificatePem };
     await Promise.all(
       [localEvidence, ...destinations].map((destination) =>
-        this.#attempt(`evidence export to ${destination.name}`, () => exportEvidence(destination, deps, signal)),
+        this.#attempt(`evidence export to ${destination.name}`, () =>
+          exportEvidence(destination, deps, signal),
+        ),
       ),
     );
   }

@@ -50,7 +50,8 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
   const database = await openDatabase(databaseOf(config), MIGRATIONS);
   closing.add('database', () => database.close());
   const redis = await openRedis(config, opening);
-  for (const { root, makeRoot } of config.destinations) if (makeRoot) await mkdir(root, { recursive: true, mode: 0o750 });
+  for (const { root, makeRoot } of config.destinations)
+    if (makeRoot) await mkdir(root, { recursive: true, mode: 0o750 });
   const listeners: ((recording: string) => void)[] = [];
   const state: { line: ArchiveLine | undefined; ended: boolean } = { line: undefined, ended: false };
   const opened = (async () => {
@@ -61,7 +62,9 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
         return;
       } catch (error) {
         if ((error as { readonly code?: string }).code !== 'UNAVAILABLE') throw error;
-        log('error', 'the database does not answer, calls are recorded and journalled', { error: String(error) });
+        log('error', 'the database does not answer, calls are recorded and journalled', {
+          error: String(error),
+        });
         await new Promise((resolve) => setTimeout(resolve, DATABASE_RETRY));
       }
     }
@@ -71,7 +74,10 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
     await opened.catch(() => undefined);
     await state.line?.close();
   });
-  await Promise.race([opened, new Promise<void>((resolve) => setTimeout(resolve, DATABASE_PATIENCE).unref())]);
+  await Promise.race([
+    opened,
+    new Promise<void>((resolve) => setTimeout(resolve, DATABASE_PATIENCE).unref()),
+  ]);
   opened.catch((error: unknown) => {
     log('error', 'the log cannot be opened', { error: String(error) });
   });
@@ -114,7 +120,9 @@ function lineOptions(
   },
 ): Parameters<typeof startArchiveLine>[0] {
   const { domain, installation, node, timeZone, destinations } = config;
-  const templates = new Map(destinations.map(({ name, folder }) => [name, parseFolderTemplate(folder, timeZone)]));
+  const templates = new Map(
+    destinations.map(({ name, folder }) => [name, parseFolderTemplate(folder, timeZone)]),
+  );
   return {
     store: new SqlLogStore(parts.database, { node: `${installation}/${node}` }),
     journal: ground.journal,

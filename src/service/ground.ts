@@ -27,8 +27,11 @@ export async function openGround(config: Config, log: Log, closing: ShutdownList
   await mkdir(config.dataDir, { recursive: true, mode: 0o750 });
   const lock = await lockDataDir(config.dataDir);
   closing.add('data directory lock', () => lock.release());
-  const keys = await openKeyStore(join(config.dataDir, 'keys'), { subject: `Sealtape ${config.installation}` });
-  if (keys.created) log('info', 'a new signing key and certificate were made', { folder: join(config.dataDir, 'keys') });
+  const keys = await openKeyStore(join(config.dataDir, 'keys'), {
+    subject: `Sealtape ${config.installation}`,
+  });
+  if (keys.created)
+    log('info', 'a new signing key and certificate were made', { folder: join(config.dataDir, 'keys') });
   const journal = await openJournal(join(config.dataDir, 'journal'));
   closing.add('journal', () => journal.close());
   for (const damage of journal.damage) log('error', 'the journal was damaged', { damage });

@@ -51,7 +51,14 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   const { journal, spool } = ground;
   const media = await startMediaThreads({
     ...config.media,
-    log: { info: (line) => { log('info', line); }, warn: (line) => { log('warn', line); } },
+    log: {
+      info: (line) => {
+        log('info', line);
+      },
+      warn: (line) => {
+        log('warn', line);
+      },
+    },
   });
   closing.add('media', () => media.stop());
   const recorder = new Recorder({
@@ -64,7 +71,15 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   });
   const archive = await openArchive(config, { ...options, ground, recorder, closing });
   const sip = await openSip(config, { log, recorder, closing });
-  const web = await openWeb(config, { log, ground, media, recorder, archive, software: SOFTWARE, sipUp: () => sip.application.calls >= 0 });
+  const web = await openWeb(config, {
+    log,
+    ground,
+    media,
+    recorder,
+    archive,
+    software: SOFTWARE,
+    sipUp: () => sip.application.calls >= 0,
+  });
   closing.add('web', () => web.close());
   await sip.listen();
   return {
@@ -82,11 +97,18 @@ export interface Sip {
 
 async function openSip(
   config: Config,
-  { log, recorder, closing }: { readonly log: Log; readonly recorder: Recorder; readonly closing: ShutdownList },
+  {
+    log,
+    recorder,
+    closing,
+  }: { readonly log: Log; readonly recorder: Recorder; readonly closing: ShutdownList },
 ): Promise<Sip> {
   const secret = randomBytes(32).toString('hex');
   const control = { host: '127.0.0.1', port: 0, secret };
-  const server = config.sip.drachtio === undefined ? await startSipServer({ listen: config.sip.listen, control, log }) : undefined;
+  const server =
+    config.sip.drachtio === undefined
+      ? await startSipServer({ listen: config.sip.listen, control, log })
+      : undefined;
   if (server !== undefined) closing.add('sip server', () => server.close());
   const drachtio = config.sip.drachtio ?? { host: control.host, port: server?.controlPort ?? 0, secret };
   const application = await startSipApplication({
@@ -135,7 +157,9 @@ function banner(
   const addresses =
     sip.server === undefined
       ? [`by drachtio-server ${config.sip.drachtio?.host ?? ''}`]
-      : sip.server.addresses.map(({ protocol, address, port }) => `${protocol}://${bracket(address)}:${port}`);
+      : sip.server.addresses.map(
+          ({ protocol, address, port }) => `${protocol}://${bracket(address)}:${port}`,
+        );
   const archives = config.destinations.map(({ root }) => root);
   const target = callTarget(sip.server?.addresses ?? []);
   return [
@@ -152,8 +176,10 @@ function banner(
 /** Options of the test call, as far as its defaults would not reach this server. */
 function callTarget(addresses: SipServer['addresses']): string {
   const udp = addresses.find(({ protocol }) => protocol === 'udp') ?? addresses[0];
-  if (udp === undefined || (udp.port === 5060 && /^(?:0\.0\.0\.0|127\.0\.0\.1|::)$/.test(udp.address))) return '';
-  const host = udp.address === '0.0.0.0' ? '127.0.0.1' : udp.address === '::' ? '[::1]' : bracket(udp.address);
+  if (udp === undefined || (udp.port === 5060 && /^(?:0\.0\.0\.0|127\.0\.0\.1|::)$/.test(udp.address)))
+    return '';
+  const host =
+    udp.address === '0.0.0.0' ? '127.0.0.1' : udp.address === '::' ? '[::1]' : bracket(udp.address);
   return ` --to sip:${host}:${udp.port}${udp.protocol === 'tcp' ? ' --transport tcp' : ''}`;
 }
 

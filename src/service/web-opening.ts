@@ -54,7 +54,9 @@ export async function openWeb(config: Config, sources: WebSources): Promise<WebS
 async function takeSnapshot(sources: WebSources, queries: RecordingQueries): Promise<MetricsSnapshot> {
   const { recorder, media } = sources;
   const parts = healthOf(sources).parts;
-  const known = await Promise.all([queries.countByState(), queries.countOpenDeliveries()]).catch(() => undefined);
+  const known = await Promise.all([queries.countByState(), queries.countOpenDeliveries()]).catch(
+    () => undefined,
+  );
   return {
     calls: { running: recorder.liveCount, ...recorder.counts },
     media: await media.totals(),
@@ -76,7 +78,10 @@ function healthOf(sources: WebSources): HealthReport {
       sip: sources.sipUp() ? { ok: true } : { ok: false, detail: 'not connected' },
       media: { ok: media.running > 0, detail: `${media.running} threads` },
       journal: ground.journal.writable ? { ok: true } : { ok: false, detail: 'cannot be written' },
-      spool: { ok: readiness.ready, detail: readiness.ready ? `${megabytes(ground)} MB free` : readiness.reason },
+      spool: {
+        ok: readiness.ready,
+        detail: readiness.ready ? `${megabytes(ground)} MB free` : readiness.reason,
+      },
       database: { ok: line !== undefined && lag < LAG_ALARM, detail: `${lag} events behind` },
       redis: { ok: line?.queues.connected() ?? false },
     },

@@ -4,7 +4,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { placeCall, type CallOptions, type CallReport } from '../../src/client/call.ts';
 import { CALLEE_VOICE, CALLER_VOICE, speakTones } from '../../src/client/tones.ts';
-import { eventually, startRecorder, type RecorderProcess } from '../support/recorder-process.ts';
+import { startRecorder, type RecorderProcess } from '../support/recorder-process.ts';
 import { awaitRecordings, recordingsIn, verifyNode } from '../support/sealed-recording.ts';
 import { readWav } from '../support/wav.ts';
 
@@ -37,7 +37,11 @@ const call = (recorder: RecorderProcess, change: Partial<CallOptions> = {}): Pro
 test('killed in mid-call: the next start seals what was heard up to the last second, flagged', async () => {
   const first = await start();
   const step = new Promise<void>((resolve) => {
-    void call(first, { onStep: (name) => { if (name === 'answered') resolve(); } }).catch(() => undefined);
+    void call(first, {
+      onStep: (name) => {
+        if (name === 'answered') resolve();
+      },
+    }).catch(() => undefined);
   });
   await step;
   await new Promise((resolve) => setTimeout(resolve, 3000));
@@ -79,7 +83,11 @@ test.each(['digested', 'signed', 'intent', 'texts', 'audio', 'logged'])(
 test('Redis killed and emptied in mid-call: the recording is sealed and delivered all the same, once', async () => {
   const recorder = await start();
   const answered = new Promise<CallReport>((resolve, reject) => {
-    call(recorder, { onStep: (name) => { if (name === 'answered') killRedis(recorder); } }).then(resolve, reject);
+    call(recorder, {
+      onStep: (name) => {
+        if (name === 'answered') killRedis(recorder);
+      },
+    }).then(resolve, reject);
   });
   await answered;
   const [recording] = await awaitRecordings(recorder.archive, 1, 25_000);
@@ -99,7 +107,11 @@ function killRedis(recorder: RecorderProcess): void {
 
 test('stopped in mid-call: the recording is closed, sealed, delivered and the chain closed, within thirty seconds', async () => {
   const recorder = await start();
-  const running = call(recorder, { onStep: (name) => { if (name === 'answered') setTimeout(() => recorder.child.kill('SIGTERM'), 1000); } });
+  const running = call(recorder, {
+    onStep: (name) => {
+      if (name === 'answered') setTimeout(() => recorder.child.kill('SIGTERM'), 1000);
+    },
+  });
   const [code] = (await once(recorder.child, 'exit')) as [number | null];
   expect(code).toBe(0);
   expect((await running).outcome).toBe('ended-by-server');
@@ -111,8 +123,13 @@ test('stopped in mid-call: the recording is closed, sealed, delivered and the ch
 
 test('a second signal ends it at once, and the next start recovers', async () => {
   const first = await start();
-  void call(first).catch(() => undefined);
-  await eventually(() => (first.output().log.includes('never') ? true : undefined), 800).catch(() => undefined);
+  await new Promise<void>((resolve) => {
+    void call(first, {
+      onStep: (name) => {
+        if (name === 'answered') setTimeout(resolve, 1500);
+      },
+    }).catch(() => undefined);
+  });
   first.child.kill('SIGTERM');
   first.child.kill('SIGINT');
   await once(first.child, 'exit');

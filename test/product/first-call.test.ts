@@ -77,17 +77,35 @@ describe.each(['udp', 'tcp'] as const)('a call over %s', (transport) => {
     const sox = run('soxi', [recording.path('.wav')]);
     expect(sox.output).toMatch(/Channels\s*: 2/);
     expect(sox.output).toMatch(/A-law/);
-    const probe = run('ffprobe', ['-v', 'error', '-show_entries', 'stream=codec_name,channels,sample_rate', '-of', 'csv=p=0', recording.path('.wav')]);
+    const probe = run('ffprobe', [
+      '-v',
+      'error',
+      '-show_entries',
+      'stream=codec_name,channels,sample_rate',
+      '-of',
+      'csv=p=0',
+      recording.path('.wav'),
+    ]);
     expect(probe.output.trim()).toBe('pcm_alaw,8000,2');
   });
 
   test('can be checked with openssl and shasum alone', () => {
-    const certificate = readdirSync(recorder.archive, { recursive: true }).map(String).find((name) => name.endsWith('.pem'));
-    const key = run('sh', ['-c', `openssl x509 -in '${join(recorder.archive, String(certificate))}' -pubkey -noout > '${recorder.dataDir}/pub.pem'`]);
+    const certificate = readdirSync(recorder.archive, { recursive: true })
+      .map(String)
+      .find((name) => name.endsWith('.pem'));
+    const key = run('sh', [
+      '-c',
+      `openssl x509 -in '${join(recorder.archive, String(certificate))}' -pubkey -noout > '${recorder.dataDir}/pub.pem'`,
+    ]);
     expect(key.status).toBe(0);
     const signature = run('openssl', [
-      'dgst', '-sha256', '-verify', join(recorder.dataDir, 'pub.pem'),
-      '-signature', recording.path('_hash.SHA256withRSA.sig'), recording.path('_hash.txt'),
+      'dgst',
+      '-sha256',
+      '-verify',
+      join(recorder.dataDir, 'pub.pem'),
+      '-signature',
+      recording.path('_hash.SHA256withRSA.sig'),
+      recording.path('_hash.txt'),
     ]);
     expect(signature.output).toContain('Verified OK');
     const hashes = run('shasum', ['-a', '256', '-c', recording.path('_hash.txt')], recording.folder);
@@ -114,8 +132,19 @@ describe('a disturbed call', () => {
     const before = recordingCount();
     const report = await placeCall({
       to: `sip:127.0.0.1:${recorder.udpPort}`,
-      caller: { number: '11', law: 'PCMA', audio: caller, impairment: { loss: 0.1, reorder: 0.1, duplicate: 0.1, seed: 7 } },
-      callee: { number: '12', law: 'PCMA', audio: callee, impairment: { reorder: 0.2, reorderBy: 60, seed: 8 }, startDelay: 500 },
+      caller: {
+        number: '11',
+        law: 'PCMA',
+        audio: caller,
+        impairment: { loss: 0.1, reorder: 0.1, duplicate: 0.1, seed: 7 },
+      },
+      callee: {
+        number: '12',
+        law: 'PCMA',
+        audio: callee,
+        impairment: { reorder: 0.2, reorderBy: 60, seed: 8 },
+        startDelay: 500,
+      },
     });
     const recording = (await awaitRecordings(recorder.archive, before + 1)).find(
       ({ info }) => info.get('SIP-Call-ID') === report.callId,
@@ -181,7 +210,9 @@ describe('a disturbed call', () => {
 
 const recordingCount = (): number => {
   try {
-    return readdirSync(recorder.archive, { recursive: true }).filter((name) => String(name).endsWith('.sig') && !String(name).includes('checkpoint')).length;
+    return readdirSync(recorder.archive, { recursive: true }).filter(
+      (name) => String(name).endsWith('.sig') && !String(name).includes('checkpoint'),
+    ).length;
   } catch {
     return 0;
   }

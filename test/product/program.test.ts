@@ -62,7 +62,9 @@ describe('a running recorder', () => {
   test('does not share its data directory, nor its ports, and says so without a stack', async () => {
     const same = await startRecorder({ dataDir: recorder.dataDir }).catch(String);
     expect(same).toMatch(/sealtape: .*process \d+/s);
-    const other = await startRecorder({ config: { sip: { listen: [`udp://127.0.0.1:${recorder.udpPort}`] } } }).catch(String);
+    const other = await startRecorder({
+      config: { sip: { listen: [`udp://127.0.0.1:${recorder.udpPort}`] } },
+    }).catch(String);
     expect(other).toContain(`127.0.0.1:${recorder.udpPort}`);
     expect(other).not.toMatch(/^\s+at .*\.js/m);
   });
@@ -70,7 +72,8 @@ describe('a running recorder', () => {
   test('answers OPTIONS with 200 and what it can do, from a listed address only', async () => {
     const listed = await options(recorder.udpPort, '127.0.0.1');
     expect(listed).toMatch(/^SIP\/2\.0 200 /);
-    for (const header of ['Allow', 'Accept', 'Supported']) expect(listed).toMatch(new RegExp(`^${header}: `, 'm'));
+    for (const header of ['Allow', 'Accept', 'Supported'])
+      expect(listed).toMatch(new RegExp(`^${header}: `, 'm'));
     expect(await options(recorder.udpPort, '127.0.0.2')).toMatch(/^SIP\/2\.0 403 /);
   });
 
@@ -88,7 +91,9 @@ describe('a running recorder', () => {
     expect([health.status, await health.text()]).toEqual([200, expect.stringContaining('"recording":true')]);
     expect(await (await fetch(recorder.web)).text()).toContain('sealtape call');
     expect((await fetch(`${recorder.web}/queues`)).status).toBe(200);
-    expect(await (await fetch(`${recorder.web}/metrics`)).text()).toContain('sealtape_calls_refused_total{reason="403"} 1');
+    expect(await (await fetch(`${recorder.web}/metrics`)).text()).toContain(
+      'sealtape_calls_refused_total{reason="403"} 1',
+    );
   });
 
   test('stops with 0 and leaves a closed chain', async () => {
@@ -96,7 +101,9 @@ describe('a running recorder', () => {
     const verdict = verifyNode(recorder.archive);
     expect(`${verdict.status} ${verdict.output}`).toMatch(/^0 /);
     const log = filesBelow(join(recorder.archive, 'evidence')).filter((file) => file.includes('/entries/'));
-    const entries = log.map((file) => readFileSync(join(recorder.archive, 'evidence', file), 'utf8')).join('');
+    const entries = log
+      .map((file) => readFileSync(join(recorder.archive, 'evidence', file), 'utf8'))
+      .join('');
     expect(entries).toContain('type refused\nreason 403\n');
     expect(entries.trimEnd()).toMatch(/type close\nnext-origin -$/);
   });
