@@ -77,12 +77,16 @@ export class Intake {
       return;
     }
     const incoming = { request, response, trunk, host, cancelled: () => cancelled };
+    this.#decide(incoming).catch((error: unknown) => {
+      this.#refuse(incoming, this.#explain(error, host));
+    });
+  }
+
+  /** Rejects with what the recorder or the parsers throw; once a recording is accepted it never rejects. */
+  async #decide(incoming: Incoming): Promise<void> {
     const refusal = this.#precheck(incoming);
-    if (refusal !== undefined) this.#refuse(incoming, refusal);
-    else
-      this.#take(incoming).catch((error: unknown) => {
-        this.#refuse(incoming, this.#explain(error, host));
-      });
+    if (refusal === undefined) await this.#take(incoming);
+    else this.#refuse(incoming, refusal);
   }
 
   #precheck({ request, host }: Incoming): Refusal | undefined {
@@ -96,7 +100,6 @@ export class Intake {
       : undefined;
   }
 
-  /** Rejects with what the recorder or the parsers throw; from the accepted recording on it never rejects. */
   async #take(incoming: Incoming): Promise<void> {
     const { request, response, trunk, host } = incoming;
     const { recorder, mediaAddress, software, log } = this.#parts;

@@ -51,6 +51,7 @@ export class SignalledCall {
     dialog.on('modify', renegotiate);
     dialog.on('update', renegotiate);
     dialog.on('ack', (request) => {
+      if (this.#ended) return;
       this.#parts.recording.note('acknowledged');
       this.#learn(request);
     });
@@ -127,10 +128,10 @@ export class SignalledCall {
   /** The answer to a re-INVITE or UPDATE; throws SiprecError and leaves everything as it was (UAS-1: requests are atomic). */
   async #agree(request: SipRequest): Promise<Answer> {
     const { answers, recording, transport } = this.#parts;
-    const { content, offered } = readBody(request, this.#content, Date.now());
+    const { content, offered, hasMetadata } = readBody(request, this.#content, Date.now());
     const headers = dialogHeaders(request, transport);
     if (!offered) {
-      this.#take(content);
+      if (hasMetadata) this.#take(content);
       // A re-INVITE without SDP asks for our offer: what we last answered, nothing added (DLG-9).
       return request.method === 'INVITE' ? withSdp(headers, answers.last) : { status: 200, headers };
     }
@@ -142,7 +143,6 @@ export class SignalledCall {
 
   /** Metadata that came with a request that carries no offer. */
   #take(content: SessionContent): void {
-    if (content === this.#content) return;
     this.#content = content;
     this.#parts.recording.describe(describeContent(content, this.#parts.identities));
   }

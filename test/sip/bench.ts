@@ -12,7 +12,6 @@ export interface Bench {
   readonly server: SipServer;
   readonly application: SipApplication;
   readonly recorder: FakeRecorder;
-  readonly logged: string[];
   /** A new dialog on a socket of its own. */
   client(protocol?: Protocol): Promise<RecordingClient>;
   close(): Promise<void>;
@@ -31,13 +30,12 @@ export async function openBench(
     ...server,
   });
   const recorder = new FakeRecorder();
-  const logged: string[] = [];
   const application = await startSipApplication({
     drachtio: { host: '127.0.0.1', port: running.controlPort, secret: SECRET },
     trunks: [{ name: 'loopback', from: ['127.0.0.0/8'], mode: 'compat' }],
     recorder,
     software: 'Sealtape/test',
-    log: (level, message) => logged.push(`${level}: ${message}`),
+    log: () => undefined,
     ...options,
   });
   await running.listen();
@@ -46,7 +44,6 @@ export async function openBench(
     server: running,
     application,
     recorder,
-    logged,
     client: async (protocol = 'udp') => {
       const port = running.addresses.find((bound) => bound.protocol === protocol)?.port ?? 0;
       const peer = await Peer.open(protocol, port);

@@ -67,7 +67,8 @@ export class Peer {
     const deadline = AbortSignal.timeout(PATIENCE);
     for (;;) {
       const index = this.#waiting.findIndex(match);
-      if (index !== -1) return this.#waiting.splice(index, 1)[0] as Received;
+      const [found] = index === -1 ? [] : this.#waiting.splice(index, 1);
+      if (found !== undefined) return found;
       try {
         await once(this.#arrived, 'message', { signal: deadline });
       } catch {
