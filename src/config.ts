@@ -16,7 +16,9 @@ export class ConfigError extends Error {
   }
 }
 
-const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, { error: 'not a name (small letters, digits, dashes)' });
+const name = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, { error: 'not a name (small letters, digits, dashes)' });
 const port = z.int().min(1).max(65535);
 
 const network = z.string().refine(isNetwork, { error: 'not a network (address or address/prefix)' });
@@ -44,7 +46,10 @@ const Sip = z
   );
 
 const Media = z.strictObject({
-  ports: z.string().refine(isPortRange, { error: 'not a range of at least two ports such as "20000-29999"' }).default('20000-29999'),
+  ports: z
+    .string()
+    .refine(isPortRange, { error: 'not a range of at least two ports such as "20000-29999"' })
+    .default('20000-29999'),
   address: z.union([z.ipv4(), z.ipv6()], { error: 'not an address' }).optional(),
   threads: z.int().min(1).max(64).default(1),
   receiver: z.enum(['auto', 'batch', 'dgram']).default('auto'),
@@ -83,17 +88,27 @@ const PathDestination = z.strictObject({
 const schema = z.strictObject({
   dataDir: z.string().min(1).default('./data'),
   installation: name.default('local'),
-  domain: z.string().regex(/^[a-z0-9.-]+$/, { error: 'not a domain name' }).default('localhost'),
+  domain: z
+    .string()
+    .regex(/^[a-z0-9.-]+$/, { error: 'not a domain name' })
+    .default('localhost'),
   node: name.default('rec01'),
   sip: Sip.prefault({}),
   trunks: z.array(Trunk).default([{ name: 'loopback', from: ['127.0.0.0/8', '::1/128'], mode: 'compat' }]),
   media: Media.prefault({}),
   web: z
-    .strictObject({ listen: z.string().refine(isHostPort, { error: 'not address:port' }).default('127.0.0.1:8080') })
+    .strictObject({
+      listen: z.string().refine(isHostPort, { error: 'not address:port' }).default('127.0.0.1:8080'),
+    })
     .prefault({}),
-  redis: z.strictObject({ url: z.url({ protocol: /^rediss?$/, error: 'not a redis:// address' }).optional() }).prefault({}),
+  redis: z
+    .strictObject({ url: z.url({ protocol: /^rediss?$/, error: 'not a redis:// address' }).optional() })
+    .prefault({}),
   database: Database.prefault({}),
-  timeZone: z.string().refine(isTimeZone, { error: 'not a time zone such as UTC or Europe/Berlin' }).default('UTC'),
+  timeZone: z
+    .string()
+    .refine(isTimeZone, { error: 'not a time zone such as UTC or Europe/Berlin' })
+    .default('UTC'),
   destinations: z.array(PathDestination).optional(),
   evidence: z.strictObject({ checkpointSeconds: z.int().min(1).max(300).default(300) }).prefault({}),
   spool: z.strictObject({ minFreeMegabytes: z.int().min(0).default(500) }).prefault({}),
@@ -118,11 +133,17 @@ export type Config = Readonly<Omit<Parsed, 'destinations'> & { destinations: rea
  */
 export function loadConfig(file: string | undefined, base: string): Config {
   const raw = file === undefined ? {} : readYaml(file);
-  return parseConfig(raw, { source: file ?? 'defaults', folder: file === undefined ? base : dirname(resolve(file)) });
+  return parseConfig(raw, {
+    source: file ?? 'defaults',
+    folder: file === undefined ? base : dirname(resolve(file)),
+  });
 }
 
 /** Checks an already parsed configuration; see `loadConfig`. */
-export function parseConfig(raw: unknown, from: { readonly source: string; readonly folder: string }): Config {
+export function parseConfig(
+  raw: unknown,
+  from: { readonly source: string; readonly folder: string },
+): Config {
   const result = schema.safeParse(raw ?? {});
   if (!result.success) throw new ConfigError('INVALID', faults(from.source, result.error.issues));
   const parsed = result.data;
@@ -162,7 +183,9 @@ function readYaml(file: string): unknown {
 
 function faults(source: string, issues: readonly z.core.$ZodIssue[]): string {
   const lines = issues.map((issue) => {
-    const place = issue.path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('');
+    const place = issue.path
+      .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
+      .join('');
     return `  ${place === '' ? 'file' : place.replace(/^\./, '')}: ${issue.message}`;
   });
   return [`${source} is not a valid configuration:`, ...lines].join('\n');
@@ -172,7 +195,10 @@ function assertUnique(source: string, key: string, items: readonly { readonly na
   const names = items.map((item) => item.name);
   const twice = names.find((each, index) => names.indexOf(each) !== index);
   if (twice !== undefined)
-    throw new ConfigError('INVALID', `${source} is not a valid configuration:\n  ${key}: the name ${twice} is used twice`);
+    throw new ConfigError(
+      'INVALID',
+      `${source} is not a valid configuration:\n  ${key}: the name ${twice} is used twice`,
+    );
 }
 
 function isNetwork(text: string): boolean {

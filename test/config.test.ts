@@ -17,7 +17,15 @@ describe('the configuration', () => {
       media: { ports: '20000-29999' },
       web: { listen: '127.0.0.1:8080' },
       timeZone: 'UTC',
-      destinations: [{ name: 'archive', kind: 'path', root: '/srv/data/archive', folder: '{yyyy}/{MM}/{dd}', makeRoot: true }],
+      destinations: [
+        {
+          name: 'archive',
+          kind: 'path',
+          root: '/srv/data/archive',
+          folder: '{yyyy}/{MM}/{dd}',
+          makeRoot: true,
+        },
+      ],
     });
   });
 
@@ -31,9 +39,23 @@ describe('the configuration', () => {
   test('names every key in the example file', () => {
     // The example has every key of the schema, so dropping or adding one on either side is noticed.
     const config = loadConfig(join(ROOT, 'deploy/config.example.yaml'), '/');
-    expect(Object.keys(config).sort()).toEqual(
-      ['dataDir', 'database', 'destinations', 'domain', 'evidence', 'installation', 'log', 'media', 'node', 'redis', 'sip', 'spool', 'timeZone', 'trunks', 'web'],
-    );
+    expect(Object.keys(config).sort()).toEqual([
+      'dataDir',
+      'database',
+      'destinations',
+      'domain',
+      'evidence',
+      'installation',
+      'log',
+      'media',
+      'node',
+      'redis',
+      'sip',
+      'spool',
+      'timeZone',
+      'trunks',
+      'web',
+    ]);
   });
 
   test('takes relative paths from the file, absolute ones as they are', () => {
@@ -45,15 +67,40 @@ describe('the configuration', () => {
   test.each<[string, unknown, string]>([
     ['a misspelt key', { trunk: [] }, 'Unrecognized key: "trunk"'],
     ['a trunk from nowhere', { trunks: [{ name: 'a', from: ['x'] }] }, 'trunks[0].from[0]: not a network'],
-    ['a prefix too long', { trunks: [{ name: 'a', from: ['10.0.0.0/33'] }] }, 'trunks[0].from[0]: not a network'],
+    [
+      'a prefix too long',
+      { trunks: [{ name: 'a', from: ['10.0.0.0/33'] }] },
+      'trunks[0].from[0]: not a network',
+    ],
     ['a transport we do not have', { sip: { listen: ['sctp://1.2.3.4:5060'] } }, 'sip.listen[0]: not udp://'],
-    ['listen and drachtio', { sip: { listen: ['udp://0.0.0.0:5060'], drachtio: { host: 'h', port: 1, secret: 's' } } }, 'sip: listen and drachtio exclude'],
+    [
+      'listen and drachtio',
+      { sip: { listen: ['udp://0.0.0.0:5060'], drachtio: { host: 'h', port: 1, secret: 's' } } },
+      'sip: listen and drachtio exclude',
+    ],
     ['a range of no ports', { media: { ports: '30000-20000' } }, 'media.ports: not a range'],
     ['an unknown zone', { timeZone: 'Mars/Olympus' }, 'timeZone: not a time zone'],
-    ['PostgreSQL without a connection', { database: { client: 'pg' } }, 'database.connection: client pg needs'],
-    ['two destinations of one name', { destinations: [{ name: 'a', kind: 'path', root: 'x' }, { name: 'a', kind: 'path', root: 'y' }] }, 'the name a is used twice'],
+    [
+      'PostgreSQL without a connection',
+      { database: { client: 'pg' } },
+      'database.connection: client pg needs',
+    ],
+    [
+      'two destinations of one name',
+      {
+        destinations: [
+          { name: 'a', kind: 'path', root: 'x' },
+          { name: 'a', kind: 'path', root: 'y' },
+        ],
+      },
+      'the name a is used twice',
+    ],
     ['a checkpoint too rare', { evidence: { checkpointSeconds: 3600 } }, 'evidence.checkpointSeconds'],
-    ['a folder template with an unknown word', { destinations: [{ name: 'a', kind: 'path', root: 'x', folder: '{year}' }] }, 'destinations[0].folder'],
+    [
+      'a folder template with an unknown word',
+      { destinations: [{ name: 'a', kind: 'path', root: 'x', folder: '{year}' }] },
+      'destinations[0].folder',
+    ],
   ])('refuses %s', (_name, raw, message) => {
     expect(() => parse(raw)).toThrow(message);
   });
@@ -71,7 +118,9 @@ describe('the configuration', () => {
     const file = join(folder, 'c.yaml');
     if (text !== undefined) writeFileSync(file, text);
     try {
-      expect(() => loadConfig(file, '/')).toThrow(expect.objectContaining({ code, message: expect.stringContaining(message) }));
+      expect(() => loadConfig(file, '/')).toThrow(
+        expect.objectContaining({ code, message: expect.stringContaining(message) }),
+      );
     } finally {
       rmSync(folder, { recursive: true });
     }

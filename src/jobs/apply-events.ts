@@ -78,7 +78,9 @@ export class EventApplier {
         await this.#apply(events);
       }
     } catch (error) {
-      this.#deps.log('warn', 'the log cannot take events now, they stay in the journal', { error: String(error) });
+      this.#deps.log('warn', 'the log cannot take events now, they stay in the journal', {
+        error: String(error),
+      });
       this.#retryLater();
     }
   }
@@ -131,7 +133,8 @@ export class EventApplier {
 }
 
 /** The database is away or busy: the same write will succeed later. */
-const isAway = (error: unknown): boolean => (error as { readonly code?: string } | null)?.code === 'UNAVAILABLE';
+const isAway = (error: unknown): boolean =>
+  (error as { readonly code?: string } | null)?.code === 'UNAVAILABLE';
 
 async function applyEvent(event: RecorderEvent, log: LogWriter, turn: ChainTurn): Promise<void> {
   switch (event.type) {
@@ -164,7 +167,10 @@ async function applyOpened(
   log: LogWriter,
   turn: ChainTurn,
 ): Promise<void> {
-  const { entry, headAfter } = turn.prepare({ type: 'open', rec: event.recording, policy: 'all' }, event.recording);
+  const { entry, headAfter } = turn.prepare(
+    { type: 'open', rec: event.recording, policy: 'all' },
+    event.recording,
+  );
   await log.openRecording({
     id: event.recording,
     facts: event.facts,
@@ -185,7 +191,10 @@ async function applyEnded(
   const { recording, at, reason, status } = event;
   if (reason === 'crash') {
     const bytes = event.capture.files.reduce((sum, file) => sum + file.bytes, 0);
-    const { entry, headAfter } = turn.prepare({ type: 'recovered', rec: recording, bytes, how: 'start-up-scan' }, recording);
+    const { entry, headAfter } = turn.prepare(
+      { type: 'recovered', rec: recording, bytes, how: 'start-up-scan' },
+      recording,
+    );
     await log.appendEntry(entry, headAfter);
   }
   await log.endRecording(recording, event);
@@ -219,5 +228,10 @@ async function applyRefused(
   });
   await log.appendEntry(entry, headAfter);
   const who = [event.trunk, event.callId].filter((part) => part !== undefined).join(' ');
-  await log.addStep({ at: event.at, step: 'refused', outcome: 'warning', detail: `${event.count} x ${event.reason} ${event.detail} ${who}`.trim() });
+  await log.addStep({
+    at: event.at,
+    step: 'refused',
+    outcome: 'warning',
+    detail: `${event.count} x ${event.reason} ${event.detail} ${who}`.trim(),
+  });
 }

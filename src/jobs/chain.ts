@@ -92,11 +92,19 @@ export class Chain {
 
   #entryAfter(head: ChainHead, body: EntryBody): { entry: EntryRow; headAfter: ChainHead } {
     const { origin, size: index, prev } = head;
-    const bytes = formatEntry({ origin, index, prev, ...this.#options.clock(), key: this.#options.key }, body);
+    const bytes = formatEntry(
+      { origin, index, prev, ...this.#options.clock(), key: this.#options.key },
+      body,
+    );
     const hash = entryHash(bytes);
     return {
       entry: { origin, index, prev, hash, type: body.type, bytes },
-      headAfter: { ...head, size: index + 1, prev: hash, frontier: appendLeaf(head.frontier, index, leafHash(bytes)) },
+      headAfter: {
+        ...head,
+        size: index + 1,
+        prev: hash,
+        frontier: appendLeaf(head.frontier, index, leafHash(bytes)),
+      },
     };
   }
 }
@@ -110,4 +118,9 @@ export interface ChainOptions {
 }
 
 /** The head of a log that has no entry yet. */
-export const emptyHead = (origin: string): ChainHead => ({ origin, size: 0, prev: NO_PREVIOUS, frontier: [] });
+export const emptyHead = (origin: string): ChainHead => ({
+  origin,
+  size: 0,
+  prev: NO_PREVIOUS,
+  frontier: [],
+});

@@ -23,7 +23,14 @@ export function checkpoint(deps: CheckpointDeps): Promise<CheckpointRow | undefi
     const root = Buffer.from(frontierRoot(head.frontier), 'hex').toString('base64');
     const text = formatCheckpoint(head.origin, head.size, root);
     const signature = await deps.signer.sign(text);
-    const row: CheckpointRow = { origin: head.origin, size: head.size, root, text, signature, at: deps.now() };
+    const row: CheckpointRow = {
+      origin: head.origin,
+      size: head.size,
+      root,
+      text,
+      signature,
+      at: deps.now(),
+    };
     await deps.store.write((log) => log.putCheckpoint(row));
     return row;
   });

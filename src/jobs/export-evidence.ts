@@ -24,7 +24,11 @@ const running = new WeakMap<Destination, Promise<unknown>>();
  * Brings a destination's `evidence/` folder up to the log: certificate, genesis, entry files, then checkpoints, so that a
  * checkpoint never speaks of entries that are not there. Only what was committed leaves (evidence.md 1.5, export order).
  */
-export function exportEvidence(destination: Destination, deps: ExportDeps, signal: AbortSignal): Promise<void> {
+export function exportEvidence(
+  destination: Destination,
+  deps: ExportDeps,
+  signal: AbortSignal,
+): Promise<void> {
   const before = running.get(destination) ?? Promise.resolve();
   const run = before.then(() => bringUp(destination, deps, signal));
   running.set(
@@ -45,7 +49,10 @@ async function bringUp(destination: Destination, deps: ExportDeps, signal: Abort
     const certificate = Buffer.from(deps.certificatePem);
     await destination.put(uploadOf(certificatePath(origin, deps.certificatePem), certificate), signal);
   }
-  const entries = head.size > done.entries ? await exportEntries(destination, deps, { from: done.entries, signal }) : done.entries;
+  const entries =
+    head.size > done.entries
+      ? await exportEntries(destination, deps, { from: done.entries, signal })
+      : done.entries;
   let newest = done.checkpoint;
   for (const { size, text, signature } of checkpoints) {
     await destination.put(uploadOf(checkpointPath(origin, size, 'txt'), text), signal);

@@ -1,4 +1,5 @@
-export type JobErrorCode = 'CHAIN_MOVED' | 'NOT_ENDED' | 'UNKNOWN_RECORDING' | 'UNKNOWN_DESTINATION';
+export type JobErrorCode =
+  'CHAIN_MOVED' | 'KEY_CHANGED' | 'NOT_ENDED' | 'UNKNOWN_RECORDING' | 'UNKNOWN_DESTINATION';
 
 /** A job cannot do its work. */
 export class JobError extends Error {

@@ -96,9 +96,18 @@ export interface SealIntent {
   readonly headAfter: ChainHead;
   readonly fileName: string;
   /** Small files in the order they are written: info, hash, signature. */
-  readonly texts: readonly { readonly name: string; readonly kind: FileRow['kind']; readonly bytes: Buffer }[];
+  readonly texts: readonly {
+    readonly name: string;
+    readonly kind: FileRow['kind'];
+    readonly bytes: Buffer;
+  }[];
   /** Audio: working path now, final base name. */
-  readonly audio: readonly { readonly from: string; readonly name: string; readonly bytes: number; readonly sha256: string }[];
+  readonly audio: readonly {
+    readonly from: string;
+    readonly name: string;
+    readonly bytes: number;
+    readonly sha256: string;
+  }[];
   readonly at: number;
 }
 
@@ -122,13 +131,27 @@ export interface LogWriter {
   describeRecording(id: string, description: CallDescription): Promise<void>;
   endRecording(
     id: string,
-    end: { readonly at: number; readonly reason: EndReason; readonly status: RecordingStatus; readonly capture: CaptureResult },
+    end: {
+      readonly at: number;
+      readonly reason: EndReason;
+      readonly status: RecordingStatus;
+      readonly capture: CaptureResult;
+    },
   ): Promise<void>;
-  failRecording(id: string, failure: { readonly at: number; readonly reason: string; readonly entryIndex: number }): Promise<void>;
+  failRecording(
+    id: string,
+    failure: { readonly at: number; readonly reason: string; readonly entryIndex: number },
+  ): Promise<void>;
   /** State `sealed`, with its file rows and one waiting delivery per destination (none twice). */
   sealRecording(
     id: string,
-    seal: { readonly at: number; readonly fileName: string; readonly entryIndex: number; readonly files: readonly FileRow[]; readonly destinations: readonly string[] },
+    seal: {
+      readonly at: number;
+      readonly fileName: string;
+      readonly entryIndex: number;
+      readonly files: readonly FileRow[];
+      readonly destinations: readonly string[];
+    },
   ): Promise<void>;
   setState(id: string, state: RecordingState): Promise<void>;
   setDelivery(row: DeliveryRow): Promise<void>;
@@ -159,7 +182,10 @@ export interface LogStore {
   newestCheckpoint(origin: string): Promise<CheckpointRow | undefined>;
   /** Checkpoints larger than `afterSize`, in order of size. */
   checkpoints(origin: string, afterSize: number): Promise<readonly CheckpointRow[]>;
-  exportState(destination: string, origin: string): Promise<{ readonly entries: number; readonly checkpoint: number }>;
+  exportState(
+    destination: string,
+    origin: string,
+  ): Promise<{ readonly entries: number; readonly checkpoint: number }>;
 }
 
 /** A journal event with its number; numbers are contiguous from 1 over the life of the data directory. */
@@ -183,7 +209,10 @@ export interface JournalReader {
 /** Files of ended recordings; `store/spool.ts` fits. */
 export interface SealFiles {
   /** SHA-256 of a whole file and of its part from `audioOffset`, both hex, read once from disk. */
-  digest(path: string, audioOffset: number): Promise<{ readonly bytes: number; readonly sha256: string; readonly audioSha256: string }>;
+  digest(
+    path: string,
+    audioOffset: number,
+  ): Promise<{ readonly bytes: number; readonly sha256: string; readonly audioSha256: string }>;
   /** Creates a file once: whole or not at all, fsynced; equal bytes there are fine, other bytes are an error. */
   createOnce(recording: string, name: string, bytes: Uint8Array): Promise<void>;
   /** Renames a finished working file to its final name; fine when that already happened. */

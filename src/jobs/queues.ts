@@ -73,9 +73,10 @@ export function openQueues(options: QueueOptions): JobQueues {
   for (const each of blocking) each.on('error', quiet);
   for (const each of [seal, upload]) each.on('error', quiet);
   for (const each of workers) each.on('error', quiet);
-  for (const each of workers) each.on('failed', (job, error) => {
-    log('warn', `${each.name} failed`, { job: job?.id, attempt: job?.attemptsMade, error: error.message });
-  });
+  for (const each of workers)
+    each.on('failed', (job, error) => {
+      log('warn', `${each.name} failed`, { job: job?.id, attempt: job?.attemptsMade, error: error.message });
+    });
   return {
     queues: [seal, upload],
     request: (queue, id, data) => requestJob(queue === 'seal' ? seal : upload, id, data),
@@ -108,6 +109,9 @@ const connect = (
   target: RedisTarget,
   options: { readonly enableOfflineQueue?: boolean; readonly maxRetriesPerRequest: number | null },
 ): Redis => {
-  const common = { ...options, retryStrategy: (times: number) => Math.min(50 * 2 ** Math.min(times, 6), 2000) };
+  const common = {
+    ...options,
+    retryStrategy: (times: number) => Math.min(50 * 2 ** Math.min(times, 6), 2000),
+  };
   return 'path' in target ? new Redis({ path: target.path, ...common }) : new Redis(target.url, common);
 };

@@ -19,7 +19,9 @@ export const sealJobId = (recording: string): string => `seal-${recording}`;
  * Asks the queues for everything that the log says is still to be done: the log is the truth, Redis may have forgotten all.
  * Jobs that wait or run already are not doubled.
  */
-export async function reconcile(deps: ReconcileDeps): Promise<{ readonly seals: number; readonly uploads: number }> {
+export async function reconcile(
+  deps: ReconcileDeps,
+): Promise<{ readonly seals: number; readonly uploads: number }> {
   const { seals, uploads } = await outstanding(deps);
   for (const recording of seals) await deps.queues.request('seal', sealJobId(recording), { recording });
   for (const { recording, destination } of uploads)

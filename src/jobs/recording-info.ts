@@ -1,6 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { formatInfo } from '../evidence/info.ts';
-import { infoFields, type AudioFileInfo, type PartyInfo, type RecordingInfo } from '../evidence/info-fields.ts';
+import {
+  infoFields,
+  type AudioFileInfo,
+  type PartyInfo,
+  type RecordingInfo,
+} from '../evidence/info-fields.ts';
 import { recordingName } from '../evidence/recording-name.ts';
 import type { LegInfo } from '../evidence/info-legs.ts';
 import { CLOCK_RATE, type CapturedFile, type LegStatistics, type LineRole } from '../media/capture.ts';
@@ -81,7 +86,9 @@ function infoOf(row: RecordingRow, facts: SealFacts): RecordingInfo {
     warnings: [
       ...description.warnings,
       ...facts.doubts,
-      ...(row.endReason === 'crash' ? ['statistics of the legs were lost with the process that crashed'] : []),
+      ...(row.endReason === 'crash'
+        ? ['statistics of the legs were lost with the process that crashed']
+        : []),
     ],
     previous: head.lastRecording,
     nonce: randomBytes(16).toString('hex'),

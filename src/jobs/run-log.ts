@@ -1,6 +1,8 @@
+import { parseEntry } from '../evidence/entry.ts';
 import type { Signer } from '../evidence/signature.ts';
 import { certificateFingerprint } from '../evidence/signature.ts';
 import type { Chain } from './chain.ts';
+import { JobError } from './job-error.ts';
 import type { LogStore } from './ports.ts';
 
 export interface RunLogDeps {
@@ -16,10 +18,19 @@ export interface RunLogDeps {
   readonly now: () => number;
 }
 
-/** First entry of a run: genesis of a new log, or the outage since the run before (evidence.md 1.4). */
+/**
+ * First entry of a run: genesis of a new log, or the outage since the run before (evidence.md 1.4). Rejects with JobError
+ * KEY_CHANGED when the log was signed with another key.
+ */
 export async function beginRun(deps: RunLogDeps): Promise<void> {
   const { chain, store } = deps;
-  const newest = chain.head.size === 0 ? undefined : (await store.entries(chain.origin, chain.head.size - 1, 1))[0];
+  const newest =
+    chain.head.size === 0 ? undefined : (await store.entries(chain.origin, chain.head.size - 1, 1))[0];
+  if (newest !== undefined && parseEntry(newest.bytes).header.key !== deps.signer.key)
+    throw new JobError(
+      'KEY_CHANGED',
+      `the log ${chain.origin} was signed with another key; restore keys/ from your backup`,
+    );
   await chain.exclusively(async (turn) => {
     const { entry, headAfter } = turn.prepare(
       newest === undefined

@@ -84,7 +84,9 @@ async function digestAudio(file: CapturedFile, deps: SealDeps): Promise<Digested
   const doubts =
     digest.audioSha256 === file.audioSha256
       ? []
-      : [`audio on disk (sha256 ${digest.audioSha256}) is not the audio as heard (sha256 ${file.audioSha256})`];
+      : [
+          `audio on disk (sha256 ${digest.audioSha256}) is not the audio as heard (sha256 ${file.audioSha256})`,
+        ];
   return { file, bytes: digest.bytes, sha256: digest.sha256, doubts };
 }
 
@@ -127,7 +129,11 @@ async function decide(
     },
     row.id,
   );
-  const headAfter = turn.setLastRecording({ fileName, index: entry.index, signature: signature.toString('base64') });
+  const headAfter = turn.setLastRecording({
+    fileName,
+    index: entry.index,
+    signature: signature.toString('base64'),
+  });
   return {
     recording: row.id,
     entry,
@@ -138,7 +144,12 @@ async function decide(
       { name: `${fileName}_hash.txt`, kind: 'hash', bytes: hashes },
       { name: `${fileName}_hash.SHA256withRSA.sig`, kind: 'signature', bytes: signature },
     ],
-    audio: named.map(({ name, file, bytes, sha256: digest }) => ({ from: file.path, name, bytes, sha256: digest })),
+    audio: named.map(({ name, file, bytes, sha256: digest }) => ({
+      from: file.path,
+      name,
+      bytes,
+      sha256: digest,
+    })),
     at: deps.now(),
   };
 }

@@ -33,7 +33,9 @@ const ORDER: readonly FileRow['kind'][] = ['audio', 'info', 'hash', 'signature']
 export async function upload(job: UploadJob, deps: UploadDeps, signal: AbortSignal): Promise<void> {
   const { store } = deps;
   const row = await store.recording(job.recording);
-  const before = (await store.deliveries(job.recording)).find((known) => known.destination === job.destination);
+  const before = (await store.deliveries(job.recording)).find(
+    (known) => known.destination === job.destination,
+  );
   if (row === undefined || before === undefined) throw new JobError('UNKNOWN_RECORDING', job.recording);
   if (before.state === 'delivered') {
     await finishDelivered(job.recording, deps);

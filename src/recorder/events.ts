@@ -82,4 +82,5 @@ export interface RefusedEvent extends Stamped {
 }
 
 /** Everything the recorder states, in order. It is durable in the journal before anything else happens with it. */
-export type RecorderEvent = OpenedEvent | DescribedEvent | NotedEvent | EndedEvent | FailedEvent | RefusedEvent;
+export type RecorderEvent =
+  OpenedEvent | DescribedEvent | NotedEvent | EndedEvent | FailedEvent | RefusedEvent;

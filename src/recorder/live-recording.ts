@@ -75,7 +75,8 @@ export class LiveRecording implements RecordingCall {
   }
 
   describe(description: CallDescription): void {
-    if (this.#state.name === 'ending' || JSON.stringify(description) === JSON.stringify(this.#description)) return;
+    if (this.#state.name === 'ending' || JSON.stringify(description) === JSON.stringify(this.#description))
+      return;
     this.#description = description;
     this.#publish({ type: 'described', recording: this.id, at: this.#deps.now(), description });
   }
@@ -109,7 +110,10 @@ export class LiveRecording implements RecordingCall {
 
   async #finish(reason: EndReason, at: number): Promise<void> {
     const capture = await this.#closeCapture(at);
-    const event = endOf({ recording: this.id, reason, at: this.#deps.now(), damaged: this.#state.damaged }, capture);
+    const event = endOf(
+      { recording: this.id, reason, at: this.#deps.now(), damaged: this.#state.damaged },
+      capture,
+    );
     if (event.type === 'failed') this.#failure = event.reason;
     try {
       await this.#deps.journal.append(event);
@@ -129,7 +133,10 @@ export class LiveRecording implements RecordingCall {
       return await this.#deps.media.close(this.id, at);
     } catch (error) {
       this.#state = next(this.#state, { type: 'write-failed' });
-      this.#deps.log('error', 'capture lost, taking what is on disk', { recording: this.id, error: messageOf(error) });
+      this.#deps.log('error', 'capture lost, taking what is on disk', {
+        recording: this.id,
+        error: messageOf(error),
+      });
       const parts = await this.#deps.folders.parts(this.id).catch(() => []);
       return recoverCapture({ startedAt: this.#startedAt, description: this.#description }, parts);
     }
@@ -153,7 +160,10 @@ export class LiveRecording implements RecordingCall {
 
   #publish(event: RecorderEvent): void {
     this.#deps.journal.append(event).catch((error: unknown) => {
-      this.#deps.log('error', 'an event could not be journalled', { event: event.type, error: messageOf(error) });
+      this.#deps.log('error', 'an event could not be journalled', {
+        event: event.type,
+        error: messageOf(error),
+      });
     });
   }
 
@@ -166,16 +176,23 @@ export class LiveRecording implements RecordingCall {
 
 /** What the log will state about the end: a recording, or a failure when no audio ever came. */
 export function endOf(
-  end: { readonly recording: string; readonly reason: EndReason; readonly at: number; readonly damaged: boolean },
+  end: {
+    readonly recording: string;
+    readonly reason: EndReason;
+    readonly at: number;
+    readonly damaged: boolean;
+  },
   capture: CaptureResult,
 ): RecorderEvent {
   const { recording, reason, at } = end;
   if (capture.files.length > 0)
     return { type: 'ended', recording, at, reason, status: statusOf(reason, end.damaged), capture };
-  if (end.damaged) return { type: 'failed', recording, at, reason: 'disk', detail: 'audio could not be written' };
+  if (end.damaged)
+    return { type: 'failed', recording, at, reason: 'disk', detail: 'audio could not be written' };
   if (reason === 'cancelled')
     return { type: 'failed', recording, at, reason: 'cancelled', detail: 'cancelled before any audio' };
-  if (reason === 'crash') return { type: 'failed', recording, at, reason: 'crash', detail: 'no audio found on disk' };
+  if (reason === 'crash')
+    return { type: 'failed', recording, at, reason: 'crash', detail: 'no audio found on disk' };
   return { type: 'failed', recording, at, reason: 'no-rtp', detail: describeSilence(capture) };
 }
 
@@ -184,7 +201,8 @@ function describeSilence(capture: CaptureResult): string {
   return received === 0 ? 'no packet arrived' : `${received} packets arrived, none with audio to record`;
 }
 
-const portsOf = (capture: OpenedCapture): LinePorts => new Map(capture.lines.map(({ line, port }) => [line, port]));
+const portsOf = (capture: OpenedCapture): LinePorts =>
+  new Map(capture.lines.map(({ line, port }) => [line, port]));
 
 const messageOf = (error: unknown): string =>
   (error as { readonly message?: string } | null)?.message ?? String(error);

@@ -52,7 +52,11 @@ export class Recorder implements CallRecorder {
 
   /** Calls since the start: accepted, and refused and failed by reason. */
   get counts(): RecorderCounts {
-    return { accepted: this.#accepted, refused: Object.fromEntries(this.#refused), failed: Object.fromEntries(this.#failed) };
+    return {
+      accepted: this.#accepted,
+      refused: Object.fromEntries(this.#refused),
+      failed: Object.fromEntries(this.#failed),
+    };
   }
 
   isLive(recording: string): boolean {
@@ -149,9 +153,15 @@ export class Recorder implements CallRecorder {
       description: call.description,
     });
     try {
-      await Promise.race([appended, new Promise<void>((resolve) => setTimeout(resolve, JOURNAL_PATIENCE).unref())]);
+      await Promise.race([
+        appended,
+        new Promise<void>((resolve) => setTimeout(resolve, JOURNAL_PATIENCE).unref()),
+      ]);
       appended.catch((error: unknown) => {
-        this.#options.log('error', 'an opening could not be journalled', { recording: id, error: String(error) });
+        this.#options.log('error', 'an opening could not be journalled', {
+          recording: id,
+          error: String(error),
+        });
       });
     } catch (error) {
       await this.#options.media.close(id, this.#options.now()).catch(() => undefined);

@@ -32,7 +32,11 @@ export class Refusals {
     this.flush(at - WINDOW);
     const flood = this.#floods.get(kind);
     if (flood === undefined) this.#publish({ type: 'refused', at, ...refusal, count: 1, windowSeconds: 0 });
-    this.#floods.set(kind, { since: flood?.since ?? at, last: refusal, count: flood === undefined ? 0 : flood.count + 1 });
+    this.#floods.set(kind, {
+      since: flood?.since ?? at,
+      last: refusal,
+      count: flood === undefined ? 0 : flood.count + 1,
+    });
     this.#timer ??= setInterval(() => {
       this.flush(this.#now() - WINDOW);
     }, WINDOW / 4).unref();

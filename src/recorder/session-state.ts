@@ -16,11 +16,15 @@ export const initialState: SessionState = { name: 'recording', paused: false, da
 export function next(state: SessionState, event: SessionEvent): SessionState {
   switch (event.type) {
     case 're-offered':
-      return state.name === 'ending' || state.paused === event.paused ? state : { ...state, paused: event.paused };
+      return state.name === 'ending' || state.paused === event.paused
+        ? state
+        : { ...state, paused: event.paused };
     case 'write-failed':
       return state.damaged ? state : { ...state, damaged: true };
     case 'hung-up':
-      return state.name === 'ending' ? state : { name: 'ending', reason: event.reason, damaged: state.damaged };
+      return state.name === 'ending'
+        ? state
+        : { name: 'ending', reason: event.reason, damaged: state.damaged };
     default:
       return event satisfies never;
   }

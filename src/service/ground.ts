@@ -7,6 +7,7 @@ import { lockDataDir } from '../store/data-dir-lock.ts';
 import { openJournal, type Journal } from '../store/journal.ts';
 import { openKeyStore } from '../store/key-store.ts';
 import { openSpool, type Spool } from '../store/spool.ts';
+import { StoreError } from '../store/store-error.ts';
 import type { ShutdownList } from './shutdown-list.ts';
 
 /** What must be there before anything can be recorded: the data directory with keys, journal and spool. */
@@ -27,6 +28,7 @@ export async function openGround(config: Config, log: Log, closing: ShutdownList
   await mkdir(config.dataDir, { recursive: true, mode: 0o750 });
   const lock = await lockDataDir(config.dataDir);
   closing.add('data directory lock', () => lock.release());
+  await refuseLostKeys(config.dataDir);
   const keys = await openKeyStore(join(config.dataDir, 'keys'), {
     subject: `Sealtape ${config.installation}`,
   });
@@ -47,6 +49,20 @@ export async function openGround(config: Config, log: Log, closing: ShutdownList
     fingerprint: inPairs(certificateFingerprint(keys.certificatePem)),
     lastAlive,
   };
+}
+
+/** A log that was signed before must not be continued with a key made just now: that would look like a theft of the log. */
+async function refuseLostKeys(dataDir: string): Promise<void> {
+  const there = (name: string): Promise<boolean> =>
+    stat(join(dataDir, name)).then(
+      () => true,
+      () => false,
+    );
+  if ((await there('evidence')) && !(await there('keys')))
+    throw new StoreError(
+      'KEYS_DAMAGED',
+      `${join(dataDir, 'keys')} is missing, but this recorder has an evidence log; restore the folder from your backup`,
+    );
 }
 
 /** Touches a file every two seconds, so that the next start knows since when nothing was recorded. */

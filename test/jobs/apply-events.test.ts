@@ -27,8 +27,21 @@ describe('events of the recorder', () => {
   test('become rows and entries, in order, and each ended recording is announced once', async () => {
     const id = await room.recordCall();
     const failed = await open();
-    await room.journal.append({ type: 'failed', at: 2000, recording: failed, reason: 'no-rtp', detail: 'no packet arrived' });
-    await room.journal.append({ type: 'refused', at: 3000, reason: '403', detail: 'address not listed', count: 3, windowSeconds: 60 });
+    await room.journal.append({
+      type: 'failed',
+      at: 2000,
+      recording: failed,
+      reason: 'no-rtp',
+      detail: 'no packet arrived',
+    });
+    await room.journal.append({
+      type: 'refused',
+      at: 3000,
+      reason: '403',
+      detail: 'address not listed',
+      count: 3,
+      windowSeconds: 60,
+    });
     await room.applier.settled();
     expect(await bodies()).toMatchObject([
       { type: 'genesis' },
@@ -45,7 +58,12 @@ describe('events of the recorder', () => {
     await room.recordCall();
     const { facts, description } = aCall();
     const text = (await room.store.entries(ORIGIN, 0, 10)).map((entry) => entry.bytes.toString()).join('\n');
-    for (const personal of [description.caller.number, description.callee.number, facts.callId, facts.remoteAddress])
+    for (const personal of [
+      description.caller.number,
+      description.callee.number,
+      facts.callId,
+      facts.remoteAddress,
+    ])
       expect(text).not.toContain(personal);
   });
 
@@ -63,10 +81,24 @@ describe('events of the recorder', () => {
   test('that recover a crashed recording state it', async () => {
     const id = await open();
     const files = [
-      { path: 'x', suffix: '', codec: 'PCMA' as const, channelLines: [0, 1], channelRoles: ['caller', 'callee'] as const, samples: 1, bytes: 60, audioSha256: '0'.repeat(64), audioOffset: 58 },
+      {
+        path: 'x',
+        suffix: '',
+        codec: 'PCMA' as const,
+        channelLines: [0, 1],
+        channelRoles: ['caller', 'callee'] as const,
+        samples: 1,
+        bytes: 60,
+        audioSha256: '0'.repeat(64),
+        audioOffset: 58,
+      },
     ];
     await room.journal.append({
-      type: 'ended', at: 2000, recording: id, reason: 'crash', status: 'recovered',
+      type: 'ended',
+      at: 2000,
+      recording: id,
+      reason: 'crash',
+      status: 'recovered',
       capture: { startedAt: 1000, endedAt: 2000, files, legs: [] },
     });
     await room.applier.settled();

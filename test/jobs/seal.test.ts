@@ -32,8 +32,11 @@ describe('a seal', () => {
     const read = (file: string): Buffer => readFileSync(room.spool.path(id, file));
     const hashes = read(`${name}_hash.txt`);
     const signature = read(`${name}_hash.SHA256withRSA.sig`);
-    for (const { name: file, sha256: digest } of parseHashFile(hashes)) expect(sha256(read(file))).toBe(digest);
-    expect(verifySignature(readCertificate(room.signer.certificatePem).publicKey, hashes, signature)).toBe(true);
+    for (const { name: file, sha256: digest } of parseHashFile(hashes))
+      expect(sha256(read(file))).toBe(digest);
+    expect(verifySignature(readCertificate(room.signer.certificatePem).publicKey, hashes, signature)).toBe(
+      true,
+    );
     const [entry] = await room.store.entries(ORIGIN, 2, 1);
     expect(parseEntry(entry?.bytes ?? Buffer.alloc(0)).body).toMatchObject({
       type: 'recording',
@@ -60,7 +63,9 @@ describe('a seal', () => {
     const before = await room.store.recording(first);
     const after = await room.store.recording(second);
     const info = readFileSync(room.spool.path(second, `${after?.fileName ?? ''}_info.txt`), 'utf8');
-    const signature = readFileSync(room.spool.path(first, `${before?.fileName ?? ''}_hash.SHA256withRSA.sig`));
+    const signature = readFileSync(
+      room.spool.path(first, `${before?.fileName ?? ''}_hash.SHA256withRSA.sig`),
+    );
     expect(info).toContain(`Previous-Recording: ${before?.fileName ?? '?'}\n`);
     expect(info).toContain(`Previous-Signature: ${signature.toString('base64')}\n`);
   });
@@ -82,43 +87,54 @@ describe('a seal', () => {
   });
 });
 
-describe.each<SealStep>(['digested', 'signed', 'intent', 'texts', 'audio', 'logged'])('a process that dies at "%s"', (step) => {
-  test('is followed by one that seals the same bytes under the same index, and goes on', async () => {
-    const id = await room.recordCall();
-    room.atStep = (reached) => {
-      if (reached === step) throw new Error('power cut');
-    };
-    await expect(seal(id, room.deps)).rejects.toThrow('power cut');
-    const intent = (await room.store.intents())[0];
-    room.atStep = () => undefined;
-    await room.reopen();
-    await seal(id, room.deps);
-    const next = await room.recordCall();
-    await seal(next, room.deps);
-    expect(await room.store.intents()).toEqual([]);
-    const entries = await room.store.entries(ORIGIN, 0, 100);
-    expect(entries.map((entry) => entry.type)).toEqual(['genesis', 'open', 'recording', 'open', 'recording']);
-    entries.forEach((entry, index) => {
-      expect(entry.index).toBe(index);
-      expect(entry.prev).toBe(index === 0 ? '0'.repeat(64) : entries[index - 1]?.hash);
+describe.each<SealStep>(['digested', 'signed', 'intent', 'texts', 'audio', 'logged'])(
+  'a process that dies at "%s"',
+  (step) => {
+    test('is followed by one that seals the same bytes under the same index, and goes on', async () => {
+      const id = await room.recordCall();
+      room.atStep = (reached) => {
+        if (reached === step) throw new Error('power cut');
+      };
+      await expect(seal(id, room.deps)).rejects.toThrow('power cut');
+      const intent = (await room.store.intents())[0];
+      room.atStep = () => undefined;
+      await room.reopen();
+      await seal(id, room.deps);
+      const next = await room.recordCall();
+      await seal(next, room.deps);
+      expect(await room.store.intents()).toEqual([]);
+      const entries = await room.store.entries(ORIGIN, 0, 100);
+      expect(entries.map((entry) => entry.type)).toEqual([
+        'genesis',
+        'open',
+        'recording',
+        'open',
+        'recording',
+      ]);
+      entries.forEach((entry, index) => {
+        expect(entry.index).toBe(index);
+        expect(entry.prev).toBe(index === 0 ? '0'.repeat(64) : entries[index - 1]?.hash);
+      });
+      if (intent !== undefined) expect(entries[2]?.bytes).toEqual(intent.entry.bytes);
+      expect(spoolFiles(id).filter((file) => file.endsWith('.part'))).toEqual([]);
+      expect(spoolFiles(id)).toHaveLength(4);
     });
-    if (intent !== undefined) expect(entries[2]?.bytes).toEqual(intent.entry.bytes);
-    expect(spoolFiles(id).filter((file) => file.endsWith('.part'))).toEqual([]);
-    expect(spoolFiles(id)).toHaveLength(4);
-  });
 
-  test('or by the same process, when only the step failed', async () => {
-    const id = await room.recordCall();
-    let failures = 1;
-    room.atStep = (reached) => {
-      if (reached === step && failures-- > 0) throw new Error('disk full for a moment');
-    };
-    await expect(seal(id, room.deps)).rejects.toThrow('disk full');
-    const other = await room.recordCall();
-    await seal(other, room.deps);
-    await seal(id, room.deps);
-    expect((await room.store.recordingsInState('sealed')).map((row) => row.id).sort()).toEqual([id, other].sort());
-    const entries = await room.store.entries(ORIGIN, 0, 100);
-    expect(entries.filter((entry) => entry.type === 'recording')).toHaveLength(2);
-  });
-});
+    test('or by the same process, when only the step failed', async () => {
+      const id = await room.recordCall();
+      let failures = 1;
+      room.atStep = (reached) => {
+        if (reached === step && failures-- > 0) throw new Error('disk full for a moment');
+      };
+      await expect(seal(id, room.deps)).rejects.toThrow('disk full');
+      const other = await room.recordCall();
+      await seal(other, room.deps);
+      await seal(id, room.deps);
+      expect((await room.store.recordingsInState('sealed')).map((row) => row.id).sort()).toEqual(
+        [id, other].sort(),
+      );
+      const entries = await room.store.entries(ORIGIN, 0, 100);
+      expect(entries.filter((entry) => entry.type === 'recording')).toHaveLength(2);
+    });
+  },
+);

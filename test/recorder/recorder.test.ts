@@ -2,7 +2,14 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { CapturedFile } from '../../src/media/capture.ts';
 import { MediaError } from '../../src/media/media-error.ts';
 import { Recorder } from '../../src/recorder/recorder.ts';
-import { aCall, aDescription, anOffer, FakeFolders, FakeJournal, FakeMedia } from '../support/recorder-fakes.ts';
+import {
+  aCall,
+  aDescription,
+  anOffer,
+  FakeFolders,
+  FakeJournal,
+  FakeMedia,
+} from '../support/recorder-fakes.ts';
 
 let media: FakeMedia;
 let journal: FakeJournal;
@@ -15,7 +22,14 @@ beforeEach(() => {
   journal = new FakeJournal();
   folders = new FakeFolders();
   clock = 5000;
-  recorder = new Recorder({ media, journal, folders, now: () => clock, log: () => undefined, minFreeBytes: 1e9 });
+  recorder = new Recorder({
+    media,
+    journal,
+    folders,
+    now: () => clock,
+    log: () => undefined,
+    minFreeBytes: 1e9,
+  });
 });
 
 const aFile: CapturedFile = {
@@ -30,7 +44,8 @@ const aFile: CapturedFile = {
   audioOffset: 58,
 };
 
-const types = (): string[] => journal.events.map((event) => (event.type === 'noted' ? event.step : event.type));
+const types = (): string[] =>
+  journal.events.map((event) => (event.type === 'noted' ? event.step : event.type));
 
 describe('accepting a call', () => {
   test('opens a port per line, caller left and callee right, and journals the opening before it answers', async () => {
@@ -75,7 +90,13 @@ describe('accepting a call', () => {
   test.each([
     ['the spool is nearly full', () => (folders.free = 5), 'NOT_READY'],
     ['the journal cannot be written', () => (journal.error = new Error('ENOSPC')), 'NOT_READY'],
-    ['it is shutting down', () => { recorder.drain(); }, 'NOT_READY'],
+    [
+      'it is shutting down',
+      () => {
+        recorder.drain();
+      },
+      'NOT_READY',
+    ],
     ['no port is left', () => (media.openError = new MediaError('NO_PORTS', 'none')), 'NO_PORTS'],
     ['the disk refuses the files', () => (media.openError = new MediaError('DISK', 'ENOSPC')), 'DISK'],
   ])('refuses when %s', async (_name, arrange, code) => {

@@ -5,7 +5,10 @@ import { Refusals } from '../../src/recorder/refusals.ts';
 test('a flood of refusals is stated once at once and once a minute, and none is forgotten', () => {
   const stated: RefusedEvent[] = [];
   let clock = 0;
-  const refusals = new Refusals((event) => stated.push(event), () => clock);
+  const refusals = new Refusals(
+    (event) => stated.push(event),
+    () => clock,
+  );
   for (; clock < 120_000; clock += 10) refusals.add({ reason: '403', detail: 'address not listed' });
   refusals.add({ reason: '488', detail: 'no audio', trunk: 'pbx' });
   refusals.flush();

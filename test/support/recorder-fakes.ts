@@ -1,4 +1,10 @@
-import type { CaptureChange, CaptureRequest, CaptureResult, MediaHost, OpenedCapture } from '../../src/media/capture.ts';
+import type {
+  CaptureChange,
+  CaptureRequest,
+  CaptureResult,
+  MediaHost,
+  OpenedCapture,
+} from '../../src/media/capture.ts';
 import type { RecorderEvent } from '../../src/recorder/events.ts';
 import type { EventJournal, RecordingFolders } from '../../src/recorder/ports.ts';
 import type { OfferedCall } from '../../src/recorder/call.ts';
@@ -33,7 +39,15 @@ export class FakeMedia implements MediaHost {
   }
 
   totals(): ReturnType<MediaHost['totals']> {
-    return Promise.resolve({ captures: 0, packets: 0, octets: 0, lost: 0, late: 0, rejected: 0, cpuSeconds: 0 });
+    return Promise.resolve({
+      captures: 0,
+      packets: 0,
+      octets: 0,
+      lost: 0,
+      late: 0,
+      rejected: 0,
+      cpuSeconds: 0,
+    });
   }
 
   onFailure(listener: (id: string, error: Error) => void): void {
@@ -106,7 +120,9 @@ export const aDescription = (change: Partial<CallDescription> = {}): CallDescrip
 });
 
 /** Two audio lines with both laws, in the given directions. */
-export const anOffer = (directions: readonly string[] = ['sendonly', 'sendonly']): ReturnType<typeof parseSdp> =>
+export const anOffer = (
+  directions: readonly string[] = ['sendonly', 'sendonly'],
+): ReturnType<typeof parseSdp> =>
   parseSdp(
     [
       'v=0',
@@ -124,7 +140,13 @@ export const anOffer = (directions: readonly string[] = ['sendonly', 'sendonly']
   );
 
 export const aCall = (change: Partial<OfferedCall> = {}): OfferedCall => ({
-  facts: { callId: 'call@test', trunk: 'test', transport: 'udp', remoteAddress: '192.0.2.1', remotePort: 5060 },
+  facts: {
+    callId: 'call@test',
+    trunk: 'test',
+    transport: 'udp',
+    remoteAddress: '192.0.2.1',
+    remotePort: 5060,
+  },
   offer: anOffer(),
   description: aDescription(),
   localAddress: '192.0.2.10',

@@ -56,8 +56,13 @@ export async function startRecorder(setup: RecorderSetup = {}): Promise<Recorder
   let log = '';
   child.stdout.on('data', (chunk: Buffer) => (banner += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
-  await ready(child, () => banner, () => log);
-  const port = (protocol: string): number => Number(new RegExp(`${protocol}://[^\\s:]+:(\\d+)`).exec(banner)?.[1]);
+  await ready(
+    child,
+    () => banner,
+    () => log,
+  );
+  const port = (protocol: string): number =>
+    Number(new RegExp(`${protocol}://[^\\s:]+:(\\d+)`).exec(banner)?.[1]);
   return {
     dataDir,
     archive,
@@ -102,7 +107,10 @@ export function filesBelow(folder: string): string[] {
 }
 
 /** Waits until `look` gives something, asking often; what it gives must come from the product's own doing. */
-export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>, milliseconds: number): Promise<T> {
+export async function eventually<T>(
+  look: () => T | undefined | Promise<T | undefined>,
+  milliseconds: number,
+): Promise<T> {
   const deadline = Date.now() + milliseconds;
   for (;;) {
     const found = await look();

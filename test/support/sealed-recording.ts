@@ -15,7 +15,11 @@ export interface SealedRecording {
 }
 
 /** Waits until `count` recordings lie complete in the archive (the signature comes last). */
-export async function awaitRecordings(archive: string, count: number, milliseconds = 5000): Promise<SealedRecording[]> {
+export async function awaitRecordings(
+  archive: string,
+  count: number,
+  milliseconds = 5000,
+): Promise<SealedRecording[]> {
   return eventually(() => {
     const found = recordingsIn(archive);
     return found.length >= count ? found : undefined;
@@ -29,7 +33,9 @@ export function recordingsIn(archive: string): SealedRecording[] {
   } catch {
     return [];
   }
-  return files.filter((file) => file.endsWith('_hash.SHA256withRSA.sig')).map((file) => readRecording(archive, file));
+  return files
+    .filter((file) => file.endsWith('_hash.SHA256withRSA.sig'))
+    .map((file) => readRecording(archive, file));
 }
 
 function readRecording(archive: string, signature: string): SealedRecording {

@@ -53,7 +53,10 @@ export class SealingRoom {
   }
 
   async #open(): Promise<void> {
-    this.database = await openDatabase({ kind: 'sqlite', file: join(this.folder, 'log.db') }, join(ROOT, 'migrations'));
+    this.database = await openDatabase(
+      { kind: 'sqlite', file: join(this.folder, 'log.db') },
+      join(ROOT, 'migrations'),
+    );
     await this.database.migrate();
     this.store = new SqlLogStore(this.database, { node: 'test/rec01' });
     this.journal = await openJournal(join(this.folder, 'journal'));
@@ -90,10 +93,24 @@ export class SealingRoom {
     const id = newRecordingId(startedAt);
     const folder = await this.spool.create(id);
     const { facts, description } = aCall();
-    await this.journal.append({ type: 'opened', at: startedAt, recording: id, startedAt, facts, description });
+    await this.journal.append({
+      type: 'opened',
+      at: startedAt,
+      recording: id,
+      startedAt,
+      facts,
+      description,
+    });
     const capture = writeAudio(folder, seconds, startedAt);
     const at = startedAt + seconds * 1000;
-    await this.journal.append({ type: 'ended', at, recording: id, reason: 'bye', status: 'complete', capture });
+    await this.journal.append({
+      type: 'ended',
+      at,
+      recording: id,
+      reason: 'bye',
+      status: 'complete',
+      capture,
+    });
     await this.applier.settled();
     return id;
   }

@@ -17,7 +17,7 @@ export function readWav(path: string): Wav {
   if (bytes.readUInt32LE(4) !== bytes.length - 8) throw new Error(`${path}: RIFF size is not the file's`);
   let format: Buffer | undefined;
   let data: Buffer | undefined;
-  for (let at = 12; at + 8 <= bytes.length; ) {
+  for (let at = 12; at + 8 <= bytes.length;) {
     const size = bytes.readUInt32LE(at + 4);
     if (at + 8 + size > bytes.length) throw new Error(`${path}: a chunk reaches beyond the file`);
     const chunk = bytes.subarray(at + 8, at + 8 + size);

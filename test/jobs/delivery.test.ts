@@ -1,0 +1,184 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openPathDestination } from '../../src/delivery/path.ts';
+import { formatEntryFile } from '../../src/evidence/layout.ts';
+import { checkpoint } from '../../src/jobs/checkpoint.ts';
+import { exportEvidence } from '../../src/jobs/export-evidence.ts';
+import { reconcile } from '../../src/jobs/reconcile.ts';
+import { seal } from '../../src/jobs/seal.ts';
+import { upload, type UploadDeps } from '../../src/jobs/upload.ts';
+import { ORIGIN, SealingRoom } from '../support/sealing-room.ts';
+import { filesBelow } from '../support/recorder-process.ts';
+
+let room: SealingRoom;
+let archive: string;
+let deps: UploadDeps;
+const signal = new AbortController().signal;
+
+beforeEach(async () => {
+  room = await SealingRoom.open();
+  archive = join(room.folder, 'archive');
+  mkdirSync(archive);
+  deps = {
+    store: room.store,
+    origin: ORIGIN,
+    certificatePem: room.signer.certificatePem,
+    destinations: new Map([['archive', openPathDestination({ name: 'archive', root: archive })]]),
+    files: room.spool,
+    folderOf: () => '2026/11/23',
+    now: Date.now,
+  };
+});
+
+afterEach(() => room.dispose());
+
+const sealed = async (): Promise<string> => {
+  const id = await room.recordCall();
+  await seal(id, room.deps);
+  return id;
+};
+
+const archived = (): string[] => filesBelow(archive).filter((file) => file.startsWith('2026'));
+const entryFile = (): Buffer =>
+  readFileSync(join(archive, filesBelow(archive).find((file) => file.includes('/entries/')) ?? ''));
+
+describe('an upload', () => {
+  test('delivers four files and the log, proves them, and empties the spool', async () => {
+    const id = await sealed();
+    await upload({ recording: id, destination: 'archive' }, deps, signal);
+    const name = (await room.store.recording(id))?.fileName ?? '';
+    expect(archived()).toHaveLength(4);
+    expect(archived().every((file) => file.startsWith(`2026/11/23/${name}`))).toBe(true);
+    expect(await room.store.deliveries(id)).toMatchObject([{ state: 'delivered', attempts: 1 }]);
+    expect((await room.store.recording(id))?.state).toBe('delivered');
+    expect(readdirSync(join(room.folder, 'spool'))).toEqual([]);
+    const entries = await room.store.entries(ORIGIN, 0, 10);
+    expect(entryFile()).toEqual(formatEntryFile(entries.map((entry) => entry.bytes)));
+  });
+
+  test('done twice, also at once, delivers once', async () => {
+    const id = await sealed();
+    const job = { recording: id, destination: 'archive' };
+    await Promise.all([upload(job, deps, signal), upload(job, deps, signal)]);
+    await upload(job, deps, signal);
+    expect(archived()).toHaveLength(4);
+  });
+
+  test('meets other bytes under the name: marked for a person, the rest of the spool kept', async () => {
+    const id = await sealed();
+    const name = (await room.store.recording(id))?.fileName ?? '';
+    mkdirSync(join(archive, '2026/11/23'), { recursive: true });
+    writeFileSync(join(archive, '2026/11/23', `${name}.wav`), 'something else');
+    await expect(upload({ recording: id, destination: 'archive' }, deps, signal)).rejects.toMatchObject({
+      name: 'UnrecoverableError',
+    });
+    expect(await room.store.deliveries(id)).toMatchObject([{ state: 'failed', permanent: true }]);
+    expect(readdirSync(join(room.folder, 'spool'))).toEqual([id]);
+    expect(readFileSync(join(archive, '2026/11/23', `${name}.wav`), 'utf8')).toBe('something else');
+  });
+
+  test('to a destination that is away fails, and may be tried again', async () => {
+    const id = await sealed();
+    const job = { recording: id, destination: 'archive' };
+    const away = {
+      ...deps,
+      destinations: new Map([['archive', openPathDestination({ name: 'archive', root: `${archive}/gone` })]]),
+    };
+    await expect(upload(job, away, signal)).rejects.toThrow();
+    expect(await room.store.deliveries(id)).toMatchObject([
+      { state: 'failed', permanent: false, attempts: 1 },
+    ]);
+    await upload(job, deps, signal);
+    expect(await room.store.deliveries(id)).toMatchObject([{ state: 'delivered', attempts: 2 }]);
+  });
+});
+
+describe('the evidence in an archive', () => {
+  test('grows with the log, and checkpoints never speak of entries that are not there', async () => {
+    const destination = deps.destinations.get('archive');
+    if (destination === undefined) throw new Error('no destination');
+    await checkpoint({ ...room.deps, now: Date.now });
+    await exportEvidence(destination, deps, signal);
+    const before = entryFile();
+    await sealed();
+    await checkpoint({ ...room.deps, now: Date.now });
+    await exportEvidence(destination, deps, signal);
+    await exportEvidence(destination, deps, signal);
+    expect(entryFile().subarray(0, before.length)).toEqual(before);
+    const files = filesBelow(join(archive, 'evidence'));
+    expect(
+      files.filter((file) => file.includes('checkpoint')).map((file) => file.replace(/^.*\//, '')),
+    ).toEqual(['1.sig', '1.txt', '3.sig', '3.txt']);
+    expect(files.some((file) => file.endsWith('genesis.txt'))).toBe(true);
+    expect(files.some((file) => file.endsWith('.pem'))).toBe(true);
+  });
+
+  test('spans as many entry files as it needs', async () => {
+    const destination = deps.destinations.get('archive');
+    if (destination === undefined) throw new Error('no destination');
+    for (let n = 0; n < 300; n++)
+      await room.journal.append({
+        type: 'refused',
+        at: n,
+        reason: '403',
+        detail: '',
+        count: 1,
+        windowSeconds: 0,
+      });
+    await room.applier.settled();
+    await exportEvidence(destination, deps, signal);
+    const files = filesBelow(archive).filter((file) => file.includes('/entries/'));
+    expect(files.map((file) => file.replace(/^.*entries\//, ''))).toEqual([
+      '000/000000.txt',
+      '000/000001.txt',
+    ]);
+    expect(await room.store.exportState('archive', ORIGIN)).toMatchObject({ entries: 301 });
+  });
+
+  test('has no second checkpoint of the same size', async () => {
+    const first = await checkpoint({ ...room.deps, now: Date.now });
+    expect(await checkpoint({ ...room.deps, now: Date.now })).toEqual(first);
+  });
+});
+
+describe('the reconciler', () => {
+  test('asks for every seal and upload that the log misses, under the same ids each time', async () => {
+    const ended = await room.recordCall();
+    const waiting = await sealed();
+    const asked: string[] = [];
+    const queues = {
+      request: (queue: string, id: string): Promise<void> => {
+        asked.push(`${queue} ${id}`);
+        return Promise.resolve();
+      },
+    };
+    const first = await reconcile({ store: room.store, queues, now: Date.now });
+    expect(first).toEqual({ seals: 1, uploads: 1 });
+    await reconcile({ store: room.store, queues, now: Date.now });
+    expect(new Set(asked)).toEqual(new Set([`seal seal-${ended}`, `upload upload-${waiting}-archive`]));
+  });
+
+  test('leaves a delivery that just failed to the queue, and takes it up again later', async () => {
+    const id = await sealed();
+    const at = Date.now();
+    await room.store.write((log) =>
+      log.setDelivery({
+        recording: id,
+        destination: 'archive',
+        state: 'failed',
+        attempts: 3,
+        updatedAt: at,
+        permanent: true,
+        error: 'x',
+      }),
+    );
+    const queues = { request: () => Promise.resolve() };
+    expect(await reconcile({ store: room.store, queues, now: () => at + 60_000 })).toMatchObject({
+      uploads: 0,
+    });
+    expect(await reconcile({ store: room.store, queues, now: () => at + 3_700_000 })).toMatchObject({
+      uploads: 1,
+    });
+  });
+});
