@@ -71,8 +71,7 @@ export class EventApplier {
         this.#applied = await this.#deps.store.cursor();
         const events = await this.#deps.journal.after(this.#applied, BATCH);
         if (events.length === 0) {
-          this.#idle = this.#idle.filter((resolve) => !waiting.includes(resolve));
-          for (const resolve of waiting) resolve();
+          this.#release(waiting);
           return;
         }
         await this.#apply(events);
@@ -83,6 +82,11 @@ export class EventApplier {
       });
       this.#retryLater();
     }
+  }
+
+  #release(waiting: readonly (() => void)[]): void {
+    this.#idle = this.#idle.filter((resolve) => !waiting.includes(resolve));
+    for (const resolve of waiting) resolve();
   }
 
   #retryLater(): void {

@@ -59,9 +59,12 @@ export function openQueues(options: QueueOptions): JobQueues {
   const abort = new AbortController();
   const seal = new Queue('seal', { connection: commands, prefix, defaultJobOptions: JOB_OPTIONS });
   const upload = new Queue('upload', { connection: commands, prefix, defaultJobOptions: JOB_OPTIONS });
-  const blocking = [1, 2].map(() => connect(options.redis, { maxRetriesPerRequest: null }));
-  const worker = (name: string, run: (job: Job) => Promise<void>, concurrency: number): Worker =>
-    new Worker(name, run, { connection: blocking[name === 'seal' ? 0 : 1] as Redis, prefix, concurrency });
+  const blocking: Redis[] = [];
+  const worker = (name: string, run: (job: Job) => Promise<void>, concurrency: number): Worker => {
+    const connection = connect(options.redis, { maxRetriesPerRequest: null });
+    blocking.push(connection);
+    return new Worker(name, run, { connection, prefix, concurrency });
+  };
   const workers = [
     worker('seal', (job) => options.handlers.seal(job.data as { recording: string }), 2),
     worker(

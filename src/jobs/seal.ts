@@ -110,11 +110,7 @@ async function decide(
     key: deps.signer.key,
     clock: turn.reading.clock,
   });
-  const infoName = `${fileName}_info.txt`;
-  const hashes = formatHashFile([
-    ...named.map(({ name, sha256 }) => ({ name, sha256 })),
-    { name: infoName, sha256: sha256(info) },
-  ]);
+  const hashes = formatHashFile([...named, { name: `${fileName}_info.txt`, sha256: sha256(info) }]);
   const signature = await deps.signer.sign(hashes);
   await deps.atStep?.('signed');
   const { entry } = turn.prepare(
@@ -153,6 +149,15 @@ async function decide(
     at: deps.now(),
   };
 }
+
+const textsOf = (
+  fileName: string,
+  { info, hashes, signature }: { readonly info: Buffer; readonly hashes: Buffer; readonly signature: Buffer },
+): SealIntent['texts'] => [
+  { name: `${fileName}_info.txt`, kind: 'info', bytes: info },
+  { name: `${fileName}_hash.txt`, kind: 'hash', bytes: hashes },
+  { name: `${fileName}_hash.SHA256withRSA.sig`, kind: 'signature', bytes: signature },
+];
 
 /** Places the decided bytes and logs them; each step may already have happened. */
 async function place(

@@ -30,7 +30,7 @@ const call = (recorder: RecorderProcess, change: Partial<CallOptions> = {}): Pro
     to: `sip:127.0.0.1:${recorder.udpPort}`,
     caller: { number: '100', law: 'PCMA', audio: caller },
     callee: { number: '200', law: 'PCMA', audio: callee },
-    timers: { t1: 100, timeout: 1000 } as never,
+    timers: { t1: 100, timeout: 1000 },
     ...change,
   });
 
