@@ -135,11 +135,7 @@ async function decide(
     entry,
     headAfter,
     fileName,
-    texts: [
-      { name: infoName, kind: 'info', bytes: info },
-      { name: `${fileName}_hash.txt`, kind: 'hash', bytes: hashes },
-      { name: `${fileName}_hash.SHA256withRSA.sig`, kind: 'signature', bytes: signature },
-    ],
+    texts: textsOf(fileName, { info, hashes, signature }),
     audio: named.map(({ name, file, bytes, sha256: digest }) => ({
       from: file.path,
       name,
