@@ -3,7 +3,7 @@
  * The traps behind it are listed in drachtio-protocol.md section 8.
  */
 
-export interface HeaderAddress {
+interface HeaderAddress {
   readonly name?: string;
   readonly uri: string;
   readonly params?: Readonly<Record<string, string | null | undefined>>;
@@ -27,7 +27,7 @@ export interface SipRequest {
   on(event: 'cancel', listener: () => void): unknown;
 }
 
-export interface SendOptions {
+interface SendOptions {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
 }
@@ -39,7 +39,7 @@ export interface SipResponse {
   send(status: number, options: SendOptions, callback?: (error: unknown) => void): void;
 }
 
-export type RequestListener = (request: SipRequest, response: SipResponse) => void;
+type RequestListener = (request: SipRequest, response: SipResponse) => void;
 
 export interface SipDialog {
   on(event: 'destroy', listener: (request: SipRequest, reason?: string) => void): unknown;

@@ -27,7 +27,10 @@ export function checkRequest(request: SipRequest): Refusal | undefined {
 export function checkOptions(request: SipRequest): Refusal | undefined {
   const unknown = unknownTags(tagsOf(request, 'require'));
   if (unknown.length > 0) {
-    const tags = unknown.join(', ').slice(0, 200);
+    const tags = unknown
+      .join(', ')
+      .replace(/[^\x20-\x7e]/g, '?')
+      .slice(0, 200);
     return { status: 420, detail: `Require: ${tags}`, headers: { Unsupported: tags } };
   }
   const seconds = sessionExpires(request);

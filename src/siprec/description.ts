@@ -2,7 +2,7 @@ import type { KnownParticipant, MetadataState } from './metadata-state.ts';
 import { decideSides, type HeaderIdentity, type Party } from './parties.ts';
 import type { SessionOffer } from './sdp.ts';
 
-export type { Confidence, HeaderIdentity, Party } from './parties.ts';
+export type { HeaderIdentity, Party } from './parties.ts';
 
 export type CallDirection = 'in' | 'out' | 'internal' | 'unknown';
 

@@ -22,7 +22,7 @@ export interface ParticipantElement {
   readonly disassociatedAt?: MetadataTime;
 }
 
-export interface StreamUse {
+interface StreamUse {
   readonly sends: readonly string[];
   readonly receives: readonly string[];
 }
@@ -42,7 +42,7 @@ export interface SessionAssociation {
   readonly disassociatedAt?: MetadataTime;
 }
 
-export interface StreamAssociation extends StreamUse {
+interface StreamAssociation extends StreamUse {
   readonly participant: string;
 }
 

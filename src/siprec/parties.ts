@@ -4,7 +4,7 @@ import type { KnownParticipant, MetadataState } from './metadata-state.ts';
 import type { OfferedLine, SessionOffer } from './sdp.ts';
 
 /** How sure a derived field is (siprec-interop.md section 5). */
-export type Confidence = 'high' | 'medium' | 'low';
+type Confidence = 'high' | 'medium' | 'low';
 
 /** One side of the recorded call, as far as the client named it. */
 export interface Party {

@@ -1,7 +1,7 @@
 import { SiprecError } from './errors.ts';
 import { STATIC_FORMATS } from './static-formats.ts';
 
-export type StreamDirection = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
+type StreamDirection = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
 
 /** One format of an m-line, static ones completed from RFC 3551 table 4. */
 export interface OfferedFormat {

@@ -45,8 +45,9 @@ export async function openBench(
     application,
     recorder,
     client: async (protocol = 'udp') => {
-      const port = running.addresses.find((bound) => bound.protocol === protocol)?.port ?? 0;
-      const peer = await Peer.open(protocol, port);
+      const bound = running.addresses.find((address) => address.protocol === protocol);
+      if (bound === undefined) throw new Error(`no ${protocol} port open`);
+      const peer = await Peer.open(protocol, bound);
       peers.push(peer);
       return new RecordingClient(peer);
     },

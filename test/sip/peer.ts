@@ -1,6 +1,6 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { EventEmitter, once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect, isIPv6, type Socket } from 'node:net';
 
 /** A SIP message as it came from the wire. */
 export interface Received {
@@ -21,12 +21,15 @@ export class Peer {
   readonly protocol: Protocol;
   readonly #udp: UdpSocket | undefined;
   readonly #tcp: Socket | undefined;
-  readonly #server: number;
+  readonly #server: { readonly address: string; readonly port: number };
   readonly #arrived = new EventEmitter();
   #waiting: Received[] = [];
   #stream = '';
 
-  private constructor(server: number, sockets: { readonly udp?: UdpSocket; readonly tcp?: Socket }) {
+  private constructor(
+    server: { readonly address: string; readonly port: number },
+    sockets: { readonly udp?: UdpSocket; readonly tcp?: Socket },
+  ) {
     this.protocol = sockets.udp ? 'udp' : 'tcp';
     this.#server = server;
     this.#udp = sockets.udp;
@@ -40,25 +43,29 @@ export class Peer {
     });
   }
 
-  static async open(protocol: Protocol, server: number): Promise<Peer> {
+  static async open(
+    protocol: Protocol,
+    server: { readonly address: string; readonly port: number },
+  ): Promise<Peer> {
     if (protocol === 'udp') {
-      const udp = createSocket('udp4');
-      udp.bind(0, '127.0.0.1');
+      const udp = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4');
+      udp.bind(0, server.address);
       await once(udp, 'listening');
       return new Peer(server, { udp });
     }
-    const tcp = connect(server, '127.0.0.1');
+    const tcp = connect(server.port, server.address);
     await once(tcp, 'connect');
     return new Peer(server, { tcp });
   }
 
   /** `address:port` for Via and Contact. */
   get address(): string {
-    return `127.0.0.1:${this.#udp?.address().port ?? this.#tcp?.localPort ?? 0}`;
+    const { address } = this.#server;
+    return `${isIPv6(address) ? `[${address}]` : address}:${this.#udp?.address().port ?? this.#tcp?.localPort ?? 0}`;
   }
 
   send(text: string): void {
-    this.#udp?.send(text, this.#server, '127.0.0.1');
+    this.#udp?.send(text, this.#server.port, this.#server.address);
     this.#tcp?.write(text);
   }
 

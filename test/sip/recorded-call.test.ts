@@ -145,6 +145,26 @@ describe('a recorded call', () => {
   });
 });
 
+test.each(['udp', 'tcp'] as const)('a call over IPv6 and %s gets an IPv6 answer', async (protocol) => {
+  const six = await openBench(
+    { trunks: [{ name: 'six', from: ['::1/128'], mode: 'compat' }] },
+    { listen: ['udp://[::1]:0', 'tcp://[::1]:0'] },
+  );
+  try {
+    const client = await six.client(protocol);
+    const ok = await client.invite();
+    expect(ok.headers.get('contact')).toMatch(/^<sip:srs@\[::1\]:\d+(?:;transport=tcp)?>;\+sip\.srs$/);
+    expect(ok.body).toContain('c=IN IP6 ::1\r\n');
+    expect(six.recorder.call.offered).toMatchObject({
+      localAddress: '::1',
+      facts: { remoteAddress: '::1', trunk: 'six' },
+    });
+    expect((await client.bye()).status).toBe(200);
+  } finally {
+    await six.close();
+  }
+});
+
 describe('a change during the call', () => {
   test('hold and resume keep the ports and raise the version (SDP-3, SDP-4, SDP-11)', async () => {
     const client = await bench.client();

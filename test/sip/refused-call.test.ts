@@ -34,6 +34,12 @@ describe('an INVITE that is turned away (siprec-interop section 3)', () => {
       ['unsupported', /^foo, bar$/],
     ],
     [
+      'a Require tag that is no token',
+      { ...recordingSession(), headers: { Require: 'fo\u0007\u00e9o' } },
+      420,
+      ['unsupported', /^fo\?\?o$/],
+    ],
+    [
       'a request URI of another kind',
       { ...recordingSession(), uri: 'http://127.0.0.1/' },
       416,

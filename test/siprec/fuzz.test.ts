@@ -82,7 +82,7 @@ const noise = fc.oneof(
 const mutated = fc
   .tuple(
     fc.constantFrom(...seeds),
-    fc.array(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(40), noise), {
+    fc.array(fc.tuple(fc.noBias(fc.nat(9999)), fc.nat(40), noise), {
       minLength: 1,
       maxLength: 6,
     }),
@@ -90,7 +90,7 @@ const mutated = fc
   .map(([seed, edits]) => {
     let { body } = seed;
     for (const [where, cut, text] of edits) {
-      const from = Math.floor(where * body.length);
+      const from = Math.floor((where / 10_000) * body.length);
       body = body.slice(0, from) + text + body.slice(from + cut);
     }
     return { contentType: seed.contentType, body };
