@@ -14,7 +14,7 @@ import { BROKEN_METADATA, buildBody, buildMetadata, newMetadataIds, type CallPar
 import { planStream, type Impairment, type StreamStart } from './rtp-plan.ts';
 import { buildOffer, parseAnswer, type AnswerLine, type OfferDirection } from './session-description.ts';
 import { methodOf, statusOf, type SipMessage } from './sip-message.ts';
-import { parseTarget, type Target, type Transport } from './target.ts';
+import { bracketed, parseTarget, type Target, type Transport } from './target.ts';
 import { DEFAULT_TIMERS, Transactions, type SipTimers } from './transactions.ts';
 
 /** One side of the call to be recorded. */
@@ -386,7 +386,8 @@ class Call {
           party: { number: leg.number, ...(leg.name === undefined ? {} : { name: leg.name }) },
           law: leg.law,
           ssrc: sending.ssrc.toString(16).padStart(8, '0'),
-          sentTo: destination === undefined ? undefined : `${destination.address}:${destination.port}`,
+          sentTo:
+            destination === undefined ? undefined : `${bracketed(destination.address)}:${destination.port}`,
           lost: plan.lost,
           duplicated: plan.duplicated,
           reordered: plan.reordered,
