@@ -1,4 +1,5 @@
 import type { HeaderIdentity } from '../siprec/description.ts';
+import { plainText } from '../siprec/plain-text.ts';
 import { optionTags } from '../siprec/recognise.ts';
 import type { SipRequest } from './drachtio.ts';
 
@@ -62,7 +63,7 @@ export function identityOf(request: SipRequest, header: 'from' | 'to'): HeaderId
   try {
     const { name, uri } = request.getParsedHeader(header);
     const plain = name?.trim().replace(/^"|"$/g, '').replace(/\\(.)/g, '$1');
-    return { aor: uri, ...(plain !== undefined && plain !== '' && { name: plain }) };
+    return { aor: plainText(uri), ...(plain !== undefined && plain !== '' && { name: plainText(plain) }) };
   } catch {
     return undefined;
   }

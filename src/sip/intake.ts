@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import type { CallRecorder, OfferedCall } from '../recorder/call.ts';
+import { plainText } from '../siprec/plain-text.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import type { Log } from './connection.ts';
 import type { SipApplicationServer, SipRequest, SipResponse } from './drachtio.ts';
@@ -208,7 +209,7 @@ function offeredCall(
       transport: request.protocol === undefined || request.protocol === '' ? 'udp' : request.protocol,
       remoteAddress: request.source_address,
       remotePort: request.source_port,
-      ...(software !== undefined && { pbxSoftware: software }),
+      ...(software !== undefined && software !== '' && { pbxSoftware: plainText(software) }),
     },
     offer: content.offer,
     localAddress: address,
@@ -217,5 +218,6 @@ function offeredCall(
 
 /** The ports must be of the family the SDP names. */
 function bindAddress(host: string, mediaAddress: string | undefined): string {
-  return mediaAddress === undefined || isIPv6(mediaAddress) === isIPv6(host) ? host : mediaAddress;
+  if (mediaAddress === undefined) return host;
+  return host !== '' && isIPv6(mediaAddress) === isIPv6(host) ? host : mediaAddress;
 }

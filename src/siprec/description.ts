@@ -45,6 +45,9 @@ export interface DescriptionInput {
   readonly warnings?: readonly string[];
 }
 
+/** Warnings listed one by one; more of them say nothing new. */
+const MAX_WARNINGS = 50;
+
 /** Puts together what is known about a call (siprec-interop.md section 5, without vendor data). Never throws. */
 export function describeCall(input: DescriptionInput): CallDescription {
   const { offer, state, metadataStatus } = input;
@@ -64,7 +67,7 @@ export function describeCall(input: DescriptionInput): CallDescription {
         ...(input.warnings ?? []),
         ...labelWarnings(offer, state),
       ]),
-    ],
+    ].slice(0, MAX_WARNINGS),
   };
 }
 

@@ -32,6 +32,9 @@ export interface MetadataState {
   readonly warnings: readonly string[];
 }
 
+/** How much history of one dialog is kept: far more than a call has, far less than an endless one could bring. */
+const MAX_KNOWN = 500;
+
 /**
  * The state after one more document (siprec-interop.md 2.5): a complete one replaces, a partial one changes what it
  * names; whoever left stays in the history. `at` (epoch ms) dates a leaving that the document only implies.
@@ -61,7 +64,7 @@ export function applyUpdate(
 function mergeById<T extends { readonly id: string }>(old: readonly T[], fresh: readonly T[]): readonly T[] {
   const merged = new Map(old.map((item) => [item.id, item]));
   for (const item of fresh) merged.set(item.id, { ...merged.get(item.id), ...item });
-  return [...merged.values()];
+  return [...merged.values()].slice(-MAX_KNOWN);
 }
 
 /** A session that a complete document no longer names has ended (RFC 8068 §3.2.3). */
@@ -78,11 +81,11 @@ function mergeSessions(
     return { ...before, ...session, sipSessionIds: ids };
   });
   const others = old.filter(({ id }) => !named.has(id));
-  if (update.mode === 'partial') return [...others, ...fresh];
+  if (update.mode === 'partial') return [...others, ...fresh].slice(-MAX_KNOWN);
   return [
     ...fresh,
     ...others.map((session) => (session.stoppedAt ? session : { ...session, stoppedAt: now })),
-  ];
+  ].slice(0, MAX_KNOWN);
 }
 
 function mergeParticipants(
@@ -103,10 +106,10 @@ function mergeParticipants(
     return [
       ...fresh,
       ...others.map((gone) => (gone.disassociatedAt ? gone : { ...gone, sends: [], disassociatedAt: now })),
-    ];
+    ].slice(0, MAX_KNOWN);
   // A partial document keeps the order people already have.
   const known = old.map((person) => fresh.find(({ id }) => id === person.id) ?? person);
-  return [...known, ...fresh.filter(({ id }) => !old.some((person) => person.id === id))];
+  return [...known, ...fresh.filter(({ id }) => !old.some((person) => person.id === id))].slice(-MAX_KNOWN);
 }
 
 /** What a document says of a participant over what was known; naming somebody who left brings them back. */

@@ -1,4 +1,5 @@
 import { SiprecError } from './errors.ts';
+import { plainText } from './plain-text.ts';
 import { parseTime, type MetadataTime } from './timestamp.ts';
 import { parseXml, type XmlElement } from './xml.ts';
 
@@ -121,27 +122,28 @@ function sessionOf(element: XmlElement): SessionElement {
   return {
     id: identify(element),
     // Line breaks inside these two are in RFC 8068's own examples.
-    sipSessionIds: children(element, 'sipsessionid').map(({ text }) => withoutBlanks(text)),
+    sipSessionIds: children(element, 'sipsessionid').map(({ text }) => plainText(withoutBlanks(text))),
     ...(group !== '' && { group: withoutBlanks(group) }),
     ...optional('startedAt', timeOf(element, 'start-time')),
     // CUBE writes end-time.
     ...optional('stoppedAt', timeOf(element, 'stop-time') ?? timeOf(element, 'end-time')),
-    ...optional('reason', filled(child(element, 'reason')?.text)),
+    ...optional('reason', filled(plainText(child(element, 'reason')?.text ?? ''))),
   };
 }
 
-function participantOf(element: XmlElement): ParticipantElement {
+function participantOf(element: XmlElement, index: number): ParticipantElement {
   const session = reference(element, 'session');
   const use = streamUse(element);
   const names = [...children(element, 'nameid'), element].map((source) => {
     const aor = source.attributes.get('aor') ?? child(source, 'aor')?.text ?? '';
     return {
-      ...optional('aor', filled(withoutBlanks(aor))),
-      ...optional('name', filled(child(source, 'name')?.text)),
+      ...optional('aor', filled(plainText(withoutBlanks(aor)))),
+      ...optional('name', filled(plainText(child(source, 'name')?.text ?? ''))),
     };
   });
   return {
-    id: identify(element),
+    // Without an id nothing can refer to it, but it is still somebody.
+    id: identify(element) || `#${index + 1}`,
     names: names.filter((entry) => entry.aor !== undefined || entry.name !== undefined),
     ...(session !== '' && { session }),
     ...(use.sends.length + use.receives.length > 0 && { streams: use }),
@@ -154,7 +156,7 @@ function streamOf(element: XmlElement): StreamElement {
   return {
     id: identify(element),
     ...(session !== '' && { session }),
-    ...optional('label', filled(child(element, 'label')?.text)),
+    ...optional('label', filled(plainText(child(element, 'label')?.text ?? ''))),
     ...optional('mode', filled(child(element, 'mode')?.text.toLowerCase())),
   };
 }
@@ -173,7 +175,7 @@ const streamUse = (element: XmlElement): StreamUse => ({
 
 const streamIds = (element: XmlElement, name: string): readonly string[] =>
   children(element, name)
-    .map((use) => child(use, 'id')?.text ?? use.text)
+    .map((use) => plainText(child(use, 'id')?.text ?? use.text))
     .filter((id) => id !== '');
 
 const associationTimes = (
@@ -190,14 +192,14 @@ const child = (element: XmlElement, name: string): XmlElement | undefined => chi
 
 /** An element's own id: `id` or `<element>_id` (siprec-interop.md 2.2). */
 const identify = (element: XmlElement): string =>
-  element.attributes.get(`${element.name}_id`) ?? element.attributes.get('id') ?? '';
+  plainText(element.attributes.get(`${element.name}_id`) ?? element.attributes.get('id') ?? '');
 
 /** A reference to another element: `<other>_id` or `<other>`. */
 const reference = (element: XmlElement, other: string): string =>
-  element.attributes.get(`${other}_id`) ?? element.attributes.get(other) ?? '';
+  plainText(element.attributes.get(`${other}_id`) ?? element.attributes.get(other) ?? '');
 
 function timeOf(element: XmlElement, name: string): MetadataTime | undefined {
-  const text = filled(child(element, name)?.text);
+  const text = filled(plainText(child(element, name)?.text ?? ''));
   return text === undefined ? undefined : parseTime(text);
 }
 

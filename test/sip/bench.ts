@@ -17,7 +17,7 @@ export interface Bench {
   close(): Promise<void>;
 }
 
-export const SECRET = 'correct horse';
+const SECRET = 'correct horse';
 
 /** A real SIP server, the application under test and a recorder that only listens. */
 export async function openBench(

@@ -133,12 +133,15 @@ describe('a recorded call', () => {
     expect(ok.headers.get('require')).toBe(answered === undefined ? undefined : 'timer');
   });
 
-  test('uses the configured media address', async () => {
-    const other = await openBench({ mediaAddress: '203.0.113.5' });
+  test.each([
+    ['203.0.113.5', 'c=IN IP4 203.0.113.5', '127.0.0.1'],
+    ['2001:db8::5', 'c=IN IP6 2001:db8::5', '2001:db8::5'],
+  ])('uses the configured media address %s; the ports are of its family', async (mediaAddress, line, bound) => {
+    const other = await openBench({ mediaAddress });
     try {
       const ok = await (await other.client()).invite();
-      expect(ok.body).toContain('c=IN IP4 203.0.113.5');
-      expect(other.recorder.call.offered.localAddress).toBe('127.0.0.1');
+      expect(ok.body).toContain(line);
+      expect(other.recorder.call.offered.localAddress).toBe(bound);
     } finally {
       await other.close();
     }

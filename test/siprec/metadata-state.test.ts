@@ -108,4 +108,23 @@ describe('applyUpdate', () => {
     );
     expect(people(state)).toEqual(people(play('rfc-basic')));
   });
+
+  test.each(['complete', 'partial'])(
+    'the history of an endless call is bounded, the newest stays (%s)',
+    (mode) => {
+      let state = play('rfc-basic');
+      for (let round = 0; round < 30; round++)
+        state = apply(
+          state,
+          `<recording><datamode>${mode}</datamode><session session_id="s${round}"/>${Array.from(
+            { length: 50 },
+            (_, index) => `<participant id="${round}-${index}"/><stream id="${round}-${index}"/>`,
+          ).join('')}</recording>`,
+        );
+      expect(state.participants).toHaveLength(500);
+      expect(state.streams.length).toBeLessThanOrEqual(500);
+      expect(state.participants.map(({ id }) => id)).toContain('29-49');
+      expect(state.sessions.map(({ id }) => id)).toContain('s29');
+    },
+  );
 });

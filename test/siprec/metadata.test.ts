@@ -113,6 +113,26 @@ describe('parseMetadata', () => {
     expect(update.warnings).toEqual(['metadata has a second stream with the id of the first']);
   });
 
+  test('gives every name and address as one clean line of bounded length', () => {
+    const update = parseMetadata(
+      recording(
+        `<participant participant_id="a&#10;b"><nameID aor="sip:&#x85;x@y"><name>Anna&#10;Status: forged\u0007&#8232;! </name></nameID></participant>` +
+          `<participant participant_id="long"><name>${'x'.repeat(1000)}</name></participant>`,
+      ),
+    );
+    expect(update.participants).toEqual([
+      { id: 'a b', names: [{ aor: 'sip: x@y', name: 'Anna Status: forged !' }] },
+      { id: 'long', names: [{ name: 'x'.repeat(300) }] },
+    ]);
+  });
+
+  test('participants without an id are still told apart', () => {
+    const update = parseMetadata(
+      recording('<participant><aor>sip:a@b</aor></participant><participant><aor>sip:c@d</aor></participant>'),
+    );
+    expect(update.participants.map(({ id }) => id)).toEqual(['#1', '#2']);
+  });
+
   test('leaves extension data alone', () => {
     const update = parseMetadata(
       recording('<extensiondata><participant id="no"/></extensiondata><x:other><session id="no"/></x:other>'),
