@@ -136,16 +136,19 @@ describe('a recorded call', () => {
   test.each([
     ['203.0.113.5', 'c=IN IP4 203.0.113.5', '127.0.0.1'],
     ['2001:db8::5', 'c=IN IP6 2001:db8::5', '2001:db8::5'],
-  ])('uses the configured media address %s; the ports are of its family', async (mediaAddress, line, bound) => {
-    const other = await openBench({ mediaAddress });
-    try {
-      const ok = await (await other.client()).invite();
-      expect(ok.body).toContain(line);
-      expect(other.recorder.call.offered.localAddress).toBe(bound);
-    } finally {
-      await other.close();
-    }
-  });
+  ])(
+    'uses the configured media address %s; the ports are of its family',
+    async (mediaAddress, line, bound) => {
+      const other = await openBench({ mediaAddress });
+      try {
+        const ok = await (await other.client()).invite();
+        expect(ok.body).toContain(line);
+        expect(other.recorder.call.offered.localAddress).toBe(bound);
+      } finally {
+        await other.close();
+      }
+    },
+  );
 });
 
 test.each(['udp', 'tcp'] as const)('a call over IPv6 and %s gets an IPv6 answer', async (protocol) => {
