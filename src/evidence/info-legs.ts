@@ -49,7 +49,7 @@ export function legLines(leg: LegInfo): readonly InfoField[] {
     [`${key}-Packets-Expected`, `${leg.expected}`],
     [`${key}-Packets-Received`, `${leg.received}`],
     [`${key}-Packets-Lost`, `${leg.lost}`],
-    [`${key}-Packet-Loss`, `${share(leg.lost, leg.expected)} %`],
+    [`${key}-Packet-Loss`, `${share(leg.lost, leg.expected)} percent`],
     [`${key}-Packets-Late`, `${leg.late}`],
     [`${key}-Packets-Duplicate`, `${leg.duplicate}`],
     [`${key}-Packets-Reordered`, `${leg.reordered}`],
@@ -68,7 +68,7 @@ export function gapLines(leg: LegInfo, startedAt: number): readonly InfoField[] 
   return leg.gaps.map((gap, at) => [
     `${keyOf(leg)}-Gap-${at + 1}`,
     `${gap.cause}; ${moment(gap.from)} to ${moment(gap.to)}; ${offset(gap.from, leg)} to ${offset(gap.to, leg)}; ` +
-      `${gap.packets} packets`,
+      `packets ${gap.packets}`,
   ]);
 }
 
