@@ -1,4 +1,5 @@
 import { clientKey, type ClientTransaction } from './client-transaction.ts';
+import type { Flow } from './flow.ts';
 
 /** All client transactions alive. */
 export class ClientTransactions {
@@ -26,6 +27,11 @@ export class ClientTransactions {
   /** RFC 3261 §17.1.3: branch of our Via and method of the CSeq. */
   find(branch: string, method: string): ClientTransaction | undefined {
     return this.#byKey.get(clientKey(branch, method));
+  }
+
+  /** Those that wait for an answer on this connection. */
+  on(flow: Flow): ClientTransaction[] {
+    return [...this.#byId.values()].filter((each) => each.flow === flow);
   }
 
   clear(): void {

@@ -1,5 +1,6 @@
 import type { Core } from './core.ts';
 import type { Flow } from './flow.ts';
+import { withTopVia } from './for-application.ts';
 import { valueOf } from './headers.ts';
 import {
   parseMessage,
@@ -13,7 +14,7 @@ import { readCSeq } from './request-facts.ts';
 import type { Sender } from './sender.ts';
 import { SipServerError } from './sip-server-error.ts';
 import type { Uas } from './uas.ts';
-import { parseVia } from './via.ts';
+import { completeVia, parseVia } from './via.ts';
 
 /** Reads what the network brings and passes it on; what cannot be read is answered 400 where that is possible. */
 export class Inbound {
@@ -44,7 +45,7 @@ export class Inbound {
   /** Counts octets that are no message; `head` is answered with `status` if enough of it can be read. */
   malformed(head: string, flow: Flow, status: 400 | 413): void {
     this.#core.tally.malformed += 1;
-    const request = salvage(head);
+    const request = salvage(head, flow);
     if (request !== undefined) this.#uas.refuse({ request, flow }, status);
   }
 
@@ -68,7 +69,7 @@ function requireLengthOnStreams(message: SipMessage, flow: Flow): void {
 const MOST_LINES = 1_000;
 
 /** Enough of a broken request to answer it: the headers every response repeats. Undefined when it cannot be answered. */
-function salvage(text: string): SipRequest | undefined {
+function salvage(text: string, flow: Flow): SipRequest | undefined {
   const gap = text.search(/\r?\n\r?\n/);
   const [start = '', ...lines] = unfold(gap === -1 ? text : text.slice(0, gap)).slice(0, MOST_LINES);
   if (/^SIP\/2\.0/i.test(start)) return undefined;
@@ -79,5 +80,14 @@ function salvage(text: string): SipRequest | undefined {
   const complete = ['via', 'from', 'to', 'call-id', 'cseq'].every(
     (key) => (valueOf(headers, key) ?? '') !== '',
   );
-  return complete ? { kind: 'request', method, uri: '', headers, body: '' } : undefined;
+  return complete ? withWayBack({ kind: 'request', method, uri: '', headers, body: '' }, flow) : undefined;
+}
+
+function withWayBack(request: SipRequest, flow: Flow): SipRequest | undefined {
+  try {
+    return withTopVia(request, completeVia(valueOf(request.headers, 'via') ?? '', flow.remote));
+  } catch (error) {
+    if (error instanceof SipServerError) return undefined;
+    throw error;
+  }
 }

@@ -13,6 +13,8 @@ import { UdpTransport } from './udp-transport.ts';
 export interface NetworkEvents {
   message(text: string, flow: Flow): void;
   malformed(flow: Flow, head?: string): void;
+  /** A TCP connection is gone. */
+  closed(flow: Flow): void;
   ignored(): void;
   refused(): void;
 }

@@ -37,6 +37,9 @@ export class SipSide {
         malformed: (flow, head) => {
           inbound.malformed(head ?? '', flow, 413);
         },
+        closed: (flow) => {
+          for (const each of this.core.clientTransactions.on(flow)) each.unreachable();
+        },
         ignored: () => {
           tally.dropped += 1;
         },

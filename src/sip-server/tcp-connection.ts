@@ -11,7 +11,7 @@ export interface TcpEvents {
   message(text: string, flow: Flow): void;
   /** Octets that belong to no message; `head` when a message over the limit ends the connection. */
   malformed(flow: Flow, head?: string): void;
-  closed(connection: TcpConnection): void;
+  closed(flow: Flow): void;
 }
 
 /** One SIP connection, accepted or opened by us. */

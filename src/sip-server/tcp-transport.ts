@@ -9,7 +9,7 @@ import { plainAddress, TcpConnection, type TcpEvents } from './tcp-connection.ts
 export interface TcpContext {
   readonly limits: SipServerLimits;
   readonly log: Log;
-  readonly events: Pick<TcpEvents, 'message' | 'malformed'>;
+  readonly events: TcpEvents;
   /** A connection was refused by a limit. */
   refused(): void;
 }
@@ -113,10 +113,17 @@ export class TcpTransport {
 
   #adopt(socket: Socket, localPort: number): TcpConnection {
     const { limits, log, events } = this.#context;
-    const closed = (connection: TcpConnection): void => {
-      this.#forget(connection);
-    };
-    const connection = new TcpConnection(socket, localPort, { limits, log, events: { ...events, closed } });
+    const connection: TcpConnection = new TcpConnection(socket, localPort, {
+      limits,
+      log,
+      events: {
+        ...events,
+        closed: () => {
+          this.#forget(connection);
+          events.closed(connection);
+        },
+      },
+    });
     this.#connections.add(connection);
     const { address } = connection.remote;
     this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);

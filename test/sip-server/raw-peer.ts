@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
-import { connect, isIPv6, type Socket as TcpSocket } from 'node:net';
+import { connect, createServer, isIPv6, type Server, type Socket as TcpSocket } from 'node:net';
 import { StreamFramer } from '../../src/sip-server/stream-framer.ts';
 
 const WAIT_MS = 5_000;
@@ -236,3 +236,44 @@ export const toTagOf = (message: string): string | undefined => /^To:.*;tag=([^;
 
 export const headerOf = (message: string, name: string): string | undefined =>
   new RegExp(`^${name}: *(.*)\\r$`, 'im').exec(message)?.[1];
+
+/** A TCP peer that waits for the server to connect. */
+export class ListeningPeer extends RawPeer {
+  readonly protocol = 'TCP';
+  readonly address = '127.0.0.1';
+  readonly port: number;
+  readonly #server: Server;
+  #socket: TcpSocket | undefined;
+
+  private constructor(server: Server, port: number) {
+    super();
+    this.#server = server;
+    this.port = port;
+    server.on('connection', (socket) => {
+      this.#socket = socket;
+      const framer = new StreamFramer(1_000_000);
+      socket.on('error', () => undefined);
+      socket.on('data', (segment: Buffer) => {
+        framer.push(segment);
+        for (let framed = framer.next(); framed !== undefined; framed = framer.next())
+          if (framed.type === 'message') this.arrived(framed.text);
+      });
+    });
+  }
+
+  static async open(): Promise<ListeningPeer> {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    return new ListeningPeer(server, typeof address === 'object' && address !== null ? address.port : 0);
+  }
+
+  send(text: string): void {
+    this.#socket?.write(text, 'utf8');
+  }
+
+  close(): void {
+    this.#socket?.destroy();
+    this.#server.close();
+  }
+}
