@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { parse, parsePayloads, write } from 'sdp-transform';
 import { ClientError } from './client-error.ts';
 import { PAYLOAD_TYPE, type Law } from './g711-encoder.ts';
 
@@ -23,28 +24,35 @@ export interface OfferFacts {
 
 /** The recording client's SDP (RFC 7866 §7.1.1): one audio line a direction of the call, labelled. */
 export function buildOffer(facts: OfferFacts): string {
-  const family = isIPv6(facts.address) ? 'IP6' : 'IP4';
-  const lines = facts.lines.flatMap((line) => {
-    const payloadType = PAYLOAD_TYPE[line.law];
-    return [
-      `m=audio ${line.port} RTP/AVP ${payloadType} ${TELEPHONE_EVENT}`,
-      `a=rtpmap:${payloadType} ${line.law}/8000`,
-      `a=rtpmap:${TELEPHONE_EVENT} telephone-event/8000`,
-      `a=fmtp:${TELEPHONE_EVENT} 0-15`,
-      'a=ptime:20',
-      `a=label:${line.label}`,
-      `a=${facts.direction}`,
-    ];
+  const ipVer = isIPv6(facts.address) ? 6 : 4;
+  return write({
+    version: 0,
+    origin: {
+      username: 'sealtape',
+      sessionId: facts.sessionId,
+      sessionVersion: facts.version,
+      netType: 'IN',
+      ipVer,
+      address: facts.address,
+    },
+    name: '-',
+    connection: { version: ipVer, ip: facts.address },
+    timing: { start: 0, stop: 0 },
+    media: facts.lines.map((line) => ({
+      type: 'audio',
+      port: line.port,
+      protocol: 'RTP/AVP',
+      payloads: `${PAYLOAD_TYPE[line.law]} ${TELEPHONE_EVENT}`,
+      rtp: [
+        { payload: PAYLOAD_TYPE[line.law], codec: line.law, rate: 8000 },
+        { payload: TELEPHONE_EVENT, codec: 'telephone-event', rate: 8000 },
+      ],
+      fmtp: [{ payload: TELEPHONE_EVENT, config: '0-15' }],
+      ptime: 20,
+      label: line.label,
+      direction: facts.direction,
+    })),
   });
-  return [
-    'v=0',
-    `o=sealtape ${facts.sessionId} ${facts.version} IN ${family} ${facts.address}`,
-    's=-',
-    `c=IN ${family} ${facts.address}`,
-    't=0 0',
-    ...lines,
-    '',
-  ].join('\r\n');
 }
 
 /** One line of the server's answer. */
@@ -57,32 +65,25 @@ export interface AnswerLine {
   readonly payloadTypes: readonly number[];
 }
 
-const DIRECTIONS = ['sendrecv', 'sendonly', 'recvonly', 'inactive'];
-
-/** Reads the lines of an SDP answer. Throws ClientError BAD_ANSWER. */
+/**
+ * Reads the lines of an SDP answer with sdp-transform, which knows nothing of how our server writes them. Throws ClientError
+ * BAD_ANSWER.
+ */
 export function parseAnswer(sdp: string): readonly AnswerLine[] {
-  const [session = '', ...media] = sdp.split(/\r?\n(?=m=)/);
-  if (!session.startsWith('v=0')) throw new ClientError('BAD_ANSWER', 'the answer carries no SDP');
-  return media.map((section) => parseLine(section, session));
+  if (!sdp.startsWith('v=0')) throw new ClientError('BAD_ANSWER', 'the answer carries no SDP');
+  const session = parse(sdp);
+  if (session.media.length !== [...sdp.matchAll(/^m=/gm)].length)
+    throw new ClientError('BAD_ANSWER', 'an m-line of the answer cannot be read');
+  return session.media.map((media) => {
+    const address = media.connection?.ip ?? session.connection?.ip ?? '';
+    if (media.port > 65535 || (media.port !== 0 && address === ''))
+      throw new ClientError('BAD_ANSWER', `cannot read the line ${media.type} ${media.port}`);
+    return {
+      address,
+      port: media.port,
+      direction: media.direction ?? session.direction ?? 'sendrecv',
+      label: media.label,
+      payloadTypes: parsePayloads(media.payloads ?? ''),
+    };
+  });
 }
-
-function parseLine(section: string, session: string): AnswerLine {
-  const match = /^m=\S+ (\d{1,5}) \S+ (.*)/.exec(section);
-  const port = Number(match?.[1]);
-  const address = connectionOf(section) ?? connectionOf(session) ?? '';
-  // NaN, when there is no port, fails the comparison too.
-  if (!(port <= 65535) || (port !== 0 && address === ''))
-    throw new ClientError('BAD_ANSWER', `cannot read the line ${section.slice(0, 80)}`);
-  return {
-    address,
-    port,
-    direction: directionOf(section) ?? directionOf(session) ?? 'sendrecv',
-    label: /^a=label:(.+?)\s*$/m.exec(section)?.[1],
-    payloadTypes: (match?.[2] ?? '').trim().split(/\s+/).map(Number).filter(Number.isInteger),
-  };
-}
-
-const connectionOf = (section: string): string | undefined => /^c=IN IP[46] ([^\s/]+)/m.exec(section)?.[1];
-
-const directionOf = (section: string): string | undefined =>
-  DIRECTIONS.find((direction) => new RegExp(`^a=${direction}\\s*$`, 'm').test(section));

@@ -156,7 +156,7 @@ test('the offer is a recording session with two labelled lines and complete meta
   expect(invite && headerOf(invite, 'require')).toBe('siprec');
   expect(invite && headerOf(invite, 'content-type')).toMatch(/^multipart\/mixed;boundary=/);
   expect(body.match(/^m=audio \d+ RTP\/AVP (0|8) 101\r$/gm)).toHaveLength(2);
-  expect(body).toContain('a=label:1\r\na=sendonly');
+  expect(body).toContain('a=sendonly\r\na=label:1');
   expect(body).toContain('<name xml:lang="en">A &amp; &lt;B&gt;</name>');
   expect(body).toContain('Content-Type: application/rs-metadata+xml');
 });
