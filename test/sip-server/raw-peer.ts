@@ -149,6 +149,7 @@ export class UdpPeer extends RawPeer {
   readonly protocol = 'UDP';
   readonly #socket: UdpSocket;
   readonly #to: { address: string; port: number };
+  #closed = false;
 
   private constructor(socket: UdpSocket, to: { address: string; port: number }) {
     super();
@@ -178,6 +179,8 @@ export class UdpPeer extends RawPeer {
   }
 
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#socket.close();
   }
 }
