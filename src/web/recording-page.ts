@@ -134,7 +134,7 @@ function deliveryList(deliveries: readonly DeliveryRow[], timeZone: string): Htm
   const rows = deliveries.map(
     (delivery) =>
       html`<tr>
-        <td>${delivery.destination}</td>
+        <td class="name">${delivery.destination}</td>
         <td><span class="badge ${delivery.state}">${delivery.state}</span></td>
         <td data-label="Attempts">${delivery.attempts}</td>
         <td class="time">${formatTime(delivery.updatedAt, timeZone)}</td>
