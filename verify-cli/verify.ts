@@ -13,7 +13,7 @@ import { inParallel } from './in-parallel.ts';
 import { readLogs } from './read-log.ts';
 import { readRecording } from './read-recording.ts';
 
-export interface Unreadable {
+interface Unreadable {
   readonly file: string;
   readonly detail: string;
 }

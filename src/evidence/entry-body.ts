@@ -2,7 +2,7 @@ import { EvidenceError } from './evidence-error.ts';
 import { FIELD_KINDS, type FieldKind, type FieldValue } from './entry-fields.ts';
 
 /** First entry of each epoch. */
-export interface GenesisBody {
+interface GenesisBody {
   readonly type: 'genesis';
   readonly installation: string;
   readonly productVersion: string;
@@ -16,7 +16,7 @@ export interface GenesisBody {
 }
 
 /** A call was accepted for recording. */
-export interface OpenBody {
+interface OpenBody {
   readonly type: 'open';
   /** The recording's UUID. */
   readonly rec: string;
@@ -40,7 +40,7 @@ export interface RecordingBody {
 }
 
 /** Calls were turned away. */
-export interface RefusedBody {
+interface RefusedBody {
   readonly type: 'refused';
   /** SIP status or internal word. */
   readonly reason: string;
@@ -50,7 +50,7 @@ export interface RefusedBody {
 }
 
 /** An opened call gave no usable recording. */
-export interface FailedBody {
+interface FailedBody {
   readonly type: 'failed';
   readonly rec: string;
   readonly open: number;
@@ -58,7 +58,7 @@ export interface FailedBody {
 }
 
 /** Nothing could be recorded between two moments. */
-export interface OutageBody {
+interface OutageBody {
   readonly type: 'outage';
   /** ISO 8601, milliseconds, Z. */
   readonly from: string;
@@ -69,7 +69,7 @@ export interface OutageBody {
 }
 
 /** The start-up scan found audio that no process had finished. */
-export interface RecoveredBody {
+interface RecoveredBody {
   readonly type: 'recovered';
   readonly rec: string;
   readonly bytes: number;
@@ -77,7 +77,7 @@ export interface RecoveredBody {
 }
 
 /** The recorder is alive; sums since the heartbeat before. */
-export interface HeartbeatBody {
+interface HeartbeatBody {
   readonly type: 'heartbeat';
   readonly accepted: number;
   readonly refused: number;
@@ -92,7 +92,7 @@ export interface HeartbeatBody {
 }
 
 /** The log ends, for good or until the next start. */
-export interface CloseBody {
+interface CloseBody {
   readonly type: 'close';
   /** The origin that continues, or `-`. */
   readonly nextOrigin: string;

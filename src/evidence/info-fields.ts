@@ -19,7 +19,7 @@ export interface AudioFileInfo {
   readonly channels: readonly string[];
 }
 
-export interface ParticipantInfo {
+interface ParticipantInfo {
   readonly id: string;
   readonly name?: string | undefined;
   readonly aor?: string | undefined;

@@ -1,7 +1,7 @@
 import type { InfoField } from './info.ts';
 
 /** A span of a leg in which nothing was recorded; positions in samples from the start of the recording. */
-export interface GapInfo {
+interface GapInfo {
   readonly from: number;
   readonly to: number;
   /** `lost`, `silent` or `paused`. */
