@@ -35,7 +35,7 @@ describe('an INVITE server transaction', () => {
     ['accepted', 'ack', TCP, 'terminated', ['end']],
     ['accepted', 'end-timer', UDP, 'terminated', ['end']],
     ['terminated', 'request', UDP, 'terminated', []],
-  ])('in %s on %s (reliable: %s) becomes %s', (state, event, reliable, after, effects) => {
+  ])('in %s on %s (reliable: %s) becomes %s', (...[state, event, reliable, after, effects]) => {
     expect(nextInviteServer(state, event, reliable)).toEqual({ state: after, effects });
   });
 });
@@ -50,7 +50,7 @@ describe('another server transaction', () => {
     ['trying', 'success', TCP, 'terminated', ['end']],
     ['completed', 'request', UDP, 'completed', ['resend']],
     ['completed', 'end-timer', UDP, 'terminated', ['end']],
-  ])('in %s on %s (reliable: %s) becomes %s', (state, event, reliable, after, effects) => {
+  ])('in %s on %s (reliable: %s) becomes %s', (...[state, event, reliable, after, effects]) => {
     expect(nextNonInviteServer(state, event, reliable)).toEqual({ state: after, effects });
   });
 });
@@ -80,7 +80,7 @@ describe('an INVITE client transaction', () => {
     ['completed', 'failure', UDP, 'completed', ['send-ack']],
     ['completed', 'end-timer', UDP, 'terminated', ['end']],
     ['terminated', 'success', UDP, 'terminated', []],
-  ])('in %s on %s (reliable: %s) becomes %s', (state, event, reliable, after, effects) => {
+  ])('in %s on %s (reliable: %s) becomes %s', (...[state, event, reliable, after, effects]) => {
     expect(nextInviteClient(state, event, reliable)).toEqual({ state: after, effects });
   });
 });
@@ -95,7 +95,7 @@ describe('another client transaction', () => {
     ['completed', 'success', UDP, 'completed', []],
     ['calling', 'timeout', UDP, 'terminated', ['report-timeout', 'end']],
     ['calling', 'transport-error', TCP, 'terminated', ['report-unreachable', 'end']],
-  ])('in %s on %s (reliable: %s) becomes %s', (state, event, reliable, after, effects) => {
+  ])('in %s on %s (reliable: %s) becomes %s', (...[state, event, reliable, after, effects]) => {
     expect(nextNonInviteClient(state, event, reliable)).toEqual({ state: after, effects });
   });
 });

@@ -8,14 +8,16 @@ let site: TestServer;
 async function start(limits: Partial<SipServerLimits> = {}): Promise<void> {
   site = await startTestServer({ limits });
   await site.application((srf) => {
-    srf.use('options', (_req, res) => res.send(200));
+    srf.use('options', (_req, res) => {
+      res.send(200);
+    });
     srf.invite((req, res) => {
       srf.createUAS(req, res, { localSdp: SDP }, () => undefined);
     });
   });
 }
 
-const open = async (): Promise<TcpPeer> => (await site.open('tcp')) as TcpPeer;
+const open = (): Promise<TcpPeer> => site.open('tcp');
 const ok = (callId: string): RegExp => new RegExp(`^SIP/2\\.0 200 [\\s\\S]*Call-ID: ${callId}\\r`);
 
 afterEach(async () => {

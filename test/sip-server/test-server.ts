@@ -15,6 +15,7 @@ export interface TestServer {
   readonly logged: { level: string; message: string; fields?: Record<string, unknown> | undefined }[];
   /** An application with the given handlers, connected and routed. */
   application(register: (srf: Srf) => void): Promise<Srf>;
+  open(protocol: 'tcp', family?: 4 | 6): Promise<TcpPeer>;
   open(protocol: 'udp' | 'tcp', family?: 4 | 6): Promise<RawPeer>;
   close(): Promise<void>;
 }
@@ -33,6 +34,17 @@ export async function startTestServer(options: Partial<SipServerOptions> = {}): 
   });
   const peers: RawPeer[] = [];
   const applications: Srf[] = [];
+  const open = async (protocol: 'udp' | 'tcp', family: 4 | 6 = 4): Promise<RawPeer> => {
+    const at = server.addresses.find(
+      (each) => each.protocol === protocol && each.address.includes(':') === (family === 6),
+    );
+    if (at === undefined) throw new Error(`not listening on ${protocol} IPv${family}`);
+    const address = at.address === '0.0.0.0' ? '127.0.0.1' : at.address === '::' ? '::1' : at.address;
+    const to = { address, port: at.port };
+    const peer = protocol === 'udp' ? await UdpPeer.open(to) : await TcpPeer.open(to);
+    peers.push(peer);
+    return peer;
+  };
   return {
     server,
     logged,
@@ -42,17 +54,7 @@ export async function startTestServer(options: Partial<SipServerOptions> = {}): 
       if (server.addresses.length === 0) await server.listen();
       return srf;
     },
-    async open(protocol, family = 4) {
-      const at = server.addresses.find(
-        (each) => each.protocol === protocol && each.address.includes(':') === (family === 6),
-      );
-      if (at === undefined) throw new Error(`not listening on ${protocol} IPv${family}`);
-      const address = at.address === '0.0.0.0' ? '127.0.0.1' : at.address === '::' ? '::1' : at.address;
-      const to = { address, port: at.port };
-      const peer = protocol === 'udp' ? await UdpPeer.open(to) : await TcpPeer.open(to);
-      peers.push(peer);
-      return peer;
-    },
+    open: open as TestServer['open'],
     async close() {
       for (const srf of applications) disconnect(srf);
       for (const peer of peers) peer.close();
