@@ -313,7 +313,7 @@ check_recordings() {
       split(name, part, "_")
       return substr(path, 1, length(path) - length(name)) part[1] "_" part[2] "_" part[3] "_" part[4] "_" substr(part[5], 1, 8)
     }
-    function checkList(rec,  folder, text, hash, name, rest, infos, audio, listed, file) {
+    function checkList(rec,  folder, text, hash, name, rest, infos, audio, listed, own, total, n) {
       folder = substr(rec, 1, length(rec) - length(base(rec)))
       while ((getline text < (rec "_hash.txt")) > 0) {
         hash = substr(text, 1, 64)
@@ -333,9 +333,10 @@ check_recordings() {
       }
       close(rec "_hash.txt")
       if (infos != 1 || audio < 1) fault(rec "_hash.txt", "does not list the info file and the audio")
-      for (file in sum)
-        if (of[file] == rec && !(base(file) in listed) && file != rec "_hash.txt" && file != rec "_hash.SHA256withRSA.sig")
-          fault(file, "is not in the list that was signed")
+      total = split(filesOf[rec], own, "\n")
+      for (n = 1; n < total; n++)
+        if (!(base(own[n]) in listed) && own[n] != rec "_hash.txt" && own[n] != rec "_hash.SHA256withRSA.sig")
+          fault(own[n], "is not in the list that was signed")
     }
     function checkEntry(rec,  text, info, at, id, part, key) {
       while ((getline text < (rec "_info.txt")) > 0) {
@@ -373,7 +374,7 @@ check_recordings() {
         if (!(path in sum)) print "UNREADABLE  " path >>unreadable
         rec = prefix(path)
         if (rec == "") continue
-        of[path] = rec
+        filesOf[rec] = filesOf[rec] path "\n"
         if (!(rec in known)) { known[rec] = 1; recs[++count] = rec; suffix[substr(rec, length(rec) - 7)] = 1 }
       }
       for (at = 1; at <= count; at++) {

@@ -3,8 +3,6 @@ import { EvidenceError } from './evidence-error.ts';
 import { slugOf } from './origin.ts';
 import { certificateFingerprint } from './signature.ts';
 
-export { formatOrigin, slugOf } from './origin.ts';
-
 /** Entries a file; only the newest file is ever shorter. */
 export const ENTRIES_PER_FILE = 256;
 const FILES_PER_FOLDER = 1000;

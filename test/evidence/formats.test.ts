@@ -4,9 +4,9 @@ import { createHash } from 'node:crypto';
 import { formatCheckpoint, parseCheckpoint } from '../../src/evidence/checkpoint.ts';
 import { formatHashFile, parseHashFile } from '../../src/evidence/hash-file.ts';
 import { formatInfo, parseInfo, type InfoField } from '../../src/evidence/info.ts';
-import { entryFilePath, formatEntryFile, parseEntryFile, slugOf } from '../../src/evidence/layout.ts';
+import { entryFilePath, formatEntryFile, parseEntryFile } from '../../src/evidence/layout.ts';
 import { appendLeaf, frontierRoot, leafHash, nodeHash } from '../../src/evidence/merkle.ts';
-import { formatOrigin, parseOrigin } from '../../src/evidence/origin.ts';
+import { formatOrigin, parseOrigin, slugOf } from '../../src/evidence/origin.ts';
 import { recordingOf } from '../../src/evidence/recording-files.ts';
 import { recordingName } from '../../src/evidence/recording-name.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jsonReport, textReport } from '../../verify-cli/report.ts';
@@ -214,4 +214,21 @@ test.each([
   files.set('evidence-notes.txt', Buffer.from('hello'));
   files.set('empty/note.md', Buffer.from('hello'));
   await expect(run(join(place(files), path))).rejects.toMatchObject({ name: 'UnreadableError' });
+});
+
+test('a file that cannot be read makes the archive unreadable, not intact; what was found altered weighs more', async () => {
+  const root = place(builder.files);
+  const wav = join(root, `${callAt(0).path}.wav`);
+  rmSync(wav);
+  symlinkSync(join(root, 'nowhere'), wav);
+  const { code, text } = await run(root);
+  expect(text).toContain(`UNREADABLE  ${callAt(0).path}`);
+  expect(code).toBe(2);
+  writeFileSync(join(root, `${callAt(2).path}.wav`), 'RIFF');
+  expect(await run(root)).toMatchObject({ code: 1 });
+});
+
+test('a file name that would steer the terminal is printed harmlessly', async () => {
+  const { text } = await run(place(new Map([...builder.files, ['2026/\u001b[2Jx.txt', Buffer.from('x')]])));
+  expect(text).toContain('2026/?[2Jx.txt: belongs to no recording');
 });
