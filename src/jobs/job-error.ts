@@ -1,5 +1,5 @@
 export type JobErrorCode =
-  'CHAIN_MOVED' | 'KEY_CHANGED' | 'NOT_ENDED' | 'UNKNOWN_RECORDING' | 'UNKNOWN_DESTINATION';
+  'CHAIN_MOVED' | 'KEY_CHANGED' | 'NOT_CLOSED' | 'NOT_ENDED' | 'UNKNOWN_RECORDING' | 'UNKNOWN_DESTINATION';
 
 /** A job cannot do its work. */
 export class JobError extends Error {

@@ -10,8 +10,8 @@ export interface ReconcileDeps {
 
 /** A delivery that used up its quick tries is asked for again after this long, for ever. */
 const RETRY_FAILED = 3_600_000;
-/** A delivery that failed a moment ago is still in the queue's own back-off. */
-const QUICK_TRIES = 300_000;
+/** Longest pause after a failure that may pass by itself. */
+const LONGEST_PAUSE = 300_000;
 
 export const sealJobId = (recording: string): string => `seal-${recording}`;
 
@@ -38,8 +38,9 @@ export async function outstanding(
   return { seals: ended.map(({ id }) => id), uploads: open.filter((row) => isDue(row, deps.now())) };
 }
 
+/** The same growing pauses as the queue's own; a job that still waits there is not asked for twice. */
 function isDue(row: DeliveryRow, now: number): boolean {
   if (row.state === 'waiting') return true;
-  const age = now - row.updatedAt;
-  return row.permanent ? age > RETRY_FAILED : age > QUICK_TRIES;
+  const pause = row.permanent ? RETRY_FAILED : Math.min(1000 * 2 ** row.attempts, LONGEST_PAUSE);
+  return now - row.updatedAt > pause;
 }

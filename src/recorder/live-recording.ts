@@ -4,13 +4,14 @@ import type { SessionOffer } from '../siprec/sdp.ts';
 import type { LinePorts, RecordingCall } from './call.ts';
 import { captureLines } from './capture-lines.ts';
 import type { EndReason, FailReason, RecorderEvent } from './events.ts';
-import type { EventJournal, RecordingFolders } from './ports.ts';
+import type { RecordingFolders } from './ports.ts';
 import { recoverCapture } from './recover.ts';
 import { initialState, next, statusOf, type SessionState } from './session-state.ts';
+import type { Statements } from './statements.ts';
 
 export interface LiveDeps {
   readonly media: MediaHost;
-  readonly journal: EventJournal;
+  readonly statements: Statements;
   readonly folders: RecordingFolders;
   readonly now: () => number;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void;
@@ -115,16 +116,8 @@ export class LiveRecording implements RecordingCall {
       capture,
     );
     if (event.type === 'failed') this.#failure = event.reason;
-    try {
-      await this.#deps.journal.append(event);
-    } catch (error) {
-      // The audio stays in the spool and the next start takes it up again: the opened event is there, its end is not.
-      this.#deps.log('error', 'the end of a recording could not be journalled', {
-        recording: this.id,
-        error: messageOf(error),
-      });
-      return;
-    }
+    // A disk that refuses it gets it later; after a crash until then, the next start takes the audio up from the spool.
+    await this.#deps.statements.state(event);
     if (event.type === 'failed') await this.#deps.folders.discard(this.id).catch(() => undefined);
   }
 
@@ -159,12 +152,7 @@ export class LiveRecording implements RecordingCall {
   }
 
   #publish(event: RecorderEvent): void {
-    this.#deps.journal.append(event).catch((error: unknown) => {
-      this.#deps.log('error', 'an event could not be journalled', {
-        event: event.type,
-        error: messageOf(error),
-      });
-    });
+    void this.#deps.statements.state(event);
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -6,11 +6,12 @@ import { LiveRecording, type LiveDeps } from './live-recording.ts';
 import { RecorderError } from './recorder-error.ts';
 import { newRecordingId } from './recording-id.ts';
 import { Refusals } from './refusals.ts';
+import { Statements } from './statements.ts';
 
 /** How long an answer waits for the journal: evidence.md 1.4 allows the `open` entry up to a second after the 200. */
 const JOURNAL_PATIENCE = 200;
 
-export interface RecorderOptions extends LiveDeps {
+export interface RecorderOptions extends Omit<LiveDeps, 'statements'> {
   readonly media: MediaHost;
   readonly journal: EventJournal;
   readonly folders: RecordingFolders;
@@ -28,6 +29,7 @@ export interface RecorderCounts {
 export class Recorder implements CallRecorder {
   readonly #options: RecorderOptions;
   readonly #refusals: Refusals;
+  readonly #statements: Statements;
   readonly #live = new Map<string, LiveRecording>();
   #draining = false;
   #accepted = 0;
@@ -36,11 +38,9 @@ export class Recorder implements CallRecorder {
 
   constructor(options: RecorderOptions) {
     this.#options = options;
-    this.#refusals = new Refusals((event) => {
-      options.journal.append(event).catch((error: unknown) => {
-        options.log('error', 'a refusal could not be journalled', { error: String(error) });
-      });
-    }, options.now);
+    const statements = new Statements(options);
+    this.#statements = statements;
+    this.#refusals = new Refusals((event) => void statements.state(event), options.now);
     options.media.onFailure((id, error) => {
       this.#live.get(id)?.writeFailed(error);
     });
@@ -79,17 +79,20 @@ export class Recorder implements CallRecorder {
     const folder = await this.#createFolder(id);
     const capture = await this.#openCapture({ id, folder, lines, localAddress: call.localAddress });
     await this.#journalOpening(id, call, capture);
-    const recording = new LiveRecording(this.#options, {
-      id,
-      folder,
-      capture,
-      lines,
-      description: call.description,
-      onEnded: (ended, failure) => {
-        this.#live.delete(ended);
-        if (failure !== undefined) increment(this.#failed, failure);
+    const recording = new LiveRecording(
+      { ...this.#options, statements: this.#statements },
+      {
+        id,
+        folder,
+        capture,
+        lines,
+        description: call.description,
+        onEnded: (ended, failure) => {
+          this.#live.delete(ended);
+          if (failure !== undefined) increment(this.#failed, failure);
+        },
       },
-    });
+    );
     this.#live.set(id, recording);
     this.#accepted++;
     return recording;
@@ -114,6 +117,7 @@ export class Recorder implements CallRecorder {
   async endAll(): Promise<void> {
     this.drain();
     await Promise.all([...this.#live.values()].map((recording) => recording.end('shutdown')));
+    await this.#statements.retry();
   }
 
   async #createFolder(id: string): Promise<string> {
@@ -144,25 +148,22 @@ export class Recorder implements CallRecorder {
 
   /** The recording is stated before the client hears 200; a slow disk delays that by no more than the patience. */
   async #journalOpening(id: string, call: OfferedCall, capture: OpenedCapture): Promise<void> {
-    const appended = this.#options.journal.append({
-      type: 'opened',
+    const event = {
+      type: 'opened' as const,
       at: this.#options.now(),
       recording: id,
       startedAt: capture.startedAt,
       facts: call.facts,
       description: call.description,
-    });
+    };
+    const appended = this.#options.journal.append(event);
     try {
       await Promise.race([
         appended,
         new Promise<void>((resolve) => setTimeout(resolve, JOURNAL_PATIENCE).unref()),
       ]);
-      appended.catch((error: unknown) => {
-        this.#options.log('error', 'an opening could not be journalled', {
-          recording: id,
-          error: String(error),
-        });
-      });
+      // The client has its answer: what the disk refuses now is stated when it takes events again.
+      appended.catch(() => this.#statements.state(event));
     } catch (error) {
       await this.#options.media.close(id, this.#options.now()).catch(() => undefined);
       await this.#options.folders.discard(id).catch(() => undefined);

@@ -3,18 +3,21 @@ import { EventApplier } from '../jobs/apply-events.ts';
 import { checkpoint } from '../jobs/checkpoint.ts';
 import type { Destination } from '../jobs/destination.ts';
 import { exportEvidence } from '../jobs/export-evidence.ts';
-import type { JournalReader, LogStore, SealFiles } from '../jobs/ports.ts';
+import { JobError } from '../jobs/job-error.ts';
+import type { JournalReader, LogStore, RecordingRow, SealFiles } from '../jobs/ports.ts';
 import { openQueues, type JobQueues, type RedisTarget } from '../jobs/queues.ts';
 import { outstanding, reconcile, sealJobId } from '../jobs/reconcile.ts';
 import type { Installation } from '../jobs/recording-info.ts';
 import { beginRun, endRun } from '../jobs/run-log.ts';
 import { resumeChain, seal, type SealDeps } from '../jobs/seal.ts';
-import { upload, uploadJobId, type UploadDeps } from '../jobs/upload.ts';
+import { upload, uploadJobId, type UploadDeps, type UploadJob } from '../jobs/upload.ts';
 import type { Signer } from '../evidence/signature.ts';
 import type { Log } from '../log.ts';
 import { endOf } from '../recorder/live-recording.ts';
 import type { EventJournal, RecordingFolders } from '../recorder/ports.ts';
 import { recoverCapture } from '../recorder/recover.ts';
+import { inTime } from './in-time.ts';
+import { OnFoot } from './on-foot.ts';
 
 export interface ArchiveLineOptions {
   readonly store: LogStore;
@@ -34,6 +37,8 @@ export interface ArchiveLineOptions {
   readonly redis: RedisTarget;
   readonly checkpointMilliseconds: number;
   readonly isLive: (recording: string) => boolean;
+  /** Before this process took its first call, epoch milliseconds: what the log calls running since earlier was cut off. */
+  readonly startedAt: number;
   readonly onSealed: (recording: string) => void;
   readonly atStep?: NonNullable<SealDeps['atStep']>;
   readonly log: Log;
@@ -44,9 +49,15 @@ export interface ArchiveLine {
   readonly queues: JobQueues;
   /** Number of the newest journal event in the database. */
   applied(): number;
-  /** Seals and delivers everything that has ended; gives up at the deadline (epoch milliseconds). */
+  /**
+   * Seals and delivers everything that has ended; gives up at the deadline (epoch milliseconds), and earlier when the database
+   * does not answer: the journal keeps it for the next start.
+   */
   workOff(deadline: number): Promise<void>;
-  /** Closes the chain with an entry and exports the last checkpoint. Nothing may be offered any more. */
+  /**
+   * Closes the chain with an entry and exports the last checkpoint. Nothing may be offered any more. Rejects with JobError
+   * NOT_CLOSED when the database does not answer.
+   */
   closeLog(deadline: number): Promise<void>;
   close(): Promise<void>;
 }
@@ -54,10 +65,12 @@ export interface ArchiveLine {
 const RECONCILE_EVERY = 10_000;
 /** A destination that hangs must not hold up the others for ever. */
 const UPLOAD_TIMEOUT = 3_600_000;
+/** Milliseconds without any progress of the database after which a stop no longer waits for it. */
+const STANDSTILL = 5000;
+const DATABASE_RETRY = 1000;
 
 export async function startArchiveLine(options: ArchiveLineOptions): Promise<ArchiveLine> {
   const { store, log } = options;
-  const startedAt = Date.now();
   options.journal.reserve(await store.cursor());
   const sealing = {
     store,
@@ -85,7 +98,7 @@ export async function startArchiveLine(options: ArchiveLineOptions): Promise<Arc
     ...(options.atStep === undefined ? {} : { atStep: options.atStep }),
   };
   const line = new Line(options, chain, sealDeps);
-  await line.open(startedAt);
+  await line.open();
   log('info', 'evidence log open', { origin: options.origin, entries: chain.head.size });
   return line;
 }
@@ -98,6 +111,8 @@ class Line implements ArchiveLine {
   readonly #applier: EventApplier;
   readonly queues: JobQueues;
   readonly #timers: NodeJS.Timeout[] = [];
+  readonly #onFoot: OnFoot<UploadJob>;
+  #closed = false;
   #reconciling: Promise<void> | undefined;
   #checkpointing: Promise<void> = Promise.resolve();
   #lastCheckpoint = 0;
@@ -115,6 +130,9 @@ class Line implements ArchiveLine {
       folderOf: options.folderOf,
       now: Date.now,
     };
+    this.#onFoot = new OnFoot((job, signal) =>
+      this.#attempt('upload', () => upload(job, this.#uploadDeps, signal)),
+    );
     this.#applier = new EventApplier({
       journal: options.journal,
       store: options.store,
@@ -142,9 +160,9 @@ class Line implements ArchiveLine {
     return this.#applier.applied;
   }
 
-  async open(startedAt: number): Promise<void> {
+  async open(): Promise<void> {
     await this.#applier.settled();
-    await this.#recoverCrashed(startedAt);
+    await this.#recoverCrashed();
     this.queues.onConnected(() => {
       this.#reconcile();
     });
@@ -160,21 +178,31 @@ class Line implements ArchiveLine {
   }
 
   async workOff(deadline: number): Promise<void> {
-    await this.#applier.settled();
     for (const timer of this.#timers) clearInterval(timer);
-    await this.#reconciling;
+    if (!(await this.#settled(deadline))) return;
+    await inTime(Promise.all([this.#reconciling, this.#onFoot.idle()]), deadline);
     await this.#walk(until(deadline));
+    await inTime(this.#onFoot.idle(), deadline);
   }
 
   async closeLog(deadline: number): Promise<void> {
-    await this.#applier.settled();
-    await this.#checkpointing;
-    await endRun({ store: this.#options.store, chain: this.#chain });
+    const closed =
+      (await this.#settled(deadline)) &&
+      (await inTime(
+        this.#checkpointing.then(() => endRun({ store: this.#options.store, chain: this.#chain })),
+        deadline,
+      ));
+    if (!closed)
+      throw new JobError(
+        'NOT_CLOSED',
+        'the database does not answer; the journal keeps what it lacks, and the next start states the outage',
+      );
     await this.#checkpointNow(until(deadline));
     this.#options.log('info', 'evidence log closed', { entries: this.#chain.head.size });
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     for (const timer of this.#timers) clearInterval(timer);
     await this.#applier.stop();
     await this.queues.close();
@@ -192,10 +220,19 @@ class Line implements ArchiveLine {
     if (Date.now() - this.#lastCheckpoint > this.#options.checkpointMilliseconds) this.#checkpoint();
   }
 
+  /** False when the database stood still, or at the deadline. */
+  async #settled(deadline: number): Promise<boolean> {
+    for (;;) {
+      const before = this.#applier.applied;
+      if (await inTime(this.#applier.settled(), Math.min(deadline, Date.now() + STANDSTILL))) return true;
+      if (this.#applier.applied === before || Date.now() >= deadline) return false;
+    }
+  }
+
   /** Recordings that a crash cut off: their audio is on disk, their end is not in the log (evidence.md 1.7, restart). */
-  async #recoverCrashed(startedAt: number): Promise<void> {
-    const { store, files, journal, isLive, log } = this.#options;
-    for (const row of await store.recordingsInState('recording')) {
+  async #recoverCrashed(): Promise<void> {
+    const { files, journal, isLive, startedAt, log } = this.#options;
+    for (const row of await this.#cutOff()) {
       if (isLive(row.id) || row.openedAt >= startedAt) continue;
       const capture = await recoverCapture(row, await files.parts(row.id));
       const event = endOf({ recording: row.id, reason: 'crash', at: Date.now(), damaged: false }, capture);
@@ -204,6 +241,19 @@ class Line implements ArchiveLine {
       if (event.type === 'failed') await files.discard(row.id);
     }
     await this.#applier.settled();
+  }
+
+  /** Waits for a database that went away again: to begin a second line beside this one would be worse. */
+  async #cutOff(): Promise<readonly RecordingRow[]> {
+    for (;;) {
+      try {
+        return await this.#options.store.recordingsInState('recording');
+      } catch (error) {
+        if (this.#closed) return [];
+        this.#options.log('warn', 'what a crash cut off could not be found out', { error: String(error) });
+        await new Promise((resolve) => setTimeout(resolve, DATABASE_RETRY));
+      }
+    }
   }
 
   #every(milliseconds: number, work: () => void): void {
@@ -234,15 +284,17 @@ class Line implements ArchiveLine {
       });
   }
 
-  /** Redis is a motor; without it the work is done on foot. A worker may do the same at the same time: every step can be taken twice. */
+  /**
+   * Redis is a motor; without it the work is done on foot. A worker may do the same at the same time: every step can be taken
+   * twice. Resolves when everything is sealed and the uploads have begun.
+   */
   async #walk(signal: AbortSignal): Promise<void> {
     const { store } = this.#options;
     const { seals } = await outstanding({ store, now: Date.now });
-    for (const recording of seals) await this.#attempt('seal', () => this.#seal(recording));
+    for (const recording of seals)
+      if (!signal.aborted) await this.#attempt('seal', () => this.#seal(recording));
     const { uploads } = await outstanding({ store, now: Date.now });
-    await Promise.all(
-      uploads.map((job) => this.#attempt('upload', () => upload(job, this.#uploadDeps, signal))),
-    );
+    this.#onFoot.begin(uploads, signal);
   }
 
   #checkpoint(): void {

@@ -18,6 +18,7 @@ import { openSystemClock } from '../store/system-clock.ts';
 import { VERSION } from '../version.ts';
 import { startArchiveLine, type ArchiveLine } from './archive-line.ts';
 import type { Ground } from './ground.ts';
+import { inTime } from './in-time.ts';
 import type { ShutdownList } from './shutdown-list.ts';
 
 /** The archive line may come later than the SIP ports: a database that is away does not keep calls from being recorded. */
@@ -54,11 +55,14 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
     if (makeRoot) await mkdir(root, { recursive: true, mode: 0o750 });
   const listeners: ((recording: string) => void)[] = [];
   const state: { line: ArchiveLine | undefined; ended: boolean } = { line: undefined, ended: false };
+  const startedAt = Date.now();
   const opened = (async () => {
     while (!state.ended) {
       try {
         await database.migrate();
-        state.line = await startArchiveLine(lineOptions(config, opening, { database, redis, listeners }));
+        state.line = await startArchiveLine(
+          lineOptions(config, opening, { database, redis, listeners, startedAt }),
+        );
         return;
       } catch (error) {
         if ((error as { readonly code?: string }).code !== 'UNAVAILABLE') throw error;
@@ -71,7 +75,11 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
   })();
   closing.add('archive line', async () => {
     state.ended = true;
-    await opened.catch(() => undefined);
+    // Waiting for a database that does not answer must not keep the rest from being closed.
+    await inTime(
+      opened.catch(() => undefined),
+      Date.now() + DATABASE_RETRY * 2,
+    );
     await state.line?.close();
   });
   await Promise.race([
@@ -117,6 +125,7 @@ function lineOptions(
     readonly database: Database;
     readonly redis: RedisTarget;
     readonly listeners: readonly ((recording: string) => void)[];
+    readonly startedAt: number;
   },
 ): Parameters<typeof startArchiveLine>[0] {
   const { domain, installation, node, timeZone, destinations } = config;
@@ -139,6 +148,7 @@ function lineOptions(
     redis: parts.redis,
     checkpointMilliseconds: config.evidence.checkpointSeconds * 1000,
     isLive: (recording) => recorder.isLive(recording),
+    startedAt: parts.startedAt,
     onSealed: (recording) => {
       for (const listener of parts.listeners) listener(recording);
     },

@@ -3,6 +3,7 @@ import { relative } from 'node:path';
 import type { ArchiveLine } from './archive-line.ts';
 import type { Config } from '../config.ts';
 import { openGround, type Ground } from './ground.ts';
+import { JobError } from '../jobs/job-error.ts';
 import type { SealStep } from '../jobs/seal.ts';
 import type { Log } from '../log.ts';
 import { openArchive } from './archive-opening.ts';
@@ -126,6 +127,7 @@ async function openSip(
 /**
  * The order of an orderly stop: no new calls, BYE to the clients, files closed, sealed and delivered, then no SIP at all (so that
  * nothing is refused after the log is closed), the closing entry with its checkpoint, and the parts in the reverse order of their start.
+ * Rejects with JobError NOT_CLOSED when the database would not take the closing entry; everything is closed then all the same.
  */
 async function stop(
   service: {
@@ -146,8 +148,13 @@ async function stop(
   await sip.application.close();
   await sip.server?.close();
   recorder.flushRefusals();
-  await line?.closeLog(deadline);
-  await closing.run();
+  try {
+    if (line === undefined)
+      throw new JobError('NOT_CLOSED', 'the database never answered; the journal keeps it all');
+    await line.closeLog(deadline);
+  } finally {
+    await closing.run();
+  }
 }
 
 function banner(
