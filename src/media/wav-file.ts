@@ -11,6 +11,8 @@ export class WavFile {
   readonly #disk: AudioDisk;
   readonly #fd: number;
   #closed = false;
+  #syncing: Promise<void> | undefined;
+  #syncError: unknown;
 
   /** Creates the file with the header of an empty recording. Throws MediaError DISK, also when the file exists. */
   constructor(path: string, format: WavFormat, disk: AudioDisk) {
@@ -26,8 +28,13 @@ export class WavFile {
     }
   }
 
-  /** Writes `octets[0..length)` from the frame `sample` on. */
+  /** Writes `octets[0..length)` from the frame `sample` on. Also throws what went wrong with a sync since the last write. */
   write(octets: Uint8Array, length: number, sample: number): void {
+    if (this.#syncError !== undefined) {
+      const error = failure(this.path, this.#syncError);
+      this.#syncError = undefined;
+      throw error;
+    }
     this.#writeAll(octets, length, WAV_HEADER_BYTES + sample * this.format.channels);
   }
 
@@ -42,6 +49,20 @@ export class WavFile {
     this.#writeAll(wavHeader(this.format, samples), WAV_HEADER_BYTES, 0);
   }
 
+  /** Begins to bring to the disk what was written, against a power cut, and does not wait for it: a slow disk delays no call. */
+  startSync(): void {
+    if (this.#closed || this.#syncing !== undefined) return;
+    this.#syncing = this.#disk
+      .sync(this.#fd)
+      .catch((error: unknown) => {
+        this.#syncError = error;
+      })
+      .finally(() => {
+        this.#syncing = undefined;
+        if (this.#closed) this.#closeNow();
+      });
+  }
+
   /**
    * Makes the file exactly `samples` long and right in every size, brings it to the disk and closes it. Returns its length.
    * The header comes before the pad octet, so that a crash in between does not turn the pad into audio.
@@ -54,6 +75,7 @@ export class WavFile {
       this.#disk.truncate(this.#fd, end);
     });
     if (data % 2 === 1) this.#writeAll(PAD, 1, end);
+    await this.#syncing;
     try {
       await this.#disk.sync(this.#fd);
     } catch (error) {
@@ -63,10 +85,14 @@ export class WavFile {
     return end + (data % 2);
   }
 
-  /** May be called twice. */
+  /** May be called twice. A descriptor that is being synced is closed right after: its number must not go to another file meanwhile. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    if (this.#syncing === undefined) this.#closeNow();
+  }
+
+  #closeNow(): void {
     guarded(this.path, () => {
       this.#disk.close(this.#fd);
     });
