@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { ConfigError, loadConfig, type Config } from './config.ts';
-import { openLog } from './log.ts';
+import { openLog, openTerminalLog } from './log.ts';
 import { startService, type Service } from './service/service.ts';
 import { VERSION } from './version.ts';
 
@@ -10,6 +10,9 @@ const USAGE = `npm start [-- --config FILE] [-- --check-config]
 
 /** An orderly stop takes no longer than this. */
 const STOP_WITHIN = 28_000;
+
+/** A Ctrl-C reaches a recorder under npm twice, from the terminal and from npm: signals this close (milliseconds) are one. */
+const ONE_SIGNAL = 500;
 
 process.exitCode = await main();
 
@@ -44,13 +47,18 @@ function say(text: string): 0 {
 }
 
 async function run(config: Config): Promise<number | undefined> {
-  const log = openLog(config.log.level);
+  const log = process.stderr.isTTY
+    ? openTerminalLog(config.log.level, (line) => process.stderr.write(line))
+    : openLog(config.log.level);
   let service: Service | undefined;
-  let stopping = false;
+  let stoppingSince = 0;
   const stop = (signal: string): void => {
     // A second signal does not wait; the next start recovers.
-    if (stopping) process.exit(130);
-    stopping = true;
+    if (stoppingSince > 0) {
+      if (performance.now() - stoppingSince > ONE_SIGNAL) process.exit(130);
+      return;
+    }
+    stoppingSince = performance.now();
     console.log(`Sealtape is stopping (${signal}): running recordings are closed, sealed and delivered.`);
     setTimeout(() => process.exit(1), STOP_WITHIN + 1500).unref();
     void (service?.stop(Date.now() + STOP_WITHIN) ?? Promise.resolve()).then(
@@ -63,6 +71,8 @@ async function run(config: Config): Promise<number | undefined> {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  // The terminal was closed.
+  process.on('SIGHUP', stop);
   // A programming mistake in one call must not end the others; it is loud in the log instead.
   process.on('uncaughtException', (error) => {
     log('error', 'uncaught', { error: error.stack });
