@@ -102,7 +102,12 @@ export class RedisServer {
   async #spawn(): Promise<ChildProcess> {
     await unlink(this.socket).catch(() => undefined);
     const program = this.#options.program ?? 'redis-server';
-    const child = spawn(program, settings(this.#folder, this.socket), { cwd: this.#folder, stdio: 'ignore' });
+    const child = spawn(program, settings(this.#folder, this.socket), {
+      cwd: this.#folder,
+      stdio: 'ignore',
+      // Out of the terminal's group: a Ctrl-C there is for the recorder, which still needs its queues to end well.
+      detached: true,
+    });
     const bornAt = performance.now();
     try {
       await once(child, 'spawn');
