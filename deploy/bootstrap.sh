@@ -10,26 +10,30 @@ readonly minimum=20.17.0
 say() { printf 'sealtape: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
 
-# Runs a long step with its output in a file; shows that it lives, and the end of the output when it fails.
+# Runs a long step with its output in a file; shows that it lives, and what went wrong when it fails.
 step() {
-  local what=$1 log status=0
+  local what=$1 log status=0 child started=$SECONDS
   shift
   log=$(mktemp -t sealtape-bootstrap.XXXXXX)
+  # In a process group of its own, so that a signal ends it with everything it has started.
+  set -m
+  "$@" >"$log" 2>&1 </dev/null &
+  child=$!
+  set +m
+  trap 'kill -- "-$child" 2>/dev/null || true; printf "\n" >&2; exit 130' INT TERM HUP
   if [ -t 2 ]; then
-    "$@" >"$log" 2>&1 </dev/null &
-    local child=$! started=$SECONDS
     while kill -0 "$child" 2>/dev/null; do
       printf '\rsealtape: %s (%d s) ' "$what" $((SECONDS - started)) >&2
       sleep 0.5
     done
-    wait "$child" || status=$?
-    printf '\rsealtape: %s (%d s)\n' "$what" $((SECONDS - started)) >&2
+    printf '\n' >&2
   else
     say "$what"
-    "$@" >"$log" 2>&1 </dev/null || status=$?
   fi
+  wait "$child" || status=$?
+  trap - INT TERM HUP
   if [ "$status" -ne 0 ]; then
-    tail -n 25 "$log" >&2
+    grep -m 8 '^npm error' "$log" >&2 || tail -n 25 "$log" >&2
     say "failed: $what (whole output: $log)"
     return "$status"
   fi
@@ -71,7 +75,8 @@ need() {
 
 install_modules() {
   [ node_modules/.package-lock.json -nt package-lock.json ] && return
-  if ! step "installing npm packages, about a minute" npm ci --no-audit --no-fund; then
+  if ! step "installing npm packages, one or two minutes" npm ci --no-audit --no-fund; then
+    if command -v python3 >/dev/null && command -v make >/dev/null && command -v g++ >/dev/null; then exit 1; fi
     # No ready-made binary of sqlite3 for this platform, or none in reach: it is compiled, which takes compilers.
     need python3 python3 make make g++ g++
     step "installing npm packages again, with compilers" npm ci --no-audit --no-fund
