@@ -7,7 +7,10 @@ export type Log = (level: LogLevel, message: string, fields?: Record<string, unk
 
 /** JSON lines on standard error, for journald or a container's log; level as configured. */
 export function openLog(level: LogLevel): Log {
-  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2));
+  const lines = pino.destination(2);
+  // Whoever read the lines is gone; the recorder goes on.
+  lines.on('error', () => undefined);
+  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, lines);
   return (at, message, fields) => {
     logger[at](fields ?? {}, message);
   };

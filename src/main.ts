@@ -69,6 +69,8 @@ async function run(config: Config): Promise<number | undefined> {
       },
     );
   };
+  // A terminal or pipe that is gone takes no more lines; that must neither end calls nor be logged, which would go the same way.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   // The terminal was closed.
