@@ -49,9 +49,17 @@ export interface EngineParts {
   readonly sleep?: (ms: number) => Promise<void>;
 }
 
+/** Where the packets of a port go; moves to another capture when one succeeds the other. */
+interface Route {
+  capture: LiveCapture;
+  leg: Leg;
+}
+
 interface Running {
   readonly capture: LiveCapture;
   readonly bind: string;
+  /** By line. */
+  readonly routes: Map<number, Route>;
   /** Set once the end has begun. */
   ending?: Promise<CaptureResult>;
 }
@@ -67,6 +75,8 @@ export class CaptureEngine implements MediaHost {
   /** Steady times of the last ticks, a ring. */
   readonly #tickTimes = new Float64Array(TICKS_TO_SWEEP);
   #ticks = 0;
+  /** Those whose figures are in `#past` already. */
+  readonly #finished = new WeakSet<LiveCapture>();
   #opened = 0;
   #stopped = false;
   readonly #past = { packets: 0, octets: 0, lost: 0, late: 0, rejected: 0 };
@@ -79,25 +89,9 @@ export class CaptureEngine implements MediaHost {
   }
 
   async open(request: CaptureRequest): Promise<OpenedCapture> {
-    if (this.#stopped) throw new MediaError('STOPPED', request.id);
-    if (this.#running.has(request.id))
-      throw new MediaError('BAD_REQUEST', `${request.id} is already running`);
-    checkLines(request.lines);
-    this.#checkFolder(request.folder);
-    const startedAt = this.#parts.now();
-    this.#clock.update(startedAt);
-    const capture = new LiveCapture(
-      { folder: request.folder, startedAt, firstFlush: SLICE * (1 + (this.#opened % SLICES)) },
-      {
-        clock: this.#clock,
-        disk: this.#disk,
-        sleep: this.#sleep,
-        onFailure: (error) => {
-          for (const listener of this.#listeners) listener(request.id, error);
-        },
-      },
-    );
-    const running: Running = { capture, bind: request.bind };
+    this.#checkRequest(request);
+    const capture = this.#begin(request);
+    const running: Running = { capture, bind: request.bind, routes: new Map() };
     this.#running.set(request.id, running);
     try {
       for (const line of request.lines) await this.#openLine(running, line);
@@ -128,10 +122,47 @@ export class CaptureEngine implements MediaHost {
     return opened(capture);
   }
 
+  async succeed(id: string, next: CaptureRequest): Promise<OpenedCapture> {
+    const running = this.#find(id);
+    this.#checkRequest(next);
+    const { capture, routes, bind } = running;
+    await Promise.allSettled([...capture.sockets.values()].map((socket) => socket.drain()));
+    const named = new Set(next.lines.map(({ line }) => line));
+    const known = [...capture.sockets.keys()];
+    if (
+      running.ending !== undefined ||
+      named.size !== known.length ||
+      !known.every((line) => named.has(line))
+    )
+      throw new MediaError('BAD_REQUEST', `${next.id} cannot succeed ${id}: it has ended or has other lines`);
+    // Nothing is awaited from here to the end: no packet comes in between.
+    const successor = this.#begin(next);
+    for (const line of next.lines) {
+      const leg = successor.addLeg(line);
+      const socket = capture.sockets.get(line.line);
+      if (socket !== undefined) successor.connect(leg, socket);
+      routes.set(
+        line.line,
+        Object.assign(routes.get(line.line) ?? { capture, leg }, { capture: successor, leg }),
+      );
+    }
+    capture.letGo();
+    this.#running.set(next.id, { capture: successor, bind, routes });
+    this.#opened++;
+    running.ending = this.#finish(capture, successor.startedAt);
+    // Whoever closes it hears of an error.
+    running.ending.catch(() => undefined);
+    return opened(successor);
+  }
+
   async close(id: string, at: number): Promise<CaptureResult> {
     const running = this.#find(id);
-    running.ending ??= this.#end(id, running.capture, at);
-    return running.ending;
+    running.ending ??= this.#end(running.capture, at);
+    try {
+      return await running.ending;
+    } finally {
+      this.#running.delete(id);
+    }
   }
 
   /** Writes what is due. Call it after every sweep, at least every 100 ms. */
@@ -145,7 +176,7 @@ export class CaptureEngine implements MediaHost {
 
   totals(): Promise<MediaTotals> {
     const sum = { ...this.#past };
-    for (const { capture } of this.#running.values()) addTo(sum, capture);
+    for (const { capture } of this.#running.values()) if (!this.#finished.has(capture)) addTo(sum, capture);
     // The time the loop was not idle: an upper bound of the thread's CPU time, which Node 20 does not tell.
     const cpuSeconds = performance.eventLoopUtilization().active / 1000;
     return Promise.resolve({ captures: this.#opened, ...sum, cpuSeconds });
@@ -159,31 +190,61 @@ export class CaptureEngine implements MediaHost {
     this.#stopped = true;
     const at = this.#parts.now();
     try {
-      await Promise.all([...this.#running.keys()].map((id) => this.close(id, at)));
+      await Promise.allSettled([...this.#running.keys()].map((id) => this.close(id, at)));
     } finally {
       this.#parts.receiver.stop();
     }
   }
 
-  async #end(id: string, capture: LiveCapture, at: number): Promise<CaptureResult> {
+  async #end(capture: LiveCapture, at: number): Promise<CaptureResult> {
     const wait = at + LINGER - this.#parts.now();
     // A clock that was set back must not keep a call open.
     if (wait > 0) await this.#sleep(Math.min(wait, LINGER));
     await Promise.allSettled([...capture.sockets.values()].map((socket) => socket.drain()));
     this.#closeSockets(capture);
     this.#clock.update(this.#parts.now());
+    return this.#finish(capture, at);
+  }
+
+  async #finish(capture: LiveCapture, at: number): Promise<CaptureResult> {
     try {
       return await capture.finish(at);
     } finally {
       addTo(this.#past, capture);
-      this.#running.delete(id);
+      this.#finished.add(capture);
     }
+  }
+
+  #checkRequest(request: CaptureRequest): void {
+    if (this.#stopped) throw new MediaError('STOPPED', request.id);
+    if (this.#running.has(request.id))
+      throw new MediaError('BAD_REQUEST', `${request.id} is already running`);
+    checkLines(request.lines);
+    this.#checkFolder(request.folder);
+  }
+
+  #begin({ id, folder }: CaptureRequest): LiveCapture {
+    const startedAt = this.#parts.now();
+    this.#clock.update(startedAt);
+    return new LiveCapture(
+      { folder, startedAt, firstFlush: SLICE * (1 + (this.#opened % SLICES)) },
+      {
+        clock: this.#clock,
+        disk: this.#disk,
+        sleep: this.#sleep,
+        onFailure: (error) => {
+          for (const listener of this.#listeners) listener(id, error);
+        },
+      },
+    );
   }
 
   async #openLine(running: Running, line: CaptureLine): Promise<void> {
     const { capture, bind } = running;
     const leg = capture.addLeg(line);
-    const socket = await this.#openSocket(bind, sinkOf(capture, leg));
+    const route: Route = { capture, leg };
+    running.routes.set(line.line, route);
+    const socket = await this.#openSocket(bind, sinkOf(route));
     capture.connect(leg, socket);
     if (running.ending === undefined) return;
     // The call ended while the port was being opened; its sockets are closed already.
@@ -228,12 +289,12 @@ export class CaptureEngine implements MediaHost {
 }
 
 /** A fault of ours in one leg must not stop the sweep over all the others. */
-function sinkOf(capture: LiveCapture, leg: Leg): PacketSink {
+function sinkOf(route: Route): PacketSink {
   return (arrival) => {
     try {
-      leg.take(arrival);
+      route.leg.take(arrival);
     } catch (error) {
-      capture.fail(error as Error);
+      route.capture.fail(error as Error);
     }
   };
 }

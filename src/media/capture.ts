@@ -148,6 +148,12 @@ export interface MediaHost {
   open(request: CaptureRequest): Promise<OpenedCapture>;
   /** Applies a re-offer without losing a packet. Returns the ports of all lines. */
   change(change: CaptureChange): Promise<OpenedCapture>;
+  /**
+   * Ends capture `id` now and begins `next` on the same ports, without losing a packet: what had arrived belongs to the one, what
+   * comes to the other. `next` names the lines of `id`. The result of `id` is fetched with `close`. Rejects with MediaError
+   * BAD_REQUEST, DISK; then `id` goes on.
+   */
+  succeed(id: string, next: CaptureRequest): Promise<OpenedCapture>;
   /** Takes in what arrived until `at` (and a short linger), closes ports and files, fsyncs. */
   close(id: string, at: number): Promise<CaptureResult>;
   totals(): Promise<MediaTotals>;

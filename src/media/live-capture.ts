@@ -105,6 +105,11 @@ export class LiveCapture implements LegHost {
     this.#sockets.set(leg.line, socket);
   }
 
+  /** Gives up its sockets: another capture has them now. */
+  letGo(): void {
+    this.#sockets.clear();
+  }
+
   /** Reports something that went wrong, the first time only. */
   fail(error: Error): void {
     if (this.#failed) return;

@@ -47,6 +47,7 @@ class MediaThread {
     this.#handlers = {
       open: (request) => this.#engine.open(request),
       change: (change) => this.#engine.change(change),
+      succeed: ({ id, next }) => this.#engine.succeed(id, next),
       close: ({ id, at }) => this.#engine.close(id, at),
       totals: async () => ({
         ...(await this.#engine.totals()),

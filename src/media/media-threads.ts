@@ -101,6 +101,19 @@ class MediaThreads implements MediaThreadsHost {
     return this.#owner(change.id).change(change);
   }
 
+  async succeed(id: string, next: CaptureRequest): Promise<OpenedCapture> {
+    if (this.#owners.has(next.id) || this.#lost.has(next.id))
+      throw new MediaError('BAD_REQUEST', `capture ${next.id} is open`);
+    const slot = this.#owner(id);
+    this.#owners.set(next.id, slot);
+    try {
+      return await slot.succeed(id, next);
+    } catch (error) {
+      this.#owners.delete(next.id);
+      throw error;
+    }
+  }
+
   async close(id: string, at: number): Promise<CaptureResult> {
     if (this.#lost.delete(id))
       throw new MediaError('STOPPED', `the media thread of capture ${id} ended; its file waits for recovery`);

@@ -21,6 +21,7 @@ export type ThreadTotals = MediaTotals & ReceiverFaults;
 export interface ThreadCalls {
   open: (request: CaptureRequest) => OpenedCapture;
   change: (change: CaptureChange) => OpenedCapture;
+  succeed: (succession: { readonly id: string; readonly next: CaptureRequest }) => OpenedCapture;
   close: (close: { readonly id: string; readonly at: number }) => CaptureResult;
   totals: (nothing: undefined) => ThreadTotals;
   stop: (nothing: undefined) => undefined;

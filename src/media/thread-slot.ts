@@ -104,6 +104,13 @@ export class ThreadSlot {
     return this.#note(change.id, await this.#running().call('change', change));
   }
 
+  async succeed(id: string, next: CaptureRequest): Promise<OpenedCapture> {
+    const opened = this.#note(next.id, await this.#running().call('succeed', { id, next }));
+    // The ports go on in the other capture; they do not rest when this one is closed.
+    this.#captures.set(id, []);
+    return opened;
+  }
+
   async close(id: string, at: number): Promise<CaptureResult> {
     try {
       return await this.#running().call('close', { id, at });

@@ -15,6 +15,7 @@ import { parseSdp } from '../../src/siprec/sdp.ts';
 export class FakeMedia implements MediaHost {
   readonly opened: CaptureRequest[] = [];
   readonly changed: CaptureChange[] = [];
+  readonly succeeded: [id: string, next: CaptureRequest][] = [];
   readonly closed: string[] = [];
   openError: Error | undefined;
   closeError: Error | undefined;
@@ -30,6 +31,12 @@ export class FakeMedia implements MediaHost {
   change(change: CaptureChange): Promise<OpenedCapture> {
     this.changed.push(change);
     return Promise.resolve({ startedAt: 1000, lines: portsFor(change.lines) });
+  }
+
+  succeed(id: string, next: CaptureRequest): Promise<OpenedCapture> {
+    if (this.openError !== undefined) return Promise.reject(this.openError);
+    this.succeeded.push([id, next]);
+    return Promise.resolve({ startedAt: 2000, lines: portsFor(next.lines) });
   }
 
   close(id: string, at: number): Promise<CaptureResult> {
