@@ -41,6 +41,11 @@ export class EventApplier {
     return this.#applied;
   }
 
+  /** Whether the last try to reach the database failed. */
+  get away(): boolean {
+    return this.#retry !== undefined;
+  }
+
   wake(): void {
     this.#again = true;
     if (this.#stopped || this.#running !== undefined || this.#retry !== undefined) return;

@@ -43,10 +43,20 @@ const JOB_OPTIONS: JobsOptions = {
   removeOnFail: { count: 1000 },
 };
 
+/** The log is near and a seal is urgent: a few tries, then the reconciler asks anew as soon as the log can be read. */
+const SEAL_OPTIONS: JobsOptions = { ...JOB_OPTIONS, attempts: 5, backoff: { type: 'fixed', delay: 2000 } };
+
+/** Milliseconds after which a Redis that accepts commands but does not answer counts as away. */
+const ANSWER_WITHIN = 5000;
+
 /** Opens the queues and starts their workers. Redis may be away: then nothing is requested and nothing runs until it is back. */
 export function openQueues(options: QueueOptions): JobQueues {
   const { prefix, log } = options;
-  const commands = connect(options.redis, { enableOfflineQueue: false, maxRetriesPerRequest: 1 });
+  const commands = connect(options.redis, {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+    commandTimeout: ANSWER_WITHIN,
+  });
   const listeners: (() => void)[] = [];
   commands.on('ready', () => {
     for (const listener of listeners) listener();
@@ -57,7 +67,7 @@ export function openQueues(options: QueueOptions): JobQueues {
   };
   commands.on('error', quiet);
   const abort = new AbortController();
-  const seal = new Queue('seal', { connection: commands, prefix, defaultJobOptions: JOB_OPTIONS });
+  const seal = new Queue('seal', { connection: commands, prefix, defaultJobOptions: SEAL_OPTIONS });
   const upload = new Queue('upload', { connection: commands, prefix, defaultJobOptions: JOB_OPTIONS });
   const blocking: Redis[] = [];
   const worker = (name: string, run: (job: Job) => Promise<void>, concurrency: number): Worker => {
@@ -110,7 +120,11 @@ async function requestJob(queue: Queue, id: string, data: object): Promise<void>
 
 const connect = (
   target: RedisTarget,
-  options: { readonly enableOfflineQueue?: boolean; readonly maxRetriesPerRequest: number | null },
+  options: {
+    readonly enableOfflineQueue?: boolean;
+    readonly maxRetriesPerRequest: number | null;
+    readonly commandTimeout?: number;
+  },
 ): Redis => {
   const common = {
     ...options,

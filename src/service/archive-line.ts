@@ -49,6 +49,8 @@ export interface ArchiveLine {
   readonly queues: JobQueues;
   /** Number of the newest journal event in the database. */
   applied(): number;
+  /** Whether the database answered when it was last asked. */
+  databaseAnswers(): boolean;
   /**
    * Seals and delivers everything that has ended; gives up at the deadline (epoch milliseconds), and earlier when the database
    * does not answer: the journal keeps it for the next start.
@@ -112,6 +114,10 @@ class Line implements ArchiveLine {
   readonly queues: JobQueues;
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #onFoot: OnFoot<UploadJob>;
+  /** Uploads under way, on foot or by a worker: one and the same is not done twice at once. */
+  readonly #uploads = new Map<string, Promise<void>>();
+  #logReadable = true;
+  #ending = false;
   #closed = false;
   #reconciling: Promise<void> | undefined;
   #checkpointing: Promise<void> = Promise.resolve();
@@ -130,17 +136,14 @@ class Line implements ArchiveLine {
       folderOf: options.folderOf,
       now: Date.now,
     };
-    this.#onFoot = new OnFoot((job, signal) =>
-      this.#attempt('upload', () => upload(job, this.#uploadDeps, signal)),
-    );
+    this.#onFoot = new OnFoot((job, signal) => this.#attempt('upload', () => this.#upload(job, signal)));
     this.#applier = new EventApplier({
       journal: options.journal,
       store: options.store,
       chain,
       log: options.log,
       onEnded: (recording) => {
-        // Redis may be away: then the reconciler asks again.
-        this.queues.request('seal', sealJobId(recording), { recording }).catch(() => undefined);
+        this.#ask('seal', sealJobId(recording), { recording });
       },
     });
     this.queues = openQueues({
@@ -151,13 +154,17 @@ class Line implements ArchiveLine {
       handlers: {
         seal: ({ recording }) => this.#seal(recording),
         upload: (job, signal) =>
-          upload(job, this.#uploadDeps, AbortSignal.any([signal, AbortSignal.timeout(UPLOAD_TIMEOUT)])),
+          this.#upload(job, AbortSignal.any([signal, AbortSignal.timeout(UPLOAD_TIMEOUT)])),
       },
     });
   }
 
   applied(): number {
     return this.#applier.applied;
+  }
+
+  databaseAnswers(): boolean {
+    return this.#logReadable && !this.#applier.away;
   }
 
   async open(): Promise<void> {
@@ -178,6 +185,7 @@ class Line implements ArchiveLine {
   }
 
   async workOff(deadline: number): Promise<void> {
+    this.#ending = true;
     for (const timer of this.#timers) clearInterval(timer);
     if (!(await this.#settled(deadline))) return;
     await inTime(Promise.all([this.#reconciling, this.#onFoot.idle()]), deadline);
@@ -202,6 +210,7 @@ class Line implements ArchiveLine {
   }
 
   async close(): Promise<void> {
+    this.#ending = true;
     this.#closed = true;
     for (const timer of this.#timers) clearInterval(timer);
     await this.#applier.stop();
@@ -214,10 +223,28 @@ class Line implements ArchiveLine {
     if (await seal(recording, this.#sealDeps)) this.#options.onSealed(recording);
     for (const { name } of this.#options.destinations) {
       const job = { recording, destination: name };
-      this.queues.request('upload', uploadJobId(job), job).catch(() => undefined);
+      this.#ask('upload', uploadJobId(job), job);
     }
     // The first recording after a long silence should not wait for its checkpoint.
     if (Date.now() - this.#lastCheckpoint > this.#options.checkpointMilliseconds) this.#checkpoint();
+  }
+
+  /** With Redis away the work begins on foot, at once. */
+  #ask(queue: 'seal' | 'upload', id: string, data: object): void {
+    if (this.queues.connected())
+      this.queues.request(queue, id, data).catch(() => {
+        this.#reconcile();
+      });
+    else this.#reconcile();
+  }
+
+  #upload(job: UploadJob, signal: AbortSignal): Promise<void> {
+    const id = uploadJobId(job);
+    const running = this.#uploads.get(id);
+    if (running !== undefined) return running;
+    const mine = upload(job, this.#uploadDeps, signal).finally(() => this.#uploads.delete(id));
+    this.#uploads.set(id, mine);
+    return mine;
   }
 
   /** False when the database stood still, or at the deadline. */
@@ -261,19 +288,25 @@ class Line implements ArchiveLine {
   }
 
   #reconcile(): void {
-    if (this.#reconciling !== undefined) return;
-    this.#catchUp(
-      this.queues.connected()
-        ? reconcile({ store: this.#options.store, queues: this.queues, now: Date.now })
-        : this.#walk(AbortSignal.timeout(UPLOAD_TIMEOUT)),
-    );
+    if (this.#reconciling !== undefined || this.#ending) return;
+    const onFoot = (): Promise<void> => this.#walk(AbortSignal.timeout(UPLOAD_TIMEOUT));
+    if (!this.queues.connected()) {
+      this.#catchUp(onFoot());
+      return;
+    }
+    const asked = reconcile({ store: this.#options.store, queues: this.queues, now: Date.now });
+    // Connected is not yet working: a Redis may be out of memory, read-only, or hang.
+    this.#catchUp(asked.catch(onFoot));
   }
 
   #catchUp(work: Promise<unknown>): void {
     this.#reconciling = work
       .then(
-        () => undefined,
+        () => {
+          this.#logReadable = true;
+        },
         (error: unknown) => {
+          this.#logReadable = false;
           this.#options.log('warn', 'what is still to be done could not be found out', {
             error: String(error),
           });

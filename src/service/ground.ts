@@ -1,4 +1,4 @@
-import { mkdir, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import { certificateFingerprint, createSigner, type Signer } from '../evidence/signature.ts';
@@ -53,12 +53,12 @@ export async function openGround(config: Config, log: Log, closing: ShutdownList
 
 /** A log that was signed before must not be continued with a key made just now: that would look like a theft of the log. */
 async function refuseLostKeys(dataDir: string): Promise<void> {
-  const there = (name: string): Promise<boolean> =>
-    stat(join(dataDir, name)).then(
-      () => true,
+  const hasFiles = (name: string): Promise<boolean> =>
+    readdir(join(dataDir, name)).then(
+      (names) => names.length > 0,
       () => false,
     );
-  if ((await there('evidence')) && !(await there('keys')))
+  if ((await hasFiles('evidence')) && !(await hasFiles('keys')))
     throw new StoreError(
       'KEYS_DAMAGED',
       `${join(dataDir, 'keys')} is missing, but this recorder has an evidence log; restore the folder from your backup`,

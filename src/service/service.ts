@@ -79,7 +79,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     recorder,
     archive,
     software: SOFTWARE,
-    sipUp: () => sip.application.calls >= 0,
+    sipUp: () => sip.application.connected,
   });
   closing.add('web', () => web.close());
   await sip.listen();

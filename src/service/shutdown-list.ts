@@ -1,4 +1,8 @@
 import type { Log } from '../log.ts';
+import { inTime } from './in-time.ts';
+
+/** Milliseconds one part may take to close; what hangs outside must not keep the others open. */
+const PATIENCE = 5000;
 
 /** Who started must be closed, in reverse order, whatever the others do. The one place that knows the order. */
 export class ShutdownList {
@@ -17,7 +21,9 @@ export class ShutdownList {
   async run(): Promise<void> {
     for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
       try {
-        await step.close();
+        const closed = Promise.resolve(step.close());
+        if (!(await inTime(closed, Date.now() + PATIENCE)))
+          this.#log('error', `${step.name} did not close in time`);
       } catch (error) {
         this.#log('error', `${step.name} did not close in good order`, { error: String(error) });
       }

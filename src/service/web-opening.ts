@@ -16,7 +16,7 @@ export interface WebSources {
   readonly recorder: Recorder;
   readonly archive: Archive;
   readonly software: string;
-  /** Whether the SIP side is connected and not draining. */
+  /** Whether the SIP server is there. */
   readonly sipUp: () => boolean;
 }
 
@@ -82,7 +82,7 @@ function healthOf(sources: WebSources): HealthReport {
         ok: readiness.ready,
         detail: readiness.ready ? `${megabytes(ground)} MB free` : readiness.reason,
       },
-      database: { ok: line !== undefined && lag < LAG_ALARM, detail: `${lag} events behind` },
+      database: { ok: line?.databaseAnswers() === true && lag < LAG_ALARM, detail: `${lag} events behind` },
       redis: { ok: line?.queues.connected() ?? false },
     },
   };

@@ -23,6 +23,8 @@ export interface SipApplicationOptions {
 export interface SipApplication {
   /** Dialogs being recorded now. */
   readonly calls: number;
+  /** False while the SIP server is gone: nobody can call. */
+  readonly connected: boolean;
   /** From now on new INVITEs and OPTIONS get 503. */
   drain(): void;
   /** Sends BYE to every dialog and ends its recording. */
@@ -83,6 +85,9 @@ export async function startSipApplication(options: SipApplicationOptions): Promi
   return {
     get calls() {
       return intake.count;
+    },
+    get connected() {
+      return connection.connected;
     },
     drain: () => {
       intake.drain();

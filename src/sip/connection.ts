@@ -37,6 +37,10 @@ export class Connection {
     this.server = new Srf() as unknown as SipApplicationServer;
   }
 
+  get connected(): boolean {
+    return this.#state === 'open';
+  }
+
   /** Resolves once the server knows what we handle. Rejects with SipError BAD_SECRET, NOT_REACHABLE. */
   open(address: DrachtioAddress): Promise<void> {
     const { host, port } = address;

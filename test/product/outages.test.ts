@@ -54,7 +54,7 @@ describe('PostgreSQL', () => {
     expect(cutOff.map(({ outcome }) => outcome)).toEqual(['completed', 'completed']);
     expect(during.outcome).toBe('completed');
     expect(await optionsStatus(one.udpPort)).toBe(200);
-    expect((await healthOf(one)).recording).toBe(true);
+    expect(await healthOf(one)).toMatchObject({ recording: true, parts: { database: { ok: false } } });
     await pause(3000);
     expect(recordingsIn(one.archive)).toHaveLength(1);
 
@@ -133,6 +133,27 @@ describe('an outside Redis', () => {
     expectIntact(root);
     rmSync(mount, { recursive: true });
   }, 60_000);
+
+  test.each([
+    ['hangs', (server: OutsideRedis) => server.hang(true)],
+    ['has no memory left for jobs', (server: OutsideRedis) => server.refuseWrites(true)],
+  ])(
+    'that %s: recordings are sealed and delivered on foot',
+    async (_name, disturb) => {
+      const recorder = await room.start({ config: { redis: { url: redis.url } } });
+      await awaitRecording(recorder.archive, await callTo(recorder));
+      await disturb(redis);
+      const report = await callTo(recorder);
+      expect((await awaitRecording(recorder.archive, report, 25_000)).info.get('Status')).toBe('complete');
+      const asked = performance.now();
+      expect(await recorder.stop()).toBe(0);
+      expect(performance.now() - asked).toBeLessThan(25_000);
+      await redis.hang(false);
+      await redis.refuseWrites(false);
+      expectIntact(recorder.archive);
+    },
+    90_000,
+  );
 
   test('carries the jobs while it is there; gone for good, they are done on foot within 15 s', async () => {
     const recorder = await room.start({ config: { redis: { url: redis.url } } });

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { Redis } from 'ioredis';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -8,12 +9,17 @@ import { join } from 'node:path';
 /** A redis-server of the test's own on a free TCP port, with nothing on disk. */
 export interface OutsideRedis {
   readonly url: string;
+  /** Stops and continues the process: connections stay, answers do not come. */
+  hang(hangs: boolean): Promise<void>;
+  /** Whether writes are answered with an error, as with too little memory. */
+  refuseWrites(refuses: boolean): Promise<void>;
   /** May be called twice. */
   stop(): Promise<void>;
 }
 
 export async function startOutsideRedis(): Promise<OutsideRedis> {
   const port = await freePort();
+  const url = `redis://127.0.0.1:${port}`;
   const folder = mkdtempSync(join(tmpdir(), 'redis-'));
   const child = spawn(
     'redis-server',
@@ -32,8 +38,18 @@ export async function startOutsideRedis(): Promise<OutsideRedis> {
     });
   });
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url,
+    hang: (hangs) => {
+      child.kill(hangs ? 'SIGSTOP' : 'SIGCONT');
+      return Promise.resolve();
+    },
+    refuseWrites: async (refuses) => {
+      const admin = new Redis(url);
+      await admin.config('SET', 'maxmemory', refuses ? '1' : '0');
+      admin.disconnect();
+    },
     stop: async () => {
+      child.kill('SIGCONT');
       child.kill('SIGTERM');
       await exited;
       rmSync(folder, { recursive: true, force: true });

@@ -1,0 +1,122 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { mkdirSync, mkdtempSync, rmSync, statfsSync, unlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  answeredCall,
+  awaitRecording,
+  callTo,
+  entryTypes,
+  expectIntact,
+  healthOf,
+  optionsStatus,
+  ProductRoom,
+  recordingOf,
+} from '../support/product-room.ts';
+import { CALLER_VOICE, speakTones } from '../../src/client/tones.ts';
+import { eventually, type RecorderProcess } from '../support/recorder-process.ts';
+import { run } from '../support/sealed-recording.ts';
+import { readWav } from '../support/wav.ts';
+
+/** Mounting needs root; anybody else sees these tests as skipped, not as passed. */
+const asRoot = process.getuid?.() === 0 ? test : test.skip;
+const room = new ProductRoom();
+let disk: string;
+let outside: string;
+
+beforeEach(() => {
+  disk = mkdtempSync(join(tmpdir(), 'sealtape-disk-'));
+  outside = mkdtempSync(join(tmpdir(), 'sealtape-outside-'));
+  expect(run('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', disk]).output).toBe('');
+});
+
+afterEach(async () => {
+  try {
+    await room.close();
+  } finally {
+    expect(run('umount', [disk]).output).toBe('');
+    for (const folder of [disk, outside]) rmSync(folder, { recursive: true });
+  }
+});
+
+/** A recorder whose data directory is the small disk and whose archive is somewhere else. */
+async function start(): Promise<RecorderProcess> {
+  const dataDir = join(disk, 'data');
+  mkdirSync(dataDir);
+  return room.start({
+    dataDir,
+    config: {
+      spool: { minFreeMegabytes: 20 },
+      destinations: [{ name: 'archive', kind: 'path', root: outside }],
+    },
+  });
+}
+
+const FILLER = 'filler';
+
+/** Fills the disk until so many megabytes are left. */
+function fillUpTo(megabytesLeft: number): void {
+  const { bavail, bsize } = statfsSync(disk);
+  const bytes = bavail * bsize - megabytesLeft * 1_000_000;
+  try {
+    writeFileSync(join(disk, FILLER), Buffer.alloc(Math.max(0, bytes)));
+  } catch (error) {
+    if ((error as { readonly code?: string }).code !== 'ENOSPC') throw error;
+  }
+}
+
+const optionsBecome = (recorder: RecorderProcess, status: number): Promise<true> =>
+  eventually(async () => ((await optionsStatus(recorder.udpPort)) === status ? true : undefined), 8000);
+
+asRoot(
+  'below the limit calls are refused at once, running ones go on whole, and with space calls are taken again',
+  async () => {
+    const recorder = await start();
+    const { over } = await answeredCall(recorder, {
+      caller: { number: '1', law: 'PCMA', audio: speakTones(CALLER_VOICE, 4, 'PCMA') },
+    });
+    fillUpTo(10);
+    await optionsBecome(recorder, 503);
+    expect(await healthOf(recorder)).toMatchObject({ recording: false, parts: { spool: { ok: false } } });
+    await expect(callTo(recorder)).rejects.toMatchObject({ code: 'REFUSED', status: 503 });
+    const running = await over;
+    expect((await awaitRecording(outside, running)).info.get('Status')).toBe('complete');
+
+    unlinkSync(join(disk, FILLER));
+    await optionsBecome(recorder, 200);
+    const report = await callTo(recorder);
+    expect((await awaitRecording(outside, report)).info.get('Status')).toBe('complete');
+    expect(await recorder.stop()).toBe(0);
+    expect(entryTypes(outside)).toContain('refused');
+    expectIntact(outside);
+  },
+  60_000,
+);
+
+asRoot(
+  'full to the last byte in mid-call: the recording is sealed when there is space, and says that it is partial',
+  async () => {
+    const recorder = await start();
+    const audio = speakTones(CALLER_VOICE, 6, 'PCMA');
+    const { over } = await answeredCall(recorder, { caller: { number: '1', law: 'PCMA', audio } });
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    fillUpTo(0);
+    const running = await over;
+    expect(running.outcome).toBe('completed');
+    await optionsBecome(recorder, 503);
+    expect(recordingOf(outside, running)).toBeUndefined();
+
+    unlinkSync(join(disk, FILLER));
+    const recording = await awaitRecording(outside, running, 20_000);
+    expect(recording.info.get('Status')).toBe('partial');
+    const [left] = readWav(recording.path('.wav')).audio as [Buffer];
+    const begin = left.indexOf(audio.subarray(0, 800));
+    expect(begin).toBeGreaterThanOrEqual(0);
+    await optionsBecome(recorder, 200);
+    const report = await callTo(recorder);
+    expect((await awaitRecording(outside, report, 15_000)).info.get('Status')).toBe('complete');
+    expect(await recorder.stop()).toBe(0);
+    expectIntact(outside);
+  },
+  90_000,
+);

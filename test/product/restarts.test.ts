@@ -1,0 +1,138 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, renameSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  awaitRecording,
+  callTo,
+  callToBeCutOff,
+  entriesIn,
+  entryTypes,
+  expectIntact,
+  pause,
+  ProductRoom,
+} from '../support/product-room.ts';
+import { awaitRecordings, recordingsIn } from '../support/sealed-recording.ts';
+
+const room = new ProductRoom();
+
+afterEach(() => room.close());
+
+/** What the outage entries say, in order. */
+const outagesIn = (archive: string): readonly (readonly (string | undefined)[])[] =>
+  entriesIn(archive)
+    .filter((entry) => entry.get('type') === 'outage')
+    .map((entry) => [entry.get('cause'), entry.get('clean')]);
+
+describe('the chain', () => {
+  test('goes on over clean stops and crashes in a row, and states each of them', async () => {
+    const first = await room.start();
+    const { dataDir, archive } = first;
+    await awaitRecording(archive, await callTo(first));
+    expect(await first.stop()).toBe(0);
+    expect(entryTypes(archive)).toEqual(['genesis', 'open', 'recording', 'close']);
+
+    const second = await room.start({ dataDir });
+    await callToBeCutOff(second);
+    await second.kill();
+
+    const third = await room.start({ dataDir });
+    await awaitRecordings(archive, 2);
+    await third.kill();
+
+    const fourth = await room.start({ dataDir });
+    expect(await fourth.stop()).toBe(0);
+    const fifth = await room.start({ dataDir });
+    await awaitRecording(archive, await callTo(fifth));
+    expect(await fifth.stop()).toBe(0);
+
+    expect(outagesIn(archive)).toEqual([
+      ['stop', 'yes'],
+      ['crash', 'no'],
+      ['crash', 'no'],
+      ['stop', 'yes'],
+    ]);
+    const types = entryTypes(archive).filter((type) => type !== 'outage');
+    expect(types).toEqual([
+      ...['genesis', 'open', 'recording', 'close'],
+      ...['open', 'recovered', 'recording', 'close'],
+      ...['open', 'recording', 'close'],
+    ]);
+    expect(recordingsIn(archive)).toHaveLength(3);
+    expectIntact(archive);
+  }, 60_000);
+
+  test('says of a crash between calls from when to when nothing was recorded', async () => {
+    const first = await room.start();
+    await pause(2500);
+    const killedAt = Date.now();
+    await first.kill();
+    await pause(1000);
+    const second = await room.start({ dataDir: first.dataDir });
+    const startedAt = Date.now();
+    expect(await second.stop()).toBe(0);
+    const outage = entriesIn(second.archive).find((entry) => entry.get('type') === 'outage');
+    const [from, to] = ['from', 'to'].map((key) => Date.parse(outage?.get(key) ?? ''));
+    expect(killedAt - Number(from)).toBeLessThan(2600);
+    expect(Number(from)).toBeLessThanOrEqual(killedAt);
+    expect(Number(to)).toBeGreaterThan(killedAt + 900);
+    expect(Number(to)).toBeLessThanOrEqual(startedAt);
+    expectIntact(second.archive);
+  });
+});
+
+describe('a damaged data directory', () => {
+  test.each([
+    ['garbage', 'not a line of a journal\n\u0000\u0001{"type":'],
+    ['half a line', '{"sequence":'],
+    ['zeros, as a power cut leaves them', '\0'.repeat(4096)],
+  ])('with %s behind the journal is opened, said so, and nothing is lost', async (_name, tail) => {
+    const first = await room.start();
+    await callToBeCutOff(first);
+    await first.kill();
+    const journal = join(first.dataDir, 'journal');
+    const newest = readdirSync(journal).sort().at(-1);
+    appendFileSync(join(journal, newest ?? ''), tail);
+
+    const second = await room.start({ dataDir: first.dataDir });
+    expect(second.output().log).toContain('the journal was damaged');
+    const [recovered] = await awaitRecordings(second.archive, 1);
+    expect(recovered?.info.get('Status')).toBe('recovered');
+    const report = await callTo(second);
+    expect((await awaitRecording(second.archive, report)).info.get('Status')).toBe('complete');
+    expect(await second.stop()).toBe(0);
+    expectIntact(second.archive);
+  });
+
+  test('without its keys is not used: the evidence log is not continued with a new key', async () => {
+    const first = await room.start();
+    await awaitRecording(first.archive, await callTo(first));
+    expect(await first.stop()).toBe(0);
+    const keys = join(first.dataDir, 'keys');
+    const safe = mkdtempSync(join(tmpdir(), 'sealtape-keys-'));
+    renameSync(keys, join(safe, 'keys'));
+    const refusal = await room.refusalOf({ dataDir: first.dataDir });
+    expect(refusal).toMatch(/ended with 1\n/);
+    expect(refusal.match(/^sealtape: .*$/gm)).toEqual([expect.stringContaining(keys)]);
+    expect(refusal).not.toMatch(/^\s+at /m);
+
+    // An empty folder is no better than none.
+    mkdirSync(keys);
+    expect(await room.refusalOf({ dataDir: first.dataDir })).toMatch(/^sealtape: /m);
+    renameSync(join(safe, 'keys'), keys);
+    const again = await room.start({ dataDir: first.dataDir });
+    expect(await again.stop()).toBe(0);
+    expectIntact(again.archive);
+  });
+
+  test('is not used while another recorder uses it, and is free again when that one is killed', async () => {
+    const first = await room.start();
+    const refusal = await room.refusalOf({ dataDir: first.dataDir });
+    expect(refusal.match(/^sealtape: .*$/gm)).toEqual([
+      expect.stringContaining(`process ${first.child.pid}`),
+    ]);
+    await first.kill();
+    const second = await room.start({ dataDir: first.dataDir });
+    expect(await second.stop()).toBe(0);
+  });
+});
