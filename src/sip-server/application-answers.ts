@@ -9,17 +9,24 @@ import { tagOf } from './name-addr.ts';
 import { dialogIdOf } from './request-facts.ts';
 import { composeResponse, recordRoutes } from './responses.ts';
 import type { PendingRequest, ServerTransaction } from './server-transaction.ts';
+import { agreedByUs, sessionHeaders, type SessionInterval } from './session-interval.ts';
 import { UnacknowledgedOk } from './unacknowledged-ok.ts';
+
+export interface DialogEvents {
+  /** A 2xx was never acknowledged. */
+  ackTimeout(dialog: Dialog): void;
+  /** A 2xx of ours says how long the session lives without a refresh; undefined: for ever. */
+  agreed(dialog: Dialog, interval: SessionInterval | undefined): void;
+}
 
 /** The application's responses: onto the wire, and what they do to dialogs (drachtio-protocol.md sections 3.1 and 5). */
 export class ApplicationAnswers {
   readonly #core: Core;
-  readonly #ackTimeout: (dialog: Dialog) => void;
+  readonly #events: DialogEvents;
 
-  /** `ackTimeout` ends a dialog whose 2xx was never acknowledged. */
-  constructor(core: Core, ackTimeout: (dialog: Dialog) => void) {
+  constructor(core: Core, events: DialogEvents) {
     this.#core = core;
-    this.#ackTimeout = ackTimeout;
+    this.#events = events;
   }
 
   /** Sends one response and returns what the application is told about it. */
@@ -34,11 +41,12 @@ export class ApplicationAnswers {
       return refusal('transport for response has been shutdown or closed');
     }
 
-    const text = serialise(this.#compose(transaction, pending, response));
+    const composed = this.#compose(transaction, pending, response);
+    const text = serialise(composed);
     const dialog = this.#followDialog(transaction, pending, response);
     transaction.respond(response.status, text);
     if (dialog !== undefined && isSuccess(response))
-      this.#afterSuccess(transaction, { dialog, pending, text });
+      this.#afterSuccess(transaction, { dialog, pending, composed, text });
     const { remote, protocol } = flow;
     const tokens = [text.length, protocol, remote.address, remote.port, timeOfDay(), txnId, dialog?.id ?? ''];
     return { tokens: ['OK', 'application', ...tokens, '', 'Msg sent:', ''], message: text };
@@ -53,6 +61,7 @@ export class ApplicationAnswers {
     const headers = extraHeaders(response, flow.local);
     const contentType = impliedContentType(response);
     if (contentType !== undefined && contentType !== 'missing') headers.push(contentType);
+    if (mayRefresh(request) && isSuccess(response)) headers.push(...sessionHeaders(request, response));
     const { status, reason, body } = response;
     const bare = needsContact(request, response) && !headers.some((each) => each.key === 'contact');
     const contact = bare ? (dialog?.contact ?? ownContact(flow)) : undefined;
@@ -107,6 +116,7 @@ export class ApplicationAnswers {
       remoteTarget,
       routeSet: recordRoutes(request),
       contact: ownContact(flow),
+      peerAllowsUpdate: /\bUPDATE\b/i.test(valueOf(request.headers, 'allow') ?? ''),
       application,
       flow,
     });
@@ -117,9 +127,14 @@ export class ApplicationAnswers {
 
   #afterSuccess(
     transaction: ServerTransaction,
-    { dialog, pending, text }: { dialog: Dialog; pending: PendingRequest; text: string },
+    sent: { dialog: Dialog; pending: PendingRequest; composed: SipResponse; text: string },
   ): void {
+    const { dialog, pending, composed, text } = sent;
     if (transaction.newTarget !== undefined) dialog.remoteTarget = transaction.newTarget;
+    if (mayRefresh(pending.request)) {
+      if (composed.body.startsWith('v=0')) dialog.localSdp = composed.body;
+      this.#events.agreed(dialog, agreedByUs(pending.request, composed));
+    }
     if (transaction.method !== 'INVITE') return;
     dialog.acknowledged();
     const { flow, id: txnId } = transaction;
@@ -127,7 +142,7 @@ export class ApplicationAnswers {
       flow.send(text);
     };
     const giveUp = (): void => {
-      this.#ackTimeout(dialog);
+      this.#events.ackTimeout(dialog);
     };
     dialog.unacknowledged = new UnacknowledgedOk(
       { cseq: pending.facts.cseq, txnId, resend, giveUp },
@@ -146,5 +161,8 @@ export class ApplicationAnswers {
 const isSuccess = ({ status }: SipResponse): boolean => status >= 200 && status < 300;
 
 /** RFC 3261 table 2 and RFC 3311 §5.2: Contact in every 2xx that makes or refreshes a dialog. */
-const needsContact = ({ method }: SipRequest, response: SipResponse): boolean =>
-  (method === 'INVITE' || method === 'UPDATE') && isSuccess(response);
+const needsContact = (request: SipRequest, response: SipResponse): boolean =>
+  mayRefresh(request) && isSuccess(response);
+
+/** Methods that make or refresh a session. */
+const mayRefresh = ({ method }: SipRequest): boolean => method === 'INVITE' || method === 'UPDATE';

@@ -4,7 +4,7 @@ import type { ClientTransaction } from './client-transaction.ts';
 import type { Core } from './core.ts';
 import type { Dialog } from './dialog.ts';
 import { header, type Header } from './headers.ts';
-import { parseMessage, type SipRequest } from './message.ts';
+import { parseMessage, type SipRequest, type SipResponse } from './message.ts';
 import { nextHop, type Hop } from './next-hop.ts';
 import type { Target } from './network.ts';
 import { composeCancel, composeRequest, type RequestParts } from './requests.ts';
@@ -73,6 +73,28 @@ export class DialogCommands {
     else this.#routeAndStart(hop.target, transaction);
   }
 
+  /** Sends a request of the server's own accord; the application is not told. Nothing happens when there is no way. */
+  ownRequest(
+    dialog: Dialog,
+    request: Pick<SipRequest, 'method' | 'headers' | 'body'>,
+    answered: (response: SipResponse, transaction: ClientTransaction) => void,
+  ): void {
+    const { flow } = dialog;
+    const hop = nextHop(dialog);
+    if (hop === undefined) return;
+    const outgoing = composeRequest(partsInDialog(dialog, hop, request), flow.protocol, flow.local);
+    const transaction = this.#sender.begin(outgoing, { application: undefined, dialog, answered });
+    if (request.method === 'INVITE') dialog.ownInviteTxnId = transaction.id;
+    if (hop.target === undefined) transaction.start(flow);
+    else this.#routeAndStart(hop.target, transaction);
+  }
+
+  /** Acknowledges the 2xx to an INVITE of the server's own accord. */
+  acknowledge(dialog: Dialog): void {
+    const hop = nextHop(dialog);
+    if (hop !== undefined) this.#sendAck(dialog, hop, { headers: [], body: '' });
+  }
+
   #request(command: Command, dialog: Dialog, hop: Hop, headers: readonly Header[]): void {
     const { request, reply } = command;
     const { method, body } = request;
@@ -110,19 +132,21 @@ export class DialogCommands {
 
   /** The ACK to our re-INVITE's 2xx; kept, because a repeated 2xx wants it again (RFC 3261 §13.2.2.4). */
   #acknowledge(command: Command, dialog: Dialog, hop: Hop, headers: readonly Header[]): void {
-    const { flow, ownInviteCSeq: cseq } = dialog;
-    if (cseq === undefined) {
-      command.reply(NOTHING_TO_ACKNOWLEDGE);
-      return;
-    }
-    const { local: from, remote: to, callId } = dialog;
+    const text = this.#sendAck(dialog, hop, { headers, body: command.request.body });
+    command.reply(text === undefined ? NOTHING_TO_ACKNOWLEDGE : sentReply(text, dialog.flow, ''));
+  }
+
+  /** The text as sent; undefined when no INVITE of ours was answered 2xx. */
+  #sendAck(dialog: Dialog, hop: Hop, own: Pick<SipRequest, 'headers' | 'body'>): string | undefined {
+    const { flow, ownInviteCSeq: cseq, local: from, remote: to, callId } = dialog;
+    if (cseq === undefined) return undefined;
     const { uri, routes } = hop;
-    const parts = { method: 'ACK', uri, routes, from, to, callId, cseq, headers, body: command.request.body };
+    const parts = { method: 'ACK', uri, routes, from, to, callId, cseq, ...own };
     const { text } = composeRequest(parts, flow.protocol, flow.local);
     dialog.lastAck = text;
-    command.reply(sentReply(text, flow, ''));
     if (hop.target === undefined) flow.send(text);
     else this.#routeAndSend(hop.target, text);
+    return text;
   }
 
   #cancelInvite(invite: ClientTransaction): Reply | undefined {

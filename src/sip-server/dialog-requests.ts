@@ -3,7 +3,10 @@ import { contactUri } from './contact.ts';
 import type { Core } from './core.ts';
 import type { Dialog } from './dialog.ts';
 import { header } from './headers.ts';
+import { SHORTEST_INTERVAL, sessionExpires } from './session-interval.ts';
 import type { Incoming, Uas } from './uas.ts';
+
+const MIN_SE = header('Min-SE', String(SHORTEST_INTERVAL));
 
 /** Requests from the network inside a dialog (RFC 3261 §12.2.2, siprec-interop.md section 1.4). */
 export class DialogRequests {
@@ -20,7 +23,14 @@ export class DialogRequests {
     if (method === 'BYE') this.#bye(incoming, dialog);
     else if (dialog.ending) this.#uas.refuse(incoming, 481);
     else if (incoming.facts.cseq <= dialog.remoteCSeq) this.#uas.refuse(incoming, 500);
+    else if (this.#tooShort(incoming)) this.#uas.refuse(incoming, 422, [MIN_SE]);
     else this.#other(incoming, dialog);
+  }
+
+  /** TMR-1; the application is not asked (drachtio-protocol.md section 6). */
+  #tooShort({ request }: Incoming): boolean {
+    if (request.method !== 'INVITE' && request.method !== 'UPDATE') return false;
+    return (sessionExpires(request)?.seconds ?? SHORTEST_INTERVAL) < SHORTEST_INTERVAL;
   }
 
   /** The dialog ends here and now; a low CSeq does not save it (DLG-7). The application answers. */

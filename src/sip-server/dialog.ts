@@ -1,5 +1,6 @@
 import type { Application } from './application.ts';
 import type { Flow } from './flow.ts';
+import type { SessionInterval } from './session-interval.ts';
 import type { UnacknowledgedOk } from './unacknowledged-ok.ts';
 
 interface DialogStart {
@@ -15,6 +16,7 @@ interface DialogStart {
   /** Record-Route of the INVITE in its order (RFC 3261 §12.1.1). */
   readonly routeSet: readonly string[];
   readonly contact: string;
+  readonly peerAllowsUpdate: boolean;
   readonly application: Application;
   readonly flow: Flow;
 }
@@ -47,6 +49,12 @@ export class Dialog {
   ownInviteCSeq: number | undefined;
   /** Our ACK to that 2xx, repeated whenever the 2xx is. */
   lastAck: string | undefined;
+  /** The SDP we last sent, '' before the first: what a refresh by re-INVITE repeats. */
+  localSdp = '';
+  peerAllowsUpdate: boolean;
+  /** Agreed by the last 2xx to INVITE or UPDATE (RFC 4028). */
+  sessionInterval: SessionInterval | undefined;
+  sessionTimer: NodeJS.Timeout | undefined;
   #localCSeq: number;
   #flow: Flow;
 
@@ -59,6 +67,7 @@ export class Dialog {
     this.routeSet = start.routeSet;
     this.application = start.application;
     this.contact = start.contact;
+    this.peerAllowsUpdate = start.peerAllowsUpdate;
     this.remoteTarget = start.remoteTarget;
     this.remoteCSeq = start.cseq;
     this.#localCSeq = start.cseq;
@@ -93,6 +102,7 @@ export class Dialog {
 
   close(): void {
     this.acknowledged();
+    clearTimeout(this.sessionTimer);
     this.#flow.release();
   }
 }

@@ -10,6 +10,7 @@ const REASONS: Readonly<Record<number, string>> = {
   405: 'Method Not Allowed',
   408: 'Request Timeout',
   413: 'Request Entity Too Large',
+  422: 'Session Interval Too Small',
   481: 'Call/Transaction Does Not Exist',
   482: 'Loop Detected',
   487: 'Request Terminated',

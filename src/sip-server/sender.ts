@@ -22,14 +22,19 @@ interface Asker {
   /** Undefined for requests the server sends of its own accord. */
   readonly application: Application | undefined;
   readonly dialog: Dialog | undefined;
+  /** Hears the final answer after the dialog has taken it over. */
+  readonly answered?: (response: SipResponse, transaction: ClientTransaction) => void;
 }
 
 /** Our requests on their way: their transactions, the news of them for the application and what they do to the dialog. */
 export class Sender {
   readonly #core: Core;
+  readonly #refreshed: (dialog: Dialog, response: SipResponse) => void;
 
-  constructor(core: Core) {
+  /** `refreshed` hears of every 2xx to an INVITE or UPDATE of ours. */
+  constructor(core: Core, refreshed: (dialog: Dialog, response: SipResponse) => void) {
     this.#core = core;
+    this.#refreshed = refreshed;
   }
 
   /**
@@ -54,12 +59,14 @@ export class Sender {
       response: (response, flow, bytes) => {
         this.#answered(asker, transaction, response);
         this.#tell(asker, transaction, response, { bytes, ...overFlow(flow) });
+        if (response.status >= 200) asker.answered?.(response, transaction);
       },
       failed: (status) => {
         const response = localResponse(outgoing.text, status);
         const protocol = transaction.flow?.protocol ?? 'udp';
         this.#answered(asker, transaction, response);
         this.#tell(asker, transaction, response, { bytes: 0, protocol, peer: { address: '', port: 0 } });
+        asker.answered?.(response, transaction);
       },
       repeatAck: () => {
         const ack = asker.dialog?.lastAck;
@@ -113,7 +120,9 @@ export class Sender {
     if (request.method === 'BYE') this.#byeAnswered(dialog, response.status);
     if (request.method === 'INVITE') inviteAnswered(dialog, response);
     const refreshes = request.method === 'INVITE' || request.method === 'UPDATE';
-    if (refreshes && response.status < 300) dialog.remoteTarget = contactUri(response) ?? dialog.remoteTarget;
+    if (!refreshes || response.status >= 300) return;
+    dialog.remoteTarget = contactUri(response) ?? dialog.remoteTarget;
+    this.#refreshed(dialog, response);
   }
 
   /** The dialog goes with whatever answer, unless the peer only wants credentials first. */

@@ -13,7 +13,10 @@ import { OutOfDialog } from './out-of-dialog.ts';
 import { Sender } from './sender.ts';
 import { ServerTransactions } from './server-transactions.ts';
 import type { Shared } from './shared.ts';
+import { agreedByPeer } from './session-interval.ts';
+import { SessionKeeper } from './session-keeper.ts';
 import { SipServerError } from './sip-server-error.ts';
+import type { TlsFiles } from './tls-files.ts';
 import { Uas } from './uas.ts';
 
 /** The SIP half of the server: sockets, transactions and dialogs, driven by the network and by applications. */
@@ -24,12 +27,13 @@ export class SipSide {
   readonly #outOfDialog: OutOfDialog;
   readonly #answers: ApplicationAnswers;
 
-  constructor(shared: Shared, applications: Applications) {
+  constructor(shared: Shared, applications: Applications, tls: TlsFiles | undefined) {
     const { limits, timers, log, tally } = shared;
     const network = new Network({
       limits,
       timers,
       log,
+      tls,
       events: {
         message: (text, flow) => {
           inbound.message(text, flow);
@@ -46,6 +50,9 @@ export class SipSide {
         refused: () => {
           tally.refusedConnections += 1;
         },
+        handshakeFailed: () => {
+          tally.failedHandshakes += 1;
+        },
       },
     });
     this.core = {
@@ -56,16 +63,24 @@ export class SipSide {
       clientTransactions: new ClientTransactions(),
       dialogs: new Dialogs(),
     };
-    const sender = new Sender(this.core);
+    const sender = new Sender(this.core, (dialog, response) => {
+      sessions.agreed(dialog, agreedByPeer(response));
+    });
     this.#dialogCommands = new DialogCommands(this.core, sender);
+    const sessions = new SessionKeeper(this.core, this.#dialogCommands);
     this.#outOfDialog = new OutOfDialog(this.core, sender);
     this.#uas = new Uas(this.core, (incoming, dialog) => {
       dialogRequests.handle(incoming, dialog);
     });
     const dialogRequests = new DialogRequests(this.core, this.#uas);
     const inbound = new Inbound(this.core, this.#uas, sender);
-    this.#answers = new ApplicationAnswers(this.core, (dialog) => {
-      this.#dialogCommands.end(dialog, 'ACK timeout');
+    this.#answers = new ApplicationAnswers(this.core, {
+      ackTimeout: (dialog) => {
+        this.#dialogCommands.end(dialog, 'ACK timeout');
+      },
+      agreed: (dialog, interval) => {
+        sessions.agreed(dialog, interval);
+      },
     });
   }
 

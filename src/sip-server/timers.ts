@@ -1,4 +1,4 @@
-/** The timers of RFC 3261 table 4 in milliseconds, and two of our own. */
+/** The timers of RFC 3261 table 4 in milliseconds, and three of our own. */
 export interface SipTimers {
   /** Round trip estimate; the first retransmission interval. */
   readonly t1: number;
@@ -10,6 +10,8 @@ export interface SipTimers {
   readonly applicationSilence: number;
   /** How long a TCP connection may take to open. */
   readonly connect: number;
+  /** One second of a session interval (RFC 4028); tests shorten it. */
+  readonly sessionSecond: number;
 }
 
 export const DEFAULT_TIMERS: SipTimers = {
@@ -18,6 +20,7 @@ export const DEFAULT_TIMERS: SipTimers = {
   t4: 5_000,
   applicationSilence: 64_000,
   connect: 5_000,
+  sessionSecond: 1_000,
 };
 
 /** 64·T1: the end of timers B, F, H, J and L (RFC 3261 §17, RFC 6026 §7). */
