@@ -6,7 +6,7 @@ import {
   type ClientEvent,
   type ClientState,
 } from './client-states.ts';
-import type { Flow } from './flow.ts';
+import { isStream, type Flow } from './flow.ts';
 import { guarded } from './log.ts';
 import type { SipResponse } from './message.ts';
 import type { Shared } from './shared.ts';
@@ -96,7 +96,11 @@ export class ClientTransaction {
 
   #happens(event: ClientEvent): void {
     const next = this.request.method === 'INVITE' ? nextInviteClient : nextNonInviteClient;
-    const { state, effects } = next(this.#state, event, this.#flow?.protocol === 'tcp');
+    const { state, effects } = next(
+      this.#state,
+      event,
+      this.#flow !== undefined && isStream(this.#flow.protocol),
+    );
     this.#state = state;
     for (const effect of effects) this.#run(effect);
   }

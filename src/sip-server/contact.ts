@@ -1,4 +1,4 @@
-import type { Flow } from './flow.ts';
+import { isStream, type Flow } from './flow.ts';
 import { splitList, valuesOf } from './headers.ts';
 import type { SipRequest } from './message.ts';
 import { parseNameAddr } from './name-addr.ts';
@@ -6,7 +6,7 @@ import { parseSipUri, uriHost } from './uri.ts';
 
 /** The Contact of our dialogs when the application gives none: the address the request came in on, no user part. */
 export function ownContact(flow: Flow): string {
-  const transport = flow.protocol === 'tcp' ? ';transport=tcp' : '';
+  const transport = isStream(flow.protocol) ? `;transport=${flow.protocol}` : '';
   return `<sip:${uriHost(flow.local.address)}:${flow.local.port}${transport}>`;
 }
 

@@ -7,13 +7,19 @@ export interface Tally {
   malformed: number;
   /** Messages nobody waits for: stray responses and ACKs, keep-alives on UDP, datagrams in flight when we close. */
   dropped: number;
-  /** TCP connections refused by a limit. */
+  /** Connections refused by a limit. */
   refusedConnections: number;
+  /** TLS handshakes that failed or took too long. */
+  failedHandshakes: number;
+  /** New requests and unreadable messages beyond their source's rate. */
+  rateLimited: number;
 }
 
 /** The totals and how many of each thing are alive now. */
 export interface SipServerCounters extends Readonly<Tally> {
   readonly connections: number;
+  /** TLS handshakes under way. */
+  readonly handshakes: number;
   readonly applications: number;
   readonly serverTransactions: number;
   readonly clientTransactions: number;
@@ -27,4 +33,6 @@ export const newTally = (): Tally => ({
   malformed: 0,
   dropped: 0,
   refusedConnections: 0,
+  failedHandshakes: 0,
+  rateLimited: 0,
 });

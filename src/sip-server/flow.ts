@@ -1,16 +1,24 @@
-export type Protocol = 'udp' | 'tcp';
+import type { PeerCertificate } from './peer-certificate.ts';
+
+export type Protocol = 'udp' | 'tcp' | 'tls';
+export type StreamProtocol = Exclude<Protocol, 'udp'>;
+
+/** True where nothing is lost or repeated, and a connection can break. */
+export const isStream = (protocol: Protocol): boolean => protocol !== 'udp';
 
 export interface Endpoint {
   readonly address: string;
   readonly port: number;
 }
 
-/** A way to one peer: a TCP connection, or our UDP socket together with the peer's address. */
+/** A way to one peer: a TCP or TLS connection, or our UDP socket together with the peer's address. */
 export interface Flow {
   readonly protocol: Protocol;
   /** Our address towards this peer, with the port we listen on: what belongs into Via and Contact. */
   readonly local: Endpoint;
   readonly remote: Endpoint;
+  /** What the peer showed in its TLS handshake. */
+  readonly peerCertificate?: PeerCertificate | undefined;
   /** False once the connection is gone. UDP is always open. */
   readonly open: boolean;
   /** Sends one message (a byte string: one character, one octet). Never throws; what fails is logged. */

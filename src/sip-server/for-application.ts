@@ -1,8 +1,36 @@
-import { splitList, type Header } from './headers.ts';
+import { isUtf8 } from 'node:buffer';
+import type { Flow } from './flow.ts';
+import { header, splitList, type Header } from './headers.ts';
 import { serialise, type SipMessage, type SipRequest } from './message.ts';
 import { closeUnterminatedBracket, quoteDisplayName } from './name-addr.ts';
+import { certificateHeader } from './peer-certificate.ts';
+
+/** Headers of this beginning are ours: only this server may say them to the application. */
+const OWN = 'x-sealtape-';
 
 const WITH_BRACKETS = new Set(['contact', 'from', 'to', 'p-asserted-identity', 'remote-party-id']);
+
+/**
+ * A message from the network with what the application cannot see by itself: the peer's TLS certificate, and the octets
+ * of a body that is not UTF-8, which drachtio's text protocol would damage. The same headers from the network are taken away.
+ */
+export function annotated<M extends SipMessage>(message: M, flow: Flow): M {
+  const foreign = message.headers.some(isReserved);
+  const headers = foreign ? message.headers.filter((each) => !isReserved(each)) : message.headers;
+  if (message.kind === 'response') return foreign ? { ...message, headers } : message;
+  const own: Header[] = [];
+  if (flow.peerCertificate !== undefined)
+    own.push(header('X-Sealtape-Peer-Certificate', certificateHeader(flow.peerCertificate)));
+  if (wouldBeDamaged(message.body))
+    own.push(header('X-Sealtape-Raw-Body', Buffer.from(message.body, 'latin1').toString('base64')));
+  return own.length > 0 || foreign ? { ...message, headers: [...headers, ...own] } : message;
+}
+
+/** drachtio-srf decodes `%58` in names, so a name with a per cent sign could become any other. */
+const isReserved = ({ key }: Header): boolean => key.startsWith(OWN) || key.includes('%');
+
+const wouldBeDamaged = (body: string): boolean =>
+  /[\x80-\xff]/.test(body) && !isUtf8(Buffer.from(body, 'latin1'));
 
 /**
  * The message as drachtio-srf can read it: compact names expanded and header lines that are none left out (by the

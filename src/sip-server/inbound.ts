@@ -1,6 +1,6 @@
 import type { Core } from './core.ts';
-import type { Flow } from './flow.ts';
-import { withTopVia } from './for-application.ts';
+import { isStream, type Flow } from './flow.ts';
+import { annotated, withTopVia } from './for-application.ts';
 import { valueOf } from './headers.ts';
 import {
   parseMessage,
@@ -31,8 +31,9 @@ export class Inbound {
   /** One message as framed by its transport. */
   message(text: string, flow: Flow): void {
     try {
-      const message = withBodyOfLength(parseMessage(text, this.#core.limits.headerCount));
-      requireLengthOnStreams(message, flow);
+      const read = withBodyOfLength(parseMessage(text, this.#core.limits.headerCount));
+      requireLengthOnStreams(read, flow);
+      const message = annotated(read, flow);
       if (message.kind === 'request') this.#uas.request(message, flow, text.length);
       else this.#response(message, flow, text.length);
     } catch (error) {
@@ -42,9 +43,14 @@ export class Inbound {
     }
   }
 
-  /** Counts octets that are no message; `head` is answered with `status` if enough of it can be read. */
+  /** Counts octets that are no message; `head` is answered with `status` if enough of it can be read and its source is not too fast. */
   malformed(head: string, flow: Flow, status: 400 | 413): void {
-    this.#core.tally.malformed += 1;
+    const { tally, rates } = this.#core;
+    tally.malformed += 1;
+    if (rates.take(flow.remote.address) !== 'pass') {
+      tally.rateLimited += 1;
+      return;
+    }
     const request = salvage(head, flow);
     if (request !== undefined) this.#uas.refuse({ request, flow }, status);
   }
@@ -62,7 +68,7 @@ type SipResponse = Extract<SipMessage, { kind: 'response' }>;
 /** Without Content-Length a body on a stream is lost (RFC 3261 §20.14): better refused than taken for an empty one. */
 function requireLengthOnStreams(message: SipMessage, flow: Flow): void {
   const has = (key: string): boolean => valueOf(message.headers, key) !== undefined;
-  if (flow.protocol === 'tcp' && has('content-type') && !has('content-length'))
+  if (isStream(flow.protocol) && has('content-type') && !has('content-length'))
     throw new SipServerError('BAD_MESSAGE', 'body without Content-Length');
 }
 

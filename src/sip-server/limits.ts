@@ -3,13 +3,23 @@ export interface SipServerLimits {
   /** Bytes of one message on TCP (a datagram ends at 64 KiB by itself). */
   readonly messageBytes: number;
   readonly headerCount: number;
-  /** Open TCP connections, together and from one address. */
+  /** Open TCP and TLS connections, together and from one address. */
   readonly connections: number;
   readonly connectionsPerAddress: number;
-  /** A TCP connection without traffic and without a dialog is closed after this time. */
+  /** New connections from one address in a second. */
+  readonly connectionsPerSecond: number;
+  /** TLS handshakes under way at once, and how long one may take. */
+  readonly handshakes: number;
+  readonly handshakeSeconds: number;
+  /** A connection without traffic and without a dialog is closed after this time. */
   readonly idleSeconds: number;
   /** Server transactions alive at once; beyond, new requests get 503. */
   readonly pendingTransactions: number;
+  /**
+   * Requests from one address in a second that begin something new or cannot be read. What belongs to a dialog or transaction
+   * there is never counts.
+   */
+  readonly messagesPerSecond: number;
 }
 
 export const DEFAULT_LIMITS: SipServerLimits = {
@@ -17,6 +27,10 @@ export const DEFAULT_LIMITS: SipServerLimits = {
   headerCount: 256,
   connections: 10_000,
   connectionsPerAddress: 2_000,
+  connectionsPerSecond: 500,
+  handshakes: 500,
+  handshakeSeconds: 10,
   idleSeconds: 600,
   pendingTransactions: 50_000,
+  messagesPerSecond: 5_000,
 };

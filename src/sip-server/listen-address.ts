@@ -9,19 +9,23 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-const ENTRY = /^(udp|tcp):\/\/(\[[^\]]+\]|[^:/[\]]+)(?::(\d{1,5}))?$/;
+const ENTRY = /^(udp|tcp|tls):\/\/(\[[^\]]+\]|[^:/[\]]+)(?::(\d{1,5}))?$/;
 
-/** Reads `udp://0.0.0.0:5060` or `tcp://[::]:5060`; the port defaults to 5060. Throws BAD_ADDRESS. */
+/** Where a protocol is spoken when nobody says another port (RFC 3261 §19.1.2). */
+export const defaultPort = (protocol: Protocol): number => (protocol === 'tls' ? 5061 : 5060);
+
+/** Reads `udp://0.0.0.0:5060`, `tcp://[::]:5060` or `tls://0.0.0.0`; without a port the usual one. Throws BAD_ADDRESS. */
 export function parseListenAddress(text: string): ListenAddress {
   const match = ENTRY.exec(text);
   const address = match?.[2]?.replace(/^\[|\]$/g, '') ?? '';
-  const port = Number(match?.[3] ?? 5060);
+  const protocol = (match?.[1] ?? 'udp') as Protocol;
+  const port = Number(match?.[3] ?? defaultPort(protocol));
   if (match === null || isIP(address) === 0 || port > 65_535)
     throw new SipServerError(
       'BAD_ADDRESS',
       `not a SIP listen address: "${text}" (expected like udp://0.0.0.0:5060)`,
     );
-  return { protocol: match[1] === 'tcp' ? 'tcp' : 'udp', address, port };
+  return { protocol, address, port };
 }
 
 export const formatListenAddress = ({ protocol, address, port }: ListenAddress): string =>

@@ -1,6 +1,8 @@
 import { lookup } from 'node:dns';
 import { isIP, isIPv6 } from 'node:net';
-import type { Endpoint, Flow, Protocol } from './flow.ts';
+import { plainChannel } from './channel.ts';
+import { ConnectionQuota } from './connection-quota.ts';
+import type { Endpoint, Flow, Protocol, StreamProtocol } from './flow.ts';
 import type { SipServerLimits } from './limits.ts';
 import type { ListenAddress } from './listen-address.ts';
 import { isWildcard, LocalAddresses } from './local-address.ts';
@@ -8,15 +10,20 @@ import type { Log } from './log.ts';
 import { SipServerError } from './sip-server-error.ts';
 import { TcpTransport } from './tcp-transport.ts';
 import type { SipTimers } from './timers.ts';
+import { TlsChannel } from './tls-channel.ts';
+import type { TlsFiles } from './tls-files.ts';
 import { UdpTransport } from './udp-transport.ts';
 
 export interface NetworkEvents {
   message(text: string, flow: Flow): void;
   malformed(flow: Flow, head?: string): void;
-  /** A TCP connection is gone. */
+  /** A connection is gone. */
   closed(flow: Flow): void;
   ignored(): void;
+  /** A connection was refused by a limit. */
   refused(): void;
+  /** A TLS handshake failed. */
+  handshakeFailed(): void;
 }
 
 export interface Target {
@@ -39,40 +46,55 @@ interface NetworkOptions {
   readonly timers: SipTimers;
   readonly log: Log;
   readonly events: NetworkEvents;
+  /** Needed to listen on TLS and to send over it. */
+  readonly tls: TlsFiles | undefined;
 }
 
 /** All SIP sockets of the server. */
 export class Network {
   readonly #options: NetworkOptions;
   readonly #localAddresses = new LocalAddresses();
-  readonly #tcp: TcpTransport;
+  readonly #streams: Readonly<Record<StreamProtocol, TcpTransport | undefined>>;
+  readonly #tlsChannel: TlsChannel | undefined;
   #udp: UdpTransport[] = [];
 
   constructor(options: NetworkOptions) {
     this.#options = options;
-    const { limits, log, events } = options;
-    this.#tcp = new TcpTransport({
-      limits,
-      log,
-      events,
-      refused: () => {
-        events.refused();
-      },
-    });
+    const { limits, log, events, tls } = options;
+    const quota = new ConnectionQuota(limits);
+    const refused = (): void => {
+      events.refused();
+    };
+    const context = { limits, quota, log, events, refused };
+    const failed = (): void => {
+      events.handshakeFailed();
+    };
+    this.#tlsChannel = tls && new TlsChannel({ files: tls, limits, log, failed });
+    this.#streams = {
+      tcp: new TcpTransport(plainChannel, context),
+      tls: this.#tlsChannel && new TcpTransport(this.#tlsChannel, context),
+    };
   }
 
   get bound(): readonly ListenAddress[] {
-    return [...this.#udp.map((each) => each.bound), ...this.#tcp.bound];
+    const { tcp, tls } = this.#streams;
+    return [...this.#udp.map((each) => each.bound), ...(tcp?.bound ?? []), ...(tls?.bound ?? [])];
   }
 
   get connections(): number {
-    return this.#tcp.connections;
+    const { tcp, tls } = this.#streams;
+    return (tcp?.connections ?? 0) + (tls?.connections ?? 0);
+  }
+
+  /** TLS handshakes under way. */
+  get handshakes(): number {
+    return this.#tlsChannel?.handshakes ?? 0;
   }
 
   /** Opens one listening socket. Throws ADDRESS_IN_USE and its like. */
   async listen(where: ListenAddress): Promise<void> {
-    if (where.protocol === 'tcp') {
-      await this.#tcp.listen(where);
+    if (where.protocol !== 'udp') {
+      await this.#stream(where.protocol).listen(where);
       return;
     }
     const { events, log } = this.#options;
@@ -82,7 +104,8 @@ export class Network {
   async close(): Promise<void> {
     const udp = this.#udp;
     this.#udp = [];
-    await Promise.all([...udp.map((each) => each.close()), this.#tcp.close()]);
+    const { tcp, tls } = this.#streams;
+    await Promise.all([...udp.map((each) => each.close()), tcp?.close(), tls?.close()]);
   }
 
   /** Finds our side of the way to a host, looking its name up. Throws UNREACHABLE. */
@@ -102,6 +125,12 @@ export class Network {
     };
   }
 
+  #stream(protocol: StreamProtocol): TcpTransport {
+    const found = this.#streams[protocol];
+    if (found === undefined) throw new SipServerError('BAD_TLS', 'TLS needs a certificate and a key');
+    return found;
+  }
+
   #listenerFor(protocol: Protocol, peer: string, towards: string): ListenAddress {
     const fitting = this.bound.filter(
       (each) => each.protocol === protocol && isIPv6(each.address) === isIPv6(peer),
@@ -112,7 +141,8 @@ export class Network {
   }
 
   async #openFlow(protocol: Protocol, local: Endpoint, remote: Endpoint): Promise<Flow> {
-    if (protocol === 'tcp') return this.#tcp.connect(remote, local.port, this.#options.timers.connect);
+    if (protocol !== 'udp')
+      return this.#stream(protocol).connect(remote, local.port, this.#options.timers.connect);
     const transport = this.#udp.find(
       ({ bound }) =>
         bound.port === local.port &&

@@ -1,5 +1,6 @@
 import type { Dialog } from './dialog.ts';
-import type { Protocol } from './flow.ts';
+import { isStream, type Protocol } from './flow.ts';
+import { defaultPort } from './listen-address.ts';
 import { parseNameAddr } from './name-addr.ts';
 import type { Target } from './network.ts';
 import { parseSipUri, type SipUri } from './uri.ts';
@@ -14,8 +15,14 @@ export interface Hop {
 
 /** Where a URI without further ado leads (RFC 3263 without DNS records: names are looked up as hosts). */
 export function targetOf(uri: SipUri): Target {
-  const protocol: Protocol = uri.transport === 'tcp' ? 'tcp' : 'udp';
-  return { protocol, host: uri.host, port: uri.port ?? 5060 };
+  const protocol = protocolOf(uri);
+  return { protocol, host: uri.host, port: uri.port ?? defaultPort(protocol) };
+}
+
+/** `sips:` is TLS whatever its transport parameter says (RFC 3261 §19.1.2). */
+function protocolOf({ scheme, transport }: SipUri): Protocol {
+  if (scheme === 'sips' || transport === 'tls') return 'tls';
+  return transport === 'tcp' ? 'tcp' : 'udp';
 }
 
 /**
@@ -32,7 +39,7 @@ export function nextHop(dialog: Dialog): Hop | undefined {
   const uri = strict ? parseNameAddr(first).uri : dialog.remoteTarget;
   const routes = strict ? [...others, `<${dialog.remoteTarget}>`] : dialog.routeSet;
   const { flow } = dialog;
-  if (flow.protocol === 'tcp' ? flow.open : route === undefined) return { uri, routes, target: undefined };
+  if (isStream(flow.protocol) ? flow.open : route === undefined) return { uri, routes, target: undefined };
 
   const towards = route ?? parseSipUri(dialog.remoteTarget);
   return towards === undefined ? undefined : { uri, routes, target: likeDialog(towards, flow.protocol) };
@@ -41,5 +48,6 @@ export function nextHop(dialog: Dialog): Hop | undefined {
 /** A URI that names no transport is reached the way the dialog goes. */
 function likeDialog(uri: SipUri, protocol: Protocol): Target {
   const target = targetOf(uri);
-  return uri.transport === undefined ? { ...target, protocol } : target;
+  if (uri.transport !== undefined || uri.scheme === 'sips') return target;
+  return { ...target, protocol, port: uri.port ?? defaultPort(protocol) };
 }

@@ -12,6 +12,7 @@ import type { Command, Sender } from './sender.ts';
 import { parseSipUri, uriHost } from './uri.ts';
 
 const NO_WAY = refusal('requested protocol/transport not available');
+const TRANSPORTS = new Set(['udp', 'tcp', 'tls']);
 /** They would make dialogs of ours, which the embedded server leaves out (drachtio-protocol.md section 9). */
 const WITH_DIALOG = new Set(['INVITE', 'ACK', 'SUBSCRIBE']);
 
@@ -72,9 +73,7 @@ function targetFor(request: SipRequest, proxy: string | undefined): Target | 'un
   const uri = parseSipUri(request.uri);
   const towards = proxy === undefined ? uri : parseSipUri(proxy);
   if (uri === undefined || towards === undefined) return 'unreadable';
-  const transport = towards.transport ?? 'udp';
-  const available = towards.scheme === 'sip' && (transport === 'udp' || transport === 'tcp');
-  return available ? targetOf(towards) : 'unavailable';
+  return TRANSPORTS.has(towards.transport ?? 'udp') ? targetOf(towards) : 'unavailable';
 }
 
 /** The application may choose From, To, Call-ID and CSeq; what it leaves out is made up here. */

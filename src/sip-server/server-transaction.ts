@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Application } from './application.ts';
 import type { Dialog } from './dialog.ts';
-import type { Flow } from './flow.ts';
+import { isStream, type Flow } from './flow.ts';
 import { guarded } from './log.ts';
 import type { SipRequest } from './message.ts';
 import type { RequestFacts } from './request-facts.ts';
@@ -112,7 +112,7 @@ export class ServerTransaction {
 
   #happens(event: ServerEvent): void {
     const next = this.method === 'INVITE' ? nextInviteServer : nextNonInviteServer;
-    const { state, effects } = next(this.#state, event, this.flow.protocol === 'tcp');
+    const { state, effects } = next(this.#state, event, isStream(this.flow.protocol));
     this.#state = state;
     for (const effect of effects) this.#run(effect);
   }

@@ -1,12 +1,15 @@
 import type { Tally } from './counters.ts';
 import type { SipServerLimits } from './limits.ts';
 import type { Log } from './log.ts';
+import type { SourceRates } from './source-rates.ts';
 import type { SipTimers } from './timers.ts';
 
 /** What transactions and dialogs need of their surroundings. */
 export interface Shared {
   readonly timers: SipTimers;
   readonly limits: SipServerLimits;
+  /** How much each source may begin. */
+  readonly rates: SourceRates;
   readonly log: Log;
   readonly tally: Tally;
 }

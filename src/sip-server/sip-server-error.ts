@@ -4,6 +4,7 @@ export type SipServerErrorCode =
   | 'ADDRESS_FORBIDDEN'
   | 'BAD_ADDRESS'
   | 'LISTEN_FAILED'
+  | 'BAD_TLS'
   | 'BAD_MESSAGE'
   | 'BAD_FRAME'
   | 'FRAME_TOO_LARGE'

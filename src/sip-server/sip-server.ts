@@ -6,12 +6,17 @@ import { parseListenAddress } from './listen-address.ts';
 import type { Log } from './log.ts';
 import { SipServerError } from './sip-server-error.ts';
 import { SipSide } from './sip-side.ts';
+import { SourceRates } from './source-rates.ts';
+import { throttled } from './throttled-log.ts';
 import { DEFAULT_TIMERS, type SipTimers } from './timers.ts';
+import { TlsFiles, type TlsSettings } from './tls-files.ts';
 import { uriHost } from './uri.ts';
 
 export interface SipServerOptions {
-  /** Like "udp://0.0.0.0:5060" and "tcp://[::]:5060"; port 0 picks a free one. `[::]` takes IPv6 only. */
+  /** Like "udp://0.0.0.0:5060", "tcp://[::]:5060" and "tls://0.0.0.0:5061"; port 0 picks a free one. `[::]` takes IPv6 only. */
   readonly listen: readonly string[];
+  /** Needed for TLS addresses. Changed files are taken up while running; connections that are open stay. */
+  readonly tls?: TlsSettings;
   /** drachtio's control protocol: keep it on loopback. Port 0 picks a free one. */
   readonly control: { readonly host: string; readonly port: number; readonly secret: string };
   readonly log?: Log;
@@ -39,18 +44,24 @@ export interface SipServer {
 
 /**
  * Starts an embedded SIP server for a drachtio-srf application. Its control port is open when this resolves.
- * Throws SipServerError: BAD_ADDRESS for an unreadable entry of `listen`, ADDRESS_IN_USE for the control port.
+ * Throws SipServerError: BAD_ADDRESS for an unreadable entry of `listen`, BAD_TLS for certificates that cannot be used,
+ * ADDRESS_IN_USE for the control port.
  */
 export async function startSipServer(options: SipServerOptions): Promise<SipServer> {
   const { control } = options;
   const wanted = options.listen.map(parseListenAddress);
-  const log: Log = options.log ?? (() => undefined);
+  const log: Log = throttled(options.log ?? (() => undefined));
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const shared = {
     timers: { ...DEFAULT_TIMERS, ...options.timers },
-    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    limits,
+    rates: new SourceRates(limits.messagesPerSecond),
     log,
     tally: newTally(),
   };
+  if (options.tls === undefined && wanted.some((each) => each.protocol === 'tls'))
+    throw new SipServerError('BAD_TLS', 'a tls:// address needs a certificate and a key');
+  const tls = options.tls === undefined ? undefined : await TlsFiles.open(options.tls, log);
   const hostPorts = (): string => {
     const { bound } = sipSide.core.network;
     const known = bound.length > 0 ? bound : wanted;
@@ -65,8 +76,13 @@ export async function startSipServer(options: SipServerOptions): Promise<SipServ
       sipSide.applicationLost(gone);
     },
   );
-  const sipSide = new SipSide(shared, controlServer);
-  await controlServer.listen(control.host, control.port);
+  const sipSide = new SipSide(shared, controlServer, tls);
+  try {
+    await controlServer.listen(control.host, control.port);
+  } catch (error) {
+    tls?.close();
+    throw error;
+  }
   return new RunningSipServer(sipSide, controlServer, wanted);
 }
 
@@ -113,6 +129,7 @@ class RunningSipServer implements SipServer {
     return {
       ...core.tally,
       connections: core.network.connections,
+      handshakes: core.network.handshakes,
       applications: this.#control.size,
       serverTransactions: core.serverTransactions.size,
       clientTransactions: core.clientTransactions.size,

@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net';
-import type { Endpoint, Flow } from './flow.ts';
+import type { ReadyStream } from './channel.ts';
+import type { Endpoint, Flow, StreamProtocol } from './flow.ts';
 import type { SipServerLimits } from './limits.ts';
 import { guarded, type Log } from './log.ts';
+import type { PeerCertificate } from './peer-certificate.ts';
 import { StreamFramer } from './stream-framer.ts';
 
 /** A peer that does not read must not fill our memory. */
@@ -14,9 +16,19 @@ export interface TcpEvents {
   closed(flow: Flow): void;
 }
 
-/** One SIP connection, accepted or opened by us. */
+interface ConnectionContext {
+  readonly protocol: StreamProtocol;
+  /** The port we listen on, which is not the socket's own when we opened the connection. */
+  readonly localPort: number;
+  readonly limits: SipServerLimits;
+  readonly events: TcpEvents;
+  readonly log: Log;
+}
+
+/** One SIP connection over TCP or TLS, accepted or opened by us. */
 export class TcpConnection implements Flow {
-  readonly protocol = 'tcp';
+  readonly protocol: StreamProtocol;
+  readonly peerCertificate: PeerCertificate | undefined;
   readonly local: Endpoint;
   readonly remote: Endpoint;
   readonly #socket: Socket;
@@ -25,17 +37,14 @@ export class TcpConnection implements Flow {
   readonly #log: Log;
   #retained = 0;
 
-  /** `localPort`: the port we listen on, which is not the socket's own when we opened the connection. */
-  constructor(
-    socket: Socket,
-    localPort: number,
-    context: { limits: SipServerLimits; events: TcpEvents; log: Log },
-  ) {
+  constructor({ socket, peerCertificate }: ReadyStream, context: ConnectionContext) {
+    this.protocol = context.protocol;
+    this.peerCertificate = peerCertificate;
     this.#socket = socket;
     this.#events = context.events;
     this.#log = context.log;
     this.#framer = new StreamFramer(context.limits.messageBytes);
-    this.local = { address: plainAddress(socket.localAddress), port: localPort };
+    this.local = { address: plainAddress(socket.localAddress), port: context.localPort };
     this.remote = { address: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 };
     this.#watch(context.limits.idleSeconds);
   }
@@ -72,7 +81,7 @@ export class TcpConnection implements Flow {
       else socket.setTimeout(idleSeconds * 1_000);
     });
     socket.on('error', (error) => {
-      this.#log('debug', 'sip server: TCP connection error', { error, remote: this.remote });
+      this.#log('debug', 'sip server: connection error', { error, remote: this.remote });
     });
     socket.on('close', () => {
       guarded(this.#log, 'closing a connection', () => {

@@ -1,4 +1,6 @@
-import { connect, createServer, isIPv6, type Server, type Socket } from 'node:net';
+import { createServer, isIPv6, type Server, type Socket } from 'node:net';
+import type { Channel, ReadyStream } from './channel.ts';
+import type { ConnectionQuota } from './connection-quota.ts';
 import type { Endpoint } from './flow.ts';
 import type { SipServerLimits } from './limits.ts';
 import { listenError, type ListenAddress } from './listen-address.ts';
@@ -8,20 +10,24 @@ import { plainAddress, TcpConnection, type TcpEvents } from './tcp-connection.ts
 
 export interface TcpContext {
   readonly limits: SipServerLimits;
+  readonly quota: ConnectionQuota;
   readonly log: Log;
   readonly events: TcpEvents;
   /** A connection was refused by a limit. */
   refused(): void;
 }
 
-/** The TCP listeners and all connections, ours and the peers', with their limits. */
+/** The listeners of TCP or TLS and all connections on it, ours and the peers', with their limits. */
 export class TcpTransport {
+  readonly #channel: Channel;
   readonly #context: TcpContext;
   readonly #servers = new Map<Server, ListenAddress>();
   readonly #connections = new Set<TcpConnection>();
-  readonly #perAddress = new Map<string, number>();
+  /** Accepted by the system, perhaps not yet ready for SIP. */
+  readonly #sockets = new Set<Socket>();
 
-  constructor(context: TcpContext) {
+  constructor(channel: Channel, context: TcpContext) {
+    this.#channel = channel;
     this.#context = context;
   }
 
@@ -64,7 +70,6 @@ export class TcpTransport {
     if (known !== undefined) return Promise.resolve(known);
 
     return new Promise((resolve, reject) => {
-      const socket = connect({ host: remote.address, port: remote.port });
       const fail = (error: unknown): void => {
         socket.destroy();
         reject(
@@ -73,19 +78,21 @@ export class TcpTransport {
           }),
         );
       };
+      const socket = this.#channel.connect(remote, (stream) => {
+        socket.removeListener('error', fail);
+        socket.setTimeout(0).removeAllListeners('timeout');
+        this.#count(socket, remote.address);
+        resolve(this.#adopt(stream, localPort));
+      });
       socket.setTimeout(timeout, () => {
         fail(undefined);
       });
       socket.once('error', fail);
-      socket.once('connect', () => {
-        socket.removeListener('error', fail);
-        socket.setTimeout(0).removeAllListeners('timeout');
-        resolve(this.#adopt(socket, localPort));
-      });
     });
   }
 
   async close(): Promise<void> {
+    this.#channel.close();
     const closing = [...this.#servers.keys()].map(
       (server) =>
         new Promise<void>((resolve) => {
@@ -95,46 +102,59 @@ export class TcpTransport {
         }),
     );
     for (const connection of this.#connections) connection.destroy();
+    for (const socket of this.#sockets) socket.destroy();
     await Promise.all(closing);
   }
 
   #accept(socket: Socket, localPort: number): void {
-    const { limits } = this.#context;
+    const { quota } = this.#context;
+    socket.on('error', () => undefined);
     const address = plainAddress(socket.remoteAddress);
-    const ofPeer = this.#perAddress.get(address) ?? 0;
-    if (this.#connections.size >= limits.connections || ofPeer >= limits.connectionsPerAddress) {
-      this.#context.refused();
-      socket.on('error', () => undefined);
-      socket.destroy();
+    if (address === '' || !quota.admit(address)) {
+      this.#refuse(socket);
       return;
     }
-    this.#adopt(socket, localPort);
+    this.#releaseAtEnd(socket, address);
+    const taken = this.#channel.accept(socket, (stream) => {
+      this.#adopt(stream, localPort);
+    });
+    if (!taken) this.#refuse(socket);
   }
 
-  #adopt(socket: Socket, localPort: number): TcpConnection {
+  #refuse(socket: Socket): void {
+    this.#context.refused();
+    socket.destroy();
+  }
+
+  #count(socket: Socket, address: string): void {
+    this.#context.quota.add(address);
+    this.#releaseAtEnd(socket, address);
+  }
+
+  #releaseAtEnd(socket: Socket, address: string): void {
+    this.#sockets.add(socket);
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      this.#context.quota.release(address);
+    });
+  }
+
+  #adopt(stream: ReadyStream, localPort: number): TcpConnection {
     const { limits, log, events } = this.#context;
-    const connection: TcpConnection = new TcpConnection(socket, localPort, {
+    const connection: TcpConnection = new TcpConnection(stream, {
+      protocol: this.#channel.protocol,
+      localPort,
       limits,
       log,
       events: {
         ...events,
         closed: () => {
-          this.#forget(connection);
+          this.#connections.delete(connection);
           events.closed(connection);
         },
       },
     });
     this.#connections.add(connection);
-    const { address } = connection.remote;
-    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
     return connection;
-  }
-
-  #forget(connection: TcpConnection): void {
-    if (!this.#connections.delete(connection)) return;
-    const { address } = connection.remote;
-    const left = (this.#perAddress.get(address) ?? 1) - 1;
-    if (left > 0) this.#perAddress.set(address, left);
-    else this.#perAddress.delete(address);
   }
 }

@@ -67,11 +67,25 @@ export class Uas {
 
     if (this.#core.serverTransactions.size >= this.#core.limits.pendingTransactions)
       this.refuse(incoming, 503, [header('Retry-After', '5')]);
+    else if (dialog === undefined && this.#isTooFast(incoming)) return;
     else if (method === 'CANCEL') this.#cancel(incoming);
     else if (dialog !== undefined) this.#inDialog(incoming, dialog);
     else if (facts.toTag !== undefined || ONLY_IN_DIALOG.has(method)) this.refuse(incoming, 481);
     else if (method === 'INVITE') this.#invite(incoming);
     else this.#outOfDialog(incoming);
+  }
+
+  /** Answers or drops what its source sends too fast; requests of dialogs and a CANCEL of something pending never are. */
+  #isTooFast(incoming: Incoming): boolean {
+    const { serverTransactions, rates, tally } = this.#core;
+    const { request, facts, flow } = incoming;
+    const cancels =
+      request.method === 'CANCEL' && serverTransactions.byKey(transactionKey(facts, 'INVITE')) !== undefined;
+    const verdict = cancels ? 'pass' : rates.take(flow.remote.address);
+    if (verdict === 'pass') return false;
+    tally.rateLimited += 1;
+    if (verdict === 'refuse') this.refuse(incoming, 503, [header('Retry-After', '1')]);
+    return true;
   }
 
   /** The dialog a request names; a BYE that forgot the To tag may name it by Call-ID, From tag and source. */
