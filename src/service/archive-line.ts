@@ -70,6 +70,8 @@ const UPLOAD_TIMEOUT = 3_600_000;
 /** Milliseconds without any progress of the database after which a stop no longer waits for it. */
 const STANDSTILL = 5000;
 const DATABASE_RETRY = 1000;
+/** Milliseconds from the start of this process, at most, until calls are taken without a database. */
+const STARTED_WITHIN = 10_000;
 
 export async function startArchiveLine(options: ArchiveLineOptions): Promise<ArchiveLine> {
   const { store, log } = options;
@@ -90,7 +92,8 @@ export async function startArchiveLine(options: ArchiveLineOptions): Promise<Arc
     productVersion: options.installation.version,
     policyHash: options.policyHash,
     lastAlive: options.lastAlive,
-    now: Date.now,
+    // The outage ended when calls could come in again, also when the database took longer than that to answer.
+    now: () => Math.min(Date.now(), options.startedAt + STARTED_WITHIN),
   });
   const sealDeps: SealDeps = {
     ...sealing,
