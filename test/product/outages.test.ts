@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startFreezingProxy } from '../support/freezing-proxy.ts';
 import { startPostgres, type Postgres } from '../support/postgres.ts';
 import {
   answeredCall,
@@ -89,6 +90,32 @@ describe('PostgreSQL', () => {
     expectIntact(recorder.archive);
     expect(entryTypes(recorder.archive)[0]).toBe('genesis');
   }, 60_000);
+
+  test('that falls silent without closing anything: calls are recorded, a stop ends in time, and nothing is lost', async () => {
+    const { host, ...named } = await postgres.createDatabase('silent');
+    const proxy = await startFreezingProxy(join(host, '.s.PGSQL.5432'));
+    const database = { client: 'pg', connection: { ...named, host: '127.0.0.1', port: proxy.port } };
+    const first = await room.start({ config: { database } });
+    await awaitRecording(first.archive, await callTo(first));
+    proxy.freeze(true);
+    const silent = await callTo(first);
+    expect(await optionsStatus(first.udpPort)).toBe(200);
+    proxy.freeze(false);
+    expect((await awaitRecording(first.archive, silent)).info.get('Status')).toBe('complete');
+
+    proxy.freeze(true);
+    const last = await callTo(first);
+    const asked = performance.now();
+    expect(await first.stop()).toBe(1);
+    expect(performance.now() - asked).toBeLessThan(28_000);
+    proxy.freeze(false);
+    const second = await room.start({ config: { database }, dataDir: first.dataDir });
+    expect((await awaitRecording(second.archive, last)).info.get('Status')).toBe('complete');
+    expect(await second.stop()).toBe(0);
+    proxy.close();
+    expect(recordingsIn(second.archive)).toHaveLength(3);
+    expectIntact(second.archive);
+  }, 90_000);
 
   test('away at the stop: the recorder ends in time, and the next start seals what waited', async () => {
     const database = await databaseNamed('last');
