@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { connect, createServer, isIPv6, type Server, type Socket as TcpSocket } from 'node:net';
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { StreamFramer } from '../../src/sip-server/stream-framer.ts';
 
 const WAIT_MS = 5_000;
@@ -41,7 +42,7 @@ export abstract class RawPeer {
   #waiting: (() => void)[] = [];
   #taken = 0;
 
-  abstract readonly protocol: 'UDP' | 'TCP';
+  abstract readonly protocol: 'UDP' | 'TCP' | 'TLS';
   abstract readonly address: string;
   abstract readonly port: number;
   abstract send(text: string): void;
@@ -62,7 +63,7 @@ export abstract class RawPeer {
   compose(method: string, call: Call, options: RequestOptions = {}): string {
     const toTag = options.toTag ?? call.toTag;
     const body = options.body ?? '';
-    const transport = this.protocol === 'TCP' ? ';transport=tcp' : '';
+    const transport = this.protocol === 'UDP' ? '' : `;transport=${this.protocol.toLowerCase()}`;
     const lines = [
       `${method} sip:srs@recorder.example SIP/2.0`,
       options.via ??
@@ -186,12 +187,12 @@ export class UdpPeer extends RawPeer {
 }
 
 export class TcpPeer extends RawPeer {
-  readonly protocol = 'TCP';
+  readonly protocol: 'TCP' | 'TLS' = 'TCP';
   readonly socket: TcpSocket;
   closed = false;
   readonly #framer = new StreamFramer(1_000_000);
 
-  private constructor(socket: TcpSocket) {
+  protected constructor(socket: TcpSocket) {
     super();
     this.socket = socket;
     socket.setNoDelay(true);
@@ -232,6 +233,22 @@ export class TcpPeer extends RawPeer {
 
   close(): void {
     this.socket.destroy();
+  }
+}
+
+export class TlsPeer extends TcpPeer {
+  override readonly protocol = 'TLS';
+  declare readonly socket: TLSSocket;
+
+  /** Rejects when the handshake fails. Whatever certificate the server shows is taken. */
+  static connect(to: { address: string; port: number }, options: ConnectionOptions = {}): Promise<TlsPeer> {
+    const socket = connectTls({ host: to.address, port: to.port, rejectUnauthorized: false, ...options });
+    return new Promise((resolve, reject) => {
+      socket.once('secureConnect', () => {
+        resolve(new TlsPeer(socket));
+      });
+      socket.once('error', reject);
+    });
   }
 }
 
