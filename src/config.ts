@@ -25,10 +25,28 @@ const network = z.string().refine(isNetwork, { error: 'not a network (address or
 
 const listenUrl = z.string().refine(isListenUrl, { error: 'not udp://address:port or tcp://address:port' });
 
+const Digest = z.strictObject({
+  realm: z
+    .string()
+    .regex(/^[\x20-\x7e]{1,100}$/, { error: 'not 1 to 100 ASCII characters' })
+    .default('sealtape'),
+  algorithm: z.enum(['MD5', 'SHA-256']).default('MD5'),
+  users: z
+    .array(
+      z.strictObject({
+        // RFC 7616 §3.4: a colon would end the name inside the hash.
+        name: z.string().regex(/^[^:]{1,100}$/, { error: 'empty, too long, or with a colon' }),
+        password: z.string().min(1),
+      }),
+    )
+    .min(1),
+});
+
 const Trunk = z.strictObject({
   name,
   from: z.array(network).min(1),
   mode: z.enum(['compat', 'strict']).default('compat'),
+  digest: Digest.optional(),
 });
 
 const Sip = z

@@ -2,6 +2,7 @@ import type { CallRecorder } from '../recorder/call.ts';
 import { Connection, type DrachtioAddress, type Log } from './connection.ts';
 import type { SipRequest, SipResponse } from './drachtio.ts';
 import { ACCEPT, ALLOW, SUPPORTED } from './headers.ts';
+import { Gate } from './gate.ts';
 import { Intake } from './intake.ts';
 import { checkRequest, FORBIDDEN, NOT_ALLOWED, unavailable } from './invite-checks.ts';
 import type { Refusal } from './refusal.ts';
@@ -44,6 +45,7 @@ export async function startSipApplication(options: SipApplicationOptions): Promi
   const { recorder, software, log } = options;
   const trunks = new Trunks(options.trunks);
   const connection = new Connection(log);
+  const gate = new Gate({ trunks, recorder, software, log });
   const intake = new Intake({ ...options, trunks, server: connection.server });
 
   const handle = (method: string, listener: (request: SipRequest, response: SipResponse) => void): void => {
@@ -58,7 +60,7 @@ export async function startSipApplication(options: SipApplicationOptions): Promi
     });
   };
   handle('invite', (request, response) => {
-    intake.invite(request, response);
+    if (gate.admits(request, response)) intake.invite(request, response);
   });
   handle('options', (request, response) => {
     const readiness = intake.draining

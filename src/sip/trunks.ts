@@ -1,10 +1,13 @@
 import { BlockList, isIP } from 'node:net';
+import type { DigestSettings } from './digest.ts';
 
 export interface Trunk {
   readonly name: string;
   /** Addresses or networks in CIDR notation the client's requests come from. */
   readonly from: readonly string[];
   readonly mode: 'compat' | 'strict';
+  /** When set, an INVITE that opens a dialog needs a password (UAS-21). */
+  readonly digest?: DigestSettings | undefined;
 }
 
 interface Network {
