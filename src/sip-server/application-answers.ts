@@ -3,7 +3,8 @@ import { atThisHost, extraHeaders, impliedContentType } from './application-mess
 import { contactUri, ownContact } from './contact.ts';
 import type { Core } from './core.ts';
 import { Dialog } from './dialog.ts';
-import { valueOf } from './headers.ts';
+import type { Flow } from './flow.ts';
+import { valueOf, type Header } from './headers.ts';
 import { serialise, type SipRequest, type SipResponse } from './message.ts';
 import { tagOf } from './name-addr.ts';
 import { dialogIdOf } from './request-facts.ts';
@@ -58,10 +59,7 @@ export class ApplicationAnswers {
     if (dialog === undefined && chosen !== undefined && /^[^|\s]+$/.test(chosen))
       transaction.localTag = chosen;
 
-    const headers = extraHeaders(response, flow.local);
-    const contentType = impliedContentType(response);
-    if (contentType !== undefined && contentType !== 'missing') headers.push(contentType);
-    if (mayRefresh(request) && isSuccess(response)) headers.push(...sessionHeaders(request, response));
+    const headers = answerHeaders(request, response, flow);
     const { status, reason, body } = response;
     const bare = needsContact(request, response) && !headers.some((each) => each.key === 'contact');
     const contact = bare ? (dialog?.contact ?? ownContact(flow)) : undefined;
@@ -156,6 +154,14 @@ export class ApplicationAnswers {
     const { dialog } = transaction;
     if (dialog?.confirmed === false) this.#core.dialogs.remove(dialog);
   }
+}
+
+function answerHeaders(request: SipRequest, response: SipResponse, flow: Flow): Header[] {
+  const headers = extraHeaders(response, flow.local);
+  const contentType = impliedContentType(response);
+  if (contentType !== undefined && contentType !== 'missing') headers.push(contentType);
+  if (mayRefresh(request) && isSuccess(response)) headers.push(...sessionHeaders(request, response));
+  return headers;
 }
 
 const isSuccess = ({ status }: SipResponse): boolean => status >= 200 && status < 300;

@@ -78,21 +78,22 @@ export class SessionKeeper {
     });
   }
 
-  /** The 2xx has been taken over by `agreed` already. */
+  /** A 2xx has been taken over by `agreed` already. */
   #answered(dialog: Dialog, response: SipResponse, { request }: ClientTransaction): void {
+    if (response.status >= 300) this.#refused(dialog, response, request.method);
+    else if (request.method === 'INVITE') this.#commands.acknowledge(dialog);
+  }
+
+  #refused(dialog: Dialog, response: SipResponse, method: string): void {
     const { status } = response;
     const interval = dialog.sessionInterval;
-    if (request.method === 'INVITE' && status < 300) this.#commands.acknowledge(dialog);
-    if (status < 300 || interval === undefined || this.#core.dialogs.get(dialog.id) !== dialog) return;
+    if (interval === undefined || this.#core.dialogs.get(dialog.id) !== dialog) return;
     if (status === 408 || status === 481) {
       this.#commands.end(dialog, EXPIRED);
-      return;
-    }
-    const shortest = Number.parseInt(valueOf(response.headers, 'min-se') ?? '', 10);
-    if (status === 422 && shortest > interval.seconds) {
-      dialog.sessionInterval = { ...interval, seconds: shortest };
+    } else if (status === 422 && shortestOf(response) > interval.seconds) {
+      dialog.sessionInterval = { ...interval, seconds: shortestOf(response) };
       this.#refresh(dialog);
-    } else if (request.method === 'UPDATE' && (status === 405 || status === 501) && dialog.localSdp !== '') {
+    } else if (method === 'UPDATE' && UNKNOWN_METHOD.has(status) && dialog.localSdp !== '') {
       dialog.peerAllowsUpdate = false;
       this.#refresh(dialog);
     } else {
@@ -102,3 +103,9 @@ export class SessionKeeper {
     }
   }
 }
+
+const UNKNOWN_METHOD = new Set([405, 501]);
+
+/** Min-SE; 0 when there is none. */
+const shortestOf = (response: SipResponse): number =>
+  Number.parseInt(valueOf(response.headers, 'min-se') ?? '0', 10);

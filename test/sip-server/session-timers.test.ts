@@ -213,7 +213,8 @@ describe('RFC 4028', () => {
     ['refresher=uac', 'Supported: a', '', undefined, false],
     ['x=y', 'Supported: timer', '', undefined, false],
     ['refresher=uac', 'Supported: timer', 'Session-Expires: 90;refresher=uac', undefined, false],
-  ])('the peer names %s with %s (TMR-2, TMR-3, TMR-4)', (parameter, supported, given, value, requires) => {
+  ])('the peer names %s with %s (TMR-2, TMR-3, TMR-4)', (...row) => {
+    const [parameter, supported, given, value, requires] = row;
     const added = sessionHeaders(
       request(`Session-Expires: 1800;${parameter}`, supported),
       given === '' ? response() : response(given),
