@@ -29,7 +29,9 @@ export function openTerminalLog(level: LogLevel, write: (line: string) => void):
     if (WEIGHT[at] < least) return;
     const details = Object.entries(fields).map(([name, value]) => `${name}: ${plain(value)}`);
     const time = new Date().toISOString().slice(11, 19);
-    write(`${time} ${LABEL[at]}: ${message}${details.length === 0 ? '' : ` (${details.join(', ')})`}\n`);
+    write(
+      `${time} ${LABEL[at]}: ${plain(message)}${details.length === 0 ? '' : ` (${details.join(', ')})`}\n`,
+    );
   };
 }
 
