@@ -36,6 +36,11 @@ export interface CallRecorder {
   readiness(): Readiness;
   /** Opens ports and files. Throws RecorderError with code NOT_READY, NO_PORTS, DISK. */
   accept(call: OfferedCall): Promise<RecordingCall>;
+  /**
+   * The dialog goes on with another communication session (siprec-interop.md 2.5): `before` ends there and a new recording begins on
+   * the same ports, no packet lost. Throws RecorderError when it cannot; then `before` goes on.
+   */
+  succeed(before: RecordingCall, call: OfferedCall): Promise<RecordingCall>;
   /** States that a call was turned away, for the evidence log (every call offered ends in exactly one entry). */
   refuse(refusal: {
     readonly reason: string;

@@ -1,10 +1,11 @@
 import type { CaptureLine, CaptureResult, MediaHost, OpenedCapture } from '../media/capture.ts';
 import type { CallDescription } from '../siprec/description.ts';
 import type { SessionOffer } from '../siprec/sdp.ts';
-import type { LinePorts, RecordingCall } from './call.ts';
+import type { LinePorts, OfferedCall, RecordingCall } from './call.ts';
 import { captureLines } from './capture-lines.ts';
 import type { EndReason, FailReason, RecorderEvent } from './events.ts';
 import type { RecordingFolders } from './ports.ts';
+import { RecorderError } from './recorder-error.ts';
 import { recoverCapture } from './recover.ts';
 import { initialState, next, statusOf, type SessionState } from './session-state.ts';
 import type { Statements } from './statements.ts';
@@ -15,6 +16,12 @@ export interface LiveDeps {
   readonly folders: RecordingFolders;
   readonly now: () => number;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void;
+}
+
+/** What a recording takes over from the one before it. */
+export interface Succession {
+  readonly lines: readonly CaptureLine[];
+  readonly capture: OpenedCapture;
 }
 
 /** One accepted call while it is being recorded. Owns its capture; `end` closes it, once. */
@@ -96,6 +103,27 @@ export class LiveRecording implements RecordingCall {
   writeFailed(error: Error): void {
     this.#state = next(this.#state, { type: 'write-failed' });
     this.note('write-failed', error.message);
+  }
+
+  /**
+   * Gives its ports to a successor, in turn with its own changes. The caller ends this recording right after. Rejects with
+   * MediaError, or RecorderError when it has ended, and then nothing has changed.
+   */
+  handOver(next: {
+    readonly id: string;
+    readonly folder: string;
+    readonly call: OfferedCall;
+  }): Promise<Succession> {
+    return this.#inTurn(async () => {
+      if (this.#state.name === 'ending') throw new RecorderError('MEDIA', `${this.id} has ended`);
+      const offered = captureLines(next.call.offer, next.call.description);
+      // The ports are taken over as they are; a line that is not offered any more only keeps silent.
+      const lines = this.#lines.map(
+        (line) => offered.find(({ line: index }) => index === line.line) ?? { ...line, active: false },
+      );
+      const { id, folder } = next;
+      return { lines, capture: await this.#deps.media.succeed(this.id, { id, folder, bind: '', lines }) };
+    });
   }
 
   end(reason: EndReason): Promise<void> {

@@ -1,8 +1,9 @@
 import type { CaptureLine, MediaHost, OpenedCapture } from '../media/capture.ts';
-import type { CallRecorder, OfferedCall, Readiness } from './call.ts';
+import type { CallRecorder, OfferedCall, Readiness, RecordingCall } from './call.ts';
 import { captureLines } from './capture-lines.ts';
 import type { EventJournal, RecordingFolders } from './ports.ts';
-import { LiveRecording, type LiveDeps } from './live-recording.ts';
+import type { OpenedEvent } from './events.ts';
+import { LiveRecording, type LiveDeps, type Succession } from './live-recording.ts';
 import { RecorderError } from './recorder-error.ts';
 import { newRecordingId } from './recording-id.ts';
 import { Refusals } from './refusals.ts';
@@ -79,22 +80,23 @@ export class Recorder implements CallRecorder {
     const folder = await this.#createFolder(id);
     const capture = await this.#openCapture({ id, folder, lines, localAddress: call.localAddress });
     await this.#journalOpening(id, call, capture);
-    const recording = new LiveRecording(
-      { ...this.#options, statements: this.#statements },
-      {
-        id,
-        folder,
-        capture,
-        lines,
-        description: call.description,
-        onEnded: (ended, failure) => {
-          this.#live.delete(ended);
-          if (failure !== undefined) increment(this.#failed, failure);
-        },
-      },
-    );
-    this.#live.set(id, recording);
     this.#accepted++;
+    return this.#begin({ id, folder, capture, lines, description: call.description });
+  }
+
+  async succeed(before: RecordingCall, call: OfferedCall): Promise<LiveRecording> {
+    const live = this.#live.get(before.id);
+    if (live === undefined) throw new RecorderError('MEDIA', `${before.id} has ended`);
+    const id = newRecordingId(this.#options.now());
+    const folder = await this.#createFolder(id);
+    const { lines, capture } = await this.#handOver(live, { id, folder, call });
+    const { description } = call;
+    const recording = this.#begin({ id, folder, capture, lines, description });
+    // The ports are taken over: from here on this is the recording, whatever the journal says.
+    void this.#statements.state(openingOf(id, call, capture, this.#options.now()));
+    void live.end('replaced');
+    // Lines that the client added in the same breath.
+    await recording.reoffer(call.offer, description);
     return recording;
   }
 
@@ -118,6 +120,33 @@ export class Recorder implements CallRecorder {
     this.drain();
     await Promise.all([...this.#live.values()].map((recording) => recording.end('shutdown')));
     await this.#statements.retry();
+  }
+
+  #begin(opened: Omit<ConstructorParameters<typeof LiveRecording>[1], 'onEnded'>): LiveRecording {
+    const recording = new LiveRecording(
+      { ...this.#options, statements: this.#statements },
+      {
+        ...opened,
+        onEnded: (ended, failure) => {
+          this.#live.delete(ended);
+          if (failure !== undefined) increment(this.#failed, failure);
+        },
+      },
+    );
+    this.#live.set(opened.id, recording);
+    return recording;
+  }
+
+  async #handOver(
+    live: LiveRecording,
+    next: { readonly id: string; readonly folder: string; readonly call: OfferedCall },
+  ): Promise<Succession> {
+    try {
+      return await live.handOver(next);
+    } catch (error) {
+      await this.#options.folders.discard(next.id).catch(() => undefined);
+      throw new RecorderError('MEDIA', 'the recording cannot be followed by another', { cause: error });
+    }
   }
 
   async #createFolder(id: string): Promise<string> {
@@ -148,14 +177,7 @@ export class Recorder implements CallRecorder {
 
   /** The recording is stated before the client hears 200; a slow disk delays that by no more than the patience. */
   async #journalOpening(id: string, call: OfferedCall, capture: OpenedCapture): Promise<void> {
-    const event = {
-      type: 'opened' as const,
-      at: this.#options.now(),
-      recording: id,
-      startedAt: capture.startedAt,
-      facts: call.facts,
-      description: call.description,
-    };
+    const event = openingOf(id, call, capture, this.#options.now());
     const appended = this.#options.journal.append(event);
     try {
       await Promise.race([
@@ -170,6 +192,11 @@ export class Recorder implements CallRecorder {
       throw new RecorderError('DISK', 'the journal refused the opening', { cause: error });
     }
   }
+}
+
+function openingOf(id: string, call: OfferedCall, capture: OpenedCapture, at: number): OpenedEvent {
+  const { facts, description } = call;
+  return { type: 'opened', at, recording: id, startedAt: capture.startedAt, facts, description };
 }
 
 const increment = (counts: Map<string, number>, key: string): void => {

@@ -181,6 +181,52 @@ describe('a live recording', () => {
   });
 });
 
+describe('a new communication session in the same dialog', () => {
+  test('ends the recording there and begins the next on the same ports', async () => {
+    media.result = { files: [aFile], legs: [] };
+    const first = await recorder.accept(aCall());
+    const second = await recorder.succeed(
+      first,
+      aCall({ description: aDescription({ callerLine: 1, calleeLine: 0 }) }),
+    );
+    await first.end('bye');
+    expect(media.succeeded).toMatchObject([
+      [first.id, { id: second.id, lines: [{ role: 'callee' }, { role: 'caller' }] }],
+    ]);
+    expect([...second.ports]).toEqual([...first.ports]);
+    expect(journal.events).toContainEqual(expect.objectContaining({ type: 'opened', recording: second.id }));
+    expect(journal.events).toContainEqual(
+      expect.objectContaining({ type: 'ended', recording: first.id, reason: 'replaced', status: 'complete' }),
+    );
+    expect(recorder.liveCount).toBe(1);
+    await second.end('bye');
+    expect(recorder.liveCount).toBe(0);
+  });
+
+  test('a line the new session does not offer keeps its port and is silent', async () => {
+    const first = await recorder.accept(aCall());
+    await recorder.succeed(first, aCall({ offer: anOffer(['sendonly']) }));
+    expect(media.succeeded[0]?.[1].lines).toMatchObject([
+      { line: 0, active: true },
+      { line: 1, active: false },
+    ]);
+  });
+
+  test('that cannot be begun leaves the running recording as it was', async () => {
+    const first = await recorder.accept(aCall());
+    media.openError = new MediaError('DISK', 'ENOSPC');
+    await expect(recorder.succeed(first, aCall())).rejects.toMatchObject({ code: 'MEDIA' });
+    expect(recorder.isLive(first.id)).toBe(true);
+    expect(types()).toEqual(['opened']);
+  });
+
+  test('after the end is refused', async () => {
+    const first = await recorder.accept(aCall());
+    await first.end('bye');
+    await expect(recorder.succeed(first, aCall())).rejects.toMatchObject({ code: 'MEDIA' });
+  });
+});
+
 describe('all calls', () => {
   test('a shutdown ends every recording as interrupted and takes no new one', async () => {
     media.result = { files: [aFile], legs: [] };

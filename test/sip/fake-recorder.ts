@@ -37,6 +37,18 @@ export class FakeRecorder implements CallRecorder {
     return call;
   }
 
+  /** The calls that were followed by another, with the one that followed. */
+  readonly successions: { readonly before: RecordingCall; readonly call: FakeCall }[] = [];
+
+  succeed(before: RecordingCall, offered: OfferedCall): Promise<FakeCall> {
+    if (this.failure !== undefined) return Promise.reject(this.failure);
+    const call = new FakeCall(offered, `rec-${this.calls.length + 1}`);
+    call.ports = before.ports;
+    this.calls.push(call);
+    this.successions.push({ before, call });
+    return Promise.resolve(call);
+  }
+
   refuse(refusal: Refusal): void {
     this.refusals.push(refusal);
   }
