@@ -21,6 +21,8 @@ export interface JobQueues {
   readonly queues: readonly Queue[];
   /** Asks for a job; asking again while it waits or runs does nothing. Rejects while Redis is away. */
   request(queue: 'seal' | 'upload', id: string, data: object): Promise<void>;
+  /** Hires the workers. Call it once, when the handlers can work. */
+  work(handlers: QueueHandlers): void;
   connected(): boolean;
   onConnected(listener: () => void): void;
   close(): Promise<void>;
@@ -30,7 +32,6 @@ export interface QueueOptions {
   readonly redis: RedisTarget;
   /** Separates installations that share a Redis, and nodes that have their own spool (architecture.md decision 5). */
   readonly prefix: string;
-  readonly handlers: QueueHandlers;
   readonly uploadConcurrency: number;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void;
 }
@@ -49,7 +50,7 @@ const SEAL_OPTIONS: JobsOptions = { ...JOB_OPTIONS, attempts: 5, backoff: { type
 /** Milliseconds after which a Redis that accepts commands but does not answer counts as away. */
 const ANSWER_WITHIN = 5000;
 
-/** Opens the queues and starts their workers. Redis may be away: then nothing is requested and nothing runs until it is back. */
+/** Opens the queues; nobody works on them yet. Redis may be away: then nothing is requested and nothing runs until it is back. */
 export function openQueues(options: QueueOptions): JobQueues {
   const { prefix, log } = options;
   const commands = connect(options.redis, {
@@ -69,27 +70,8 @@ export function openQueues(options: QueueOptions): JobQueues {
   const abort = new AbortController();
   const seal = new Queue('seal', { connection: commands, prefix, defaultJobOptions: SEAL_OPTIONS });
   const upload = new Queue('upload', { connection: commands, prefix, defaultJobOptions: JOB_OPTIONS });
-  const blocking: Redis[] = [];
-  const worker = (name: string, run: (job: Job) => Promise<void>, concurrency: number): Worker => {
-    const connection = connect(options.redis, { maxRetriesPerRequest: null });
-    blocking.push(connection);
-    return new Worker(name, run, { connection, prefix, concurrency });
-  };
-  const workers = [
-    worker('seal', (job) => options.handlers.seal(job.data as { recording: string }), 2),
-    worker(
-      'upload',
-      (job) => options.handlers.upload(job.data as { recording: string; destination: string }, abort.signal),
-      options.uploadConcurrency,
-    ),
-  ];
-  for (const each of blocking) each.on('error', quiet);
   for (const each of [seal, upload]) each.on('error', quiet);
-  for (const each of workers) each.on('error', quiet);
-  for (const each of workers)
-    each.on('failed', (job, error) => {
-      log('warn', `${each.name} failed`, { job: job?.id, attempt: job?.attemptsMade, error: error.message });
-    });
+  let staff: Staff = { workers: [], blocking: [] };
   return {
     queues: [seal, upload],
     request: (queue, id, data) => requestJob(queue === 'seal' ? seal : upload, id, data),
@@ -97,7 +79,11 @@ export function openQueues(options: QueueOptions): JobQueues {
     onConnected: (listener) => {
       listeners.push(listener);
     },
+    work: (handlers) => {
+      staff = hire(options, handlers, abort.signal);
+    },
     close: async () => {
+      const { workers, blocking } = staff;
       abort.abort();
       const away = commands.status !== 'ready';
       await Promise.allSettled(workers.map((each) => each.close(away)));
@@ -105,6 +91,42 @@ export function openQueues(options: QueueOptions): JobQueues {
       for (const each of [commands, ...blocking]) each.disconnect();
     },
   };
+}
+
+interface Staff {
+  readonly workers: readonly Worker[];
+  readonly blocking: readonly Redis[];
+}
+
+function hire(
+  { redis, prefix, uploadConcurrency, log }: QueueOptions,
+  handlers: QueueHandlers,
+  signal: AbortSignal,
+): Staff {
+  const quiet = (error: Error): void => {
+    log('warn', 'redis', { error: error.message });
+  };
+  const blocking: Redis[] = [];
+  const worker = (name: string, run: (job: Job) => Promise<void>, concurrency: number): Worker => {
+    const connection = connect(redis, { maxRetriesPerRequest: null });
+    connection.on('error', quiet);
+    blocking.push(connection);
+    const hired = new Worker(name, run, { connection, prefix, concurrency });
+    hired.on('error', quiet);
+    hired.on('failed', (job, error) => {
+      log('warn', `${name} failed`, { job: job?.id, attempt: job?.attemptsMade, error: error.message });
+    });
+    return hired;
+  };
+  const workers = [
+    worker('seal', (job) => handlers.seal(job.data as { recording: string }), 2),
+    worker(
+      'upload',
+      (job) => handlers.upload(job.data as { recording: string; destination: string }, signal),
+      uploadConcurrency,
+    ),
+  ];
+  return { workers, blocking };
 }
 
 /** A job that gave up or vanished half-way is asked for anew; one that waits or runs is left alone. */

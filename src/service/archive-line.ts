@@ -5,7 +5,7 @@ import type { Destination } from '../jobs/destination.ts';
 import { exportEvidence } from '../jobs/export-evidence.ts';
 import { JobError } from '../jobs/job-error.ts';
 import type { JournalReader, LogStore, RecordingRow, SealFiles } from '../jobs/ports.ts';
-import { openQueues, type JobQueues, type RedisTarget } from '../jobs/queues.ts';
+import type { JobQueues } from '../jobs/queues.ts';
 import { outstanding, reconcile, sealJobId } from '../jobs/reconcile.ts';
 import type { Installation } from '../jobs/recording-info.ts';
 import { beginRun, endRun } from '../jobs/run-log.ts';
@@ -34,7 +34,7 @@ export interface ArchiveLineOptions {
   /** The recorder's own copy of the evidence log. */
   readonly localEvidence: Destination;
   readonly folderOf: UploadDeps['folderOf'];
-  readonly redis: RedisTarget;
+  readonly queues: JobQueues;
   readonly checkpointMilliseconds: number;
   readonly isLive: (recording: string) => boolean;
   /** Before this process took its first call, epoch milliseconds: what the log calls running since earlier was cut off. */
@@ -46,7 +46,6 @@ export interface ArchiveLineOptions {
 
 /** Everything behind the point where real time ends: journal to log, seal, delivery, checkpoints. */
 export interface ArchiveLine {
-  readonly queues: JobQueues;
   /** Number of the newest journal event in the database. */
   applied(): number;
   /** Whether the database answered when it was last asked. */
@@ -114,7 +113,7 @@ class Line implements ArchiveLine {
   readonly #sealDeps: SealDeps;
   readonly #uploadDeps: UploadDeps;
   readonly #applier: EventApplier;
-  readonly queues: JobQueues;
+  readonly #queues: JobQueues;
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #onFoot: OnFoot<UploadJob>;
   /** Uploads under way, on foot or by a worker: one and the same is not done twice at once. */
@@ -149,17 +148,7 @@ class Line implements ArchiveLine {
         this.#ask('seal', sealJobId(recording), { recording });
       },
     });
-    this.queues = openQueues({
-      redis: options.redis,
-      prefix: `sealtape-${options.origin.replace(/[^a-z0-9]+/g, '-')}`,
-      uploadConcurrency: 4,
-      log: options.log,
-      handlers: {
-        seal: ({ recording }) => this.#seal(recording),
-        upload: (job, signal) =>
-          this.#upload(job, AbortSignal.any([signal, AbortSignal.timeout(UPLOAD_TIMEOUT)])),
-      },
-    });
+    this.#queues = options.queues;
   }
 
   applied(): number {
@@ -173,7 +162,12 @@ class Line implements ArchiveLine {
   async open(): Promise<void> {
     await this.#applier.settled();
     await this.#recoverCrashed();
-    this.queues.onConnected(() => {
+    this.#queues.work({
+      seal: ({ recording }) => this.#seal(recording),
+      upload: (job, signal) =>
+        this.#upload(job, AbortSignal.any([signal, AbortSignal.timeout(UPLOAD_TIMEOUT)])),
+    });
+    this.#queues.onConnected(() => {
       this.#reconcile();
     });
     // At once, and on foot: what the process before was working on when it died is still locked in its queue.
@@ -217,7 +211,6 @@ class Line implements ArchiveLine {
     this.#closed = true;
     for (const timer of this.#timers) clearInterval(timer);
     await this.#applier.stop();
-    await this.queues.close();
     await this.#reconciling;
     await this.#checkpointing;
   }
@@ -234,8 +227,8 @@ class Line implements ArchiveLine {
 
   /** With Redis away the work begins on foot, at once. */
   #ask(queue: 'seal' | 'upload', id: string, data: object): void {
-    if (this.queues.connected())
-      this.queues.request(queue, id, data).catch(() => {
+    if (this.#queues.connected())
+      this.#queues.request(queue, id, data).catch(() => {
         this.#reconcile();
       });
     else this.#reconcile();
@@ -293,11 +286,11 @@ class Line implements ArchiveLine {
   #reconcile(): void {
     if (this.#reconciling !== undefined || this.#ending) return;
     const onFoot = (): Promise<void> => this.#walk(AbortSignal.timeout(UPLOAD_TIMEOUT));
-    if (!this.queues.connected()) {
+    if (!this.#queues.connected()) {
       this.#catchUp(onFoot());
       return;
     }
-    const asked = reconcile({ store: this.#options.store, queues: this.queues, now: Date.now });
+    const asked = reconcile({ store: this.#options.store, queues: this.#queues, now: Date.now });
     // Connected is not yet working: a Redis may be out of memory, read-only, or hang.
     this.#catchUp(asked.catch(onFoot));
   }

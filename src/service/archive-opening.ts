@@ -7,7 +7,7 @@ import { parseFolderTemplate, type FolderFacts } from '../delivery/folder-templa
 import { openPathDestination } from '../delivery/path.ts';
 import { formatOrigin } from '../evidence/origin.ts';
 import type { RecordingRow } from '../jobs/ports.ts';
-import type { RedisTarget } from '../jobs/queues.ts';
+import { openQueues, type JobQueues, type RedisTarget } from '../jobs/queues.ts';
 import type { SealStep } from '../jobs/seal.ts';
 import type { Log } from '../log.ts';
 import type { Recorder } from '../recorder/recorder.ts';
@@ -24,6 +24,7 @@ import type { ShutdownList } from './shutdown-list.ts';
 /** The archive line may come later than the SIP ports: a database that is away does not keep calls from being recorded. */
 export interface Archive {
   readonly database: Database;
+  readonly queues: JobQueues;
   /** Undefined until the database has answered for the first time. */
   line(): ArchiveLine | undefined;
   /** Called with the id of every recording sealed. */
@@ -50,18 +51,25 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
   const { closing, log } = opening;
   const database = await openDatabase(databaseOf(config), MIGRATIONS);
   closing.add('database', () => database.close());
-  const redis = await openRedis(config, opening);
+  const state: { line: ArchiveLine | undefined; ended: boolean } = { line: undefined, ended: false };
+  // Before the log, so that pages and health know them however long the database takes.
+  const queues = openQueues({
+    redis: await openRedis(config, opening),
+    prefix: `sealtape-${originOf(config).replace(/[^a-z0-9]+/g, '-')}`,
+    uploadConcurrency: 4,
+    log,
+  });
+  closing.add('queues', () => queues.close());
   for (const { root, makeRoot } of config.destinations)
     if (makeRoot) await mkdir(root, { recursive: true, mode: 0o750 });
   const listeners: ((recording: string) => void)[] = [];
-  const state: { line: ArchiveLine | undefined; ended: boolean } = { line: undefined, ended: false };
   const startedAt = Date.now();
   const opened = (async () => {
     while (!state.ended) {
       try {
         await database.migrate();
         state.line = await startArchiveLine(
-          lineOptions(config, opening, { database, redis, listeners, startedAt }),
+          lineOptions(config, opening, { database, queues, listeners, startedAt }),
         );
         return;
       } catch (error) {
@@ -91,6 +99,7 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
   });
   return {
     database,
+    queues,
     line: () => state.line,
     onSealed: (listener) => {
       listeners.push(listener);
@@ -118,17 +127,20 @@ async function openRedis(config: Config, { closing, log }: ArchiveOpening): Prom
   }
 }
 
+const originOf = ({ domain, installation, node }: Config): string =>
+  formatOrigin({ domain, installation, node, epoch: 1 });
+
 function lineOptions(
   config: Config,
   { ground, recorder, log, atStep }: ArchiveOpening,
   parts: {
     readonly database: Database;
-    readonly redis: RedisTarget;
+    readonly queues: JobQueues;
     readonly listeners: readonly ((recording: string) => void)[];
     readonly startedAt: number;
   },
 ): Parameters<typeof startArchiveLine>[0] {
-  const { domain, installation, node, timeZone, destinations } = config;
+  const { installation, node, timeZone, destinations } = config;
   const templates = new Map(
     destinations.map(({ name, folder }) => [name, parseFolderTemplate(folder, timeZone)]),
   );
@@ -139,13 +151,13 @@ function lineOptions(
     signer: ground.signer,
     clock: openSystemClock(),
     installation: { name: installation, node, version: VERSION, timeZone },
-    origin: formatOrigin({ domain, installation, node, epoch: 1 }),
+    origin: originOf(config),
     policyHash: policyHash(config),
     lastAlive: ground.lastAlive,
     destinations: destinations.map(({ name, root }) => openPathDestination({ name, root })),
     localEvidence: openPathDestination({ name: 'data-directory', root: config.dataDir }),
     folderOf: (destination, row) => templates.get(destination)?.(factsOf(row, config)) ?? '',
-    redis: parts.redis,
+    queues: parts.queues,
     checkpointMilliseconds: config.evidence.checkpointSeconds * 1000,
     isLive: (recording) => recorder.isLive(recording),
     startedAt: parts.startedAt,

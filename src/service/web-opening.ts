@@ -42,7 +42,7 @@ export async function openWeb(config: Config, sources: WebSources): Promise<WebS
     host,
     port,
     queries,
-    queues: sources.archive.line()?.queues.queues ?? [],
+    queues: sources.archive.queues.queues,
     health: () => Promise.resolve(healthOf(sources)),
     metrics: () => metrics.text(),
     software: sources.software,
@@ -83,7 +83,7 @@ function healthOf(sources: WebSources): HealthReport {
         detail: readiness.ready ? `${megabytes(ground)} MB free` : readiness.reason,
       },
       database: { ok: line?.databaseAnswers() === true && lag < LAG_ALARM, detail: `${lag} events behind` },
-      redis: { ok: line?.queues.connected() ?? false },
+      redis: { ok: archive.queues.connected() },
     },
   };
 }

@@ -85,7 +85,8 @@ describe('PostgreSQL', () => {
     for (const call of [early, report])
       expect((await awaitRecording(recorder.archive, call, 15_000)).info.get('Status')).toBe('complete');
     expect((await healthOf(recorder)).parts['database']?.ok).toBe(true);
-    expect((await fetch(`${recorder.web}/queues/`)).status).toBe(200);
+    const board = (await (await fetch(`${recorder.web}/queues/api/queues`)).json()) as { queues: unknown[] };
+    expect(board.queues).toHaveLength(2);
     expect(await recorder.stop()).toBe(0);
     expectIntact(recorder.archive);
     expect(entryTypes(recorder.archive)[0]).toBe('genesis');
