@@ -9,6 +9,18 @@ export interface PartyInfo {
   readonly confidence?: string | undefined;
 }
 
+/** Something concluded from the signalling, with where it came from and how sure it is. */
+export interface ConcludedInfo {
+  readonly value: string;
+  readonly source: string;
+  readonly confidence?: string | undefined;
+}
+
+/** One of several of a kind. */
+export interface ItemInfo extends ConcludedInfo {
+  readonly kind: string;
+}
+
 export interface AudioFileInfo {
   readonly name: string;
   readonly codec: string;
@@ -39,10 +51,23 @@ export interface RecordingInfo {
   readonly endReason: string;
   readonly direction: string;
   readonly directionSource: string;
+  readonly directionConfidence?: string | undefined;
   readonly caller: PartyInfo;
   readonly callee: PartyInfo;
   readonly sipCallId: string;
   readonly pbxCallId?: { readonly value: string; readonly source: string } | undefined;
+  /** All ids of the call in the PBX, beside the one it is best known by. */
+  readonly pbxCallIds?: readonly ItemInfo[] | undefined;
+  /** Numbers the call went through before. */
+  readonly redirects?: readonly ItemInfo[] | undefined;
+  /** Whose calls are recorded, in what group and for whom. */
+  readonly user?: ConcludedInfo | undefined;
+  readonly group?: ConcludedInfo | undefined;
+  readonly tenant?: ConcludedInfo | undefined;
+  /** What other recordings of the same call carry too. */
+  readonly related?: readonly { readonly kind: string; readonly value: string }[] | undefined;
+  readonly profile?: string | undefined;
+  readonly profileSource?: string | undefined;
   readonly trunk: string;
   /** `transport address:port` of the recording client. */
   readonly client: string;
@@ -75,6 +100,10 @@ export function infoFields(info: RecordingInfo): readonly InfoField[] {
     ...callLines(info),
     ...partyLines('Caller', info.caller),
     ...partyLines('Callee', info.callee),
+    ...concludedLines('User', info.user),
+    ...concludedLines('Group', info.group),
+    ...concludedLines('Tenant', info.tenant),
+    ...itemLines('Redirect', info.redirects),
     ...originLines(info),
     ...audioLines(info),
     ...info.legs.flatMap(legLines),
@@ -98,6 +127,7 @@ function callLines(info: RecordingInfo): readonly InfoField[] {
     ['End-Reason', info.endReason],
     ['Direction', info.direction],
     ['Direction-Source', info.directionSource],
+    ...known('Direction-Confidence', info.directionConfidence),
   ];
 }
 
@@ -108,13 +138,33 @@ const partyLines = (key: string, party: PartyInfo): readonly InfoField[] => [
   ...known(`${key}-Confidence`, party.confidence),
 ];
 
+const concludedLines = (key: string, concluded: ConcludedInfo | undefined): readonly InfoField[] =>
+  concluded === undefined
+    ? []
+    : [
+        [key, concluded.value],
+        [`${key}-Source`, concluded.source],
+        ...known(`${key}-Confidence`, concluded.confidence),
+      ];
+
+/** `PBX-Call-ID-1: ucid 00FA…; from header User-to-User`. */
+const itemLines = (key: string, items: readonly ItemInfo[] | undefined): readonly InfoField[] =>
+  (items ?? []).map(({ kind, value, source }, at) => [
+    `${key}-${at + 1}`,
+    `${kind} ${value}; from ${source}`,
+  ]);
+
 const originLines = (info: RecordingInfo): readonly InfoField[] => [
   ['SIP-Call-ID', info.sipCallId],
   ...known('PBX-Call-ID', info.pbxCallId?.value),
   ...known('PBX-Call-ID-Source', info.pbxCallId?.source),
+  ...itemLines('PBX-Call-ID', info.pbxCallIds),
+  ...(info.related ?? []).map(({ kind, value }, at): InfoField => [`Related-${at + 1}`, `${kind} ${value}`]),
   ['Trunk', info.trunk],
   ['Client', info.client],
   ...known('PBX-Software', info.pbxSoftware),
+  ...known('Profile', info.profile),
+  ...known('Profile-Source', info.profileSource),
   ['Recorder-Version', info.recorderVersion],
   ['Installation', info.installation],
 ];

@@ -122,6 +122,41 @@ test('the info file has its documented lines in their documented order', () => {
   ]);
 });
 
+test('what a client says beyond that is stated with where it came from', () => {
+  const concluded = { value: 'alice', source: 'userID', confidence: 'high' };
+  const lines = formatInfo(
+    infoFields({
+      ...info,
+      directionConfidence: 'high',
+      user: concluded,
+      group: { value: 'sales', source: 'groupID' },
+      redirects: [{ kind: 'last', value: '4711', source: 'lastRedirectNumber' }],
+      pbxCallIds: [{ kind: 'ucid', value: '00FA080004', source: 'User-to-User' }],
+      related: [{ kind: 'ucid', value: '00FA080004' }],
+      profile: 'avaya',
+      profileSource: 'recognised by its labels',
+    }),
+  )
+    .toString()
+    .split('\n');
+  expect(lines).toEqual(
+    expect.arrayContaining([
+      'Direction-Confidence: high',
+      'User: alice',
+      'User-Source: userID',
+      'User-Confidence: high',
+      'Group: sales',
+      'Group-Source: groupID',
+      'Redirect-1: last 4711; from lastRedirectNumber',
+      'PBX-Call-ID-1: ucid 00FA080004; from User-to-User',
+      'Related-1: ucid 00FA080004',
+      'Profile: avaya',
+      'Profile-Source: recognised by its labels',
+    ]),
+  );
+  expect(new Set(lines.map((line) => line.split(':')[0])).size).toBe(lines.length);
+});
+
 test('the first recording of a log says that none was before it', () => {
   const lines = formatInfo(infoFields({ ...info, previous: undefined, timeZone: 'UTC' })).toString();
   expect(lines).toContain('Previous-Recording: -\nPrevious-Index: -\nPrevious-Signature: -\n');
