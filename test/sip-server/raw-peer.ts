@@ -45,8 +45,12 @@ export abstract class RawPeer {
   abstract readonly protocol: 'UDP' | 'TCP' | 'TLS';
   abstract readonly address: string;
   abstract readonly port: number;
-  abstract send(text: string): void;
+  abstract sendOctets(octets: Buffer): void;
   abstract close(): void;
+
+  send(text: string): void {
+    this.sendOctets(Buffer.from(text, 'utf8'));
+  }
 
   /** Host and port as they stand in a Via or URI. */
   get hostPort(): string {
@@ -175,8 +179,8 @@ export class UdpPeer extends RawPeer {
     return this.#socket.address().port;
   }
 
-  send(text: string): void {
-    this.#socket.send(Buffer.from(text, 'utf8'), this.#to.port, this.#to.address);
+  sendOctets(octets: Buffer): void {
+    this.#socket.send(octets, this.#to.port, this.#to.address);
   }
 
   close(): void {
@@ -227,8 +231,8 @@ export class TcpPeer extends RawPeer {
     return this.socket.localPort ?? 0;
   }
 
-  send(text: string): void {
-    this.socket.write(text, 'utf8');
+  sendOctets(octets: Buffer): void {
+    this.socket.write(octets);
   }
 
   close(): void {
@@ -288,8 +292,8 @@ export class ListeningPeer extends RawPeer {
     return new ListeningPeer(server, typeof address === 'object' && address !== null ? address.port : 0);
   }
 
-  send(text: string): void {
-    this.#socket?.write(text, 'utf8');
+  sendOctets(octets: Buffer): void {
+    this.#socket?.write(octets);
   }
 
   close(): void {
