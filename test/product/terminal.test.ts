@@ -38,7 +38,7 @@ beforeEach(async () => {
 afterEach(async () => {
   if (terminal.exitCode === null && terminal.signalCode === null) {
     const exit = once(terminal, 'exit');
-    terminal.kill('SIGTERM');
+    terminal.stdin?.write(CTRL_C);
     await exit;
   }
   rmSync(folder, { recursive: true });
