@@ -1,3 +1,6 @@
+import { optional } from './optional.ts';
+import { plainText } from './plain-text.ts';
+
 /**
  * The user part of an address of record as sent: `sip:+15550100@pbx.example;user=phone` gives `+15550100`, a bare
  * number or name gives itself. Undefined when there is none (`sip:@host`, `sip:host`). Never throws.
@@ -21,4 +24,29 @@ function unescape(user: string): string {
   } catch {
     return user;
   }
+}
+
+/** A name and address from a SIP header or something that reads like one. */
+export interface HeaderIdentity {
+  readonly name?: string;
+  readonly number?: string;
+  readonly aor?: string;
+}
+
+/**
+ * Name, address and user of a header value such as `"Anna" <sip:+15550100@pbx.example>;tag=1`, of a bare URI or number.
+ * Undefined when it names nobody. Never throws.
+ */
+export function identityFrom(text: string): HeaderIdentity | undefined {
+  const [, quoted, plain = '', bracketed] =
+    /^\s*(?:"((?:[^"\\]|\\.)*)"|([^<"]*?))\s*<\s*([^>]*)/.exec(text) ?? [];
+  const aor = plainText(bracketed ?? text.replace(/[;,?].*$/s, ''));
+  const name = plainText((quoted ?? plain).replace(/\\(.)/g, '$1'));
+  const number = userOf(aor);
+  if (number === undefined && name === '') return undefined;
+  return {
+    ...optional('name', name === '' ? undefined : name),
+    ...optional('number', number && plainText(number)),
+    ...optional('aor', aor === '' ? undefined : aor),
+  };
 }

@@ -1,10 +1,19 @@
-import type { KnownParticipant, MetadataState } from './metadata-state.ts';
-import { decideSides, type HeaderIdentity, type Party } from './parties.ts';
+import type { MetadataState } from './metadata-state.ts';
+import type { KnownParticipant } from './participants.ts';
+import { callIdsOf, relatedOf } from './call-ids.ts';
+import type { HeaderIdentity } from './address.ts';
+import type { Confidence, Derived, DerivedItem, DialogPair, RelatedId } from './derived.ts';
+import { decideDirection, type CallDirection } from './direction.ts';
+import { decideSides, type Party } from './parties.ts';
+import { optional } from './optional.ts';
+import { inZone } from './timestamp.ts';
+import { chooseProfile } from './vendors/choose.ts';
+import type { CallEvidence, DerivedFields } from './vendors/profile.ts';
 import type { SessionOffer } from './sdp.ts';
 
-export type { HeaderIdentity, Party } from './parties.ts';
-
-export type CallDirection = 'in' | 'out' | 'internal' | 'unknown';
+export type { HeaderIdentity } from './address.ts';
+export type { CallDirection } from './direction.ts';
+export type { Party } from './parties.ts';
 
 export type MetadataStatus = 'complete' | 'partial' | 'absent' | 'invalid';
 
@@ -22,6 +31,9 @@ export interface ParticipantEntry {
 export interface CallDescription {
   readonly direction: CallDirection;
   readonly directionSource: string;
+  /** Absent when nothing was concluded. */
+  readonly directionConfidence?: Confidence;
+  readonly directionRule?: string;
   readonly caller: Party;
   readonly callee: Party;
   readonly pbxCallId?: { readonly value: string; readonly source: string };
@@ -32,6 +44,21 @@ export interface CallDescription {
   readonly calleeLine?: number;
   readonly channelSource: string;
   readonly warnings: readonly string[];
+  /** Vendor profile in use and why; absent when no vendor was recognised. */
+  readonly profile?: string;
+  readonly profileSource?: string;
+  /** Whose calls are recorded, in what group and for whom: as signalled, a hint for the tenant at most. */
+  readonly user?: Derived;
+  readonly group?: Derived;
+  readonly tenant?: Derived;
+  /** All ids of the call in the PBX, the one of `pbxCallId` first. */
+  readonly pbxCallIds?: readonly DerivedItem[];
+  /** What other recordings of the same call carry too (5.5). */
+  readonly related?: readonly RelatedId[];
+  /** Numbers the call went through before it came here. */
+  readonly redirects?: readonly DerivedItem[];
+  /** Set when this recording is one half of a call whose other half comes in another dialog. */
+  readonly pair?: DialogPair;
 }
 
 export interface DescriptionInput {
@@ -43,33 +70,90 @@ export interface DescriptionInput {
   readonly to?: HeaderIdentity;
   /** What the SIP side noticed and an auditor should read. */
   readonly warnings?: readonly string[];
+  /** SIP headers by lower-case name, of those in `VENDOR_HEADERS` the client sent. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly userAgent?: string;
+  /** Trunk settings: vendor profile, numbers of our own (see `NumberPlan`), zone of times without offset. */
+  readonly profile?: string;
+  readonly ownNumbers?: readonly string[];
+  readonly srcTimeZone?: string;
 }
 
 /** Warnings listed one by one; more of them say nothing new. */
 const MAX_WARNINGS = 50;
 
-/** Puts together what is known about a call (siprec-interop.md section 5, without vendor data). Never throws. */
+/** Puts together what is known about a call (siprec-interop.md section 5). Never throws. */
 export function describeCall(input: DescriptionInput): CallDescription {
-  const { offer, state, metadataStatus } = input;
-  const headers = { ...(input.from && { from: input.from }), ...(input.to && { to: input.to }) };
-  const pbxCallId = pbxCallIdOf(state);
+  const { offer, metadataStatus, srcTimeZone } = input;
+  const state = srcTimeZone === undefined ? input.state : zoned(input.state, srcTimeZone);
+  const evidence = evidenceOf(input, state);
+  const chosen = chooseProfile(input.profile, evidence);
+  const derived = chosen?.profile.derive(evidence) ?? {};
+  const { from, to } = evidence;
+  const sides = decideSides(offer, state, { ...derived, ...(from && { from }), ...(to && { to }) });
+  const ids = callIdsOf(state, derived);
+  const [best] = ids;
   return {
-    direction: 'unknown',
-    directionSource: 'not signalled',
-    ...decideSides(offer, state, headers),
-    ...(pbxCallId && { pbxCallId }),
+    ...decideDirection(derived, sides, input.ownNumbers ?? []),
+    ...sides,
+    ...(best && { pbxCallId: { value: best.value, source: best.source } }),
     metadataStatus,
     participants: (state?.participants ?? []).map(entryOf),
-    warnings: [
-      ...new Set([
-        ...offer.warnings,
-        ...(state?.warnings ?? []),
-        ...(input.warnings ?? []),
-        ...labelWarnings(offer, state),
-      ]),
-    ].slice(0, MAX_WARNINGS),
+    warnings: warningsOf(input),
+    ...(chosen && { profile: chosen.profile.name, profileSource: chosen.source }),
+    ...derivedOf(derived),
+    ...(ids.length > 0 && { pbxCallIds: ids }),
+    ...filledList('related', relatedOf(state, derived)),
   };
 }
+
+const evidenceOf = (input: DescriptionInput, state: MetadataState | undefined): CallEvidence => ({
+  offer: input.offer,
+  state,
+  headers: { ...(input.userAgent !== undefined && { 'user-agent': input.userAgent }), ...input.headers },
+  ...(input.from && { from: input.from }),
+  ...(input.to && { to: input.to }),
+});
+
+function derivedOf({
+  user,
+  group,
+  tenant,
+  redirects,
+  pair,
+}: DerivedFields): Pick<CallDescription, 'user' | 'group' | 'tenant' | 'redirects' | 'pair'> {
+  return {
+    ...(user && { user }),
+    ...(group && { group }),
+    ...(tenant && { tenant }),
+    ...filledList('redirects', redirects ?? []),
+    ...(pair && { pair }),
+  };
+}
+
+const filledList = <K extends string, T>(key: K, items: readonly T[]): Partial<Record<K, readonly T[]>> =>
+  optional(key, items.length > 0 ? items : undefined);
+
+/** Times without offset read in the zone the trunk names (siprec-interop.md 2.4). */
+const zoned = (state: MetadataState | undefined, timeZone: string): MetadataState | undefined =>
+  state && {
+    ...state,
+    participants: state.participants.map((person) => ({
+      ...person,
+      ...(person.associatedAt && { associatedAt: inZone(person.associatedAt, timeZone) }),
+      ...(person.disassociatedAt && { disassociatedAt: inZone(person.disassociatedAt, timeZone) }),
+    })),
+  };
+
+const warningsOf = ({ offer, state, warnings }: DescriptionInput): readonly string[] =>
+  [
+    ...new Set([
+      ...offer.warnings,
+      ...(state?.warnings ?? []),
+      ...(warnings ?? []),
+      ...labelWarnings(offer, state),
+    ]),
+  ].slice(0, MAX_WARNINGS);
 
 function entryOf(person: KnownParticipant): ParticipantEntry {
   const aor = person.names.find((entry) => entry.aor !== undefined)?.aor;
@@ -82,17 +166,6 @@ function entryOf(person: KnownParticipant): ParticipantEntry {
     ...(person.associatedAt && { associatedAt: person.associatedAt.text }),
     ...(person.disassociatedAt && { disassociatedAt: person.disassociatedAt.text }),
   };
-}
-
-/** The PBX's own id of the call (siprec-interop.md 5.4): sipSessionID, else the session's id. */
-function pbxCallIdOf(
-  state: MetadataState | undefined,
-): { readonly value: string; readonly source: string } | undefined {
-  const session = state?.sessions.find(({ stoppedAt }) => stoppedAt === undefined) ?? state?.sessions[0];
-  const sipSessionId = session?.sipSessionIds.find((id) => id !== '');
-  if (sipSessionId !== undefined) return { value: sipSessionId, source: 'metadata sipSessionID' };
-  if (session !== undefined && session.id !== '') return { value: session.id, source: 'metadata session id' };
-  return undefined;
 }
 
 /** Two lines with one label, or a label nobody offered (META-10 allows it, an auditor wants to know). */

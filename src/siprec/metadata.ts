@@ -1,7 +1,10 @@
+import { decodeXml } from './encoding.ts';
 import { SiprecError } from './errors.ts';
+import { extensionFields, type ExtensionField } from './extension.ts';
+import { optional } from './optional.ts';
 import { plainText } from './plain-text.ts';
 import { parseTime, type MetadataTime } from './timestamp.ts';
-import { parseXml, type XmlElement } from './xml.ts';
+import { MAX_BYTES, parseXml, type XmlElement } from './xml.ts';
 
 export interface SessionElement {
   readonly id: string;
@@ -56,19 +59,28 @@ export interface MetadataUpdate {
   readonly streams: readonly StreamElement[];
   readonly sessionAssociations: readonly SessionAssociation[];
   readonly streamAssociations: readonly StreamAssociation[];
+  /** What vendors add of their own. */
+  readonly extensions: readonly ExtensionField[];
+  /** `broadworks` is the dialect whose ids do not outlive a redirection (siprec-interop.md 2.5). */
+  readonly dialect: 'standard' | 'broadworks';
+  readonly namespaces: readonly string[];
   readonly warnings: readonly string[];
 }
 
 /**
  * Reads rs-metadata in the dialects of siprec-interop.md 2.2: RFC 7865 and the draft namespaces, by local name. Never
- * validates against a schema (META-3). Throws SiprecError BAD_XML, TOO_LARGE.
+ * validates against a schema (META-3). Octets are decoded first, see `decodeXml`; `charset` is the parameter of their media
+ * type. Throws SiprecError BAD_XML, TOO_LARGE.
  */
-export function parseMetadata(xml: string): MetadataUpdate {
-  const { root, warnings } = parseXml(xml);
+export function parseMetadata(xml: string | Uint8Array, charset?: string): MetadataUpdate {
+  if (typeof xml !== 'string' && xml.length > MAX_BYTES)
+    throw new SiprecError('TOO_LARGE', 'metadata larger than 256 KiB');
+  const decoded = typeof xml === 'string' ? { text: xml, warnings: [] } : decodeXml(xml, charset);
+  const { root, namespaces, warnings } = parseXml(decoded.text);
   if (root.name !== 'recording' && root.name !== 'recording_metadata')
     throw new SiprecError('BAD_XML', `root element ${root.name.slice(0, 40)} is not a recording`);
   const elements = flatten(root);
-  const all = [...warnings];
+  const all = [...decoded.warnings, ...warnings];
   const named = (name: string): readonly XmlElement[] => elements.filter((element) => element.name === name);
   return {
     mode: modeOf(named('datamode')[0], all),
@@ -81,9 +93,18 @@ export function parseMetadata(xml: string): MetadataUpdate {
       participant: reference(element, 'participant'),
       ...streamUse(element),
     })),
+    extensions: [root, ...elements]
+      .flatMap((element) => (OWNERS.has(element.name) ? extensionFields(element, identify(element)) : []))
+      .slice(0, MAX_EXTENSIONS),
+    dialect: root.name === 'recording_metadata' ? 'broadworks' : 'standard',
+    namespaces,
     warnings: all,
   };
 }
+
+/** Elements in which vendors put data of their own. */
+const OWNERS = new Set(['recording', 'recording_metadata', 'group', 'session', 'participant', 'stream']);
+const MAX_EXTENSIONS = 500;
 
 /** Elements of these names hold others of the model, in one dialect or another. */
 const CONTAINERS = new Set(['recording', 'group', 'session']);
@@ -206,7 +227,3 @@ function timeOf(element: XmlElement, name: string): MetadataTime | undefined {
 const filled = (text: string | undefined): string | undefined => (text === '' ? undefined : text);
 
 const withoutBlanks = (text: string): string => text.replace(/\s+/g, '');
-
-/** A property that is absent rather than undefined. */
-const optional = <K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> =>
-  value === undefined ? {} : ({ [key]: value } as Record<K, V>);

@@ -1,10 +1,10 @@
-import { isNumber, userOf } from './address.ts';
+import { isNumber, userOf, type HeaderIdentity } from './address.ts';
 import { planLines } from './answer.ts';
-import type { KnownParticipant, MetadataState } from './metadata-state.ts';
+import type { Confidence, DerivedParty } from './derived.ts';
+import type { MetadataState } from './metadata-state.ts';
+import type { KnownParticipant } from './participants.ts';
 import type { OfferedLine, SessionOffer } from './sdp.ts';
-
-/** How sure a derived field is (siprec-interop.md section 5). */
-type Confidence = 'high' | 'medium' | 'low';
+import { orderable } from './timestamp.ts';
 
 /** One side of the recorded call, as far as the client named it. */
 export interface Party {
@@ -15,13 +15,8 @@ export interface Party {
   /** Where it was taken from, for example `metadata participant 1 (send label 1)`. */
   readonly source: string;
   readonly confidence: Confidence;
-}
-
-/** A name and address from a SIP header. */
-export interface HeaderIdentity {
-  readonly name?: string;
-  readonly number?: string;
-  readonly aor?: string;
+  /** Number of the rule in siprec-interop.md, for example `5.1-1`; absent where nothing was concluded. */
+  readonly rule?: string;
 }
 
 /** Who is who, and on which m-line. */
@@ -40,31 +35,87 @@ interface Seat {
   readonly person: KnownParticipant | undefined;
 }
 
+/** What else than streams and labels tells who is who. */
+export interface SideHints {
+  readonly from?: HeaderIdentity;
+  readonly to?: HeaderIdentity;
+  /** As a vendor's own data names them; they come before everything else. */
+  readonly caller?: DerivedParty;
+  readonly callee?: DerivedParty;
+  /** Ids of participants that stand for nobody. */
+  readonly dummies?: readonly string[];
+}
+
 /**
- * Decides caller and callee by the rules of siprec-interop.md 5.1 that need no vendor data. A person gets a channel only
- * through association, stream and label; which of two lines is the caller's is a rule of low confidence, and named.
+ * Decides caller and callee by the rules of siprec-interop.md 5.1. A person gets a channel only through association,
+ * stream and label; which of two lines is the caller's is said by the vendor's data or is a rule of low confidence, and
+ * named.
  */
-export function decideSides(
-  offer: SessionOffer,
-  state: MetadataState | undefined,
-  headers: { readonly from?: HeaderIdentity; readonly to?: HeaderIdentity },
-): Sides {
-  const people = inOrderOfPresence(state);
+export function decideSides(offer: SessionOffer, state: MetadataState | undefined, hints: SideHints): Sides {
+  const people = inOrderOfPresence(state).filter(({ id }) => hints.dummies?.includes(id) !== true);
   const { seats, basis } = seatPeople(audioLines(offer), people, state);
-  if (seats.length < 2) return mixedSides(people, headers);
-  const caller = callerSeat(seats, people);
+  if (seats.length < 2) return mixedSides(people, hints);
+  const caller = hintedSeat(seats, hints) ?? callerSeat(seats, people);
   const callee = calleeSeat(seats, caller.seat);
-  const unseated = people.filter((person) => !seats.some((seat) => seat.person?.id === person.id));
-  const callerPerson = caller.seat.person ?? unseated.shift();
-  const calleePerson = callee.person ?? unseated.shift();
+  const persons = personsOf(people, hints, {
+    caller: caller.seat.person,
+    callee: callee.person,
+    seated: seats.flatMap(({ person }) => person?.id ?? []),
+  });
   return {
-    caller: partyOf(callerPerson, caller.seat, people) ?? headerParty(headers, 'from'),
-    callee: partyOf(calleePerson, callee, people) ?? headerParty(headers, 'to'),
+    caller: sideOf('caller', persons.caller, { seat: caller.seat, people, hints }),
+    callee: sideOf('callee', persons.callee, { seat: callee, people, hints }),
     callerLine: caller.seat.line,
     calleeLine: callee.line,
-    channelSource: `${caller.rule} (low confidence); ${basis}`,
+    channelSource: `${caller.rule} (${caller.confidence} confidence); ${basis}`,
   };
 }
+
+/** The persons on both sides: those on the seats, else those the vendor names, else whoever sits nowhere. */
+function personsOf(
+  people: readonly KnownParticipant[],
+  hints: SideHints,
+  on: {
+    readonly caller: KnownParticipant | undefined;
+    readonly callee: KnownParticipant | undefined;
+    readonly seated: readonly string[];
+  },
+): { readonly caller: KnownParticipant | undefined; readonly callee: KnownParticipant | undefined } {
+  const named = (party: DerivedParty | undefined): KnownParticipant | undefined =>
+    people.find(({ id }) => id === party?.participant);
+  const [calling, called] = [named(hints.caller), named(hints.callee)];
+  const taken = new Set([...on.seated, calling?.id, called?.id]);
+  const unseated = people.filter(({ id }) => !taken.has(id));
+  const besides = (person: KnownParticipant | undefined, other: KnownParticipant | undefined) =>
+    person !== undefined && person.id === other?.id ? undefined : person;
+  const caller = calling ?? besides(on.caller, called) ?? unseated.shift();
+  return { caller, callee: called ?? besides(on.callee, caller) ?? unseated.shift() };
+}
+
+interface ChosenSeat {
+  readonly seat: Seat;
+  readonly rule: string;
+  readonly confidence: Confidence;
+}
+
+/** The caller's line where the vendor's data leads to it: its own line or person, or the other of two than the callee's. */
+function hintedSeat(seats: readonly Seat[], { caller, callee }: SideHints): ChosenSeat | undefined {
+  const calling = seatOf(seats, caller);
+  const called = seatOf(seats, callee);
+  if (caller !== undefined && calling !== undefined)
+    return { seat: calling, rule: `the caller by ${caller.source}`, confidence: caller.confidence };
+  const [other, ...more] = seats.filter((seat) => seat !== called);
+  if (callee === undefined || called === undefined || other === undefined || more.length > 0)
+    return undefined;
+  return { seat: other, rule: `the callee by ${callee.source}`, confidence: callee.confidence };
+}
+
+const seatOf = (seats: readonly Seat[], party: DerivedParty | undefined): Seat | undefined =>
+  seats.find(
+    ({ line, person }) =>
+      (party?.line !== undefined && line === party.line) ||
+      (party?.participant !== undefined && person?.id === party.participant),
+  );
 
 /** Lines we record first, so that a rejected one never takes a side from a recorded one. */
 function audioLines(offer: SessionOffer): readonly OfferedLine[] {
@@ -79,7 +130,8 @@ function inOrderOfPresence(state: MetadataState | undefined): readonly KnownPart
   const all = state?.participants ?? [];
   const present = all.filter(({ disassociatedAt }) => disassociatedAt === undefined);
   const left = all.filter(({ disassociatedAt }) => disassociatedAt !== undefined);
-  const leaving = (person: KnownParticipant): number => person.disassociatedAt?.epoch ?? 0;
+  const leaving = ({ disassociatedAt }: KnownParticipant): number =>
+    (disassociatedAt && orderable(disassociatedAt)) ?? 0;
   return [...present, ...left.toSorted((a, b) => leaving(b) - leaving(a))];
 }
 
@@ -112,21 +164,19 @@ function seatPeople(
 /** Labels that clients give to the leg of the caller. */
 const CALLER_LABELS = new Set(['1', 'a_leg', 'inbound']);
 
-function callerSeat(
-  seats: readonly Seat[],
-  people: readonly KnownParticipant[],
-): { readonly seat: Seat; readonly rule: string } {
+function callerSeat(seats: readonly Seat[], people: readonly KnownParticipant[]): ChosenSeat {
   const labelled = seats.filter(({ label }) => CALLER_LABELS.has(label?.toLowerCase() ?? ''));
   const [first, second] = labelled;
+  const low = { confidence: 'low' } as const;
   if (first !== undefined && second === undefined)
-    return { seat: first, rule: `label ${first.label ?? ''} is the caller's line` };
+    return { seat: first, rule: `label ${first.label ?? ''} is the caller's line`, ...low };
   for (const person of people) {
     const seat = seats.find((candidate) => candidate.person?.id === person.id);
-    if (seat !== undefined) return { seat, rule: 'the first participant is the caller' };
+    if (seat !== undefined) return { seat, rule: 'the first participant is the caller', ...low };
   }
   // Two lines are there: decideSides asks only then.
   const [line = { line: 0, label: undefined, person: undefined }] = seats;
-  return { seat: line, rule: 'the first m-line is the caller' };
+  return { seat: line, rule: 'the first m-line is the caller', ...low };
 }
 
 function calleeSeat(seats: readonly Seat[], caller: Seat): Seat {
@@ -136,17 +186,37 @@ function calleeSeat(seats: readonly Seat[], caller: Seat): Seat {
 }
 
 /** One line carries both sides, or one side alone: people are known, channels are not. */
-function mixedSides(
-  people: readonly KnownParticipant[],
-  headers: { readonly from?: HeaderIdentity; readonly to?: HeaderIdentity },
-): Sides {
-  const [caller, callee] = people;
+function mixedSides(people: readonly KnownParticipant[], hints: SideHints): Sides {
+  const { caller, callee } = personsOf(people, hints, { caller: undefined, callee: undefined, seated: [] });
   return {
-    caller: partyOf(caller, undefined, people) ?? headerParty(headers, 'from'),
-    callee: partyOf(callee, undefined, people) ?? headerParty(headers, 'to'),
+    caller: sideOf('caller', caller, { seat: undefined, people, hints }),
+    callee: sideOf('callee', callee, { seat: undefined, people, hints }),
     channelSource: 'one audio line, its channels are not attributed',
   };
 }
+
+function sideOf(
+  side: 'caller' | 'callee',
+  person: KnownParticipant | undefined,
+  on: {
+    readonly seat: Seat | undefined;
+    readonly people: readonly KnownParticipant[];
+    readonly hints: SideHints;
+  },
+): Party {
+  const hint = on.hints[side];
+  if (hint === undefined)
+    return partyOf(person, on.seat, on.people) ?? headerParty(on.hints, side === 'caller' ? 'from' : 'to');
+  const { participant, source, confidence, rule } = hint;
+  const known = participant !== undefined && person?.id === participant ? identityOf(person) : {};
+  return { ...known, ...identity(hint), source, confidence, rule };
+}
+
+const identityOf = (person: KnownParticipant): HeaderIdentity => {
+  const aor = person.names.find((entry) => entry.aor !== undefined)?.aor;
+  const name = person.names.find((entry) => entry.name !== undefined)?.name;
+  return identity({ ...(aor !== undefined && { aor }), ...(name !== undefined && { name }) });
+};
 
 function partyOf(
   person: KnownParticipant | undefined,
@@ -154,16 +224,12 @@ function partyOf(
   people: readonly KnownParticipant[],
 ): Party | undefined {
   if (person === undefined) return undefined;
-  const how =
-    seat?.label !== undefined && seat.person === person
-      ? `sends label ${seat.label}`
-      : 'by participant order';
-  const aor = person.names.find((entry) => entry.aor !== undefined)?.aor;
-  const name = person.names.find((entry) => entry.name !== undefined)?.name;
+  const seated = seat?.label !== undefined && seat.person === person;
   return {
-    ...identity({ ...(aor !== undefined && { aor }), ...(name !== undefined && { name }) }),
-    source: `metadata participant ${people.indexOf(person) + 1} (${how})`,
+    ...identityOf(person),
+    source: `metadata participant ${people.indexOf(person) + 1} (${seated ? `sends label ${seat.label}` : 'by participant order'})`,
     confidence: 'low',
+    rule: seated ? '5.1-5' : '5.1-4',
   };
 }
 
@@ -171,10 +237,7 @@ function partyOf(
  * Without metadata the headers of the recording session are all there is. They often name the recorder itself on both
  * sides (OpenSIPS) or the recorded user, so equal ones and a To that is no number say nothing.
  */
-function headerParty(
-  headers: { readonly from?: HeaderIdentity; readonly to?: HeaderIdentity },
-  side: 'from' | 'to',
-): Party {
+function headerParty(headers: Pick<SideHints, 'from' | 'to'>, side: 'from' | 'to'): Party {
   const given = identity(headers[side] ?? {});
   const other = identity(headers[side === 'from' ? 'to' : 'from'] ?? {});
   const useful =
@@ -184,6 +247,7 @@ function headerParty(
         ...given,
         source: `${side === 'from' ? 'From' : 'To'} header of the recording session`,
         confidence: 'low',
+        rule: '5.1-3',
       }
     : { source: 'not signalled', confidence: 'low' };
 }

@@ -19,6 +19,54 @@ export function parseTime(text: string): MetadataTime {
   return { text, epoch: local + fraction - offsetOf(zone) };
 }
 
+/** A time without offset taken as the local time of `timeZone` (IANA name): the offset is added to its text. Never throws. */
+export function inZone(time: MetadataTime, timeZone: string): MetadataTime {
+  if (time.epoch !== undefined) return time;
+  const asUtc = parseTime(`${time.text}Z`).epoch;
+  if (asUtc === undefined) return time;
+  try {
+    // The offset at the moment itself; near a change of clocks the first guess may be on the wrong side.
+    const guess = asUtc - zoneOffset(asUtc, timeZone);
+    const offset = zoneOffset(guess, timeZone);
+    return { text: `${time.text}${offsetText(offset)}`, epoch: asUtc - offset };
+  } catch {
+    return time;
+  }
+}
+
+/** Milliseconds east of UTC in a zone at a moment. Throws RangeError for a zone nobody knows. */
+function zoneOffset(epoch: number, timeZone: string): number {
+  const format = new Intl.DateTimeFormat('en-US', {
+    timeZone,
+    hourCycle: 'h23',
+    ...{
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: 'numeric',
+      second: 'numeric',
+    },
+  });
+  const part = new Map(format.formatToParts(epoch).map(({ type, value }) => [type, Number(value)]));
+  const at = (type: Intl.DateTimeFormatPartTypes): number => part.get(type) ?? 0;
+  const local = Date.UTC(at('year'), at('month') - 1, at('day'), at('hour'), at('minute'), at('second'));
+  return local - Math.floor(epoch / 1000) * 1000;
+}
+
+function offsetText(offset: number): string {
+  const minutes = Math.abs(Math.round(offset / 60_000));
+  const two = (value: number): string => String(value).padStart(2, '0');
+  return `${offset < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
+}
+
+/** Clocks that were never set give 1970 (siprec-interop.md 4.10): such a time is kept and never used for ordering. */
+const PLAUSIBLE_FROM = Date.UTC(2000, 0, 1);
+
+/** The moment for ordering; undefined without offset and for times that cannot be meant. */
+export const orderable = ({ epoch }: MetadataTime): number | undefined =>
+  epoch !== undefined && epoch >= PLAUSIBLE_FROM ? epoch : undefined;
+
 function isPossible(
   epoch: number,
   sent: {

@@ -12,10 +12,13 @@ export interface XmlElement {
 
 export interface XmlDocument {
   readonly root: XmlElement;
+  /** URIs of all namespaces declared anywhere, each once: a vendor shows in them. */
+  readonly namespaces: readonly string[];
   readonly warnings: readonly string[];
 }
 
-const MAX_BYTES = 256 * 1024;
+/** META-16. */
+export const MAX_BYTES = 256 * 1024;
 const MAX_DEPTH = 32;
 const MAX_ELEMENTS = 5000;
 
@@ -48,8 +51,15 @@ export function parseXml(text: string): XmlDocument {
   const [root] = elements;
   if (root === undefined || elements.length > 1)
     throw new SiprecError('BAD_XML', 'not exactly one root element');
-  return { root, warnings };
+  return { root, namespaces: namespacesOf(document), warnings };
 }
+
+const MAX_NAMESPACES = 20;
+
+const namespacesOf = (document: string): readonly string[] => {
+  const found = document.matchAll(/\sxmlns(?::[\w.-]{1,60})?\s{0,10}=\s{0,10}["']([^"'<]{1,200})["']/g);
+  return [...new Set([...found].map(([, uri = '']) => uri))].slice(0, MAX_NAMESPACES);
+};
 
 /** OpenSIPS does not escape names and addresses (siprec-interop.md 4.11): `Smith & Sons` is taken literally. */
 function escapeStrayAmpersands(text: string, warnings: string[]): string {

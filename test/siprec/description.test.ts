@@ -129,6 +129,7 @@ describe('without metadata', () => {
       aor: 'sip:+15550100@pbx.example',
       source: 'From header of the recording session',
       confidence: 'low',
+      rule: '5.1-3',
     });
     expect(said.callee).toMatchObject({ number: '+15550199', source: 'To header of the recording session' });
   });

@@ -38,7 +38,12 @@ function conclude(name: string, before?: MetadataState): Record<string, unknown>
     recognition,
     bodyWarnings: body.warnings,
     answer: answer.split('\r\n').slice(0, -1),
-    description: describeCall({ offer, state, metadataStatus: state?.mode ?? 'absent' }),
+    description: describeCall({
+      offer,
+      state,
+      metadataStatus: state?.mode ?? 'absent',
+      headers: Object.fromEntries(message.headers),
+    }),
   };
 }
 

@@ -46,6 +46,9 @@ describe('parseMetadata', () => {
         },
       ],
       streamAssociations: [{ participant: 'p', sends: ['x'], receives: ['y'] }],
+      extensions: [],
+      dialect: 'standard',
+      namespaces: ['urn:ietf:params:xml:ns:recording:1'],
       warnings: [],
     });
   });

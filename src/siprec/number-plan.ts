@@ -1,0 +1,71 @@
+/** What distinguishes telephone numbers: digits, `*`, `#` and whether they are international. */
+interface Dialled {
+  readonly international: boolean;
+  readonly digits: string;
+}
+
+/** `+49 (89) 555-123`, `0049…` and `tel:` spellings; undefined for what is no number. */
+function dialled(text: string): Dialled | undefined {
+  const plain = text
+    .trim()
+    .replace(/^(?:tel|sips?):/i, '')
+    .replace(/[;@].*$/s, '')
+    .replace(/[\s().\-/]/g, '');
+  const [, prefix = '', digits = ''] = /^(\+|00)?([\d*#]+)$/.exec(plain) ?? [];
+  return digits === '' ? undefined : { international: prefix !== '', digits };
+}
+
+/** Shorter tails are extensions, of which any PBX has its own. */
+const SHORTEST_TAIL = 7;
+
+/** Whether two spellings mean one number: equal, or one has a country or area code more than the other. */
+export function sameNumber(one: string | undefined, other: string | undefined): boolean {
+  const [a, b] = [dialled(one ?? ''), dialled(other ?? '')];
+  if (a === undefined || b === undefined) return false;
+  if (a.digits === b.digits) return true;
+  if (a.international && b.international) return false;
+  const [long, short] = a.digits.length > b.digits.length ? [a, b] : [b, a];
+  const tail = short.international ? short.digits : short.digits.replace(/^0/, '');
+  return !short.international && tail.length >= SHORTEST_TAIL && long.digits.endsWith(tail);
+}
+
+type Matcher = (number: Dialled) => boolean;
+
+/**
+ * The numbers of an operator: `+498955510` exactly, `+4989555*` all that begin so, `10-99` a range of extensions.
+ * Throws RangeError for a pattern that is none of these.
+ */
+export class NumberPlan {
+  readonly #matchers: readonly Matcher[];
+
+  constructor(patterns: readonly string[]) {
+    this.#matchers = patterns.map(matcherOf);
+  }
+
+  includes(number: string): boolean {
+    const given = dialled(number);
+    return given !== undefined && this.#matchers.some((matches) => matches(given));
+  }
+}
+
+function matcherOf(pattern: string): Matcher {
+  const [, low = '', high = ''] = /^\s*(\+?\d{1,15})\s*-\s*(\+?\d{1,15})\s*$/.exec(pattern) ?? [];
+  const [first, last] = [dialled(low), dialled(high)];
+  if (first && last && first.digits.length <= last.digits.length)
+    return (number) =>
+      isSpelledLike(number, first) &&
+      number.digits.length >= first.digits.length &&
+      number.digits.length <= last.digits.length &&
+      BigInt(number.digits.replace(/\D/g, '')) >= BigInt(first.digits) &&
+      BigInt(number.digits.replace(/\D/g, '')) <= BigInt(last.digits);
+  const beginning = /^(.*[^*])\*$/s.exec(pattern)?.[1];
+  const wanted = dialled(beginning ?? pattern);
+  if (wanted === undefined) throw new RangeError(`${pattern} is no number, beginning or range`);
+  return (number) =>
+    isSpelledLike(number, wanted) &&
+    (beginning === undefined ? number.digits === wanted.digits : number.digits.startsWith(wanted.digits));
+}
+
+/** An extension of ours must not be found in the digits of an international number; the plus sign itself may be lost. */
+const isSpelledLike = (number: Dialled, pattern: Dialled): boolean =>
+  pattern.international || !number.international;
