@@ -35,7 +35,10 @@ export class SqlLogStore implements LogStore {
     try {
       return await this.#database.knex.transaction(async (transaction) => {
         try {
-          return await work(new TransactionWriter(transaction, this.#node));
+          const writer = new TransactionWriter(transaction, this.#node);
+          const result = await work(writer);
+          await writer.flush();
+          return result;
         } catch (error) {
           thrown = { error };
           throw error;

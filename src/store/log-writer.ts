@@ -23,10 +23,22 @@ import {
 import { toStoreError } from './sql-error.ts';
 import { StoreError } from './store-error.ts';
 
-/** Changes inside one transaction of `TransactionalLogStore.write`. Every method rejects with StoreError. */
+/** SQLite takes 500 rows in one INSERT; how many participants there are is up to the client. */
+const ROWS = 100;
+
+/**
+ * Changes inside one transaction of `SqlLogStore.write`. Every method rejects with StoreError. New entries, recordings and
+ * steps are collected and inserted together, because a statement costs far more than a row: what is wrong with them may only
+ * come to light in `flush`.
+ */
 export class TransactionWriter implements LogWriter {
   readonly #sql: Knex.Transaction;
   readonly #node: string;
+  readonly #collected = { entries: [] as SqlRow[], participants: [] as SqlRow[], steps: [] as SqlRow[] };
+  /** New recordings by id. */
+  readonly #opened = new Map<string, SqlRow>();
+  /** Where the head in the database must be, and where it goes. */
+  #move: { readonly from: EntryRow; readonly to: ChainHead } | undefined;
 
   constructor(transaction: Knex.Transaction, node: string) {
     this.#sql = transaction;
@@ -35,56 +47,82 @@ export class TransactionWriter implements LogWriter {
 
   async appendEntry(entry: EntryRow, head: ChainHead): Promise<void> {
     const { origin, index, prev, hash, type, recording, bytes } = entry;
-    await this.#run(
-      this.#sql('log_entries').insert({
-        origin,
-        index,
-        prev,
-        hash,
-        type,
-        recording: recording ?? null,
-        bytes,
-      }),
-    );
+    if (this.#move?.to.origin !== origin) await this.flush();
+    const before = this.#move?.to;
+    if (before !== undefined && (before.size !== index || before.prev !== prev)) throw notAtHead(entry);
+    this.#collected.entries.push({
+      origin,
+      index,
+      prev,
+      hash,
+      type,
+      recording: recording ?? null,
+      bytes,
+    });
+    this.#move = { from: this.#move?.from ?? entry, to: head };
+  }
+
+  /** Writes what was collected. The transaction must not be committed without it. */
+  async flush(): Promise<void> {
+    const { entries, participants, steps } = this.#collected;
+    await this.#insertAll('log_entries', entries.splice(0));
+    const move = this.#move;
+    this.#move = undefined;
+    if (move !== undefined) await this.#moveHead(move.from, move.to);
+    const opened = [...this.#opened.values()];
+    this.#opened.clear();
+    await this.#insertAll('recordings', opened);
+    await this.#insertAll('participants', participants.splice(0));
+    await this.#insertAll('steps', steps.splice(0));
+  }
+
+  async #moveHead(from: EntryRow, to: ChainHead): Promise<void> {
+    const { origin, index, prev } = from;
     if (index === 0) {
-      await this.#run(this.#sql('log_heads').insert({ origin, ...headColumns(head) }));
+      await this.#run(this.#sql('log_heads').insert({ origin, ...headColumns(to) }));
       return;
     }
-    // The head must be where this entry begins; the row stays locked until the commit, so no second writer gets past it.
+    // The head must be where the first entry begins; the row stays locked until the commit, so no second writer gets past it.
     const moved = await this.#run(
-      this.#sql('log_heads').where({ origin, size: index, prev }).update(headColumns(head)),
+      this.#sql('log_heads').where({ origin, size: index, prev }).update(headColumns(to)),
     );
-    if (moved !== 1) throw new StoreError('CONFLICT', `the head of ${origin} is not at entry ${index}`);
+    if (moved !== 1) throw notAtHead(from);
   }
 
   async openIndexOf(id: string): Promise<number> {
-    const row = await this.#run(
-      this.#sql('recordings').where({ id }).first<SqlRow | undefined>('open_index'),
-    );
+    const row =
+      this.#opened.get(id) ??
+      (await this.#run(this.#sql('recordings').where({ id }).first<SqlRow | undefined>('open_index')));
     const index = row?.['open_index'];
     if (index === null || index === undefined)
       throw new StoreError('MISSING', `recording ${id} has no open entry`);
     return Number(index);
   }
 
-  async openRecording(row: Omit<RecordingRow, 'state'>): Promise<void> {
-    await this.#run(
-      this.#sql('recordings').insert({ ...recordingColumns(row), node: this.#node, state: 'recording' }),
-    );
-    await this.#putParticipants(row.id, row.description);
+  openRecording(row: Omit<RecordingRow, 'state'>): Promise<void> {
+    if (this.#opened.has(row.id))
+      return Promise.reject(new StoreError('CONFLICT', `recording ${row.id} is there already`));
+    this.#opened.set(row.id, { ...recordingColumns(row), node: this.#node, state: 'recording' });
+    this.#collectParticipants(row.id, row.description);
+    return Promise.resolve();
+    await this.#putLinks(row.id, row.description);
   }
 
   async describeRecording(id: string, description: CallDescription): Promise<void> {
+    await this.#settle(id);
     const changed = await this.#run(
       this.#sql('recordings').where({ id }).update(descriptionColumns(description)),
     );
     if (changed !== 1) throw new StoreError('MISSING', `no recording ${id}`);
     await this.#run(this.#sql('participants').where({ recording: id }).delete());
-    await this.#putParticipants(id, description);
+    this.#collectParticipants(id, description);
+    await this.flush();
+    await this.#run(this.#sql('recording_links').where({ recording: id }).delete());
+    await this.#putLinks(id, description);
   }
 
   async endRecording(id: string, end: Parameters<LogWriter['endRecording']>[1]): Promise<void> {
-    await this.#move(id, ['recording'], {
+    await this.#moveState(id, ['recording'], {
       state: 'ended',
       ended_at: end.at,
       end_reason: end.reason,
@@ -94,7 +132,7 @@ export class TransactionWriter implements LogWriter {
   }
 
   async failRecording(id: string, failure: Parameters<LogWriter['failRecording']>[1]): Promise<void> {
-    await this.#move(id, ['recording', 'ended'], {
+    await this.#moveState(id, ['recording', 'ended'], {
       state: 'failed',
       ended_at: this.#sql.raw('coalesce(ended_at, ?)', [failure.at]),
       fail_reason: text(failure.reason),
@@ -104,6 +142,7 @@ export class TransactionWriter implements LogWriter {
 
   async sealRecording(id: string, seal: Parameters<LogWriter['sealRecording']>[1]): Promise<void> {
     const { fileName, entryIndex } = seal;
+    await this.#settle(id);
     const done = await this.#run(
       this.#sql('recordings')
         .where({ id, file_name: fileName, entry_index: entryIndex })
@@ -112,7 +151,7 @@ export class TransactionWriter implements LogWriter {
     );
     if (done === undefined) {
       const columns = { state: 'sealed', sealed_at: seal.at, file_name: fileName, entry_index: entryIndex };
-      await this.#move(id, ['ended'], columns);
+      await this.#moveState(id, ['ended'], columns);
       const files = seal.files.map((file, position) => ({ ...file, recording: id, position }));
       if (files.length > 0) await this.#run(this.#sql('files').insert(files));
     }
@@ -132,11 +171,13 @@ export class TransactionWriter implements LogWriter {
   }
 
   async setState(id: string, state: RecordingState): Promise<void> {
+    await this.#settle(id);
     const changed = await this.#run(this.#sql('recordings').where({ id }).update({ state }));
     if (changed !== 1) throw new StoreError('MISSING', `no recording ${id}`);
   }
 
   async setDelivery(row: DeliveryRow): Promise<void> {
+    await this.#settle(row.recording);
     const columns = {
       recording: row.recording,
       destination: row.destination,
@@ -155,16 +196,15 @@ export class TransactionWriter implements LogWriter {
     );
   }
 
-  async addStep(step: StepRow): Promise<void> {
-    await this.#run(
-      this.#sql('steps').insert({
-        recording: step.recording ?? null,
-        at: step.at,
-        step: text(step.step),
-        outcome: step.outcome,
-        detail: text(step.detail),
-      }),
-    );
+  addStep(step: StepRow): Promise<void> {
+    this.#collected.steps.push({
+      recording: step.recording ?? null,
+      at: step.at,
+      step: text(step.step),
+      outcome: step.outcome,
+      detail: text(step.detail),
+    });
+    return Promise.resolve();
   }
 
   /** The same intent twice is fine; another one for the same recording is a CONFLICT: the first must be finished. */
@@ -214,7 +254,12 @@ export class TransactionWriter implements LogWriter {
     );
   }
 
-  async #move(id: string, from: readonly RecordingState[], columns: Record<string, unknown>): Promise<void> {
+  async #moveState(
+    id: string,
+    from: readonly RecordingState[],
+    columns: Record<string, unknown>,
+  ): Promise<void> {
+    await this.#settle(id);
     const moved = await this.#run(
       this.#sql('recordings').where({ id }).whereIn('state', from).update(columns),
     );
@@ -224,11 +269,31 @@ export class TransactionWriter implements LogWriter {
     throw new StoreError('CONFLICT', `recording ${id} is ${String(row['state'])}, not ${from.join(' or ')}`);
   }
 
-  async #putParticipants(id: string, description: CallDescription): Promise<void> {
-    const rows = description.participants.map((entry, position) => participantColumns(id, entry, position));
-    // SQLite takes 500 rows in one INSERT; how many participants there are is up to the client.
-    for (let from = 0; from < rows.length; from += 100)
-      await this.#run(this.#sql('participants').insert(rows.slice(from, from + 100)));
+  async #putLinks(recording: string, description: CallDescription): Promise<void> {
+    const links = (description.related ?? []).map(({ kind, value }) => ({
+      recording,
+      kind,
+      value: text(value) ?? '',
+    }));
+    if (links.length > 0)
+      await this.#run(
+        this.#sql('recording_links').insert(links).onConflict(['recording', 'kind', 'value']).ignore(),
+      );
+  }
+
+  #collectParticipants(id: string, description: CallDescription): void {
+    for (const [position, entry] of description.participants.entries())
+      this.#collected.participants.push(participantColumns(id, entry, position));
+  }
+
+  /** Before a recording is changed it must be there. */
+  async #settle(id: string): Promise<void> {
+    if (this.#opened.has(id)) await this.flush();
+  }
+
+  async #insertAll(table: string, rows: readonly SqlRow[]): Promise<void> {
+    for (let from = 0; from < rows.length; from += ROWS)
+      await this.#run(this.#sql(table).insert(rows.slice(from, from + ROWS)));
   }
 
   async #run<T>(query: PromiseLike<T>): Promise<T> {
@@ -239,3 +304,6 @@ export class TransactionWriter implements LogWriter {
     }
   }
 }
+
+const notAtHead = ({ origin, index }: EntryRow): StoreError =>
+  new StoreError('CONFLICT', `the head of ${origin} is not at entry ${index}`);

@@ -20,7 +20,20 @@ export interface RecordingDetails {
   readonly files: readonly FileRow[];
   readonly deliveries: readonly DeliveryRow[];
   readonly steps: readonly StepRow[];
+  /** Other recordings of the same call, by the ids they share; newest first. */
+  readonly related: readonly RelatedRecording[];
 }
+
+export interface RelatedRecording {
+  readonly id: string;
+  readonly startedAt: number;
+  /** Once sealed. */
+  readonly fileName?: string;
+  /** What both carry, for example `ucid 00FA…`. */
+  readonly sharedId: string;
+}
+
+const RELATED_LIMIT = 100;
 
 const LIST_LIMIT = 1000;
 /** Every column but the capture, which may be long. */
@@ -56,7 +69,27 @@ export class RecordingQueries {
       files: (await of('files', 'position')).map(toFile),
       deliveries: (await of('deliveries', 'destination')).map(toDelivery),
       steps: (await of('steps', 'id')).map(toStep),
+      related: await this.#related(id),
     };
+  }
+
+  async #related(id: string): Promise<readonly RelatedRecording[]> {
+    const rows = await run(
+      this.#database
+        .knex('recording_links as mine')
+        .join('recording_links as theirs', (join) => {
+          join.on('mine.kind', 'theirs.kind').andOn('mine.value', 'theirs.value');
+        })
+        .join('recordings', 'recordings.id', 'theirs.recording')
+        .where('mine.recording', id)
+        .whereNot('theirs.recording', id)
+        .orderBy('recordings.started_at', 'desc')
+        .limit(RELATED_LIMIT)
+        .select('recordings.id', 'recordings.started_at', 'recordings.file_name', 'mine.kind', 'mine.value'),
+    );
+    const found = new Map<string, RelatedRecording>();
+    for (const row of rows) if (!found.has(String(row['id']))) found.set(String(row['id']), toRelated(row));
+    return [...found.values()];
   }
 
   /** How many recordings are in each state; states without one are 0. */
@@ -83,6 +116,13 @@ export class RecordingQueries {
     return this.#database.knex<SqlRow, SqlRow[]>(table);
   }
 }
+
+const toRelated = (row: SqlRow): RelatedRecording => ({
+  id: String(row['id']),
+  startedAt: Number(row['started_at']),
+  ...(row['file_name'] === null ? {} : { fileName: String(row['file_name']) }),
+  sharedId: `${String(row['kind'])} ${String(row['value'])}`,
+});
 
 async function run(query: PromiseLike<unknown>): Promise<SqlRow[]> {
   try {

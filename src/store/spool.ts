@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { link, lstat, mkdir, open, readdir, rm, statfs, unlink } from 'node:fs/promises';
+import { link, lstat, mkdir, open, readdir, rm, rmdir, statfs, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { SealFiles } from '../jobs/ports.ts';
 import type { RecordingFolders } from '../recorder/ports.ts';
@@ -21,6 +21,8 @@ export class Spool implements RecordingFolders, SealFiles {
   readonly #timer: NodeJS.Timeout;
   #free: number;
   #measuring = false;
+  #syncing: Promise<void> = Promise.resolve();
+  #nextSync: Promise<void> | undefined;
 
   constructor(root: string, free: number, measureEvery: number) {
     this.#root = root;
@@ -32,12 +34,14 @@ export class Spool implements RecordingFolders, SealFiles {
   async create(recording: string): Promise<string> {
     const folder = this.#folder(recording);
     await mkdir(folder, { mode: 0o750 });
-    await syncDirectory(this.#root);
+    await this.#syncRoot();
     return folder;
   }
 
   async discard(recording: string): Promise<void> {
-    await rm(this.#folder(recording), { recursive: true, force: true });
+    const folder = this.#folder(recording);
+    // A call without audio left nothing in it; that needs no walk.
+    await rmdir(folder).catch(() => rm(folder, { recursive: true, force: true }));
   }
 
   async parts(recording: string): Promise<readonly string[]> {
@@ -123,6 +127,17 @@ export class Spool implements RecordingFolders, SealFiles {
     const source = await lstat(from);
     if (source.ino === target?.ino && source.dev === target.dev) return;
     throw new StoreError('DIFFERENT', `${to} already exists`, { cause: error });
+  }
+
+  /** Folders made while one fsync runs share the next, which begins after all of them. */
+  #syncRoot(): Promise<void> {
+    this.#nextSync ??= this.#syncing.then(() => {
+      this.#nextSync = undefined;
+      const sync = syncDirectory(this.#root);
+      this.#syncing = sync.catch(() => undefined);
+      return sync;
+    });
+    return this.#nextSync;
   }
 
   #folder(recording: string): string {

@@ -25,9 +25,24 @@ export function renderRecording(view: RecordingView): string {
   return renderPage(
     { title, software: view.software, ...(changing ? { refresh: REFRESH_SECONDS } : {}) },
     html`<h1>${title}</h1>
-      ${facts(recording, view)} ${legs(recording.capture?.legs ?? [])} ${fileList(files, view)}
-      ${deliveryList(deliveries, view.timeZone)} ${stepList(steps, view.timeZone)}`,
+      ${facts(recording, view)} ${relatedList(view)} ${legs(recording.capture?.legs ?? [])}
+      ${fileList(files, view)} ${deliveryList(deliveries, view.timeZone)} ${stepList(steps, view.timeZone)}`,
   );
+}
+
+function relatedList({ details, timeZone }: RecordingView): Html | undefined {
+  const { related } = details;
+  if (related === undefined || related.length === 0) return undefined;
+  return html`<h2>Same call</h2>
+    <ul>
+      ${related.map(
+        (other) =>
+          html`<li>
+            <a href="/recordings/${other.id}">${other.fileName ?? formatTime(other.startedAt, timeZone)}</a>
+            <span class="quiet">${other.sharedId}</span>
+          </li>`,
+      )}
+    </ul>`;
 }
 
 function facts(row: RecordingRow, view: RecordingView): Html {
@@ -43,10 +58,13 @@ function facts(row: RecordingRow, view: RecordingView): Html {
     ['Caller', party(description.caller)],
     ['Called', party(description.callee)],
     ['Direction', `${DIRECTION_WORDS[description.direction]} (${description.directionSource})`],
+    ['Recorded user', description.user?.value],
+    ['Group', description.group?.value],
     ['Channels', description.channelSource],
     ['Metadata', description.metadataStatus],
     ['Trunk', `${call.trunk}, ${call.transport} from ${call.remoteAddress}:${call.remotePort}`],
     ['PBX software', call.pbxSoftware],
+    ['Vendor profile', description.profile],
     ['SIP Call-ID', call.callId],
     ['Call id of the PBX', description.pbxCallId?.value],
     ['Recording', row.id],

@@ -13,6 +13,14 @@ export interface RecordingDetails {
   readonly deliveries: readonly DeliveryRow[];
   /** In order of time. */
   readonly steps: readonly StepRow[];
+  /** Other recordings of the same call. */
+  readonly related?: readonly {
+    readonly id: string;
+    readonly startedAt: number;
+    readonly fileName?: string;
+    /** What both carry. */
+    readonly sharedId: string;
+  }[];
 }
 
 /** What the pages need from the database; `store/recording-queries.ts` fits. Every method may reject while the database is away. */

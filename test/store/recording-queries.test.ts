@@ -72,4 +72,28 @@ describeOnBoth('queries of the pages', (open) => {
       failed: 1,
     });
   });
+
+  test('link recordings that share an id of the call, and only those', async () => {
+    const database = await open();
+    const related = (...values: string[]) => ({
+      description: { ...description(), related: values.map((value) => ({ kind: 'ucid', value })) },
+    });
+    const store = new SqlLogStore(database, { node: 'a' });
+    await store.write(async (log) => {
+      await log.openRecording(opening('r1', { startedAt: 1, ...related('A', 'B', 'A') }));
+      await log.openRecording(opening('r2', { startedAt: 2, ...related('B', 'A') }));
+      await log.openRecording(opening('r3', { startedAt: 3, ...related('C') }));
+      await log.openRecording(opening('r4', { startedAt: 4 }));
+    });
+    const queries = new RecordingQueries(database);
+    expect((await queries.findRecording('r1'))?.related).toEqual([
+      { id: 'r2', startedAt: 2, sharedId: expect.stringMatching(/^ucid [AB]$/) },
+    ]);
+    expect((await queries.findRecording('r4'))?.related).toEqual([]);
+    // What the metadata says later counts.
+    await store.write((log) =>
+      log.describeRecording('r1', { ...description(), related: [{ kind: 'ucid', value: 'C' }] }),
+    );
+    expect((await queries.findRecording('r1'))?.related.map(({ id }) => id)).toEqual(['r3']);
+  });
 });
