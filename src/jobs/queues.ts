@@ -48,7 +48,7 @@ const JOB_OPTIONS: JobsOptions = {
 const SEAL_OPTIONS: JobsOptions = { ...JOB_OPTIONS, attempts: 5, backoff: { type: 'fixed', delay: 2000 } };
 
 /** Milliseconds after which a Redis that accepts commands but does not answer counts as away. */
-const ANSWER_WITHIN = 5000;
+const ANSWER_WITHIN = 2000;
 
 /** Opens the queues; nobody works on them yet. Redis may be away: then nothing is requested and nothing runs until it is back. */
 export function openQueues(options: QueueOptions): JobQueues {

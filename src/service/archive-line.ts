@@ -68,6 +68,7 @@ const RECONCILE_EVERY = 10_000;
 const UPLOAD_TIMEOUT = 3_600_000;
 /** Milliseconds without any progress of the database after which a stop no longer waits for it. */
 const STANDSTILL = 5000;
+const GLANCE = 500;
 const DATABASE_RETRY = 1000;
 /** Milliseconds from the start of this process, at most, until calls are taken without a database. */
 const STARTED_WITHIN = 10_000;
@@ -119,6 +120,7 @@ class Line implements ArchiveLine {
   /** Uploads under way, on foot or by a worker: one and the same is not done twice at once. */
   readonly #uploads = new Map<string, Promise<void>>();
   #logReadable = true;
+  #patience = STANDSTILL;
   #ending = false;
   #closed = false;
   #reconciling: Promise<void> | undefined;
@@ -247,8 +249,11 @@ class Line implements ArchiveLine {
   async #settled(deadline: number): Promise<boolean> {
     for (;;) {
       const before = this.#applier.applied;
-      if (await inTime(this.#applier.settled(), Math.min(deadline, Date.now() + STANDSTILL))) return true;
-      if (this.#applier.applied === before || Date.now() >= deadline) return false;
+      if (await inTime(this.#applier.settled(), Math.min(deadline, Date.now() + this.#patience))) return true;
+      if (this.#applier.applied !== before && Date.now() < deadline) continue;
+      // It was waited for once; the next step of the stop only looks whether it is back.
+      this.#patience = GLANCE;
+      return false;
     }
   }
 
