@@ -74,7 +74,9 @@ export class LiveRecording implements RecordingCall {
       try {
         this.#ports = portsOf(await this.#deps.media.change({ id: this.id, lines, at }));
         this.#noteActivity(lines, at);
-        this.#lines = lines;
+        // A line that is not offered any more keeps its port and its channel.
+        const gone = this.#lines.filter((known) => !lines.some(({ line }) => line === known.line));
+        this.#lines = [...gone, ...lines];
       } catch (error) {
         this.note('re-offer-failed', messageOf(error));
       }

@@ -4,6 +4,7 @@ import { captureLines } from './capture-lines.ts';
 import type { EventJournal, RecordingFolders } from './ports.ts';
 import type { OpenedEvent } from './events.ts';
 import { LiveRecording, type LiveDeps, type Succession } from './live-recording.ts';
+import { PairedHalves, pairLines } from './paired-halves.ts';
 import { RecorderError } from './recorder-error.ts';
 import { newRecordingId } from './recording-id.ts';
 import { Refusals } from './refusals.ts';
@@ -31,6 +32,7 @@ export class Recorder implements CallRecorder {
   readonly #options: RecorderOptions;
   readonly #refusals: Refusals;
   readonly #statements: Statements;
+  readonly #halves: PairedHalves;
   readonly #live = new Map<string, LiveRecording>();
   #draining = false;
   #accepted = 0;
@@ -39,6 +41,7 @@ export class Recorder implements CallRecorder {
 
   constructor(options: RecorderOptions) {
     this.#options = options;
+    this.#halves = new PairedHalves(options.now);
     const statements = new Statements(options);
     this.#statements = statements;
     this.#refusals = new Refusals((event) => void statements.state(event), options.now);
@@ -72,16 +75,20 @@ export class Recorder implements CallRecorder {
     return { ready: true };
   }
 
-  async accept(call: OfferedCall): Promise<LiveRecording> {
+  async accept(call: OfferedCall): Promise<RecordingCall> {
     const readiness = this.readiness();
     if (!readiness.ready) throw new RecorderError('NOT_READY', readiness.reason);
+    const joined = this.#halves.take(call);
+    if (joined !== undefined) return joined;
+    const pair = pairLines(call);
     const id = newRecordingId(this.#options.now());
-    const lines = captureLines(call.offer, call.description);
+    const lines = pair?.lines ?? captureLines(call.offer, call.description);
     const folder = await this.#createFolder(id);
     const capture = await this.#openCapture({ id, folder, lines, localAddress: call.localAddress });
     await this.#journalOpening(id, call, capture);
     this.#accepted++;
-    return this.#begin({ id, folder, capture, lines, description: call.description });
+    const recording = this.#begin({ id, folder, capture, lines, description: call.description });
+    return pair === undefined ? recording : this.#halves.open(recording, call, pair);
   }
 
   async succeed(before: RecordingCall, call: OfferedCall): Promise<LiveRecording> {

@@ -30,7 +30,9 @@ export class FakeMedia implements MediaHost {
 
   change(change: CaptureChange): Promise<OpenedCapture> {
     this.changed.push(change);
-    return Promise.resolve({ startedAt: 1000, lines: portsFor(change.lines) });
+    const before = this.opened.find(({ id }) => id === change.id)?.lines ?? [];
+    const added = change.lines.filter(({ line }) => !before.some((known) => known.line === line));
+    return Promise.resolve({ startedAt: 1000, lines: portsFor([...before, ...added]) });
   }
 
   succeed(id: string, next: CaptureRequest): Promise<OpenedCapture> {

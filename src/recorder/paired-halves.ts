@@ -1,0 +1,155 @@
+import type { CaptureLine, LineRole } from '../media/capture.ts';
+import type { CallDescription } from '../siprec/description.ts';
+import type { SessionOffer } from '../siprec/sdp.ts';
+import type { LinePorts, OfferedCall, RecordingCall } from './call.ts';
+import { captureLines } from './capture-lines.ts';
+import type { EndReason } from './events.ts';
+
+/**
+ * Calls whose two ends come in two dialogs (CUCM's built-in bridge, siprec-interop.md 4.6). The first dialog opens a capture of both
+ * channels and keeps the other one's port ready; a second dialog of the same call within the time takes it. After that it becomes a
+ * recording of its own, linked by the ids both carry.
+ */
+export interface PairLines {
+  readonly lines: readonly CaptureLine[];
+  /** Capture line of this dialog's only line, and of the other half's. */
+  readonly own: number;
+  readonly other: number;
+}
+
+/** Milliseconds that a half waits for its other. */
+export const PAIR_WITHIN = 5000;
+
+const ROLES = { near: 'caller', far: 'callee' } as const satisfies Record<'near' | 'far', LineRole>;
+
+/** Both channels of a call of which one dialog brings the one half; undefined for every other call. */
+export function pairLines(call: OfferedCall): PairLines | undefined {
+  const { pair } = call.description;
+  const [only, ...more] = captureLines(call.offer, call.description);
+  if (pair === undefined || only === undefined || more.length > 0) return undefined;
+  const own = only.line;
+  const other = own + 1;
+  const otherSide = pair.side === 'near' ? 'far' : 'near';
+  return {
+    lines: [
+      { ...only, role: ROLES[pair.side] },
+      { ...only, line: other, role: ROLES[otherSide] },
+    ],
+    own,
+    other,
+  };
+}
+
+interface Waiting {
+  readonly call: PairedRecording;
+  readonly side: 'near' | 'far';
+  readonly since: number;
+}
+
+/** The halves that wait for their others. */
+export class PairedHalves {
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #now: () => number;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** The recording that a second half belongs to, its place taken; undefined when there is none. */
+  take(call: OfferedCall): RecordingCall | undefined {
+    const { pair } = call.description;
+    this.#forgetLate();
+    const waiting = pair === undefined ? undefined : this.#waiting.get(pair.key);
+    if (pair === undefined || waiting === undefined || waiting.side === pair.side) return undefined;
+    this.#waiting.delete(pair.key);
+    return waiting.call.join(call);
+  }
+
+  /** The first half's view of a recording that holds both. */
+  open(recording: RecordingCall, call: OfferedCall, lines: PairLines): RecordingCall {
+    const { pair } = call.description;
+    const paired = new PairedRecording(recording, lines);
+    if (pair !== undefined)
+      this.#waiting.set(pair.key, { call: paired, side: pair.side, since: this.#now() });
+    return paired.first();
+  }
+
+  #forgetLate(): void {
+    const before = this.#now() - PAIR_WITHIN;
+    for (const [key, { since }] of this.#waiting) if (since < before) this.#waiting.delete(key);
+  }
+}
+
+/** One recording with two dialogs; it ends when the last of them has. */
+class PairedRecording {
+  readonly #recording: RecordingCall;
+  readonly #lines: PairLines;
+  #open = 1;
+
+  constructor(recording: RecordingCall, lines: PairLines) {
+    this.#recording = recording;
+    this.#lines = lines;
+  }
+
+  first(): RecordingCall {
+    return new Half(this.#recording, this.#lines.own, (reason) => this.#endOne(reason));
+  }
+
+  /** Undefined when the first half has hung up already. */
+  join(call: OfferedCall): RecordingCall | undefined {
+    if (this.#open === 0) return undefined;
+    this.#open++;
+    this.#recording.note('other half joined', call.facts.callId);
+    return new Half(this.#recording, this.#lines.other, (reason) => this.#endOne(reason));
+  }
+
+  async #endOne(reason: EndReason): Promise<void> {
+    this.#open--;
+    if (this.#open === 0) await this.#recording.end(reason);
+    else this.#recording.note('one half ended', reason);
+  }
+}
+
+/** One dialog's view of a recording that has a second one: its line 0 is some line of the capture. */
+class Half implements RecordingCall {
+  readonly id: string;
+  readonly #recording: RecordingCall;
+  readonly #line: number;
+  readonly #onEnd: (reason: EndReason) => Promise<void>;
+  #ended: Promise<void> | undefined;
+
+  constructor(recording: RecordingCall, line: number, onEnd: (reason: EndReason) => Promise<void>) {
+    this.id = recording.id;
+    this.#recording = recording;
+    this.#line = line;
+    this.#onEnd = onEnd;
+  }
+
+  get ports(): LinePorts {
+    const port = this.#recording.ports.get(this.#line);
+    return port === undefined ? new Map() : new Map([[0, port]]);
+  }
+
+  async reoffer(offer: SessionOffer, description: CallDescription): Promise<LinePorts> {
+    const moved = {
+      ...offer,
+      lines: offer.lines.map((line) => ({ ...line, index: line.index + this.#line })),
+    };
+    await this.#recording.reoffer(moved, description);
+    return this.ports;
+  }
+
+  /** The first half described the call; the second says the same from its end. */
+  describe(): void {
+    this.#recording.note('described by one half');
+  }
+
+  note(step: string, detail?: string): void {
+    this.#recording.note(step, detail);
+  }
+
+  end(reason: EndReason): Promise<void> {
+    this.#ended ??= this.#onEnd(reason);
+    return this.#ended;
+  }
+}

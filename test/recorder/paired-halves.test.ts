@@ -1,0 +1,100 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import type { CapturedFile } from '../../src/media/capture.ts';
+import type { OfferedCall } from '../../src/recorder/call.ts';
+import { PAIR_WITHIN } from '../../src/recorder/paired-halves.ts';
+import { Recorder } from '../../src/recorder/recorder.ts';
+import {
+  aCall,
+  aDescription,
+  anOffer,
+  FakeFolders,
+  FakeJournal,
+  FakeMedia,
+} from '../support/recorder-fakes.ts';
+
+let media: FakeMedia;
+let journal: FakeJournal;
+let clock: number;
+let recorder: Recorder;
+
+beforeEach(() => {
+  media = new FakeMedia();
+  media.result = { files: [{} as CapturedFile], legs: [] };
+  journal = new FakeJournal();
+  clock = 5000;
+  const folders = new FakeFolders();
+  recorder = new Recorder({
+    media,
+    journal,
+    folders,
+    now: () => clock,
+    log: () => undefined,
+    minFreeBytes: 1e9,
+  });
+});
+
+const half = (side: 'near' | 'far', key = 'c/1 c/2', callId: string = side): OfferedCall =>
+  aCall({
+    offer: anOffer(['sendonly']),
+    description: aDescription({ pair: { side, key } }),
+    facts: { ...aCall().facts, callId },
+  });
+
+describe('CUCM built-in bridge (interop 4.6): near and far end in two dialogs', () => {
+  test('become one recording with the near end left and the far end right, each dialog with a port of its own', async () => {
+    const near = await recorder.accept(half('near'));
+    clock += PAIR_WITHIN - 1;
+    const far = await recorder.accept(half('far'));
+    expect(far.id).toBe(near.id);
+    expect(media.opened).toHaveLength(1);
+    expect(media.opened[0]?.lines.map(({ line, role }) => [line, role])).toEqual([
+      [0, 'caller'],
+      [1, 'callee'],
+    ]);
+    expect([[...near.ports], [...far.ports]]).toEqual([[[0, 20_000]], [[0, 20_002]]]);
+  });
+
+  test('the far end may come first and is still on the right', async () => {
+    await recorder.accept(half('far'));
+    await recorder.accept(half('near'));
+    expect(media.opened).toHaveLength(1);
+    expect(media.opened[0]?.lines.map(({ role }) => role)).toEqual(['callee', 'caller']);
+  });
+
+  test('the recording ends with the second BYE, once', async () => {
+    const near = await recorder.accept(half('near'));
+    const far = await recorder.accept(half('far'));
+    await near.end('bye');
+    await near.end('bye');
+    expect(media.closed).toEqual([]);
+    await far.end('bye');
+    expect(media.closed).toEqual([near.id]);
+    expect(journal.events.at(-1)).toMatchObject({ type: 'ended', reason: 'bye' });
+  });
+
+  test('a hold of one end pauses its channel only', async () => {
+    const near = await recorder.accept(half('near'));
+    const far = await recorder.accept(half('far'));
+    const ports = await far.reoffer(anOffer(['inactive']), aDescription());
+    expect([...ports]).toEqual([[0, 20_002]]);
+    expect(media.changed[0]?.lines).toMatchObject([{ line: 1, role: 'callee', active: false }]);
+    expect(near.ports.get(0)).toBe(20_000);
+  });
+
+  test.each<[string, () => OfferedCall | Promise<OfferedCall>]>([
+    ['later than five seconds', () => ((clock += PAIR_WITHIN + 1), half('far'))],
+    ['of another call', () => half('far', 'c/3 c/4')],
+    ['of the same side', () => half('near')],
+  ])('a half %s is a recording of its own', async (_name, other) => {
+    const first = await recorder.accept(half('near'));
+    const second = await recorder.accept(await other());
+    expect(second.id).not.toBe(first.id);
+    expect(media.opened).toHaveLength(2);
+  });
+
+  test('a half that comes when the first has hung up is a recording of its own', async () => {
+    const first = await recorder.accept(half('near'));
+    await first.end('bye');
+    expect((await recorder.accept(half('far'))).id).not.toBe(first.id);
+  });
+});
