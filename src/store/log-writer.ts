@@ -34,7 +34,12 @@ const ROWS = 100;
 export class TransactionWriter implements LogWriter {
   readonly #sql: Knex.Transaction;
   readonly #node: string;
-  readonly #collected = { entries: [] as SqlRow[], participants: [] as SqlRow[], steps: [] as SqlRow[] };
+  readonly #collected = {
+    entries: [] as SqlRow[],
+    participants: [] as SqlRow[],
+    links: [] as SqlRow[],
+    steps: [] as SqlRow[],
+  };
   /** New recordings by id. */
   readonly #opened = new Map<string, SqlRow>();
   /** Where the head in the database must be, and where it goes. */
@@ -64,7 +69,7 @@ export class TransactionWriter implements LogWriter {
 
   /** Writes what was collected. The transaction must not be committed without it. */
   async flush(): Promise<void> {
-    const { entries, participants, steps } = this.#collected;
+    const { entries, participants, links, steps } = this.#collected;
     await this.#insertAll('log_entries', entries.splice(0));
     const move = this.#move;
     this.#move = undefined;
@@ -73,6 +78,10 @@ export class TransactionWriter implements LogWriter {
     this.#opened.clear();
     await this.#insertAll('recordings', opened);
     await this.#insertAll('participants', participants.splice(0));
+    for (let related = links.splice(0, ROWS); related.length > 0; related = links.splice(0, ROWS))
+      await this.#run(
+        this.#sql('recording_links').insert(related).onConflict(['recording', 'kind', 'value']).ignore(),
+      );
     await this.#insertAll('steps', steps.splice(0));
   }
 
@@ -104,8 +113,8 @@ export class TransactionWriter implements LogWriter {
       return Promise.reject(new StoreError('CONFLICT', `recording ${row.id} is there already`));
     this.#opened.set(row.id, { ...recordingColumns(row), node: this.#node, state: 'recording' });
     this.#collectParticipants(row.id, row.description);
+    this.#collectLinks(row.id, row.description);
     return Promise.resolve();
-    await this.#putLinks(row.id, row.description);
   }
 
   async describeRecording(id: string, description: CallDescription): Promise<void> {
@@ -115,10 +124,10 @@ export class TransactionWriter implements LogWriter {
     );
     if (changed !== 1) throw new StoreError('MISSING', `no recording ${id}`);
     await this.#run(this.#sql('participants').where({ recording: id }).delete());
-    this.#collectParticipants(id, description);
-    await this.flush();
     await this.#run(this.#sql('recording_links').where({ recording: id }).delete());
-    await this.#putLinks(id, description);
+    this.#collectParticipants(id, description);
+    this.#collectLinks(id, description);
+    await this.flush();
   }
 
   async endRecording(id: string, end: Parameters<LogWriter['endRecording']>[1]): Promise<void> {
@@ -269,16 +278,9 @@ export class TransactionWriter implements LogWriter {
     throw new StoreError('CONFLICT', `recording ${id} is ${String(row['state'])}, not ${from.join(' or ')}`);
   }
 
-  async #putLinks(recording: string, description: CallDescription): Promise<void> {
-    const links = (description.related ?? []).map(({ kind, value }) => ({
-      recording,
-      kind,
-      value: text(value) ?? '',
-    }));
-    if (links.length > 0)
-      await this.#run(
-        this.#sql('recording_links').insert(links).onConflict(['recording', 'kind', 'value']).ignore(),
-      );
+  #collectLinks(recording: string, description: CallDescription): void {
+    for (const { kind, value } of description.related ?? [])
+      this.#collected.links.push({ recording, kind, value: text(value) ?? '' });
   }
 
   #collectParticipants(id: string, description: CallDescription): void {
