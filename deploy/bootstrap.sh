@@ -10,6 +10,16 @@ readonly minimum=20.17.0
 say() { printf 'sealtape: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
 
+# Ends a process group, by force when it takes longer than three seconds, and this script.
+abandon() {
+  local tries=15
+  kill -- "-$1" 2>/dev/null || true
+  while [ $((tries -= 1)) -gt 0 ] && kill -0 -- "-$1" 2>/dev/null; do sleep 0.2; done
+  kill -KILL -- "-$1" 2>/dev/null || true
+  printf '\n' >&2
+  exit 130
+}
+
 # Runs a long step with its output in a file; shows that it lives, and what went wrong when it fails.
 step() {
   local what=$1 log status=0 child started=$SECONDS
@@ -20,7 +30,7 @@ step() {
   "$@" >"$log" 2>&1 </dev/null &
   child=$!
   set +m
-  trap 'kill -- "-$child" 2>/dev/null || true; printf "\n" >&2; exit 130' INT TERM HUP
+  trap 'abandon "$child"' INT TERM HUP
   if [ -t 2 ]; then
     while kill -0 "$child" 2>/dev/null; do
       printf '\rsealtape: %s (%d s) ' "$what" $((SECONDS - started)) >&2

@@ -174,9 +174,13 @@ describe('a step that fails', () => {
     ]);
   });
 
-  test.each(['SIGTERM', 'SIGINT'] as const)('ends with everything it started on %s', async (signal) => {
+  test.each([
+    ['SIGTERM', ''],
+    // What does not listen is ended by force.
+    ['SIGINT', "trap '' TERM;"],
+  ] as const)('ends with everything it started on %s', async (signal, deaf) => {
     const pid = join(room.folder, 'pid');
-    room.fake('npm', `sleep 300 & echo $! > '${pid}'; : > '${pid}.written'; wait`);
+    room.fake('npm', `${deaf} sleep 300 & echo $! > '${pid}'; : > '${pid}.written'; wait`);
     const child = room.start();
     const ended = room.end(child);
     await eventually(() => (existsSync(`${pid}.written`) ? true : undefined), 5000);
