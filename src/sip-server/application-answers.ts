@@ -1,5 +1,5 @@
 import { refusal, timeOfDay, type Application, type Reply } from './application.ts';
-import { atThisHost, extraHeaders, impliedContentType } from './application-message.ts';
+import { atThisHost, extraHeaders, impliedContentType, KEEP_WITHOUT_ACK } from './application-message.ts';
 import { contactUri, ownContact } from './contact.ts';
 import type { Core } from './core.ts';
 import { Dialog } from './dialog.ts';
@@ -47,7 +47,7 @@ export class ApplicationAnswers {
     const dialog = this.#followDialog(transaction, pending, response);
     transaction.respond(response.status, text);
     if (dialog !== undefined && isSuccess(response))
-      this.#afterSuccess(transaction, { dialog, pending, composed, text });
+      this.#afterSuccess(transaction, { dialog, pending, composed, text, keep: isToBeKept(response) });
     const { remote, protocol } = flow;
     const tokens = [text.length, protocol, remote.address, remote.port, timeOfDay(), txnId, dialog?.id ?? ''];
     return { tokens: ['OK', 'application', ...tokens, '', 'Msg sent:', ''], message: text };
@@ -125,9 +125,9 @@ export class ApplicationAnswers {
 
   #afterSuccess(
     transaction: ServerTransaction,
-    sent: { dialog: Dialog; pending: PendingRequest; composed: SipResponse; text: string },
+    sent: { dialog: Dialog; pending: PendingRequest; composed: SipResponse; text: string; keep: boolean },
   ): void {
-    const { dialog, pending, composed, text } = sent;
+    const { dialog, pending, composed, text, keep } = sent;
     if (transaction.newTarget !== undefined) dialog.remoteTarget = transaction.newTarget;
     if (mayRefresh(pending.request)) {
       if (composed.body.startsWith('v=0')) dialog.localSdp = composed.body;
@@ -140,12 +140,20 @@ export class ApplicationAnswers {
       flow.send(text);
     };
     const giveUp = (): void => {
-      this.#events.ackTimeout(dialog);
+      if (keep) this.#keep(dialog);
+      else this.#events.ackTimeout(dialog);
     };
     dialog.unacknowledged = new UnacknowledgedOk(
       { cseq: pending.facts.cseq, txnId, resend, giveUp },
       this.#core,
     );
+  }
+
+  #keep(dialog: Dialog): void {
+    this.#core.log('info', 'sip server: no ACK came; the application keeps the call', {
+      callId: dialog.callId,
+    });
+    dialog.acknowledged();
   }
 
   #forget(transaction: ServerTransaction): void {
@@ -163,6 +171,8 @@ function answerHeaders(request: SipRequest, response: SipResponse, flow: Flow): 
   if (mayRefresh(request) && isSuccess(response)) headers.push(...sessionHeaders(request, response));
   return headers;
 }
+
+const isToBeKept = ({ headers }: SipResponse): boolean => valueOf(headers, KEEP_WITHOUT_ACK) === 'yes';
 
 const isSuccess = ({ status }: SipResponse): boolean => status >= 200 && status < 300;
 

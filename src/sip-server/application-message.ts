@@ -7,8 +7,14 @@ import { uriHost } from './uri.ts';
 export const atThisHost = (value: string, local: Endpoint): string =>
   value.replaceAll('@localhost', `@${uriHost(local.address)}:${local.port}`);
 
+/**
+ * `X-Sealtape-Keep-Without-Ack: yes` on a 2xx to INVITE: the dialog lives on when no ACK comes, and the application decides what
+ * becomes of it (siprec-interop.md DLG-6). It never reaches the wire. A drachtio-server knows nothing of it.
+ */
+export const KEEP_WITHOUT_ACK = 'x-sealtape-keep-without-ack';
+
 /** What the server writes itself, whatever the application says (drachtio-protocol.md section 2). */
-const NEVER = new Set(['via', 'route', 'record-route', 'rseq', 'content-length']);
+const NEVER = new Set(['via', 'route', 'record-route', 'rseq', 'content-length', KEEP_WITHOUT_ACK]);
 const OF_THE_TRANSACTION = new Set(['from', 'to', 'call-id', 'cseq']);
 const ADDRESSED = new Set(['from', 'to', 'contact', 'p-asserted-identity']);
 

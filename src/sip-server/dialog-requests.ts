@@ -3,6 +3,7 @@ import { contactUri } from './contact.ts';
 import type { Core } from './core.ts';
 import type { Dialog } from './dialog.ts';
 import { header } from './headers.ts';
+import type { SipRequest } from './message.ts';
 import { SHORTEST_INTERVAL, sessionExpires } from './session-interval.ts';
 import type { Incoming, Uas } from './uas.ts';
 
@@ -19,10 +20,12 @@ export class DialogRequests {
   }
 
   handle(incoming: Incoming, dialog: Dialog): void {
-    const { method } = incoming.request;
-    if (method === 'BYE') this.#bye(incoming, dialog);
+    const { request, facts } = incoming;
+    // An equal CSeq is not covered by the RFC: a BYE counts (DLG-3). A lower one counts where we are lenient (DLG-7).
+    const timely = facts.cseq >= dialog.remoteCSeq || this.#uas.isLenient(incoming);
+    if (request.method === 'BYE' && timely) this.#bye(incoming, dialog);
     else if (dialog.ending) this.#uas.refuse(incoming, 481);
-    else if (incoming.facts.cseq <= dialog.remoteCSeq) this.#uas.refuse(incoming, 500);
+    else if (facts.cseq <= dialog.remoteCSeq) this.#uas.refuse(incoming, 500);
     else if (this.#tooShort(incoming)) this.#uas.refuse(incoming, 422, [MIN_SE]);
     else this.#other(incoming, dialog);
   }
@@ -33,7 +36,7 @@ export class DialogRequests {
     return (sessionExpires(request)?.seconds ?? SHORTEST_INTERVAL) < SHORTEST_INTERVAL;
   }
 
-  /** The dialog ends here and now; a low CSeq does not save it (DLG-7). The application answers. */
+  /** The dialog ends here and now. The application answers. */
   #bye(incoming: Incoming, dialog: Dialog): void {
     const transaction = this.#uas.startTransaction(incoming, dialog.localTag);
     this.#core.dialogs.remove(dialog);
@@ -68,15 +71,21 @@ export class DialogRequests {
     if (request.method === 'INVITE') {
       dialog.peerInviteTxnId = transaction.id;
       this.#uas.answer(transaction, 100);
-    }
+    } else if (isOffer(request)) dialog.peerUpdateTxnId = transaction.id;
     this.#uas.deliver(incoming, transaction, dialog.application);
   }
 
-  /** Two offers must not cross (RFC 3261 §14.2, RFC 3311 §5.2). */
+  /** Two offers must not cross: 491 when one is ours, 500 when both are the peer's (RFC 3261 §14.2, RFC 3311 §5.2; DLG-4). */
   #conflict({ request }: Incoming, dialog: Dialog): 491 | 500 | undefined {
-    const offers = request.method === 'INVITE' || (request.method === 'UPDATE' && request.body !== '');
-    if (!offers) return undefined;
-    if (dialog.ownInviteTxnId !== undefined) return 491;
-    return request.method === 'INVITE' && dialog.peerInviteTxnId !== undefined ? 500 : undefined;
+    if (!isOffer(request)) return undefined;
+    if (dialog.ownInviteTxnId !== undefined || dialog.ownUpdateTxnId !== undefined) return 491;
+    const { serverTransactions } = this.#core;
+    const unanswered = (txnId: string | undefined): boolean =>
+      txnId !== undefined && serverTransactions.byId(txnId)?.pending !== undefined;
+    return unanswered(dialog.peerInviteTxnId) || unanswered(dialog.peerUpdateTxnId) ? 500 : undefined;
   }
 }
+
+/** A re-INVITE always asks for an agreement about media; an UPDATE does when it brings SDP. */
+const isOffer = ({ method, body }: SipRequest): boolean =>
+  method === 'INVITE' || (method === 'UPDATE' && /^v=0/m.test(body));

@@ -43,8 +43,11 @@ export class Dialog {
   lastAcknowledgedCSeq: number | undefined;
   /** The peer's INVITE (first or later) that has no final answer. */
   peerInviteTxnId: string | undefined;
-  /** Our INVITE that has no final answer. */
+  /** The peer's last UPDATE with an offer, answered or not. */
+  peerUpdateTxnId: string | undefined;
+  /** Our INVITE that has no final answer, and our UPDATE with an offer. */
   ownInviteTxnId: string | undefined;
+  ownUpdateTxnId: string | undefined;
   /** The CSeq of our last INVITE that got a 2xx: what the ACK repeats. */
   ownInviteCSeq: number | undefined;
   /** Our ACK to that 2xx, repeated whenever the 2xx is. */

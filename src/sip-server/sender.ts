@@ -49,6 +49,8 @@ export class Sender {
     const outgoing = composeRequest(parts, way.protocol, way.local);
     const transaction = this.begin(outgoing, { application: command.application, dialog: way.dialog });
     if (way.dialog !== undefined && parts.method === 'INVITE') way.dialog.ownInviteTxnId = transaction.id;
+    if (way.dialog !== undefined && parts.method === 'UPDATE' && /^v=0/m.test(parts.body))
+      way.dialog.ownUpdateTxnId = transaction.id;
     command.reply(sentReply(outgoing.text, way, transaction.id));
     return transaction;
   }
@@ -115,10 +117,11 @@ export class Sender {
   }
 
   /** What a final response does to the dialog. */
-  #answered({ dialog }: Asker, { request }: ClientTransaction, response: SipResponse): void {
+  #answered({ dialog }: Asker, { request, id }: ClientTransaction, response: SipResponse): void {
     if (dialog === undefined || response.status < 200) return;
     if (request.method === 'BYE') this.#byeAnswered(dialog, response.status);
     if (request.method === 'INVITE') inviteAnswered(dialog, response);
+    if (dialog.ownUpdateTxnId === id) dialog.ownUpdateTxnId = undefined;
     const refreshes = request.method === 'INVITE' || request.method === 'UPDATE';
     if (!refreshes || response.status >= 300) return;
     dialog.remoteTarget = contactUri(response) ?? dialog.remoteTarget;

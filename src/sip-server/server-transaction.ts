@@ -49,6 +49,7 @@ export class ServerTransaction {
   #resendAfter: number;
   #resendTimer: NodeJS.Timeout | undefined;
   #endTimer: NodeJS.Timeout | undefined;
+  #expiryTimer: NodeJS.Timeout | undefined;
   readonly #shared: Shared;
   readonly #events: TransactionEvents;
 
@@ -89,8 +90,16 @@ export class ServerTransaction {
     if (status >= 200) {
       this.#pending = undefined;
       clearTimeout(this.#endTimer);
+      clearTimeout(this.#expiryTimer);
     } else if (status > 100) this.#waitForApplication();
     this.#happens(statusEvent(status));
+  }
+
+  /** Calls back after `delay` ms unless there is a final answer by then (RFC 3261 §13.3.1). */
+  expireIn(delay: number, expired: () => void): void {
+    this.#expiryTimer = setTimeout(() => {
+      guarded(this.#shared.log, 'expiry of an INVITE', expired);
+    }, delay);
   }
 
   /** The same request came again. */
@@ -169,5 +178,6 @@ export class ServerTransaction {
   #clear(): void {
     clearTimeout(this.#resendTimer);
     clearTimeout(this.#endTimer);
+    clearTimeout(this.#expiryTimer);
   }
 }

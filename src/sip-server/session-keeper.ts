@@ -46,7 +46,7 @@ export class SessionKeeper {
 
   #in(dialog: Dialog, seconds: number, work: () => void): void {
     clearTimeout(dialog.sessionTimer);
-    const delay = seconds * this.#core.timers.sessionSecond;
+    const delay = seconds * this.#core.timers.second;
     if (delay > LONGEST_TIMER) return;
     dialog.sessionTimer = setTimeout(() => {
       guarded(this.#core.log, 'session timer', () => {

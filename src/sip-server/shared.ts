@@ -10,6 +10,8 @@ export interface Shared {
   readonly limits: SipServerLimits;
   /** How much each source may begin. */
   readonly rates: SourceRates;
+  /** Whether a source is forgiven what DLG-6 and DLG-7 of siprec-interop.md list. */
+  readonly lenient: (address: string) => boolean;
   readonly log: Log;
   readonly tally: Tally;
 }

@@ -22,6 +22,11 @@ export interface SipServerOptions {
   readonly log?: Log;
   readonly limits?: Partial<SipServerLimits>;
   readonly timers?: Partial<SipTimers>;
+  /**
+   * Whether the peer at an address may acknowledge and end dialogs with a wrong CSeq or without our tag, as long as Call-ID and From
+   * tag name one dialog. Default: every peer.
+   */
+  readonly lenient?: (address: string) => boolean;
 }
 
 export interface SipServer {
@@ -56,6 +61,7 @@ export async function startSipServer(options: SipServerOptions): Promise<SipServ
     timers: { ...DEFAULT_TIMERS, ...options.timers },
     limits,
     rates: new SourceRates(limits.messagesPerSecond),
+    lenient: options.lenient ?? (() => true),
     log,
     tally: newTally(),
   };

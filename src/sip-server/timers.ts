@@ -10,8 +10,8 @@ export interface SipTimers {
   readonly applicationSilence: number;
   /** How long a TCP connection may take to open. */
   readonly connect: number;
-  /** One second of a session interval (RFC 4028); tests shorten it. */
-  readonly sessionSecond: number;
+  /** One second of Expires and Session-Expires; tests shorten it. */
+  readonly second: number;
 }
 
 export const DEFAULT_TIMERS: SipTimers = {
@@ -20,7 +20,7 @@ export const DEFAULT_TIMERS: SipTimers = {
   t4: 5_000,
   applicationSilence: 64_000,
   connect: 5_000,
-  sessionSecond: 1_000,
+  second: 1_000,
 };
 
 /** 64·T1: the end of timers B, F, H, J and L (RFC 3261 §17, RFC 6026 §7). */

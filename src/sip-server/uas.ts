@@ -5,9 +5,10 @@ import type { Core } from './core.ts';
 import type { Dialog } from './dialog.ts';
 import type { Flow } from './flow.ts';
 import { forApplication, withTopVia } from './for-application.ts';
-import { header, type Header } from './headers.ts';
-import { serialise, type SipRequest } from './message.ts';
+import { header, valueOf, type Header } from './headers.ts';
+import { parseMessage, serialise, type SipMessage, type SipRequest } from './message.ts';
 import { dialogIdOf, readFacts, transactionKey, type RequestFacts } from './request-facts.ts';
+import { composeCancel } from './requests.ts';
 import { composeResponse, statelessTag } from './responses.ts';
 import { ServerTransaction } from './server-transaction.ts';
 import { SipServerError } from './sip-server-error.ts';
@@ -61,8 +62,7 @@ export class Uas {
     const { request, facts } = incoming;
     const { method } = request;
     const dialog = this.#dialogOf(incoming);
-    // A BYE with `CSeq: n INVITE` ends its dialog all the same: an orphan recording is worse (siprec-interop.md DLG-7).
-    if (facts.cseqMethod !== method && !(method === 'BYE' && dialog !== undefined))
+    if (facts.cseqMethod !== method && !(dialog !== undefined && this.#isForgiven(incoming)))
       throw new SipServerError('BAD_MESSAGE', 'CSeq names another method');
 
     if (this.#core.serverTransactions.size >= this.#core.limits.pendingTransactions)
@@ -73,6 +73,11 @@ export class Uas {
     else if (facts.toTag !== undefined || ONLY_IN_DIALOG.has(method)) this.refuse(incoming, 481);
     else if (method === 'INVITE') this.#invite(incoming);
     else this.#outOfDialog(incoming);
+  }
+
+  /** A BYE with `CSeq: n INVITE` ends its dialog all the same: an orphan recording is worse (siprec-interop.md DLG-7). */
+  #isForgiven(incoming: Incoming): boolean {
+    return incoming.request.method === 'BYE' && this.isLenient(incoming);
   }
 
   /** Answers or drops what its source sends too fast; requests of dialogs and a CANCEL of something pending never are. */
@@ -89,15 +94,22 @@ export class Uas {
   }
 
   /** The dialog a request names; a BYE that forgot the To tag may name it by Call-ID, From tag and source. */
-  #dialogOf({ request, facts, flow }: Incoming): Dialog | undefined {
+  #dialogOf(incoming: Incoming): Dialog | undefined {
+    const { request, facts, flow } = incoming;
     if (facts.fromTag === undefined) return undefined;
     const dialog = this.#core.dialogs.get(dialogIdOf(facts.callId, facts.fromTag));
     if (dialog === undefined || facts.toTag === dialog.localTag) return dialog;
     const forgiven =
       request.method === 'BYE' &&
       facts.toTag === undefined &&
-      dialog.flow.remote.address === flow.remote.address;
+      dialog.flow.remote.address === flow.remote.address &&
+      this.isLenient(incoming);
     return forgiven ? dialog : undefined;
+  }
+
+  /** Whether the sender is forgiven what siprec-interop.md DLG-6 and DLG-7 list. */
+  isLenient({ flow }: Incoming): boolean {
+    return this.#core.lenient(flow.remote.address);
   }
 
   #invite(incoming: Incoming): void {
@@ -114,7 +126,19 @@ export class Uas {
     if (dialog !== undefined) throw new SipServerError('BAD_MESSAGE', 'Call-ID and From tag are in use');
     const transaction = this.startTransaction(incoming);
     this.answer(transaction, 100);
+    this.#limitWait(incoming, transaction);
     this.#offer(incoming, transaction);
+  }
+
+  /** An INVITE whose Expires runs out unanswered is over, as if it were cancelled (UAS-20). */
+  #limitWait(incoming: Incoming, transaction: ServerTransaction): void {
+    const { request, bytes } = incoming;
+    const seconds = /^\d{1,6}$/.exec(valueOf(request.headers, 'expires') ?? '')?.[0];
+    if (seconds === undefined || Number(seconds) === 0) return;
+    transaction.expireIn(Number(seconds) * this.#core.timers.second, () => {
+      const cancel = parseMessage(composeCancel(request, '').text, Number.MAX_SAFE_INTEGER);
+      this.#terminate(transaction, cancel, bytes);
+    });
   }
 
   #outOfDialog(incoming: Incoming): void {
@@ -145,23 +169,28 @@ export class Uas {
     }
     const own = this.startTransaction(incoming, invite.localTag);
     this.answer(own, 200);
+    this.#terminate(invite, incoming.request, incoming.bytes);
+  }
+
+  /** Ends an unanswered INVITE; the application hears of it by the CANCEL. */
+  #terminate(invite: ServerTransaction, cancel: SipMessage, bytes: number): void {
     this.answer(invite, 487);
     const dialog = invite.dialog;
     if (dialog !== undefined && !dialog.confirmed) this.#core.dialogs.remove(dialog);
     if (dialog !== undefined) dialog.peerInviteTxnId = undefined;
     invite.application?.deliver({
       source: 'network',
-      bytes: incoming.bytes,
-      ...overFlow(incoming.flow),
+      bytes,
+      ...overFlow(invite.flow),
       txnId: invite.id,
       dialogId: dialog?.confirmed === true ? dialog.id : '',
-      message: forApplication(incoming.request),
+      message: forApplication(cancel),
     });
   }
 
   #ack(incoming: Incoming): void {
     const { facts, request, flow, bytes } = incoming;
-    const { serverTransactions, dialogs, tally, log } = this.#core;
+    const { serverTransactions, dialogs, tally } = this.#core;
     const refused = serverTransactions.byKey(transactionKey(facts, 'INVITE'));
     if (refused?.wasRefused === true) {
       refused.acknowledged();
@@ -170,12 +199,14 @@ export class Uas {
     // By Call-ID and From tag alone: ACKs with a wrong To tag or CSeq are seen in the field (siprec-interop.md DLG-6).
     const dialog = dialogs.get(dialogIdOf(facts.callId, facts.fromTag ?? ''));
     const waiting = dialog?.unacknowledged;
-    if (dialog === undefined || waiting === undefined || facts.cseq === dialog.lastAcknowledgedCSeq) {
+    if (
+      dialog === undefined ||
+      waiting === undefined ||
+      !this.#acknowledges(incoming, dialog, waiting.cseq)
+    ) {
       tally.dropped += 1;
       return;
     }
-    if (facts.cseq !== waiting.cseq || facts.toTag !== dialog.localTag)
-      log('debug', 'sip server: took an ACK with wrong CSeq or To tag', { callId: facts.callId });
     dialog.acknowledged();
     serverTransactions.byId(waiting.txnId)?.acknowledged();
     dialog.application.deliver({
@@ -186,6 +217,15 @@ export class Uas {
       dialogId: dialog.id,
       message: forApplication(request),
     });
+  }
+
+  #acknowledges(incoming: Incoming, dialog: Dialog, cseq: number): boolean {
+    const { facts } = incoming;
+    if (facts.cseq === dialog.lastAcknowledgedCSeq) return false;
+    if (facts.cseq === cseq && facts.toTag === dialog.localTag) return true;
+    const taken = this.isLenient(incoming);
+    this.#core.log('debug', 'sip server: an ACK with wrong CSeq or To tag', { callId: facts.callId, taken });
+    return taken;
   }
 
   /** Begins to remember a request. */

@@ -21,7 +21,7 @@ let said: string | undefined;
 beforeEach(async () => {
   heard = [];
   said = undefined;
-  site = await startTestServer({ timers: { ...SHORT_TIMERS, sessionSecond: SECOND } });
+  site = await startTestServer({ timers: { ...SHORT_TIMERS, second: SECOND } });
   await site.application((srf) => {
     const headers = (): Record<string, string> => (said === undefined ? {} : { 'Session-Expires': said });
     srf.invite((req, res) => {
