@@ -23,7 +23,7 @@ const port = z.int().min(1).max(65535);
 
 const network = z.string().refine(isNetwork, { error: 'not a network (address or address/prefix)' });
 
-const listenUrl = z.string().refine(isListenUrl, { error: 'not udp://address:port or tcp://address:port' });
+const listenUrl = z.string().refine(isListenUrl, { error: 'not udp://, tcp:// or tls://address:port' });
 
 const Digest = z.strictObject({
   realm: z
@@ -47,21 +47,50 @@ const Trunk = z.strictObject({
   from: z.array(network).min(1),
   mode: z.enum(['compat', 'strict']).default('compat'),
   digest: Digest.optional(),
+  tls: z
+    .strictObject({
+      required: z.boolean().optional(),
+      clientCa: z.literal('required').optional(),
+      fingerprints: z
+        .array(
+          z.string().regex(/^(?:[0-9a-f]{2}:?){31}[0-9a-f]{2}$/i, { error: 'not a SHA-256 fingerprint' }),
+        )
+        .min(1)
+        .optional(),
+      names: z.array(z.string().min(1)).min(1).optional(),
+    })
+    .optional(),
+});
+
+const SipTls = z.strictObject({
+  certificate: z.string().min(1),
+  key: z.string().min(1),
+  clientCa: z.string().min(1).optional(),
+  minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2'),
 });
 
 const Sip = z
   .strictObject({
     listen: z.array(listenUrl).min(1).optional(),
+    tls: SipTls.optional(),
     drachtio: z.strictObject({ host: z.string().min(1), port, secret: z.string().min(1) }).optional(),
   })
   .refine((sip) => sip.listen === undefined || sip.drachtio === undefined, {
     error: 'listen and drachtio exclude each other',
   })
-  .transform((sip) =>
-    sip.drachtio === undefined
-      ? { listen: sip.listen ?? ['udp://0.0.0.0:5060', 'tcp://0.0.0.0:5060'], drachtio: undefined }
-      : { listen: [], drachtio: sip.drachtio },
-  );
+  .refine((sip) => sip.tls === undefined || sip.drachtio === undefined, {
+    error: 'a drachtio-server has its own certificates; tls goes with listen',
+    path: ['tls'],
+  })
+  .refine((sip) => sip.tls !== undefined || !(sip.listen ?? []).some((url) => url.startsWith('tls:')), {
+    error: 'a tls:// address needs tls with certificate and key',
+    path: ['tls'],
+  })
+  .transform(({ listen, tls, drachtio }) => ({
+    listen: drachtio === undefined ? (listen ?? ['udp://0.0.0.0:5060', 'tcp://0.0.0.0:5060']) : [],
+    tls,
+    drachtio,
+  }));
 
 const Media = z.strictObject({
   ports: z
@@ -179,8 +208,10 @@ export function parseConfig(
     makeRoot: !isAbsolute(destination.root),
   })) ?? [archive];
   assertUnique(from.source, 'trunks', parsed.trunks);
+  assertClientCa(from.source, parsed);
   assertUnique(from.source, 'destinations', destinations);
-  return Object.freeze({ ...parsed, dataDir, destinations });
+  const sip = { ...parsed.sip, tls: parsed.sip.tls && inFolder(parsed.sip.tls, from.folder) };
+  return Object.freeze({ ...parsed, sip, dataDir, destinations });
 }
 
 function readYaml(file: string): unknown {
@@ -219,6 +250,31 @@ function assertUnique(source: string, key: string, items: readonly { readonly na
     );
 }
 
+/** Whoever wants to check certificates needs to say whose, and the server that sees them. */
+function assertClientCa(source: string, { sip, trunks }: Parsed): void {
+  const lacking = trunks.find(
+    ({ tls }) =>
+      (sip.tls?.clientCa === undefined && (tls?.clientCa ?? tls?.names) !== undefined) ||
+      (sip.tls === undefined && tls?.fingerprints !== undefined),
+  );
+  if (lacking !== undefined)
+    throw new ConfigError(
+      'INVALID',
+      `${source} is not a valid configuration:\n  trunks: ${lacking.name} checks client certificates, which needs sip.tls` +
+        (lacking.tls?.fingerprints === undefined ? ' with clientCa' : ''),
+    );
+}
+
+function inFolder(tls: z.infer<typeof SipTls>, folder: string): z.infer<typeof SipTls> {
+  const { certificate, key, clientCa } = tls;
+  return {
+    ...tls,
+    certificate: resolve(folder, certificate),
+    key: resolve(folder, key),
+    clientCa: clientCa === undefined ? undefined : resolve(folder, clientCa),
+  };
+}
+
 function isNetwork(text: string): boolean {
   const [address = '', prefix, ...rest] = text.split('/');
   const family = isIP(address);
@@ -228,7 +284,7 @@ function isNetwork(text: string): boolean {
 }
 
 function isListenUrl(text: string): boolean {
-  const match = /^(?:udp|tcp):\/\/(?:\[([^\]]+)\]|([^:/[\]]+)):(\d{1,5})$/.exec(text);
+  const match = /^(?:udp|tcp|tls):\/\/(?:\[([^\]]+)\]|([^:/[\]]+)):(\d{1,5})$/.exec(text);
   if (match === null) return false;
   const [, six, four, digits] = match;
   return isIP(six ?? four ?? '') === (six === undefined ? 4 : 6) && Number(digits) <= 65535;

@@ -62,6 +62,14 @@ describe('the configuration', () => {
     const config = parse({ dataDir: 'd', destinations: [{ name: 'nas', kind: 'path', root: '/mnt/nas' }] });
     expect(config.dataDir).toBe('/etc/sealtape/d');
     expect(config.destinations[0]?.root).toBe('/mnt/nas');
+    const { sip } = parse({
+      sip: { listen: ['tls://[::]:5061'], tls: { certificate: 'c.pem', key: '/k.pem' } },
+    });
+    expect(sip.tls).toMatchObject({
+      certificate: '/etc/sealtape/c.pem',
+      key: '/k.pem',
+      minVersion: 'TLSv1.2',
+    });
   });
 
   test.each<[string, unknown, string]>([
@@ -77,6 +85,34 @@ describe('the configuration', () => {
       'listen and drachtio',
       { sip: { listen: ['udp://0.0.0.0:5060'], drachtio: { host: 'h', port: 1, secret: 's' } } },
       'sip: listen and drachtio exclude',
+    ],
+    [
+      'TLS without a certificate',
+      { sip: { listen: ['tls://0.0.0.0:5061'] } },
+      'sip.tls: a tls:// address needs tls with certificate and key',
+    ],
+    [
+      'TLS older than 1.2',
+      { sip: { tls: { certificate: 'c', key: 'k', minVersion: 'TLSv1.1' } } },
+      'sip.tls.minVersion',
+    ],
+    [
+      'certificates of ours with drachtio',
+      { sip: { tls: { certificate: 'c', key: 'k' }, drachtio: { host: 'h', port: 1, secret: 's' } } },
+      'sip.tls: a drachtio-server has its own certificates',
+    ],
+    [
+      'a trunk that checks certificates of nobody',
+      {
+        sip: { tls: { certificate: 'c', key: 'k' } },
+        trunks: [{ name: 'a', from: ['10.0.0.1'], tls: { names: ['sbc.example'] } }],
+      },
+      'trunks: a checks client certificates, which needs sip.tls with clientCa',
+    ],
+    [
+      'a fingerprint that is none',
+      { trunks: [{ name: 'a', from: ['10.0.0.1'], tls: { fingerprints: ['AB:CD'] } }] },
+      'trunks[0].tls.fingerprints[0]: not a SHA-256 fingerprint',
     ],
     ['a range of no ports', { media: { ports: '30000-20000' } }, 'media.ports: not a range'],
     ['an unknown zone', { timeZone: 'Mars/Olympus' }, 'timeZone: not a time zone'],

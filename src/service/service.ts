@@ -10,6 +10,7 @@ import { openArchive } from './archive-opening.ts';
 import { startMediaThreads } from '../media/media-threads.ts';
 import { Recorder } from '../recorder/recorder.ts';
 import { startSipServer, type SipServer } from '../sip-server/sip-server.ts';
+import type { TlsSettings } from '../sip-server/tls-files.ts';
 import { startSipApplication, type SipApplication } from '../sip/application.ts';
 import { ShutdownList } from './shutdown-list.ts';
 import { VERSION } from '../version.ts';
@@ -108,12 +109,18 @@ async function openSip(
   const control = { host: '127.0.0.1', port: 0, secret };
   const server =
     config.sip.drachtio === undefined
-      ? await startSipServer({ listen: config.sip.listen, control, log })
+      ? await startSipServer({
+          listen: config.sip.listen,
+          ...tlsOf(config),
+          control,
+          log,
+        })
       : undefined;
   if (server !== undefined) closing.add('sip server', () => server.close());
   const drachtio = config.sip.drachtio ?? { host: control.host, port: server?.controlPort ?? 0, secret };
   const application = await startSipApplication({
     drachtio,
+    embeddedServer: server !== undefined,
     trunks: config.trunks,
     ...(config.media.address === undefined ? {} : { mediaAddress: config.media.address }),
     recorder,
@@ -122,6 +129,12 @@ async function openSip(
   });
   closing.add('sip application', () => application.close());
   return { application, server, listen: () => server?.listen() ?? Promise.resolve() };
+}
+
+function tlsOf({ sip }: Config): { readonly tls?: TlsSettings } {
+  if (sip.tls === undefined) return {};
+  const { clientCa, ...files } = sip.tls;
+  return { tls: { ...files, ...(clientCa !== undefined && { ca: clientCa }) } };
 }
 
 /**

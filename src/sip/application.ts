@@ -7,10 +7,13 @@ import { Intake } from './intake.ts';
 import { checkRequest, FORBIDDEN, NOT_ALLOWED, unavailable } from './invite-checks.ts';
 import type { Refusal } from './refusal.ts';
 import { respond } from './respond.ts';
+import { checkTls } from './trunk-tls.ts';
 import { Trunks, type Trunk } from './trunks.ts';
 
 export interface SipApplicationOptions {
   readonly drachtio: DrachtioAddress;
+  /** True when that is our own server, whose word about client certificates counts; see `checkTls`. */
+  readonly embeddedServer?: boolean;
   /** Who may send calls; the most specific network decides. */
   readonly trunks: readonly Trunk[];
   /** Address for the SDP; default: the local address a request came in on. */
@@ -59,8 +62,11 @@ export async function startSipApplication(options: SipApplicationOptions): Promi
       }
     });
   };
+  const insecure = (request: SipRequest): Refusal | undefined =>
+    checkTls(request, trunks.find(request.source_address)?.tls, options.embeddedServer === true);
   handle('invite', (request, response) => {
-    if (gate.admits(request, response)) intake.invite(request, response);
+    // Nobody is asked for a password on a way that is forbidden; the intake says so and states it.
+    if (insecure(request) !== undefined || gate.admits(request, response)) intake.invite(request, response);
   });
   handle('options', (request, response) => {
     const readiness = intake.draining
@@ -68,6 +74,7 @@ export async function startSipApplication(options: SipApplicationOptions): Promi
       : recorder.readiness();
     const refusal: Refusal | undefined =
       (trunks.find(request.source_address) === undefined ? FORBIDDEN : undefined) ??
+      insecure(request) ??
       checkRequest(request) ??
       (readiness.ready ? undefined : unavailable(readiness.reason));
     const able = { status: 200, headers: { Allow: ALLOW, Accept: ACCEPT, Supported: SUPPORTED } };

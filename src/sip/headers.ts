@@ -26,7 +26,7 @@ export function warning(host: string, text: string): Readonly<Record<string, str
 export function dialogHeaders(request: SipRequest, transport: string): Readonly<Record<string, string>> {
   return {
     // The SIP server puts its own host and port for `localhost`.
-    Contact: `<sip:srs@localhost${transport === 'tcp' ? ';transport=tcp' : ''}>;+sip.srs`,
+    Contact: `<sip:srs@localhost${transport === 'tcp' || transport === 'tls' ? `;transport=${transport}` : ''}>;+sip.srs`,
     Allow: ALLOW,
     Supported: SUPPORTED,
     Accept: ACCEPT,

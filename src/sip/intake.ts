@@ -10,6 +10,7 @@ import { refusalFor, type Refusal } from './refusal.ts';
 import { respond, shorten } from './respond.ts';
 import { describeContent, type SessionContent } from './session-content.ts';
 import { SignalledCall } from './signalled-call.ts';
+import { checkTls } from './trunk-tls.ts';
 import type { Trunk, Trunks } from './trunks.ts';
 
 export interface IntakeParts {
@@ -17,6 +18,7 @@ export interface IntakeParts {
   readonly trunks: Trunks;
   readonly recorder: CallRecorder;
   readonly mediaAddress?: string;
+  readonly embeddedServer?: boolean;
   readonly software: string;
   readonly log: Log;
 }
@@ -78,6 +80,11 @@ export class Intake {
       return;
     }
     const incoming = { request, response, trunk, host, cancelled: () => cancelled };
+    const insecure = checkTls(request, trunk.tls, this.#parts.embeddedServer === true);
+    if (insecure !== undefined) {
+      this.#refuse(incoming, insecure);
+      return;
+    }
     this.#decide(incoming).catch((error: unknown) => {
       this.#refuse(incoming, this.#explain(error, host));
     });

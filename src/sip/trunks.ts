@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import type { DigestSettings } from './digest.ts';
+import type { TrunkTls } from './trunk-tls.ts';
 
 export interface Trunk {
   readonly name: string;
@@ -8,6 +9,7 @@ export interface Trunk {
   readonly mode: 'compat' | 'strict';
   /** When set, an INVITE that opens a dialog needs a password (UAS-21). */
   readonly digest?: DigestSettings | undefined;
+  readonly tls?: TrunkTls | undefined;
 }
 
 interface Network {

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { TlsSettings } from '../../src/sip-server/tls-files.ts';
-import { CertificateMill, type IssuedCertificate } from './certificates.ts';
+import { CertificateMill, type IssuedCertificate } from '../support/certificates.ts';
 import { startTestServer } from './test-server.ts';
 
 let mill: CertificateMill;

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import type Srf from 'drachtio-srf';
 import type { SipServerLimits } from '../../src/sip-server/limits.ts';
 import type { TlsSettings } from '../../src/sip-server/tls-files.ts';
-import { CertificateMill, type IssuedCertificate } from './certificates.ts';
+import { CertificateMill, type IssuedCertificate } from '../support/certificates.ts';
 import { headerOf, newCall, TlsPeer, type RawPeer } from './raw-peer.ts';
 import { SDP, startTestServer, until, type TestServer } from './test-server.ts';
 

@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls';
 import { startSipServer, type SipServer, type SipServerOptions } from '../../src/sip-server/sip-server.ts';
 import {
   startSipApplication,
@@ -13,7 +14,7 @@ export interface Bench {
   readonly application: SipApplication;
   readonly recorder: FakeRecorder;
   /** A new dialog on a socket of its own. */
-  client(protocol?: Protocol): Promise<RecordingClient>;
+  client(protocol?: Protocol, tls?: ConnectionOptions): Promise<RecordingClient>;
   close(): Promise<void>;
 }
 
@@ -44,10 +45,10 @@ export async function openBench(
     server: running,
     application,
     recorder,
-    client: async (protocol = 'udp') => {
+    client: async (protocol = 'udp', tls = {}) => {
       const bound = running.addresses.find((address) => address.protocol === protocol);
       if (bound === undefined) throw new Error(`no ${protocol} port open`);
-      const peer = await Peer.open(protocol, bound);
+      const peer = await Peer.open(protocol, bound, tls);
       peers.push(peer);
       return new RecordingClient(peer);
     },

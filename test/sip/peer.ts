@@ -1,6 +1,7 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { EventEmitter, once } from 'node:events';
 import { connect, isIPv6, type Socket } from 'node:net';
+import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 
 /** A SIP message as it came from the wire. */
 export interface Received {
@@ -12,7 +13,7 @@ export interface Received {
   readonly bytes: number;
 }
 
-export type Protocol = 'udp' | 'tcp';
+export type Protocol = 'udp' | 'tcp' | 'tls';
 
 const PATIENCE = 5000;
 
@@ -28,9 +29,9 @@ export class Peer {
 
   private constructor(
     server: { readonly address: string; readonly port: number },
-    sockets: { readonly udp?: UdpSocket; readonly tcp?: Socket },
+    sockets: { readonly udp?: UdpSocket; readonly tcp?: Socket; readonly secure?: boolean },
   ) {
-    this.protocol = sockets.udp ? 'udp' : 'tcp';
+    this.protocol = sockets.udp ? 'udp' : sockets.secure === true ? 'tls' : 'tcp';
     this.#server = server;
     this.#udp = sockets.udp;
     this.#tcp = sockets.tcp;
@@ -46,12 +47,23 @@ export class Peer {
   static async open(
     protocol: Protocol,
     server: { readonly address: string; readonly port: number },
+    tls: ConnectionOptions = {},
   ): Promise<Peer> {
     if (protocol === 'udp') {
       const udp = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4');
       udp.bind(0, server.address);
       await once(udp, 'listening');
       return new Peer(server, { udp });
+    }
+    if (protocol === 'tls') {
+      const secure = connectTls({
+        host: server.address,
+        port: server.port,
+        rejectUnauthorized: false,
+        ...tls,
+      });
+      await once(secure, 'secureConnect');
+      return new Peer(server, { tcp: secure, secure: true });
     }
     const tcp = connect(server.port, server.address);
     await once(tcp, 'connect');
