@@ -1,0 +1,292 @@
+/*
+ * What signalling costs: INVITE–200–ACK–BYE with a SIPREC body and without media, over UDP and TCP, against the whole
+ * recorder (its own process, SQLite, its own Redis; every call ends as failed `no-rtp`) and, for comparison in the same run,
+ * against the embedded SIP server with the smallest drachtio-srf application there is. Only loopback is used.
+ *
+ *   npm run bench:sip [-- CALLS RATE PROFILES]      default 20000 calls a row, set-up times at 50 calls/s, no profiles
+ *
+ * CPU is that of the measured process and its children, from the first INVITE until everything owed for the calls is in
+ * the database. Memory is that of the measured process alone. A port rests 10 s after a call, so the recorder gets ports
+ * 10000-60000 here: 12,500 calls of two lines in ten seconds, far above what it reaches.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { arch, cpus, hostname, loadavg, release, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import Srf from 'drachtio-srf';
+import type { SipApplicationServer } from '../../src/sip/drachtio.ts';
+import {
+  BODY,
+  Caller,
+  OUTSTANDING,
+  ROOT,
+  type LoadPlan,
+  type LoadResult,
+  type Transport,
+} from './sip-caller.ts';
+import { startSipServer } from '../../src/sip-server/sip-server.ts';
+
+type Subject = 'recorder' | 'bare server';
+
+const MEDIA_PORTS = '10000-60000';
+const WARM_UP_CALLS = 500;
+const LATENCY_SECONDS = 10;
+const TICKS_PER_SECOND = 100;
+const WEB = `127.0.0.1:${65_000 + (process.pid % 500)}`;
+const SELF = fileURLToPath(import.meta.url);
+
+async function generate(): Promise<void> {
+  const [plan] = (await once(process, 'message')) as [LoadPlan];
+  const result = await new Caller(plan).run((done) => process.send?.({ done }));
+  process.send?.({ result });
+}
+
+// ---- the measured processes ----------------------------------------------------------------------------------------
+
+const ANSWER = `v=0\r\no=srs 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n${[20000, 20002]
+  .map((port) => `m=audio ${port} RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=recvonly\r\n`)
+  .join('')}m=video 0 RTP/AVPF 96\r\nm=video 0 RTP/AVPF 96\r\n`;
+
+/** The embedded server and an application that only answers. */
+async function serveBare(): Promise<void> {
+  const listen = (['udp', 'tcp'] as const).map((transport) => `${transport}://127.0.0.1:0`);
+  const control = { host: '127.0.0.1', port: 0, secret: 'bench' };
+  const server = await startSipServer({ listen, control });
+  const srf = new Srf() as unknown as SipApplicationServer;
+  srf.on('error', () => undefined);
+  srf.use('invite', (request, response) => {
+    srf.createUAS(request, response, { localSdp: ANSWER, headers: {} }, (_error, dialog) => {
+      dialog?.on('destroy', () => undefined);
+    });
+  });
+  const connected = new Promise<void>((resolve) => {
+    srf.on('connect', () => {
+      resolve();
+    });
+  });
+  srf.connect({ ...control, port: server.controlPort });
+  await connected;
+  await server.listen();
+  process.send?.(Object.fromEntries(server.addresses.map(({ protocol, port }) => [protocol, port])));
+  // An orderly exit lets the profiler write its file.
+  process.once('SIGTERM', () => process.exit(0));
+}
+
+interface Running {
+  readonly pid: number;
+  readonly port: Readonly<Record<Transport, number>>;
+  /** Where the recorder tells what is still to be done. */
+  readonly metrics: string | undefined;
+  stop(): Promise<void>;
+}
+
+async function start(subject: Subject, profiles: string | undefined): Promise<Running> {
+  const execArgv = profiles === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profiles];
+  const folder = mkdtempSync(join(tmpdir(), 'sip-bench-'));
+  const child =
+    subject === 'recorder'
+      ? fork(fileURLToPath(new URL('dist/src/main.js', ROOT)), ['--config', configFile(folder)], {
+          execArgv,
+          silent: true,
+        })
+      : fork(SELF, ['bare'], { execArgv });
+  const exit = once(child, 'exit');
+  const port =
+    subject === 'recorder'
+      ? await recorderPorts(child)
+      : ((await once(child, 'message')) as [Running['port']])[0];
+  return {
+    pid: child.pid ?? 0,
+    port,
+    metrics: subject === 'recorder' ? `http://${WEB}/metrics` : undefined,
+    stop: async () => {
+      child.kill('SIGTERM');
+      await exit;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function configFile(folder: string): string {
+  const file = join(folder, 'config.yaml');
+  const config = {
+    dataDir: 'data',
+    sip: {
+      listen: ['udp://127.0.0.1:0', 'tcp://127.0.0.1:0'].map((url) =>
+        url.replace(/0$/, String(62_000 + (process.pid % 3_000))),
+      ),
+    },
+    media: { ports: MEDIA_PORTS, address: '127.0.0.1' },
+    web: { listen: WEB },
+    spool: { minFreeMegabytes: 1 },
+    log: { level: 'error' },
+  };
+  writeFileSync(file, JSON.stringify(config));
+  return file;
+}
+
+/** Waits for the banner. What the recorder complains about goes to our own terminal. */
+async function recorderPorts(child: ChildProcess): Promise<Running['port']> {
+  child.stderr?.pipe(process.stderr);
+  let text = '';
+  for await (const chunk of child.stdout ?? []) {
+    text += String(chunk);
+    const udp = /udp:\/\/127\.0\.0\.1:(\d+)/.exec(text)?.[1];
+    const tcp = /tcp:\/\/127\.0\.0\.1:(\d+)/.exec(text)?.[1];
+    if (udp === undefined || tcp === undefined || !text.includes('Verify')) continue;
+    return { udp: Number(udp), tcp: Number(tcp) };
+  }
+  throw new Error(`the recorder did not start: ${text}`);
+}
+
+// ---- measuring -----------------------------------------------------------------------------------------------------
+
+/** After the name, which may hold anything, in parentheses: state, ppid, …, utime (14), stime (15). */
+function statOf(pid: number): readonly string[] {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    return [];
+  }
+}
+
+/** CPU seconds of a process and those it started. */
+function cpuSeconds(pid: number): number {
+  const own = statOf(pid);
+  const children = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && statOf(Number(name))[1] === String(pid))
+    .map(Number);
+  const ticks = Number(own[11] ?? 0) + Number(own[12] ?? 0);
+  return ticks / TICKS_PER_SECOND + children.reduce((sum, child) => sum + cpuSeconds(child), 0);
+}
+
+const megabytes = (pid: number): number =>
+  Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0) / 1024);
+
+/** Resolves when what was owed for the calls is done: no call is open and every event is in the database. */
+async function settled(running: Running): Promise<void> {
+  const deadline = performance.now() + 180_000;
+  while (performance.now() < deadline) {
+    await delay(500);
+    if (running.metrics === undefined) return;
+    const text = await (await fetch(running.metrics)).text();
+    const now = (name: string): number => Number(new RegExp(`^${name} (\\d+)`, 'm').exec(text)?.[1] ?? NaN);
+    if (now('sealtape_calls_running') === 0 && now('sealtape_journal_lag') === 0) return;
+  }
+  throw new Error('the recorder did not finish its calls');
+}
+
+async function load(
+  plan: LoadPlan,
+  onProgress: (done: number) => void = () => undefined,
+): Promise<LoadResult> {
+  const child = fork(SELF, ['load']);
+  child.send(plan);
+  for (;;) {
+    const [told] = (await once(child, 'message')) as [
+      { readonly done?: number; readonly result?: LoadResult },
+    ];
+    if (told.done !== undefined) onProgress(told.done);
+    if (told.result === undefined) continue;
+    child.disconnect();
+    return told.result;
+  }
+}
+
+const HEAD = [
+  'subject',
+  'via',
+  'calls',
+  'calls/s',
+  'calls/CPU s',
+  'us CPU/call',
+  'late s',
+  'RSS MB start/half/end',
+  'median ms',
+  'p99 ms',
+  'resent',
+  'refused',
+];
+
+async function measure(
+  subject: Subject,
+  transport: Transport,
+  plan: { readonly calls: number; readonly rate: number; readonly profiles: string | undefined },
+): Promise<void> {
+  const running = await start(subject, plan.profiles);
+  try {
+    const { pid } = running;
+    const common = { transport, port: running.port[transport] };
+    await load({ ...common, calls: WARM_UP_CALLS, rate: 0 });
+    await settled(running);
+    const memory = [megabytes(pid)];
+    const before = cpuSeconds(pid);
+    const busy = await load({ ...common, calls: plan.calls, rate: 0 }, (done) => {
+      if (memory.length === 1 && done >= plan.calls / 2) memory.push(megabytes(pid));
+    });
+    const ended = performance.now();
+    await settled(running);
+    const late = (performance.now() - ended) / 1000;
+    const cpu = cpuSeconds(pid) - before;
+    memory.push(megabytes(pid));
+    const calm = await load({ ...common, calls: plan.rate * LATENCY_SECONDS, rate: plan.rate });
+    const times = calm.setUp.toSorted((a, b) => a - b);
+    const at = (share: number): string => (times[Math.floor(times.length * share)] ?? NaN).toFixed(2);
+    const refused = Object.entries({ ...busy.refused, ...calm.refused }).map(
+      ([why, count]) => `${count} x ${why}`,
+    );
+    print([
+      ...[
+        subject,
+        transport,
+        String(busy.done),
+        (busy.done / busy.seconds).toFixed(0),
+        (busy.done / cpu).toFixed(0),
+      ],
+      ...[((cpu / busy.done) * 1e6).toFixed(0), late.toFixed(0), memory.join('/'), at(0.5), at(0.99)],
+      ...[String(busy.resent + calm.resent), refused.join(', ') || '0'],
+    ]);
+  } finally {
+    await running.stop();
+  }
+}
+
+const WIDTHS = [11, 5, 7, 9, 13, 13, 8, 23, 11, 8, 8, 9];
+
+const say = (text: string): void => {
+  process.stdout.write(`${text}\n`);
+};
+
+const print = (row: readonly string[]): void => {
+  say(row.map((cell, index) => cell.padStart(WIDTHS[index] ?? 10)).join(' '));
+};
+
+async function main(calls: number, rate: number, profiles: string | undefined): Promise<void> {
+  say(`${hostname()}, ${cpus()[0]?.model ?? 'unknown CPU'} x ${cpus().length}, ${arch()}`);
+  say(`Linux ${release()}, Node ${process.version}, load ${loadavg()[0]?.toFixed(1) ?? '?'}`);
+  say(
+    `${calls} calls a row after ${WARM_UP_CALLS}, ${OUTSTANDING} dialogs outstanding, two audio lines accepted, body ${Buffer.byteLength(BODY)} bytes;`,
+  );
+  say(
+    `set-up times at ${rate} calls/s for ${LATENCY_SECONDS} s; media ports ${MEDIA_PORTS}; recorder with SQLite and its own Redis, data in ${tmpdir()}`,
+  );
+  print(HEAD);
+  for (const transport of ['udp', 'tcp'] as const)
+    for (const subject of ['recorder', 'bare server'] as const)
+      await measure(subject, transport, { calls, rate, profiles });
+}
+
+const numberAt = (index: number, otherwise: number): number => {
+  const value = Number(process.argv[index] ?? otherwise);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new Error(`not a number of calls or a rate: ${process.argv[index] ?? ''}`);
+};
+
+if (process.argv[2] === 'load') await generate();
+else if (process.argv[2] === 'bare') await serveBare();
+else await main(numberAt(2, 20_000), numberAt(3, 50), process.argv[4]);
