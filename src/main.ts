@@ -50,7 +50,7 @@ async function run(config: Config): Promise<number | undefined> {
   const log = process.stderr.isTTY
     ? openTerminalLog(config.log.level, (line) => process.stderr.write(line))
     : openLog(config.log.level);
-  let service: Service | undefined;
+  let starting: Promise<Service> | undefined;
   let stoppingSince = 0;
   const stop = (signal: string): void => {
     // A second signal does not wait; the next start recovers.
@@ -61,13 +61,16 @@ async function run(config: Config): Promise<number | undefined> {
     stoppingSince = performance.now();
     console.log(`Sealtape is stopping (${signal}): running recordings are closed, sealed and delivered.`);
     setTimeout(() => process.exit(1), STOP_WITHIN + 1500).unref();
-    void (service?.stop(Date.now() + STOP_WITHIN) ?? Promise.resolve()).then(
-      () => process.exit(0),
-      (error: unknown) => {
-        log('error', 'the stop was not orderly', { error: String(error) });
-        process.exit(1);
-      },
-    );
+    // A stop that comes during the start waits for it, so that nothing it opened is left behind.
+    void Promise.resolve(starting)
+      .then((service) => service?.stop(Date.now() + STOP_WITHIN))
+      .then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log('error', 'the stop was not orderly', { error: String(error) });
+          process.exit(1);
+        },
+      );
   };
   // A terminal or pipe that is gone takes no more lines; that must neither end calls nor be logged, which would go the same way.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
@@ -83,12 +86,12 @@ async function run(config: Config): Promise<number | undefined> {
     log('error', 'unhandled', { error: reason instanceof Error ? reason.stack : String(reason) });
   });
   try {
-    service = await startService(config, { log, atStep: crashAtStep(process.env['SEALTAPE_TEST_CRASH_AT']) });
+    starting = startService(config, { log, atStep: crashAtStep(process.env['SEALTAPE_TEST_CRASH_AT']) });
+    for (const line of (await starting).banner) console.log(line);
   } catch (error) {
     console.error(`sealtape: ${explain(error)}`);
     process.exit(1);
   }
-  for (const line of service.banner) console.log(line);
   return undefined;
 }
 

@@ -1,10 +1,11 @@
-import { afterEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { once } from 'node:events';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { placeCall, type CallOptions, type CallReport } from '../../src/client/call.ts';
 import { CALLEE_VOICE, CALLER_VOICE, speakTones } from '../../src/client/tones.ts';
-import { startRecorder, type RecorderProcess } from '../support/recorder-process.ts';
+import { ProductRoom } from '../support/product-room.ts';
+import type { RecorderProcess, startRecorder } from '../support/recorder-process.ts';
 import { awaitRecordings, recordingsIn, verifyNode } from '../support/sealed-recording.ts';
 import { readWav } from '../support/wav.ts';
 
@@ -12,18 +13,15 @@ const SECONDS = 4;
 const caller = speakTones(CALLER_VOICE, SECONDS, 'PCMA');
 const callee = speakTones(CALLEE_VOICE, SECONDS, 'PCMA');
 
-const recorders: RecorderProcess[] = [];
+let room: ProductRoom;
 
-afterEach(async () => {
-  for (const recorder of recorders) await recorder.kill();
-  for (const { dataDir } of recorders.splice(0)) rmSync(dataDir, { recursive: true, force: true });
+beforeEach(() => {
+  room = new ProductRoom();
 });
 
-async function start(setup?: Parameters<typeof startRecorder>[0]): Promise<RecorderProcess> {
-  const recorder = await startRecorder(setup);
-  recorders.push(recorder);
-  return recorder;
-}
+afterEach(() => room.close());
+
+const start = (setup?: Parameters<typeof startRecorder>[0]): Promise<RecorderProcess> => room.start(setup);
 
 const call = (recorder: RecorderProcess, change: Partial<CallOptions> = {}): Promise<CallReport> =>
   placeCall({
