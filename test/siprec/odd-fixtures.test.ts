@@ -54,7 +54,7 @@ function answerTo(offer: SessionOffer): readonly string[] {
 /** `<any>` stands for a port of ours with what follows, or for port 0. */
 const answerLike = (line: string): unknown =>
   line.includes('<any>')
-    ? (expect.stringMatching(new RegExp(`^${line.replace('<any>', '\\d+')}(?: .*)?$`)))
+    ? expect.stringMatching(new RegExp(`^${line.replace('<any>', '\\d+')}(?: .*)?$`))
     : line;
 
 describe('what no vendor has to himself', () => {

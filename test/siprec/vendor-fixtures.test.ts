@@ -32,7 +32,7 @@ describe('the stored vendor messages', () => {
     expect(vendors.toSorted()).toEqual(
       [
         ...['audiocodes', 'avaya-sbce', 'broadworks', 'cube-nbr', 'cube-siprec', 'cucm-bib', 'freeswitch'],
-        ...['jambonz', 'metaswitch', 'oracle', 'ribbon', 'sems', 'telnyx', 'twilio', 'webex'],
+        ...['jambonz', 'metaswitch', 'oracle', 'rfc', 'ribbon', 'sems', 'telnyx', 'twilio', 'webex'],
       ].toSorted(),
     );
   });
