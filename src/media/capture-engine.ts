@@ -182,6 +182,11 @@ export class CaptureEngine implements MediaHost {
     return Promise.resolve({ captures: this.#opened, ...sum, cpuSeconds });
   }
 
+  silence(id: string): Promise<number> {
+    const { capture } = this.#find(id);
+    return Promise.resolve(capture.silentFor(this.#clock.update(this.#parts.now())));
+  }
+
   onFailure(listener: (id: string, error: Error) => void): void {
     this.#listeners.push(listener);
   }

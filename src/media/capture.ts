@@ -157,6 +157,8 @@ export interface MediaHost {
   /** Takes in what arrived until `at` (and a short linger), closes ports and files, fsyncs. */
   close(id: string, at: number): Promise<CaptureResult>;
   totals(): Promise<MediaTotals>;
+  /** Milliseconds, to about a second, since a datagram came in on any line; since the start when none ever did. */
+  silence(id: string): Promise<number>;
   /** Called when a running capture can no longer write (disk full, I/O error). The capture goes on receiving. */
   onFailure(listener: (id: string, error: Error) => void): void;
   /** Ends the threads; captures still open are closed first. May be called twice. */

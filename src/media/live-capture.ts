@@ -53,6 +53,9 @@ export class LiveCapture implements LegHost {
   readonly #legs = new Map<number, Leg>();
   readonly #sockets = new Map<number, ReceiverSocket>();
   #due: number;
+  /** When datagrams were last counted and there were more (steady time), and how many there were. */
+  #heardAt: number;
+  #heard = 0;
   #failed = false;
   #finishing = false;
 
@@ -61,6 +64,7 @@ export class LiveCapture implements LegHost {
     this.#surroundings = surroundings;
     this.#origin = surroundings.clock.steady(start.startedAt);
     this.#due = this.#origin + start.firstFlush;
+    this.#heardAt = this.#origin;
     this.#layout = new TrackLayout(start.folder, surroundings.disk);
   }
 
@@ -123,6 +127,7 @@ export class LiveCapture implements LegHost {
    */
   tick(now: number, swept: number): void {
     if (now < this.#due || this.#finishing) return;
+    this.#listen(now);
     const final = Math.max(0, this.#positionAt(swept) - REORDER_WINDOW);
     for (const leg of this.#legs.values()) leg.settle(final);
     const done = this.#flush(this.#positionAt(now), final);
@@ -151,6 +156,19 @@ export class LiveCapture implements LegHost {
     let sum = 0;
     for (const leg of this.#legs.values()) sum += leg.packets;
     return sum;
+  }
+
+  /** Milliseconds since a datagram was noticed; `now` is a steady time. */
+  silentFor(now: number): number {
+    this.#listen(now);
+    return Math.max(0, now - this.#heardAt);
+  }
+
+  #listen(now: number): void {
+    const { packets } = this;
+    if (packets === this.#heard) return;
+    this.#heard = packets;
+    this.#heardAt = now;
   }
 
   #positionAt(steady: number): number {

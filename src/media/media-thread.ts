@@ -54,6 +54,7 @@ class MediaThread {
         ...this.#receiver.faults(),
         cpuSeconds: threadCpuSeconds(),
       }),
+      silence: (id) => this.#engine.silence(id),
       stop: () => this.#stop(),
     };
   }

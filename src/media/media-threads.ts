@@ -132,6 +132,10 @@ class MediaThreads implements MediaThreadsHost {
     return all.reduce(addTotals);
   }
 
+  async silence(id: string): Promise<number> {
+    return this.#owner(id).silence(id);
+  }
+
   onFailure(listener: (id: string, error: Error) => void): void {
     this.#failureListeners.push(listener);
   }

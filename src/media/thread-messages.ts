@@ -24,6 +24,7 @@ export interface ThreadCalls {
   succeed: (succession: { readonly id: string; readonly next: CaptureRequest }) => OpenedCapture;
   close: (close: { readonly id: string; readonly at: number }) => CaptureResult;
   totals: (nothing: undefined) => ThreadTotals;
+  silence: (id: string) => number;
   stop: (nothing: undefined) => undefined;
 }
 

@@ -129,6 +129,10 @@ export class ThreadSlot {
     return addTotals(this.#ofDeadThreads, this.#latest);
   }
 
+  async silence(id: string): Promise<number> {
+    return this.#running().call('silence', id);
+  }
+
   async stop(): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#restart);

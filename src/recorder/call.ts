@@ -22,6 +22,11 @@ export interface RecordingCall {
   reoffer(offer: SessionOffer, description: CallDescription): Promise<LinePorts>;
   /** Metadata without SDP. */
   describe(description: CallDescription): void;
+  /**
+   * Milliseconds since a packet last came in on any line, or since the start; 0 while the client pauses everything, and when the media
+   * side cannot tell.
+   */
+  silentFor(): Promise<number>;
   /** A step for the log, for example `acknowledged`. */
   note(step: string, detail?: string): void;
   /** Ends the recording; later calls do nothing. Resolves when the files are closed and the end is journalled. */

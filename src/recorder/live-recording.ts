@@ -101,6 +101,15 @@ export class LiveRecording implements RecordingCall {
     });
   }
 
+  async silentFor(): Promise<number> {
+    if (this.#state.name === 'ending' || this.#state.paused) return 0;
+    try {
+      return await this.#deps.media.silence(this.id);
+    } catch {
+      return 0;
+    }
+  }
+
   /** The media side can no longer write for this call; it goes on receiving. */
   writeFailed(error: Error): void {
     this.#state = next(this.#state, { type: 'write-failed' });

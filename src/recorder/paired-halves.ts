@@ -148,6 +148,11 @@ class Half implements RecordingCall {
     this.#recording.note(step, detail);
   }
 
+  /** Of both halves: a recording that hears one of them is alive. */
+  silentFor(): Promise<number> {
+    return this.#recording.silentFor();
+  }
+
   end(reason: EndReason): Promise<void> {
     this.#ended ??= this.#onEnd(reason);
     return this.#ended;

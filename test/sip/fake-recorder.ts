@@ -72,6 +72,9 @@ export class FakeCall implements RecordingCall {
   readonly offers: SessionOffer[] = [];
   readonly notes: string[] = [];
   readonly ends: EndReason[] = [];
+  /** What `silentFor` answers, and how often it was asked. */
+  silent = 0;
+  asked = 0;
   /** While set, `reoffer` waits for it. */
   gate: Promise<void> | undefined;
   ports: LinePorts;
@@ -100,6 +103,12 @@ export class FakeCall implements RecordingCall {
   note(step: string): void {
     this.notes.push(step);
     this.#changes.emit('change');
+  }
+
+  silentFor(): Promise<number> {
+    this.#changes.emit('change');
+    this.asked += 1;
+    return Promise.resolve(this.silent);
   }
 
   end(reason: EndReason): Promise<void> {

@@ -19,6 +19,7 @@ export class FakeMedia implements MediaHost {
   readonly closed: string[] = [];
   openError: Error | undefined;
   closeError: Error | undefined;
+  silent: number | Error = 0;
   result: Pick<CaptureResult, 'files' | 'legs'> = { files: [], legs: [] };
   #failure: (id: string, error: Error) => void = () => undefined;
 
@@ -57,6 +58,10 @@ export class FakeMedia implements MediaHost {
       rejected: 0,
       cpuSeconds: 0,
     });
+  }
+
+  silence(): Promise<number> {
+    return this.silent instanceof Error ? Promise.reject(this.silent) : Promise.resolve(this.silent);
   }
 
   onFailure(listener: (id: string, error: Error) => void): void {
