@@ -39,12 +39,12 @@ export class Inbound {
     } catch (error) {
       if (!(error instanceof SipServerError)) throw error;
       this.#core.log('info', 'sip server: malformed message', { reason: error.message, remote: flow.remote });
-      this.malformed(text, flow, 400);
+      this.malformed(text, flow, OTHER_VERSION.test(text) ? 505 : 400);
     }
   }
 
   /** Counts octets that are no message; `head` is answered with `status` if enough of it can be read and its source is not too fast. */
-  malformed(head: string, flow: Flow, status: 400 | 413): void {
+  malformed(head: string, flow: Flow, status: 400 | 413 | 505): void {
     const { tally, rates } = this.#core;
     tally.malformed += 1;
     if (rates.take(flow.remote.address) !== 'pass') {
@@ -71,6 +71,9 @@ function requireLengthOnStreams(message: SipMessage, flow: Flow): void {
   if (isStream(flow.protocol) && has('content-type') && !has('content-length'))
     throw new SipServerError('BAD_MESSAGE', 'body without Content-Length');
 }
+
+/** A request line of another version of SIP (RFC 3261 §21.5.6). */
+const OTHER_VERSION = /^\S+[ \t]+\S+[ \t]+SIP\/(?!2\.0\s)\d+\.\d+[ \t]*\r?\n/i;
 
 const MOST_LINES = 1_000;
 

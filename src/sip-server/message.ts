@@ -26,8 +26,8 @@ export interface SipResponse extends Message {
 export type SipMessage = SipRequest | SipResponse;
 
 const EMPTY_LINE = /\r?\n\r?\n/;
-// The URI is visible ASCII: anything else would make drachtio-srf drop the message without an answer.
-const REQUEST_LINE = /^([A-Za-z0-9\-.!%*_+`'~]+)[ \t]+([\x21-\x7e]+)[ \t]+SIP\/2\.0[ \t]*$/i;
+// The URI is visible ASCII: anything else would make drachtio-srf drop the message without an answer. Brackets and quotes are none of it.
+const REQUEST_LINE = /^([A-Za-z0-9\-.!%*_+`'~]+)[ \t]+([\x21\x23-\x3b\x3d\x3f-\x7e]+)[ \t]+SIP\/2\.0[ \t]*$/i;
 const STATUS_LINE = /^SIP\/2\.0[ \t]+([1-6]\d\d)(?:[ \t]+(.*))?$/i;
 
 /**

@@ -49,7 +49,8 @@ export function readCSeq(message: SipMessage): { cseq: number; cseqMethod: strin
 export function transactionKey(facts: RequestFacts, method: string): string {
   const { via, callId, fromTag, cseq } = facts;
   const sentBy = `${via.host.toLowerCase()}:${via.port ?? ''}`;
-  if (via.branch?.toLowerCase().startsWith('z9hg4bk') === true) return `${via.branch}|${sentBy}|${method}`;
+  // The cookie alone says nothing (RFC 4475 §3.2.1).
+  if (via.branch !== undefined && /^z9hg4bk./i.test(via.branch)) return `${via.branch}|${sentBy}|${method}`;
   return `${callId}|${fromTag ?? ''}|${cseq}|${sentBy}|${method}`;
 }
 

@@ -18,6 +18,7 @@ const REASONS: Readonly<Record<number, string>> = {
   500: 'Server Internal Error',
   501: 'Not Implemented',
   503: 'Service Unavailable',
+  505: 'Version Not Supported',
 };
 
 export const reasonOf = (status: number): string => REASONS[status] ?? 'Unknown';

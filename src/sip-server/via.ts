@@ -10,7 +10,7 @@ export interface Via {
 }
 
 const VIA =
-  /^SIP\s*\/\s*2\.0\s*\/\s*([A-Za-z0-9-]+)\s+(\[[^\]\s]+\]|[^\s;:,[\]]+)(?:\s*:\s*(\d{1,5}))?\s*(;[\s\S]*)?$/i;
+  /^SIP\s*\/\s*\d\.\d\s*\/\s*([A-Za-z0-9-]+)\s+(\[[^\]\s]+\]|[^\s;:,[\]]+)(?:\s*:\s*(\d{1,5}))?\s*(;[\s\S]*)?$/i;
 
 /** Reads the first value of a Via header. Throws BAD_MESSAGE. */
 export function parseVia(value: string): Via {
