@@ -4,11 +4,6 @@ import { Redis } from 'ioredis';
 /** Where Redis is; a socket path for our own child. */
 export type RedisTarget = { readonly path: string } | { readonly url: string };
 
-export interface QueueNames {
-  readonly seal: string;
-  readonly upload: string;
-}
-
 export interface QueueHandlers {
   readonly seal: (job: { readonly recording: string }) => Promise<void>;
   readonly upload: (

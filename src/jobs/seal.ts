@@ -41,7 +41,12 @@ export async function seal(recording: string, deps: SealDeps): Promise<boolean> 
   if (row.state !== 'ended' || row.capture === undefined) throw new JobError('NOT_ENDED', recording);
   // Finishes an earlier try first, if there was one: its files may have their final names already.
   await deps.chain.exclusively(() => Promise.resolve());
-  const audio = await Promise.all(row.capture.files.map((file) => digestAudio(file, deps)));
+  const audio = await digestAll(row.capture.files, deps).catch(async (error: unknown) => {
+    // Another run may have sealed it meanwhile and given the files their final names.
+    if ((await deps.store.recording(recording))?.state === 'ended') throw error;
+    return undefined;
+  });
+  if (audio === undefined) return false;
   await deps.atStep?.('digested');
   return deps.chain.exclusively(async (turn) => {
     // An interrupted try of this very seal may have been finished at the beginning of this turn.
@@ -74,6 +79,9 @@ export async function resumeChain(
   }
   return head;
 }
+
+const digestAll = (files: readonly CapturedFile[], deps: SealDeps): Promise<readonly DigestedAudio[]> =>
+  Promise.all(files.map((file) => digestAudio(file, deps)));
 
 /**
  * The audio as it is on disk should be the audio as it was heard. Where it is not, the recording is sealed all the same, as

@@ -56,6 +56,24 @@ describe('a seal', () => {
     expect(room.chain.head.size).toBe(3);
   });
 
+  test('that finds the files gone because another run has just sealed them is done', async () => {
+    const id = await room.recordCall();
+    let first = true;
+    const files = new Proxy(room.spool, {
+      get: (target, key) => {
+        if (key === 'digest' && first)
+          return async () => {
+            first = false;
+            await seal(id, room.deps);
+            throw Object.assign(new Error('gone'), { code: 'ENOENT' });
+          };
+        return (Reflect.get(target, key) as () => unknown).bind(target);
+      },
+    });
+    expect(await seal(id, { ...room.deps, files })).toBe(false);
+    expect((await room.store.recording(id))?.state).toBe('sealed');
+  });
+
   test('names the recording before it, with its signature', async () => {
     const [first, second] = [await room.recordCall(), await room.recordCall()];
     await seal(first, room.deps);
