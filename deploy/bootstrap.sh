@@ -113,6 +113,8 @@ case $mode in
     need redis-server redis-server
     install_modules
     build
+    # File work that hangs (an archive on a dead mount) holds threads of this pool; journal and spool must still find some.
+    export UV_THREADPOOL_SIZE="${UV_THREADPOOL_SIZE:-16}"
     exec node dist/src/main.js "$@"
     ;;
   test)
