@@ -134,6 +134,42 @@ describeOnBoth('the log', (open) => {
     expect(index).toBe(42);
   });
 
+  test('writes many entries, recordings and steps of one transaction, in order', async () => {
+    const { store, database } = await empty();
+    const ids = Array.from({ length: 250 }, (_, index) => `r${index}`);
+    await store.write(async (log) => {
+      let head = emptyHead;
+      for (const id of ids) {
+        const { entry, after } = following(head, 'open', id);
+        await log.openRecording(opening(id));
+        await log.appendEntry(entry, after);
+        await log.addStep({ recording: id, at: 1, step: 'opened', outcome: 'ok' });
+        head = after;
+      }
+    });
+    expect((await store.entries(ORIGIN, 0, 1000)).map(({ recording }) => recording)).toEqual(ids);
+    expect((await store.head(ORIGIN))?.size).toBe(250);
+    expect(await store.recordingsInState('recording')).toHaveLength(250);
+    const steps = await database.knex('steps').orderBy('id').pluck<string[]>('recording');
+    expect(steps).toEqual(ids);
+  });
+
+  test('writes nothing of a transaction in which an entry does not follow the one before', async () => {
+    const { store, database } = await empty();
+    const first = following(emptyHead);
+    const gap = following({ ...first.after, size: 2 });
+    const writing = store.write(async (log) => {
+      await log.openRecording(opening('r1'));
+      await log.addStep({ recording: 'r1', at: 1, step: 'opened', outcome: 'ok' });
+      await log.appendEntry(first.entry, first.after);
+      await log.appendEntry(gap.entry, gap.after);
+    });
+    await expect(writing).rejects.toMatchObject({ code: 'CONFLICT' });
+    expect(await store.head(ORIGIN)).toBeUndefined();
+    expect(await store.recording('r1')).toBeUndefined();
+    expect(await database.knex('steps')).toEqual([]);
+  });
+
   test('keeps participants in step with the description', async () => {
     const { store, database } = await empty();
     const many = Array.from({ length: 250 }, (_, index) => ({ id: `p${index}`, sends: [] }));
