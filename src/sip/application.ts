@@ -1,5 +1,5 @@
 import type { CallRecorder } from '../recorder/call.ts';
-import { Connection, type DrachtioAddress, type Log } from './connection.ts';
+import { Connection, type DrachtioAddress, type Log, type ReconnectPauses } from './connection.ts';
 import type { SipRequest, SipResponse } from './drachtio.ts';
 import { ACCEPT, ALLOW, SUPPORTED } from './headers.ts';
 import { Gate } from './gate.ts';
@@ -9,6 +9,7 @@ import type { Refusal } from './refusal.ts';
 import { respond } from './respond.ts';
 import { checkTls } from './trunk-tls.ts';
 import { Trunks, type Trunk } from './trunks.ts';
+import { DEFAULT_WATCH, Watchdog, type WatchLimits } from './watchdog.ts';
 
 export interface SipApplicationOptions {
   readonly drachtio: DrachtioAddress;
@@ -22,6 +23,10 @@ export interface SipApplicationOptions {
   /** For the Server header, for example `Sealtape/0.1.0`. */
   readonly software: string;
   readonly log: Log;
+  /** When recordings are ended that nobody else would end. */
+  readonly watch?: Partial<WatchLimits>;
+  /** Pauses between attempts to reach the SIP server again. */
+  readonly reconnect?: ReconnectPauses;
 }
 
 export interface SipApplication {
@@ -40,6 +45,8 @@ export interface SipApplication {
 /** Methods a client may try outside of what a recorder does (UAS-2). */
 const UNSERVED = ['register', 'subscribe', 'notify', 'message', 'refer', 'publish'];
 
+type Handle = (method: string, listener: (request: SipRequest, response: SipResponse) => void) => void;
+
 /**
  * Connects to the SIP server and records what the trunks send. Resolves once calls can come in; rejects with SipError
  * BAD_SECRET or NOT_REACHABLE, RangeError for a trunk whose network cannot be read.
@@ -47,11 +54,18 @@ const UNSERVED = ['register', 'subscribe', 'notify', 'message', 'refer', 'publis
 export async function startSipApplication(options: SipApplicationOptions): Promise<SipApplication> {
   const { recorder, software, log } = options;
   const trunks = new Trunks(options.trunks);
-  const connection = new Connection(log);
+  const watchdog = new Watchdog({ ...DEFAULT_WATCH, ...options.watch }, log);
+  const connection = new Connection(
+    log,
+    () => {
+      watchdog.serverLost();
+    },
+    options.reconnect,
+  );
   const gate = new Gate({ trunks, recorder, software, log });
   const intake = new Intake({ ...options, trunks, server: connection.server });
 
-  const handle = (method: string, listener: (request: SipRequest, response: SipResponse) => void): void => {
+  const handle: Handle = (method, listener) => {
     connection.server.use(method, (request, response) => {
       // The library prints what a listener throws and answers 500; an own barrier keeps the log in one place.
       try {
@@ -80,15 +94,7 @@ export async function startSipApplication(options: SipApplicationOptions): Promi
     const able = { status: 200, headers: { Allow: ALLOW, Accept: ACCEPT, Supported: SUPPORTED } };
     respond(response, refusal ?? able, software);
   });
-  for (const method of UNSERVED)
-    handle(method, (request, response) => {
-      const known = trunks.find(request.source_address) !== undefined;
-      respond(response, known ? NOT_ALLOWED : FORBIDDEN, software);
-    });
-  // A drachtio-server hands over an INFO of a dialog it does not know (drachtio-protocol.md section 6).
-  handle('info', (_request, response) => {
-    respond(response, { status: 481, headers: {} }, software);
-  });
+  refuseOthers(handle, trunks, software);
 
   await connection.open(options.drachtio);
   return {
@@ -102,6 +108,22 @@ export async function startSipApplication(options: SipApplicationOptions): Promi
       intake.drain();
     },
     hangUpAll: () => intake.hangUpAll(),
-    close: () => connection.close(),
+    close: () => {
+      watchdog.stop();
+      return connection.close();
+    },
   };
+}
+
+/** What a recorder does not do. */
+function refuseOthers(handle: Handle, trunks: Trunks, software: string): void {
+  for (const method of UNSERVED)
+    handle(method, (request, response) => {
+      const known = trunks.find(request.source_address) !== undefined;
+      respond(response, known ? NOT_ALLOWED : FORBIDDEN, software);
+    });
+  // A drachtio-server hands over an INFO of a dialog it does not know (drachtio-protocol.md section 6).
+  handle('info', (_request, response) => {
+    respond(response, { status: 481, headers: {} }, software);
+  });
 }

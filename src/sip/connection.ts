@@ -17,8 +17,14 @@ export interface DrachtioAddress {
 /** How long the first connection may take. */
 const PATIENCE = 10_000;
 
-/** Longest pause between attempts once a connection is lost. */
-const RETRY = 5000;
+export interface ReconnectPauses {
+  /** Longest pause between attempts once a connection is lost, in milliseconds. */
+  readonly longest: number;
+  /** Pause after the server refused our secret. Somebody is changing it, or has to be told again. */
+  readonly refused: number;
+}
+
+const PAUSES: ReconnectPauses = { longest: 5000, refused: 30_000 };
 
 /** The control connection to a SIP server; comes back by itself when it is lost. */
 export class Connection {
@@ -26,14 +32,19 @@ export class Connection {
   readonly #log: Log;
   // The library reads this object at every attempt. One attempt only, until the first has succeeded: it would offer a
   // wrong secret for ever, without a pause (architecture.md decision 1).
-  readonly #reconnect: { retryMaxDelay: number; maxAttempts: number } = {
-    retryMaxDelay: RETRY,
-    maxAttempts: 1,
-  };
-  #state: 'new' | 'open' | 'lost' | 'closed' = 'new';
+  readonly #reconnect: { retryMaxDelay: number; maxAttempts: number };
+  readonly #pauses: ReconnectPauses;
+  readonly #onLost: () => void;
+  #state: 'new' | 'open' | 'lost' | 'refused' | 'closed' = 'new';
+  #address: DrachtioAddress | undefined;
+  #slowly: NodeJS.Timeout | undefined;
 
-  constructor(log: Log) {
+  /** `onLost` is called whenever an open connection breaks. */
+  constructor(log: Log, onLost: () => void = () => undefined, pauses: ReconnectPauses = PAUSES) {
     this.#log = log;
+    this.#onLost = onLost;
+    this.#pauses = pauses;
+    this.#reconnect = { retryMaxDelay: pauses.longest, maxAttempts: 1 };
     this.server = new Srf() as unknown as SipApplicationServer;
   }
 
@@ -44,6 +55,7 @@ export class Connection {
   /** Resolves once the server knows what we handle. Rejects with SipError BAD_SECRET, NOT_REACHABLE. */
   open(address: DrachtioAddress): Promise<void> {
     const { host, port } = address;
+    this.#address = address;
     return new Promise((resolve, reject) => {
       const unreachable = (cause: unknown): void => {
         this.#state = 'closed';
@@ -58,6 +70,7 @@ export class Connection {
       });
       this.server.on('error', (error) => {
         if (this.#state === 'new') unreachable(error);
+        else if (this.#state === 'refused') this.#retrySlowly();
         else this.#log('warn', 'connection to the SIP server failed', { error: String(error) });
       });
       this.server.on('close', () => {
@@ -72,6 +85,7 @@ export class Connection {
     if (this.#state === 'closed') return;
     const open = this.#state === 'open';
     this.#state = 'closed';
+    clearTimeout(this.#slowly);
     this.#reconnect.maxAttempts = 1;
     if (!open) return;
     await new Promise<void>((resolve) => {
@@ -88,14 +102,31 @@ export class Connection {
     if (this.#state === 'closed') {
       this.#disconnect();
     } else if (error !== null && error !== undefined) {
-      this.#reconnect.maxAttempts = 1;
-      if (this.#state !== 'new') this.#log('error', 'the SIP server refuses our secret; no longer connected');
-      this.#state = 'closed';
+      this.#refused();
     } else {
-      if (this.#state === 'lost') this.#log('info', 'connected to the SIP server again');
+      if (this.#state !== 'new') this.#log('info', 'connected to the SIP server again');
       this.#state = 'open';
       this.#reconnect.maxAttempts = 0;
     }
+  }
+
+  /** At the start that is the end; later somebody has changed the secret there, and may change it back. */
+  #refused(): void {
+    this.#reconnect.maxAttempts = 1;
+    if (this.#state === 'new') {
+      this.#state = 'closed';
+      return;
+    }
+    this.#state = 'refused';
+    this.#log('error', 'the SIP server refuses our secret: no call can come in. Trying again, slowly');
+    this.#retrySlowly();
+  }
+
+  #retrySlowly(): void {
+    clearTimeout(this.#slowly);
+    this.#slowly = setTimeout(() => {
+      if (this.#state === 'refused') this.server.connect({ ...this.#address, reconnect: this.#reconnect });
+    }, this.#pauses.refused);
   }
 
   #lost(unreachable: (cause: unknown) => void): void {
@@ -103,6 +134,7 @@ export class Connection {
     if (this.#state !== 'open') return;
     this.#state = 'lost';
     this.#log('error', 'connection to the SIP server lost; running recordings go on without signalling');
+    this.#onLost();
   }
 
   #disconnect(): void {

@@ -49,6 +49,11 @@ export interface SipDialog {
       'modify' | 'update' | 'info' | 'options' | 'refer' | 'message' | 'notify' | 'subscribe' | 'publish',
     listener: RequestListener,
   ): unknown;
+  /** Sends a request in the dialog; calls back with an error or the final response. */
+  request(
+    options: SendOptions & { readonly method: string },
+    callback: (error: unknown, response?: { readonly status: number }) => void,
+  ): unknown;
   /** Sends BYE; calls back with the final response or an error. */
   destroy(options: object, callback: (error: unknown) => void): unknown;
 }

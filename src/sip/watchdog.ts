@@ -1,0 +1,177 @@
+import type { RecordingCall } from '../recorder/call.ts';
+import type { Log } from './connection.ts';
+import type { SipDialog } from './drachtio.ts';
+
+/** All in milliseconds. */
+export interface WatchLimits {
+  /** How often every call is looked at. */
+  readonly interval: number;
+  /** Silence after which the client is asked whether it still knows the call (TMR-6). */
+  readonly probeAfter: number;
+  /** A call that is not acknowledged by then must have audio (DLG-6). The SIP server repeats its 200 so long. */
+  readonly ackPatience: number;
+  /** Silence that ends a call whose SIP server is gone. */
+  readonly lostSilence: number;
+  /** What ends such a call in any case: a paused one is silent by right, and nobody can tell us that it ended. */
+  readonly lostLimit: number;
+}
+
+export const DEFAULT_WATCH: WatchLimits = {
+  interval: 5000,
+  probeAfter: 300_000,
+  ackPatience: 34_000,
+  lostSilence: 60_000,
+  lostLimit: 12 * 3_600_000,
+};
+
+/** A call that was answered without an ACK is alive when it was heard this recently. */
+const RECENTLY = 10_000;
+
+/** The server reports 408 after 32 s. */
+const PATIENCE = 40_000;
+
+/** What the client says to OPTIONS when the call is over for it, or when there is no client (RFC 3261 §12.2.1.2). */
+const GONE = new Set([408, 481]);
+
+export interface WatchedCall {
+  readonly recording: Pick<RecordingCall, 'silentFor' | 'note'>;
+  /** Ends recording and dialog; the reason is for the log. */
+  giveUp(why: string): Promise<void>;
+}
+
+interface Watch {
+  readonly call: WatchedCall;
+  readonly dialog: SipDialog;
+  readonly since: number;
+  readonly over: () => void;
+  acknowledged: boolean;
+  /** When the SIP server was lost. */
+  lostAt: number | undefined;
+  probedAt: number;
+  busy: boolean;
+}
+
+/**
+ * Ends recordings that nobody else will end: clients forget their BYE, ACKs get lost, SIP servers go away. Silence alone ends no call
+ * that still has its signalling: the client is asked.
+ */
+export class Watchdog {
+  readonly #limits: WatchLimits;
+  readonly #log: Log;
+  readonly #watches = new Set<Watch>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(limits: WatchLimits, log: Log) {
+    this.#limits = limits;
+    this.#log = log;
+  }
+
+  /** Watches a call until its dialog ends; `over` is called when the watchdog ended it. */
+  watch(call: WatchedCall, dialog: SipDialog, over: () => void): void {
+    const since = Date.now();
+    const watch: Watch = {
+      call,
+      dialog,
+      since,
+      over,
+      acknowledged: false,
+      lostAt: undefined,
+      probedAt: since,
+      busy: false,
+    };
+    this.#watches.add(watch);
+    dialog.on('ack', () => {
+      watch.acknowledged = true;
+    });
+    dialog.on('destroy', () => this.#watches.delete(watch));
+    this.#timer ??= setInterval(() => {
+      for (const each of this.#watches) this.#look(each);
+    }, this.#limits.interval).unref();
+  }
+
+  /** The SIP server is gone, and with it the dialogs: the next one does not know them (drachtio-protocol.md section 7). */
+  serverLost(): void {
+    const now = Date.now();
+    for (const watch of this.#watches) watch.lostAt ??= now;
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#watches.clear();
+  }
+
+  #look(watch: Watch): void {
+    if (watch.busy) return;
+    watch.busy = true;
+    this.#judge(watch)
+      .catch((error: unknown) => {
+        this.#log('error', 'a call could not be watched', { error: String(error) });
+      })
+      .finally(() => {
+        watch.busy = false;
+      });
+  }
+
+  async #judge(watch: Watch): Promise<void> {
+    const { lostAt } = watch;
+    const silence = await watch.call.recording.silentFor();
+    if (!this.#watches.has(watch)) return;
+    const now = Date.now();
+    if (lostAt !== undefined) await this.#judgeLost(watch, { silence, lostFor: now - lostAt });
+    else if (!watch.acknowledged && now - watch.since > this.#limits.ackPatience)
+      await this.#judgeUnacknowledged(watch, silence);
+    else if (silence >= this.#limits.probeAfter && now - watch.probedAt >= this.#limits.probeAfter)
+      await this.#probe(watch, silence);
+  }
+
+  async #judgeLost(
+    watch: Watch,
+    time: { readonly silence: number; readonly lostFor: number },
+  ): Promise<void> {
+    const { lostSilence, lostLimit } = this.#limits;
+    const { silence, lostFor } = time;
+    if (lostFor >= lostLimit || (silence >= lostSilence && lostFor >= lostSilence))
+      await this.#giveUp(watch, `the SIP server was lost, and nothing was heard for ${seconds(silence)} s`);
+  }
+
+  async #judgeUnacknowledged(watch: Watch, silence: number): Promise<void> {
+    if (silence > RECENTLY) {
+      await this.#giveUp(watch, 'no ACK came and no audio');
+      return;
+    }
+    watch.acknowledged = true;
+    watch.call.recording.note('kept without ACK', 'audio is coming in');
+  }
+
+  async #probe(watch: Watch, silence: number): Promise<void> {
+    watch.probedAt = Date.now();
+    const status = await askOptions(watch.dialog);
+    const detail = `nothing heard for ${seconds(silence)} s, the client answers ${status ?? 'nothing'} to OPTIONS`;
+    if (!this.#watches.has(watch)) return;
+    if (status !== undefined && GONE.has(status)) await this.#giveUp(watch, detail);
+    else watch.call.recording.note('silent', detail);
+  }
+
+  async #giveUp(watch: Watch, why: string): Promise<void> {
+    this.#watches.delete(watch);
+    await watch.call.giveUp(why);
+    watch.over();
+  }
+}
+
+/** The status of the answer; undefined when the question could not be sent. */
+function askOptions(dialog: SipDialog): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    // A lost server never calls back.
+    setTimeout(resolve, PATIENCE, undefined).unref();
+    try {
+      dialog.request({ method: 'OPTIONS', headers: {} }, (_error, response) => {
+        resolve(response?.status);
+      });
+    } catch {
+      resolve(undefined);
+    }
+  });
+}
+
+const seconds = (ms: number): number => Math.round(ms / 1000);
