@@ -12,6 +12,7 @@ import { Recorder } from '../recorder/recorder.ts';
 import { startSipServer, type SipServer } from '../sip-server/sip-server.ts';
 import type { TlsSettings } from '../sip-server/tls-files.ts';
 import { startSipApplication, type SipApplication } from '../sip/application.ts';
+import { Trunks } from '../sip/trunks.ts';
 import { ShutdownList } from './shutdown-list.ts';
 import { VERSION } from '../version.ts';
 import { openWeb } from './web-opening.ts';
@@ -81,6 +82,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     archive,
     software: SOFTWARE,
     sipUp: () => sip.application.connected,
+    sipCounters: () => sip.server?.counters(),
   });
   closing.add('web', () => web.close());
   await sip.listen();
@@ -107,6 +109,7 @@ async function openSip(
 ): Promise<Sip> {
   const secret = randomBytes(32).toString('hex');
   const control = { host: '127.0.0.1', port: 0, secret };
+  const trunks = new Trunks(config.trunks);
   const server =
     config.sip.drachtio === undefined
       ? await startSipServer({
@@ -114,6 +117,7 @@ async function openSip(
           ...tlsOf(config),
           control,
           log,
+          lenient: (address) => trunks.find(address)?.mode === 'compat',
         })
       : undefined;
   if (server !== undefined) closing.add('sip server', () => server.close());
@@ -126,6 +130,7 @@ async function openSip(
     recorder,
     software: SOFTWARE,
     log,
+    watch: { probeAfter: config.watch.askSeconds * 1000, lostSilence: config.watch.lostSeconds * 1000 },
   });
   closing.add('sip application', () => application.close());
   return { application, server, listen: () => server?.listen() ?? Promise.resolve() };

@@ -2,6 +2,7 @@ import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
 import type { MediaThreadsHost } from '../media/media-threads.ts';
 import type { Recorder } from '../recorder/recorder.ts';
+import type { SipServerCounters } from '../sip-server/counters.ts';
 import { RecordingQueries } from '../store/recording-queries.ts';
 import type { HealthReport } from '../web/health.ts';
 import { createMetrics, type MetricsSnapshot } from '../web/metrics.ts';
@@ -18,6 +19,8 @@ export interface WebSources {
   readonly software: string;
   /** Whether the SIP server is there. */
   readonly sipUp: () => boolean;
+  /** Undefined with a SIP server that is not ours. */
+  readonly sipCounters: () => SipServerCounters | undefined;
 }
 
 /** Events behind which the database is called late in the health report. */
@@ -60,11 +63,23 @@ async function takeSnapshot(sources: WebSources, queries: RecordingQueries): Pro
   return {
     calls: { running: recorder.liveCount, ...recorder.counts },
     media: await media.totals(),
+    sip: sipFigures(sources.sipCounters()),
     journalLag: lagOf(sources),
     databaseUp: parts.database.ok,
     redisUp: parts.redis.ok,
     ...(known === undefined ? {} : { recordings: known[0], deliveriesWaiting: known[1] }),
   };
+}
+
+function sipFigures(counters: SipServerCounters | undefined): MetricsSnapshot['sip'] {
+  if (counters === undefined) return undefined;
+  const { requests, responses, retransmissions, malformed, dropped, connections } = counters;
+  const refused = {
+    refused_connection: counters.refusedConnections,
+    failed_handshake: counters.failedHandshakes,
+    rate_limited: counters.rateLimited,
+  };
+  return { connections, events: { requests, responses, retransmissions, malformed, dropped, ...refused } };
 }
 
 function healthOf(sources: WebSources): HealthReport {

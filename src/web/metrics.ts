@@ -12,6 +12,9 @@ export interface MetricsSnapshot {
     readonly failed: Readonly<Record<string, number>>;
   };
   readonly media: MediaTotals;
+  /** What the embedded SIP server counts; undefined with another one. */
+  readonly sip?:
+    { readonly events: Readonly<Record<string, number>>; readonly connections: number } | undefined;
   /** Events on disk that are not in the database yet. */
   readonly journalLag: number;
   readonly databaseUp: boolean;
@@ -36,7 +39,7 @@ export function createMetrics(snapshot: () => Promise<MetricsSnapshot>): Metrics
   const registry = new Registry();
   // Process and Node figures, the event loop's lag among them.
   collectDefaultMetrics({ register: registry });
-  const apply = [callMetrics(registry), mediaMetrics(registry), logMetrics(registry)];
+  const apply = [callMetrics(registry), mediaMetrics(registry), sipMetrics(registry), logMetrics(registry)];
   const seal = new Histogram({
     name: 'sealtape_seal_seconds',
     help: 'Time from the end of a recording to its seal',
@@ -96,6 +99,25 @@ function mediaMetrics(registry: Registry): Apply {
   };
 }
 
+function sipMetrics(registry: Registry): Apply {
+  const events = byReason(
+    registry,
+    'sealtape_sip_events_total',
+    'Messages and connections of SIP, by kind',
+    'kind',
+  );
+  const connections = new Gauge({
+    name: 'sealtape_sip_connections',
+    help: 'Open TCP and TLS connections',
+    registers: [registry],
+  });
+  return ({ sip }) => {
+    if (sip === undefined) return;
+    events(sip.events);
+    connections.set(sip.connections);
+  };
+}
+
 function logMetrics(registry: Registry): Apply {
   const registers = [registry];
   const lag = new Gauge({ name: 'sealtape_journal_lag', help: 'Events not in the database yet', registers });
@@ -142,10 +164,11 @@ function byReason(
   registry: Registry,
   name: string,
   help: string,
+  label = 'reason',
 ): (values: Readonly<Record<string, number>>) => void {
-  const counter = new Counter({ name, help, labelNames: ['reason'], registers: [registry] });
+  const counter = new Counter({ name, help, labelNames: [label], registers: [registry] });
   return (values) => {
     counter.reset();
-    for (const [reason, value] of Object.entries(values)) counter.inc({ reason }, value);
+    for (const [reason, value] of Object.entries(values)) counter.inc({ [label]: reason }, value);
   };
 }

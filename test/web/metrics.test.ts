@@ -4,6 +4,7 @@ import { createMetrics, type MetricsSnapshot } from '../../src/web/metrics.ts';
 const SNAPSHOT: MetricsSnapshot = {
   calls: { running: 3, accepted: 40, refused: { '403': 2, '488': 1 }, failed: { 'no-rtp': 1 } },
   media: { captures: 3, packets: 1000, octets: 160_000, lost: 4, late: 1, rejected: 2, cpuSeconds: 1.5 },
+  sip: { events: { malformed: 9, rate_limited: 8 }, connections: 2 },
   journalLag: 5,
   databaseUp: true,
   redisUp: false,
@@ -24,6 +25,9 @@ test('a scrape shows the snapshot', async () => {
       'sealtape_rtp_packets_total 1000',
       'sealtape_rtp_packets_lost_total 4',
       'sealtape_rtp_packets_late_total 1',
+      'sealtape_sip_events_total{kind="malformed"} 9',
+      'sealtape_sip_events_total{kind="rate_limited"} 8',
+      'sealtape_sip_connections 2',
       'sealtape_journal_lag 5',
       'sealtape_database_up 1',
       'sealtape_redis_up 0',
