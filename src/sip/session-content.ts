@@ -10,6 +10,7 @@ import { applyUpdate, type MetadataState } from '../siprec/metadata-state.ts';
 import { parseMetadata } from '../siprec/metadata.ts';
 import { parseSdp, type SessionOffer } from '../siprec/sdp.ts';
 import type { SipRequest } from './drachtio.ts';
+import { receivedBody } from './received-body.ts';
 
 /** What the bodies of a dialog have said so far. */
 export interface SessionContent {
@@ -34,8 +35,9 @@ const MAX_WARNINGS = 50;
  * SiprecError for a body or SDP that cannot be used, NO_SDP when there was never an offer; nothing has changed then.
  */
 export function readBody(request: SipRequest, before: SessionContent | undefined, at: number): ReadBody {
-  const body = parseBody(request.get('content-type') ?? request.get('c'), request.body ?? '');
-  const offer = body.sdp === undefined ? before?.offer : parseSdp(body.sdp);
+  const received = receivedBody(request);
+  const body = parseBody(request.get('content-type') ?? request.get('c'), received.text);
+  const offer = body.sdp === undefined ? before?.offer : parseSdp(received.asText(body.sdp));
   if (offer === undefined)
     throw new SiprecError('NO_SDP', 'no SDP offer in the INVITE; a delayed offer is not supported');
   const known = {
@@ -44,15 +46,21 @@ export function readBody(request: SipRequest, before: SessionContent | undefined
     metadataStatus: before?.metadataStatus ?? 'absent',
     warnings: merge(before?.warnings ?? [], body.warnings),
   };
-  const content = body.metadata === undefined ? known : takeMetadata(body.metadata, known, at);
-  return { content, offered: body.sdp !== undefined, hasMetadata: body.metadata !== undefined };
+  const offered = body.sdp !== undefined;
+  if (body.metadata === undefined) return { content: known, offered, hasMetadata: false };
+  const metadata = { xml: received.asXml(body.metadata), charset: body.metadataCharset };
+  return { content: takeMetadata(metadata, known, at), offered, hasMetadata: true };
 }
 
-function takeMetadata(metadata: string, known: SessionContent, at: number): SessionContent {
-  // drachtio hands bodies over as UTF-8 text; other encodings arrive damaged.
-  const damage = metadata.includes('\uFFFD') ? ['metadata is not valid UTF-8'] : [];
+function takeMetadata(
+  { xml, charset }: { readonly xml: string | Uint8Array; readonly charset: string | undefined },
+  known: SessionContent,
+  at: number,
+): SessionContent {
+  // A drachtio-server hands bodies over as UTF-8 text alone; there other encodings arrive damaged.
+  const damage = typeof xml === 'string' && xml.includes('\uFFFD') ? ['metadata is not valid UTF-8'] : [];
   try {
-    const state = applyUpdate(known.state, parseMetadata(metadata), at);
+    const state = applyUpdate(known.state, parseMetadata(xml, charset), at);
     return { ...known, state, metadataStatus: state.mode, warnings: merge(known.warnings, damage) };
   } catch (error) {
     if (!(error instanceof SiprecError)) throw error;

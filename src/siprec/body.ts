@@ -8,6 +8,8 @@ export interface SiprecBody {
   readonly metadata?: string;
   /** Media type the metadata came with, '' when its part named none. */
   readonly metadataType?: string;
+  /** Charset parameter of that type, as it came. */
+  readonly metadataCharset?: string | undefined;
   /** Types of the parts that were not used. */
   readonly otherTypes: readonly string[];
   readonly warnings: readonly string[];
@@ -26,7 +28,15 @@ export function parseBody(contentType: string | undefined, body: string): Siprec
   const type = parseHeaderValue(contentType ?? '');
   const parts = type.value.startsWith('multipart/')
     ? splitMultipart(type, body)
-    : [{ type: type.value, disposition: '', optional: false, content: body }];
+    : [
+        {
+          type: type.value,
+          disposition: '',
+          charset: type.parameters.get('charset'),
+          optional: false,
+          content: body,
+        },
+      ];
   return select(parts);
 }
 
@@ -42,7 +52,11 @@ function select(parts: readonly BodyPart[]): SiprecBody {
     throw new SiprecError('UNSUPPORTED_BODY', `body of type ${needed.type || 'unknown'} is not understood`);
   return {
     ...(sdp && { sdp: sdp.content }),
-    ...(metadata && { metadata: metadata.content, metadataType: metadata.type }),
+    ...(metadata && {
+      metadata: metadata.content,
+      metadataType: metadata.type,
+      metadataCharset: metadata.charset,
+    }),
     otherTypes: others.map((part) => part.type),
     warnings: others.map((part) => `body part of type ${part.type || 'unknown'} ignored`),
   };

@@ -6,6 +6,8 @@ export interface BodyPart {
   /** '' when the part names no type. */
   readonly type: string;
   readonly disposition: string;
+  /** The parameter of the media type. */
+  readonly charset?: string | undefined;
   /** RFC 3261 §20.11: absent means required. */
   readonly optional: boolean;
   readonly content: string;
@@ -113,6 +115,7 @@ function parseHeader(
 const leafOf = (part: RawPart): BodyPart => ({
   type: part.type.value,
   disposition: part.disposition.value,
+  charset: part.type.parameters.get('charset'),
   optional: part.disposition.parameters.get('handling')?.toLowerCase() === 'optional',
   content: part.content,
 });

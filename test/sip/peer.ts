@@ -76,7 +76,7 @@ export class Peer {
     return `${isIPv6(address) ? `[${address}]` : address}:${this.#udp?.address().port ?? this.#tcp?.localPort ?? 0}`;
   }
 
-  send(text: string): void {
+  send(text: string | Buffer): void {
     this.#udp?.send(text, this.#server.port, this.#server.address);
     this.#tcp?.write(text);
   }
