@@ -25,14 +25,17 @@ export function warning(host: string, text: string): Readonly<Record<string, str
 /** What every 2xx of a dialog carries: `+sip.srs` (UAS-14) and what we can do (UAS-13). */
 export function dialogHeaders(request: SipRequest, transport: string): Readonly<Record<string, string>> {
   return {
-    // The SIP server puts its own host and port for `localhost`.
-    Contact: `<sip:srs@localhost${transport === 'tcp' || transport === 'tls' ? `;transport=${transport}` : ''}>;+sip.srs`,
+    Contact: contactOf(transport),
     Allow: ALLOW,
     Supported: SUPPORTED,
     Accept: ACCEPT,
     ...sessionTimer(request),
   };
 }
+
+/** Our Contact (UAS-14). The SIP server puts its own host and port for `localhost`. */
+export const contactOf = (transport: string): string =>
+  `<sip:srs@localhost${transport === 'tcp' || transport === 'tls' ? `;transport=${transport}` : ''}>;+sip.srs`;
 
 /** The seconds asked for in Session-Expires; undefined without the header. */
 export function sessionExpires(request: SipRequest): number | undefined {

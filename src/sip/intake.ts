@@ -111,21 +111,22 @@ export class Intake {
   async #take(incoming: Incoming): Promise<void> {
     const { request, response, trunk, host } = incoming;
     const { recorder, mediaAddress, software, log } = this.#parts;
-    const content = readSession(request, trunk, Date.now());
+    const { content, offered: hasOffer } = readSession(request, trunk, Date.now());
     const answers = new AnswerWriter(mediaAddress ?? host);
     answers.check(content.offer);
-    const identities = { from: identityOf(request, 'from'), to: identityOf(request, 'to') };
+    const context = { from: identityOf(request, 'from'), to: identityOf(request, 'to'), trunk };
     const offered = offeredCall(incoming, content, bindAddress(host, mediaAddress));
     const recording = await recorder.accept({
       ...offered,
-      description: describeContent(content, identities),
+      description: describeContent(content, context),
     });
     const transport = offered.facts.transport;
     const call = new SignalledCall({
       recording,
       content,
+      offering: !hasOffer,
       answers,
-      identities,
+      context,
       transport,
       host,
       software,

@@ -4,7 +4,7 @@ import { recogniseSession, unknownTags, type Recognition } from '../siprec/recog
 import type { SipRequest } from './drachtio.ts';
 import { ALLOW, sessionExpires, SHORTEST_SESSION, tagsOf, warning } from './headers.ts';
 import type { Refusal } from './refusal.ts';
-import { readBody, type SessionContent } from './session-content.ts';
+import { readBody, type ReadBody } from './session-content.ts';
 import type { Trunk } from './trunks.ts';
 
 /** The peer is on no trunk. */
@@ -60,26 +60,18 @@ function hasTag(request: SipRequest): boolean {
   }
 }
 
-/** What a new recording session brings. Throws SiprecError when it is none or cannot be recorded. */
-export function readSession(request: SipRequest, trunk: Trunk, at: number): SessionContent {
-  const { content, hasMetadata } = readOrExplain(request, trunk, at);
-  const recognition = recognise(request, trunk, hasMetadata);
+/**
+ * What a new recording session brings; `offered` is false when the client leaves the offer to us (DLG-10). Throws
+ * SiprecError when it is none or cannot be recorded.
+ */
+export function readSession(request: SipRequest, trunk: Trunk, at: number): ReadBody {
+  const read = readBody(request, undefined, at);
+  const recognition = recognise(request, trunk, read.hasMetadata);
   if (!recognition.recording)
     throw new SiprecError('NOT_RECORDING_SESSION', `not a recording session: ${recognition.missing}`);
-  const plan = planLines(content.offer);
+  const plan = planLines(read.content.offer);
   if (!plan.some((line) => line.accepted)) throw noAudio(plan);
-  return content;
-}
-
-/** An ordinary call without SDP is told that it is no recording session rather than that SDP is missing. */
-function readOrExplain(request: SipRequest, trunk: Trunk, at: number): ReturnType<typeof readBody> {
-  try {
-    return readBody(request, undefined, at);
-  } catch (error) {
-    if (!(error instanceof SiprecError) || error.code !== 'NO_SDP') throw error;
-    if (recognise(request, trunk, false).recording) throw error;
-    throw new SiprecError('NOT_RECORDING_SESSION', 'not a recording session', { cause: error });
-  }
+  return read;
 }
 
 const recognise = (request: SipRequest, trunk: Trunk, hasMetadata: boolean): Recognition =>

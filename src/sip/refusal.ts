@@ -14,8 +14,6 @@ const STATUS: Record<SiprecErrorCode | RecorderErrorCode, number> = {
   UNSUPPORTED_BODY: 415,
   BAD_MULTIPART: 400,
   TOO_LARGE: 413,
-  // An INVITE without an offer asks us to make one; that is not supported yet.
-  NO_SDP: 488,
   BAD_SDP: 400,
   NO_AUDIO: 488,
   BAD_XML: 400,

@@ -8,15 +8,20 @@ import {
 import { SiprecError } from '../siprec/errors.ts';
 import { applyUpdate, type MetadataState } from '../siprec/metadata-state.ts';
 import { parseMetadata } from '../siprec/metadata.ts';
+import { ownOffer } from '../siprec/offer.ts';
 import { parseSdp, type SessionOffer } from '../siprec/sdp.ts';
+import type { NewSession } from '../siprec/sessions.ts';
+import { mergeHeaders, VENDOR_HEADERS } from '../siprec/vendor-headers.ts';
 import type { SipRequest } from './drachtio.ts';
-import { receivedBody } from './received-body.ts';
+import type { Trunk } from './trunks.ts';
 
 /** What the bodies of a dialog have said so far. */
 export interface SessionContent {
   readonly offer: SessionOffer;
   readonly state: MetadataState | undefined;
   readonly metadataStatus: MetadataStatus;
+  /** SIP headers that say something of the call, see `VENDOR_HEADERS`. */
+  readonly headers: Readonly<Record<string, string>>;
   /** What had to be tolerated, each once. */
   readonly warnings: readonly string[];
 }
@@ -26,41 +31,61 @@ export interface ReadBody {
   /** Whether the body brought an offer, and whether it brought metadata, readable or not. */
   readonly offered: boolean;
   readonly hasMetadata: boolean;
+  /** The communication session this very body opened after another one, see `openedSession`. */
+  readonly newSession?: NewSession;
+}
+
+/** What is fixed for a dialog and decides how its call is described. */
+export interface CallContext {
+  readonly from: HeaderIdentity | undefined;
+  readonly to: HeaderIdentity | undefined;
+  readonly trunk: Pick<Trunk, 'profile' | 'ownNumbers' | 'srcTimeZone'>;
 }
 
 const MAX_WARNINGS = 50;
 
 /**
  * Takes a request's body into what is known. Metadata that cannot be read is flagged and never refused (META-7). Throws
- * SiprecError for a body or SDP that cannot be used, NO_SDP when there was never an offer; nothing has changed then.
+ * SiprecError for a body or SDP that cannot be used; nothing has changed then. A dialog that began without an offer has our
+ * own one until the client answers it (DLG-10).
  */
 export function readBody(request: SipRequest, before: SessionContent | undefined, at: number): ReadBody {
-  const received = receivedBody(request);
-  const body = parseBody(request.get('content-type') ?? request.get('c'), received.text);
-  const offer = body.sdp === undefined ? before?.offer : parseSdp(received.asText(body.sdp));
-  if (offer === undefined)
-    throw new SiprecError('NO_SDP', 'no SDP offer in the INVITE; a delayed offer is not supported');
+  const body = parseBody(request.get('content-type') ?? request.get('c'), request.body ?? '');
+  const old = before ?? NOTHING;
   const known = {
-    offer,
-    state: before?.state,
-    metadataStatus: before?.metadataStatus ?? 'absent',
-    warnings: merge(before?.warnings ?? [], body.warnings),
+    ...old,
+    offer: body.sdp === undefined ? old.offer : parseSdp(body.sdp),
+    headers: mergeHeaders(before?.headers, headersOf(request)),
+    warnings: merge(old.warnings, body.warnings),
   };
   const offered = body.sdp !== undefined;
   if (body.metadata === undefined) return { content: known, offered, hasMetadata: false };
-  const metadata = { xml: received.asXml(body.metadata), charset: body.metadataCharset };
-  return { content: takeMetadata(metadata, known, at), offered, hasMetadata: true };
+  const content = takeMetadata(body.metadata, known, at);
+  const newSession = content.state === known.state ? undefined : content.state?.newSession;
+  return { content, offered, hasMetadata: true, ...(newSession && { newSession }) };
 }
 
-function takeMetadata(
-  { xml, charset }: { readonly xml: string | Uint8Array; readonly charset: string | undefined },
-  known: SessionContent,
-  at: number,
-): SessionContent {
-  // A drachtio-server hands bodies over as UTF-8 text alone; there other encodings arrive damaged.
-  const damage = typeof xml === 'string' && xml.includes('\uFFFD') ? ['metadata is not valid UTF-8'] : [];
+const NOTHING: SessionContent = {
+  offer: ownOffer(),
+  state: undefined,
+  metadataStatus: 'absent',
+  headers: {},
+  warnings: [],
+};
+
+const headersOf = (request: SipRequest): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    VENDOR_HEADERS.flatMap((name) => {
+      const value = request.get(name);
+      return value === undefined || value === '' ? [] : [[name, value]];
+    }),
+  );
+
+function takeMetadata(metadata: string, known: SessionContent, at: number): SessionContent {
+  // drachtio hands bodies over as UTF-8 text; other encodings arrive damaged.
+  const damage = metadata.includes('\uFFFD') ? ['metadata is not valid UTF-8'] : [];
   try {
-    const state = applyUpdate(known.state, parseMetadata(xml, charset), at);
+    const state = applyUpdate(known.state, parseMetadata(metadata), at);
     return { ...known, state, metadataStatus: state.mode, warnings: merge(known.warnings, damage) };
   } catch (error) {
     if (!(error instanceof SiprecError)) throw error;
@@ -73,10 +98,14 @@ const merge = (old: readonly string[], fresh: readonly string[]): readonly strin
   [...new Set([...old, ...fresh])].slice(0, MAX_WARNINGS);
 
 /** The description of the call as things stand. */
-export function describeContent(
-  content: SessionContent,
-  headers: { readonly from: HeaderIdentity | undefined; readonly to: HeaderIdentity | undefined },
-): CallDescription {
-  const { from, to } = headers;
-  return describeCall({ ...content, ...(from && { from }), ...(to && { to }) });
+export function describeContent(content: SessionContent, { from, to, trunk }: CallContext): CallDescription {
+  const { profile, ownNumbers, srcTimeZone } = trunk;
+  return describeCall({
+    ...content,
+    ...(from && { from }),
+    ...(to && { to }),
+    ...(profile !== undefined && { profile }),
+    ...(ownNumbers && { ownNumbers }),
+    ...(srcTimeZone !== undefined && { srcTimeZone }),
+  });
 }

@@ -1,7 +1,8 @@
 import type { LinePorts, RecordingCall } from '../recorder/call.ts';
 import type { EndReason } from '../recorder/events.ts';
 import { planLines } from '../siprec/answer.ts';
-import type { HeaderIdentity } from '../siprec/description.ts';
+import { answerToOffer } from '../siprec/offer.ts';
+import type { NewSession } from '../siprec/sessions.ts';
 import type { AnswerWriter } from './answer-writer.ts';
 import type { Log } from './connection.ts';
 import type { SipDialog, SipRequest, SipResponse } from './drachtio.ts';
@@ -9,13 +10,22 @@ import { dialogHeaders } from './headers.ts';
 import { checkOptions, NOT_ALLOWED } from './invite-checks.ts';
 import { refusalFor } from './refusal.ts';
 import { respond, type Answer } from './respond.ts';
-import { describeContent, readBody, type SessionContent } from './session-content.ts';
+import {
+  describeContent,
+  readBody,
+  type CallContext,
+  type ReadBody,
+  type SessionContent,
+} from './session-content.ts';
+import { SnapshotRequests } from './snapshot-requests.ts';
 
 export interface SignalledCallParts {
   readonly recording: RecordingCall;
   readonly content: SessionContent;
+  /** The INVITE had no offer: our 200 carries one, the answer comes with the ACK (DLG-10). */
+  readonly offering: boolean;
   readonly answers: AnswerWriter;
-  readonly identities: { readonly from: HeaderIdentity | undefined; readonly to: HeaderIdentity | undefined };
+  readonly context: CallContext;
   readonly transport: string;
   /** Our address, for Warning headers. */
   readonly host: string;
@@ -33,12 +43,19 @@ export class SignalledCall {
   #dialog: SipDialog | undefined;
   #hungUp = false;
   #ended = false;
+  /** Whether our last 200 carried an offer that the client has not answered. */
+  #offering: boolean;
+  /** CSeq number of the re-INVITE that asked for it. */
+  #offeredIn = 0;
+  readonly #snapshots: SnapshotRequests;
   /** Overlapping re-INVITEs happen (siprec-interop.md 4.11): one is answered before the next is read. */
   #turn: Promise<void> = Promise.resolve();
 
   constructor(parts: SignalledCallParts) {
     this.#parts = parts;
     this.#content = parts.content;
+    this.#offering = parts.offering;
+    this.#snapshots = new SnapshotRequests(parts);
   }
 
   /** Takes over the dialog. Must run in the same turn in which it came to be, or its first events are lost (trap 1). */
@@ -51,9 +68,7 @@ export class SignalledCall {
     dialog.on('modify', renegotiate);
     dialog.on('update', renegotiate);
     dialog.on('ack', (request) => {
-      if (this.#ended) return;
-      this.#parts.recording.note('acknowledged');
-      this.#learn(request);
+      this.#inTurn(() => this.#acknowledged(request));
     });
     dialog.on('info', (_request, response) => {
       respond(response, { status: 200, headers: {} }, software);
@@ -96,6 +111,18 @@ export class SignalledCall {
     await Promise.all([answered, this.end('shutdown')]);
   }
 
+  get recording(): RecordingCall {
+    return this.#parts.recording;
+  }
+
+  /** Nobody is there any more: ends the recording as interrupted, and the dialog as far as anybody knows it. */
+  async giveUp(why: string): Promise<void> {
+    if (this.#ended) return;
+    this.#parts.recording.note('given up', why);
+    await this.end('no-ack');
+    if (this.#dialog !== undefined) this.#sayBye(this.#dialog, () => undefined);
+  }
+
   #sayBye(dialog: SipDialog, done: () => void): void {
     try {
       dialog.destroy({}, done);
@@ -113,6 +140,8 @@ export class SignalledCall {
     }
     try {
       respond(response, checkOptions(request) ?? (await this.#agree(request)), software);
+      // After a re-INVITE there is an ACK to wait for.
+      if (request.method === 'UPDATE') this.#snapshots.consider(this.#dialog, this.#content);
     } catch (error) {
       const refusal = refusalFor(error, host);
       recording.note('re-offer refused', `${refusal.status} ${refusal.detail}`);
@@ -127,32 +156,73 @@ export class SignalledCall {
 
   /** The answer to a re-INVITE or UPDATE; throws SiprecError and leaves everything as it was (UAS-1: requests are atomic). */
   async #agree(request: SipRequest): Promise<Answer> {
-    const { answers, recording, transport } = this.#parts;
-    const { content, offered, hasMetadata } = readBody(request, this.#content, Date.now());
+    const { answers, recording, transport, context } = this.#parts;
+    const read = readBody(request, this.#content, Date.now());
+    const { content } = read;
     const headers = dialogHeaders(request, transport);
-    if (!offered) {
-      if (hasMetadata) this.#take(content);
+    if (!read.offered) {
+      if (read.hasMetadata) this.#take(read);
+      if (request.method !== 'INVITE') return { status: 200, headers };
       // A re-INVITE without SDP asks for our offer: what we last answered, nothing added (DLG-9).
-      return request.method === 'INVITE' ? withSdp(headers, answers.last) : { status: 200, headers };
+      this.#offering = true;
+      this.#offeredIn = sequenceOf(request);
+      return withSdp(headers, answers.last);
     }
     answers.check(content.offer);
-    const ports = await recording.reoffer(content.offer, describeContent(content, this.#parts.identities));
+    const ports = await recording.reoffer(content.offer, describeContent(content, context));
+    this.#noteSession(read.newSession);
     this.#content = content;
+    this.#offering = false;
     return withSdp(headers, answers.write(content.offer, acceptedPorts(content, ports)));
   }
 
+  async #acknowledged(request: SipRequest): Promise<void> {
+    if (this.#ended) return;
+    this.#parts.recording.note('acknowledged');
+    // The ACK of an earlier INVITE may be told only after the next one: what has no body and another number is not meant.
+    const empty = request.body === undefined || request.body.trim() === '';
+    if (this.#offering && !(empty && isEarlier(request, this.#offeredIn))) await this.#answered(request);
+    else this.#learn(request);
+    this.#snapshots.consider(this.#dialog, this.#content);
+  }
+
+  /** The client's answer to our offer; one that cannot be used leaves the line open as offered: RTP may come all the same. */
+  async #answered(request: SipRequest): Promise<void> {
+    const { recording, context } = this.#parts;
+    try {
+      const read = readBody(request, this.#content, Date.now());
+      this.#offering = false;
+      if (!read.offered) {
+        recording.note('no answer to our offer');
+        if (read.hasMetadata) this.#take(read);
+        return;
+      }
+      const content = { ...read.content, offer: answerToOffer(this.#content.offer, read.content.offer) };
+      await recording.reoffer(content.offer, describeContent(content, context));
+      this.#content = content;
+    } catch (error) {
+      recording.note('answer to our offer ignored', String(error));
+    }
+  }
+
   /** Metadata that came with a request that carries no offer. */
-  #take(content: SessionContent): void {
+  #take({ content, newSession }: ReadBody): void {
     this.#content = content;
-    this.#parts.recording.describe(describeContent(content, this.#parts.identities));
+    this.#parts.recording.describe(describeContent(content, this.#parts.context));
+    this.#noteSession(newSession);
+  }
+
+  #noteSession(session: NewSession | undefined): void {
+    if (session !== undefined) this.#parts.recording.note('new communication session', session.id);
   }
 
   /** Metadata in ACK or BYE (META-15). What cannot be read there has no answer to say so in, only the log. */
   #learn(request: SipRequest): void {
     if (request.body === undefined || request.body.trim() === '') return;
     try {
-      const { content, hasMetadata } = readBody(request, this.#content, Date.now());
-      if (hasMetadata) this.#take({ ...content, offer: this.#content.offer });
+      const read = readBody(request, this.#content, Date.now());
+      const content = { ...read.content, offer: this.#content.offer };
+      if (read.hasMetadata) this.#take({ ...read, content });
     } catch (error) {
       this.#parts.recording.note('body ignored', `${request.method}: ${String(error)}`);
     }
@@ -173,6 +243,11 @@ export class SignalledCall {
     });
   }
 }
+
+const sequenceOf = (request: SipRequest): number =>
+  Number(/^\d{1,10}/.exec(request.get('cseq') ?? '')?.[0] ?? 0);
+
+const isEarlier = (request: SipRequest, sequence: number): boolean => sequenceOf(request) < sequence;
 
 const withSdp = (headers: Readonly<Record<string, string>>, body: string): Answer => ({
   status: 200,

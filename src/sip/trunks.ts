@@ -7,6 +7,12 @@ export interface Trunk {
   /** Addresses or networks in CIDR notation the client's requests come from. */
   readonly from: readonly string[];
   readonly mode: 'compat' | 'strict';
+  /** Vendor profile, one of `PROFILE_NAMES`; without it the vendor is recognised where it shows. */
+  readonly profile?: string | undefined;
+  /** Numbers of the operator for the direction of calls, see `NumberPlan`. */
+  readonly ownNumbers?: readonly string[] | undefined;
+  /** IANA zone of times the client sends without offset. */
+  readonly srcTimeZone?: string | undefined;
   /** When set, an INVITE that opens a dialog needs a password (UAS-21). */
   readonly digest?: DigestSettings | undefined;
   readonly tls?: TrunkTls | undefined;

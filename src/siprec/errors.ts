@@ -2,7 +2,6 @@ export type SiprecErrorCode =
   | 'UNSUPPORTED_BODY'
   | 'BAD_MULTIPART'
   | 'TOO_LARGE'
-  | 'NO_SDP'
   | 'BAD_SDP'
   | 'NO_AUDIO'
   | 'BAD_XML'
