@@ -6,6 +6,7 @@ import { describeCall, type CallDescription } from '../../src/siprec/description
 import { applyUpdate, type MetadataState } from '../../src/siprec/metadata-state.ts';
 import { parseMetadata } from '../../src/siprec/metadata.ts';
 import { parseSdp, type SessionOffer } from '../../src/siprec/sdp.ts';
+import { mergeHeaders, VENDOR_HEADERS } from '../../src/siprec/vendor-headers.ts';
 import { readStoredMessage } from '../support/stored-message.ts';
 
 /** What a .json file states, see fixtures/siprec/README.md. */
@@ -76,17 +77,20 @@ interface Dialog {
   /** The newest offer, for messages without SDP (META-12). */
   readonly offer?: SessionOffer;
   readonly state?: MetadataState;
-  /** Of INVITEs and UPDATEs, the newest value of each. */
-  readonly headers: Readonly<Record<string, string>>;
+  /** Those the product keeps of a dialog. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Runs the messages of one dialog through the parsers in their order and concludes after the last. */
-export function concludeDialog(vendor: string, before: readonly string[], name: string): Concluded {
-  const earlier = before.reduce<Dialog>((dialog, message) => take(dialog, vendor, message).dialog, {
-    headers: {},
-  });
+export function concludeDialog(
+  vendor: string,
+  before: readonly string[],
+  name: string,
+  ownNumbers: readonly string[] = [],
+): Concluded {
+  const earlier = before.reduce<Dialog>((dialog, message) => take(dialog, vendor, message).dialog, {});
   const { dialog, body, offer } = take(earlier, vendor, name);
-  return { body, offer, state: dialog.state, description: describeDialog(dialog) };
+  return { body, offer, state: dialog.state, description: describeDialog(dialog, ownNumbers) };
 }
 
 function take(
@@ -97,29 +101,32 @@ function take(
   const message = readStoredMessage(new URL(`${vendor}/${name}.sip`, folder));
   const body = parseBody(message.headers['content-type'], message.body);
   const offer = body.sdp === undefined ? undefined : parseSdp(body.sdp);
-  const tells = message.method === 'INVITE' || message.method === 'UPDATE';
+  const kept = Object.entries(message.headers).filter(([header]) => VENDOR_HEADERS.includes(header));
   const dialog = {
     ...before,
     ...(offer && { offer }),
     ...(body.metadata !== undefined && {
       state: applyUpdate(before.state, parseMetadata(body.metadata), at),
     }),
-    ...(tells && { headers: { ...before.headers, ...message.headers } }),
+    headers: mergeHeaders(before.headers, Object.fromEntries(kept)),
   };
   return { body, offer, dialog };
 }
 
-function describeDialog({ offer, state, headers }: Dialog): CallDescription {
-  const [from, to] = [identityFrom(headers['from'] ?? ''), identityFrom(headers['to'] ?? '')];
-  const userAgent = headers['user-agent'];
+function describeDialog(
+  { offer, state, headers = {} }: Dialog,
+  ownNumbers: readonly string[],
+): CallDescription {
+  const from = identityFrom(headers['from'] ?? '');
   return describeCall({
     offer: offer ?? noOffer,
     state,
     metadataStatus: state?.mode ?? 'absent',
     headers,
-    ...(userAgent !== undefined && { userAgent }),
+    ownNumbers,
     ...(from && { from }),
-    ...(to && { to }),
+    // All clients here call the recorder by this name; it is nobody in the call.
+    to: { number: 'srs', aor: 'sip:srs@192.0.2.1' },
   });
 }
 

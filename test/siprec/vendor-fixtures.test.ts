@@ -106,6 +106,48 @@ for (const vendor of vendors)
       });
   });
 
+describe('which way, for clients that do not say it (5.2-2)', () => {
+  test.each([
+    ['the callee is ours', ['+12025550111'], 'in'],
+    ['the caller is ours', ['+12025550144'], 'out'],
+    ['both are ours', ['+1202555*'], 'internal'],
+    ['neither is ours', ['+12025550999'], 'unknown'],
+    ['no number is known to be ours', [], 'unknown'],
+  ])('%s', (_case, ownNumbers, direction) => {
+    const found = ['avaya-sbce/two-lines-invite', 'audiocodes/rfc-invite', 'oracle/callee-first-invite']
+      .concat(['jambonz/invite', 'ribbon/invite', 'sems/invite', 'twilio/invite'])
+      .map((path) => {
+        const [vendor = '', name = ''] = path.split('/');
+        return [path, concludeDialog(vendor, [], name, ownNumbers).description.direction];
+      });
+    expect(found).toEqual(found.map(([path]) => [path, direction]));
+  });
+});
+
+describe('recordings of one call', () => {
+  test('are linked by its UCID, whatever each controller makes of it (5.4, 5.5)', () => {
+    const linksOf = (vendor: string, name: string): readonly string[] =>
+      (concludeDialog(vendor, [], name).description.related ?? []).map(
+        ({ kind, value }) => `${kind} ${value}`,
+      );
+    const all = [
+      linksOf('avaya-sbce', 'mono-invite'),
+      linksOf('oracle', 'invite'),
+      linksOf('oracle', 'callee-first-invite'),
+      linksOf('audiocodes', 'legacy-invite'),
+    ];
+    for (const links of all) expect(links).toContain('ucid 00007002581795459530');
+  });
+
+  test('by CUCM are two halves with one key, although their Cisco-Guid differs (4.6)', () => {
+    const near = concludeDialog('cucm-bib', [], 'near-invite').description.pair;
+    const far = concludeDialog('cucm-bib', [], 'far-invite').description.pair;
+    expect([near?.side, far?.side]).toEqual(['near', 'far']);
+    expect(far?.key).toBe(near?.key);
+    expect(near?.key).toContain('27710001');
+  });
+});
+
 /** Every field that is stated; a list of spellings asks for one of them. */
 function compare(found: CallDescription, stated: ExpectedDescription): void {
   expect(summaryOf(found, stated)).toEqual(wantedOf(stated));

@@ -19,7 +19,7 @@ export function readStoredMessage(file: URL): StoredMessage {
   for (const line of lines) {
     const [, name = '', value = ''] = /^([^:]+?)\s*:\s*(.*?)\s*$/.exec(line) ?? [];
     const before = headers[name.toLowerCase()];
-    headers[name.toLowerCase()] = before === undefined ? value : `${before}, ${value}`;
+    headers[name.toLowerCase()] = before === undefined ? value : `${before},${value}`;
   }
   const octets = bytes.subarray(end + 4);
   return { method: startLine.split(' ')[0] ?? '', headers, octets, body: octets.toString('utf8') };
