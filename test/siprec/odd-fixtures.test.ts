@@ -2,7 +2,6 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { buildAnswer } from '../../src/siprec/answer.ts';
 import { parseBody } from '../../src/siprec/body.ts';
-import { parseHeaderValue } from '../../src/siprec/content-type.ts';
 import { describeCall } from '../../src/siprec/description.ts';
 import { applyUpdate } from '../../src/siprec/metadata-state.ts';
 import { parseMetadata, type MetadataUpdate } from '../../src/siprec/metadata.ts';
@@ -27,12 +26,10 @@ const cases = readdirSync(folder)
     return { name: file.slice(0, -'.json'.length), stated };
   });
 
-/** Metadata alone is read from its octets with the charset of its type; a part of a body comes as text. */
-function readMetadata({ headers, octets, body }: StoredMessage): MetadataUpdate {
-  const type = parseHeaderValue(headers['content-type'] ?? '');
-  if (type.value.startsWith('application/rs-metadata'))
-    return parseMetadata(octets, type.parameters.get('charset'));
-  return parseMetadata(parseBody(headers['content-type'], body).metadata ?? '');
+/** As the product does it: the body as one character an octet, its metadata as octets again with the charset of its type. */
+function readMetadata({ headers, octets }: StoredMessage): MetadataUpdate {
+  const { metadata = '', metadataCharset } = parseBody(headers['content-type'], octets.toString('latin1'));
+  return parseMetadata(Buffer.from(metadata, 'latin1'), metadataCharset);
 }
 
 const namesIn = (update: MetadataUpdate): readonly string[] =>
