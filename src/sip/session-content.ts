@@ -13,6 +13,7 @@ import { parseSdp, type SessionOffer } from '../siprec/sdp.ts';
 import type { NewSession } from '../siprec/sessions.ts';
 import { mergeHeaders, VENDOR_HEADERS } from '../siprec/vendor-headers.ts';
 import type { SipRequest } from './drachtio.ts';
+import { receivedBody } from './received-body.ts';
 import type { Trunk } from './trunks.ts';
 
 /** What the bodies of a dialog have said so far. */
@@ -50,17 +51,19 @@ const MAX_WARNINGS = 50;
  * own one until the client answers it (DLG-10).
  */
 export function readBody(request: SipRequest, before: SessionContent | undefined, at: number): ReadBody {
-  const body = parseBody(request.get('content-type') ?? request.get('c'), request.body ?? '');
+  const received = receivedBody(request);
+  const body = parseBody(request.get('content-type') ?? request.get('c'), received.text);
   const old = before ?? NOTHING;
   const known = {
     ...old,
-    offer: body.sdp === undefined ? old.offer : parseSdp(body.sdp),
+    offer: body.sdp === undefined ? old.offer : parseSdp(received.asText(body.sdp)),
     headers: mergeHeaders(before?.headers, headersOf(request)),
     warnings: merge(old.warnings, body.warnings),
   };
   const offered = body.sdp !== undefined;
   if (body.metadata === undefined) return { content: known, offered, hasMetadata: false };
-  const content = takeMetadata(body.metadata, known, at);
+  const metadata = { xml: received.asXml(body.metadata), charset: body.metadataCharset };
+  const content = takeMetadata(metadata, known, at);
   const newSession = content.state === known.state ? undefined : content.state?.newSession;
   return { content, offered, hasMetadata: true, ...(newSession && { newSession }) };
 }
@@ -81,11 +84,15 @@ const headersOf = (request: SipRequest): Readonly<Record<string, string>> =>
     }),
   );
 
-function takeMetadata(metadata: string, known: SessionContent, at: number): SessionContent {
-  // drachtio hands bodies over as UTF-8 text; other encodings arrive damaged.
-  const damage = metadata.includes('\uFFFD') ? ['metadata is not valid UTF-8'] : [];
+function takeMetadata(
+  { xml, charset }: { readonly xml: string | Uint8Array; readonly charset: string | undefined },
+  known: SessionContent,
+  at: number,
+): SessionContent {
+  // A drachtio-server hands bodies over as UTF-8 text alone; there other encodings arrive damaged.
+  const damage = typeof xml === 'string' && xml.includes('\uFFFD') ? ['metadata is not valid UTF-8'] : [];
   try {
-    const state = applyUpdate(known.state, parseMetadata(metadata), at);
+    const state = applyUpdate(known.state, parseMetadata(xml, charset), at);
     return { ...known, state, metadataStatus: state.mode, warnings: merge(known.warnings, damage) };
   } catch (error) {
     if (!(error instanceof SiprecError)) throw error;
