@@ -10,6 +10,7 @@ import { openArchive } from './archive-opening.ts';
 import { startMediaThreads } from '../media/media-threads.ts';
 import { Recorder } from '../recorder/recorder.ts';
 import { startSipServer, type SipServer } from '../sip-server/sip-server.ts';
+import { throttled } from '../sip-server/throttled-log.ts';
 import type { TlsSettings } from '../sip-server/tls-files.ts';
 import { startSipApplication, type SipApplication } from '../sip/application.ts';
 import { Trunks } from '../sip/trunks.ts';
@@ -122,6 +123,8 @@ async function openSip(
       : undefined;
   if (server !== undefined) closing.add('sip server', () => server.close());
   const drachtio = config.sip.drachtio ?? { host: control.host, port: server?.controlPort ?? 0, secret };
+  // What strangers send must not fill the disk; refused calls are counted in the evidence log and the metrics.
+  const quiet = throttled(log);
   const application = await startSipApplication({
     drachtio,
     embeddedServer: server !== undefined,
@@ -129,7 +132,9 @@ async function openSip(
     ...(config.media.address === undefined ? {} : { mediaAddress: config.media.address }),
     recorder,
     software: SOFTWARE,
-    log,
+    log: (level, text, fields) => {
+      (level === 'error' ? log : quiet)(level, text, fields);
+    },
     watch: { probeAfter: config.watch.askSeconds * 1000, lostSilence: config.watch.lostSeconds * 1000 },
   });
   closing.add('sip application', () => application.close());

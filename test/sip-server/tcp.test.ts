@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { SipServerLimits } from '../../src/sip-server/limits.ts';
 import { newCall, TcpPeer } from './raw-peer.ts';
-import { SDP, startTestServer, type TestServer } from './test-server.ts';
+import { SDP, startTestServer, until, type TestServer } from './test-server.ts';
 
 let site: TestServer;
 
@@ -118,6 +118,30 @@ describe('a TCP connection', () => {
     expect(busy.closed).toBe(false);
     await busy.hangUp(call);
     await busy.until(() => busy.closed);
+  });
+
+  test('that closes before the application answers leaves no dialog behind, and the application is told', async () => {
+    site = await startTestServer();
+    let told: unknown;
+    let answer: (() => void) | undefined;
+    await site.application((srf) => {
+      srf.invite((req, res) => {
+        answer = () => {
+          srf.createUAS(req, res, { localSdp: SDP }, (error) => {
+            told = error;
+          });
+        };
+      });
+    });
+    const peer = await open();
+    peer.request('INVITE', newCall(), { body: SDP });
+    await until(() => answer !== undefined);
+    peer.close();
+    await until(() => site.server.counters().connections === 0);
+    answer?.();
+    await until(() => told !== undefined);
+    expect(String(told)).toContain('transport for response has been shutdown or closed');
+    expect(site.server.counters()).toMatchObject({ dialogs: 0, serverTransactions: 0 });
   });
 
   test('gives its last words to the calls of others when a peer breaks off in the middle of a message', async () => {
