@@ -49,22 +49,38 @@ export class NumberPlan {
 }
 
 function matcherOf(pattern: string): Matcher {
-  const [, low = '', high = ''] = /^\s*(\+?\d{1,15})\s*-\s*(\+?\d{1,15})\s*$/.exec(pattern) ?? [];
-  const [first, last] = [dialled(low), dialled(high)];
-  if (first && last && first.digits.length <= last.digits.length)
-    return (number) =>
-      isSpelledLike(number, first) &&
-      number.digits.length >= first.digits.length &&
-      number.digits.length <= last.digits.length &&
-      BigInt(number.digits.replace(/\D/g, '')) >= BigInt(first.digits) &&
-      BigInt(number.digits.replace(/\D/g, '')) <= BigInt(last.digits);
+  const wrong = new RangeError(`${pattern} is no number, beginning or range`);
+  const [, low, high] = /^([^-]+)-([^-]+)$/.exec(pattern) ?? [];
+  if (low !== undefined && high !== undefined) return rangeOf(low, high) ?? fail(wrong);
   const beginning = /^(.*[^*])\*$/s.exec(pattern)?.[1];
   const wanted = dialled(beginning ?? pattern);
-  if (wanted === undefined) throw new RangeError(`${pattern} is no number, beginning or range`);
+  if (wanted === undefined || pattern.includes('-') || !/\d/.test(wanted.digits)) throw wrong;
   return (number) =>
     isSpelledLike(number, wanted) &&
     (beginning === undefined ? number.digits === wanted.digits : number.digits.startsWith(wanted.digits));
 }
+
+function fail(error: RangeError): never {
+  throw error;
+}
+
+/** `10-99` takes what has as many digits as either end and lies between them. */
+function rangeOf(low: string, high: string): Matcher | undefined {
+  const [first, last] = [dialled(low), dialled(high)];
+  if (first === undefined || last === undefined) return undefined;
+  const [from, to] = [valueOf(first), valueOf(last)];
+  if (from === undefined || to === undefined || from > to) return undefined;
+  return (number) => {
+    const value = valueOf(number);
+    const { length } = number.digits;
+    const fits = length >= first.digits.length && length <= last.digits.length;
+    return isSpelledLike(number, first) && fits && value !== undefined && value >= from && value <= to;
+  };
+}
+
+/** Numbers have up to 15 digits (E.164), which a number holds exactly. */
+const valueOf = ({ digits }: Dialled): number | undefined =>
+  /^\d{1,15}$/.test(digits) ? Number(digits) : undefined;
 
 /** An extension of ours must not be found in the digits of an international number; the plus sign itself may be lost. */
 const isSpelledLike = (number: Dialled, pattern: Dialled): boolean =>
