@@ -11,6 +11,8 @@ export interface SipServerLimits {
   /** TLS handshakes under way at once, and how long one may take. */
   readonly handshakes: number;
   readonly handshakeSeconds: number;
+  /** A connection that has not brought one message or keep-alive after this time is closed, however many octets trickle in. */
+  readonly firstMessageSeconds: number;
   /** A connection without traffic and without a dialog is closed after this time. */
   readonly idleSeconds: number;
   /** Server transactions alive at once; beyond, new requests get 503. */
@@ -30,6 +32,7 @@ export const DEFAULT_LIMITS: SipServerLimits = {
   connectionsPerSecond: 500,
   handshakes: 500,
   handshakeSeconds: 10,
+  firstMessageSeconds: 60,
   idleSeconds: 600,
   pendingTransactions: 50_000,
   messagesPerSecond: 5_000,

@@ -28,7 +28,7 @@ export function parseListenAddress(text: string): ListenAddress {
   return { protocol, address, port };
 }
 
-export const formatListenAddress = ({ protocol, address, port }: ListenAddress): string =>
+const formatListenAddress = ({ protocol, address, port }: ListenAddress): string =>
   `${protocol}://${uriHost(address)}:${port}`;
 
 /** Turns what the system says about a refused listen into the operator's words. */

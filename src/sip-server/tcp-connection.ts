@@ -35,6 +35,7 @@ export class TcpConnection implements Flow {
   readonly #framer: StreamFramer;
   readonly #events: TcpEvents;
   readonly #log: Log;
+  readonly #trial: NodeJS.Timeout;
   #retained = 0;
 
   constructor({ socket, peerCertificate }: ReadyStream, context: ConnectionContext) {
@@ -46,6 +47,9 @@ export class TcpConnection implements Flow {
     this.#framer = new StreamFramer(context.limits.messageBytes);
     this.local = { address: plainAddress(socket.localAddress), port: context.localPort };
     this.remote = { address: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 };
+    this.#trial = setTimeout(() => {
+      if (this.#retained <= 0) socket.destroy();
+    }, context.limits.firstMessageSeconds * 1_000).unref();
     this.#watch(context.limits.idleSeconds);
   }
 
@@ -84,6 +88,7 @@ export class TcpConnection implements Flow {
       this.#log('debug', 'sip server: connection error', { error, remote: this.remote });
     });
     socket.on('close', () => {
+      clearTimeout(this.#trial);
       guarded(this.#log, 'closing a connection', () => {
         this.#events.closed(this);
       });
@@ -98,6 +103,7 @@ export class TcpConnection implements Flow {
   #receive(segment: Buffer): void {
     this.#framer.push(segment);
     for (let framed = this.#framer.next(); framed !== undefined; framed = this.#framer.next()) {
+      if (framed.type === 'keep-alive' || framed.type === 'message') clearTimeout(this.#trial);
       if (framed.type === 'keep-alive') this.send('\r\n');
       else if (framed.type === 'garbage') this.#events.malformed(this);
       else if (framed.type === 'message') this.#deliver(framed.text);

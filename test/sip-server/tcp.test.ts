@@ -120,6 +120,20 @@ describe('a TCP connection', () => {
     await busy.until(() => busy.closed);
   });
 
+  test('that brings no whole message is closed, even while octets trickle in', async () => {
+    await start({ firstMessageSeconds: 0.15 });
+    const [slow, honest] = [await open(), await open()];
+    const call = newCall();
+    honest.request('OPTIONS', call);
+    await honest.next(ok(call.callId));
+    const trickle = setInterval(() => {
+      slow.send('x');
+    }, 10);
+    await slow.until(() => slow.closed);
+    clearInterval(trickle);
+    expect(honest.closed).toBe(false);
+  });
+
   test('that closes before the application answers leaves no dialog behind, and the application is told', async () => {
     site = await startTestServer();
     let told: unknown;
