@@ -63,19 +63,15 @@ export async function startSipApplication(options: SipApplicationOptions): Promi
     options.reconnect,
   );
   const gate = new Gate({ trunks, recorder, software, log });
-  const intake = new Intake({ ...options, trunks, server: connection.server });
+  const intake = new Intake({
+    ...options,
+    trunks,
+    watchdog,
+    keepWithoutAck: options.embeddedServer === true,
+    server: connection.server,
+  });
 
-  const handle: Handle = (method, listener) => {
-    connection.server.use(method, (request, response) => {
-      // The library prints what a listener throws and answers 500; an own barrier keeps the log in one place.
-      try {
-        listener(request, response);
-      } catch (error) {
-        log('error', 'a request could not be handled', { method, error: String(error) });
-        respond(response, { status: 500, headers: {} }, software);
-      }
-    });
-  };
+  const handle = barrier(connection, software, log);
   const insecure = (request: SipRequest): Refusal | undefined =>
     checkTls(request, trunks.find(request.source_address)?.tls, options.embeddedServer === true);
   handle('invite', (request, response) => {
@@ -126,4 +122,18 @@ function refuseOthers(handle: Handle, trunks: Trunks, software: string): void {
   handle('info', (_request, response) => {
     respond(response, { status: 481, headers: {} }, software);
   });
+}
+
+/** The library prints what a listener throws and answers 500; an own barrier keeps the log in one place. */
+function barrier({ server }: Connection, software: string, log: Log): Handle {
+  return (method, listener) => {
+    server.use(method, (request, response) => {
+      try {
+        listener(request, response);
+      } catch (error) {
+        log('error', 'a request could not be handled', { method, error: String(error) });
+        respond(response, { status: 500, headers: {} }, software);
+      }
+    });
+  };
 }

@@ -12,6 +12,7 @@ import { describeContent, type SessionContent } from './session-content.ts';
 import { SignalledCall } from './signalled-call.ts';
 import { checkTls } from './trunk-tls.ts';
 import type { Trunk, Trunks } from './trunks.ts';
+import { KEEP_WITHOUT_ACK, type Watchdog } from './watchdog.ts';
 
 export interface IntakeParts {
   readonly server: SipApplicationServer;
@@ -21,6 +22,9 @@ export interface IntakeParts {
   readonly embeddedServer?: boolean;
   readonly software: string;
   readonly log: Log;
+  readonly watchdog: Pick<Watchdog, 'watch'>;
+  /** True when the SIP server is ours and lets a call without ACK live if we ask it to (DLG-6). */
+  readonly keepWithoutAck: boolean;
 }
 
 /** One INVITE on its way to an answer. */
@@ -143,6 +147,7 @@ export class Intake {
         ...dialogHeaders(request, transport),
         'Content-Type': 'application/sdp',
         Server: software,
+        ...(this.#parts.keepWithoutAck && KEEP_WITHOUT_ACK),
       };
       shorten(response, headers, localSdp);
       this.#answer(incoming, call, { localSdp, headers });
@@ -171,6 +176,7 @@ export class Intake {
       }
       call.attach(dialog);
       dialog.on('destroy', () => this.#calls.delete(call));
+      this.#parts.watchdog.watch(call, dialog, () => this.#calls.delete(call));
       if (this.#hangingUp) void call.hangUp().then(() => this.#calls.delete(call));
     });
   }

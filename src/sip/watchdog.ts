@@ -24,6 +24,9 @@ export const DEFAULT_WATCH: WatchLimits = {
   lostLimit: 12 * 3_600_000,
 };
 
+/** Sent with a 200 to our own SIP server, which takes it out and leaves calls without ACK to the watchdog. */
+export const KEEP_WITHOUT_ACK = { 'X-Sealtape-Keep-Without-Ack': 'yes' } as const;
+
 /** A call that was answered without an ACK is alive when it was heard this recently. */
 const RECENTLY = 10_000;
 
