@@ -69,10 +69,18 @@ const SipTls = z.strictObject({
   minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2'),
 });
 
+/** What one address may send the built-in SIP server; what belongs to running calls never counts. */
+const SipLimits = z.strictObject({
+  messagesPerSecond: z.int().min(10).default(5000),
+  connectionsPerSecond: z.int().min(1).default(500),
+  connectionsPerAddress: z.int().min(1).default(2000),
+});
+
 const Sip = z
   .strictObject({
     listen: z.array(listenUrl).min(1).optional(),
     tls: SipTls.optional(),
+    limits: SipLimits.prefault({}),
     drachtio: z.strictObject({ host: z.string().min(1), port, secret: z.string().min(1) }).optional(),
   })
   .refine((sip) => sip.listen === undefined || sip.drachtio === undefined, {
@@ -86,9 +94,10 @@ const Sip = z
     error: 'a tls:// address needs tls with certificate and key',
     path: ['tls'],
   })
-  .transform(({ listen, tls, drachtio }) => ({
+  .transform(({ listen, tls, limits, drachtio }) => ({
     listen: drachtio === undefined ? (listen ?? ['udp://0.0.0.0:5060', 'tcp://0.0.0.0:5060']) : [],
     tls,
+    limits,
     drachtio,
   }));
 

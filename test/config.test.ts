@@ -114,6 +114,7 @@ describe('the configuration', () => {
       { trunks: [{ name: 'a', from: ['10.0.0.1'], tls: { fingerprints: ['AB:CD'] } }] },
       'trunks[0].tls.fingerprints[0]: not a SHA-256 fingerprint',
     ],
+    ['a limit of nothing', { sip: { limits: { messagesPerSecond: 0 } } }, 'sip.limits.messagesPerSecond'],
     ['a range of no ports', { media: { ports: '30000-20000' } }, 'media.ports: not a range'],
     ['an unknown zone', { timeZone: 'Mars/Olympus' }, 'timeZone: not a time zone'],
     [

@@ -116,6 +116,7 @@ async function openSip(
       ? await startSipServer({
           listen: config.sip.listen,
           ...tlsOf(config),
+          limits: config.sip.limits,
           control,
           log,
           lenient: (address) => trunks.find(address)?.mode === 'compat',
