@@ -151,6 +151,12 @@ const schema = z.strictObject({
   node: name.default('rec01'),
   sip: Sip.prefault({}),
   trunks: z.array(Trunk).default([{ name: 'loopback', from: ['127.0.0.0/8', '::1/128'], mode: 'compat' }]),
+  watch: z
+    .strictObject({
+      askSeconds: z.int().min(30).max(86_400).default(300),
+      lostSeconds: z.int().min(10).max(86_400).default(60),
+    })
+    .prefault({}),
   media: Media.prefault({}),
   web: z
     .strictObject({

@@ -54,6 +54,7 @@ describe('the configuration', () => {
       'spool',
       'timeZone',
       'trunks',
+      'watch',
       'web',
     ]);
   });
