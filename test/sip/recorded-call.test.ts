@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { openBench, type Bench } from './bench.ts';
+import { openBench } from './bench.ts';
+import { openAnyBench, type AnyBench } from './any-server.ts';
 import {
   audioLine,
   COMPLETE,
@@ -12,10 +13,10 @@ import {
   TWO_LINES,
 } from './recording-client.ts';
 
-let bench: Bench;
+let bench: AnyBench;
 
 beforeEach(async () => {
-  bench = await openBench();
+  bench = await openAnyBench();
 });
 
 afterEach(async () => {
