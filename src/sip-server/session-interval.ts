@@ -26,7 +26,7 @@ export function sessionExpires(message: SipMessage): SessionExpires | undefined 
 }
 
 /** Whether a message lists an option tag, in Supported or Require. */
-export const supports = (message: SipMessage, tag: string): boolean =>
+const supports = (message: SipMessage, tag: string): boolean =>
   lists(message, 'supported', tag) || lists(message, 'require', tag);
 
 const lists = (message: SipMessage, key: string, tag: string): boolean =>

@@ -10,7 +10,7 @@ import type { SessionInterval } from './session-interval.ts';
 /** setTimeout knows no longer time, 24 days; a session that may live longer is not watched. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-export const EXPIRED = 'Session timer expired';
+const EXPIRED = 'Session timer expired';
 
 /** Keeps session timers (RFC 4028): refreshes where that is our task, ends the dialogs of peers that let theirs run out. */
 export class SessionKeeper {
