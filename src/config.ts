@@ -4,6 +4,8 @@ import { dirname, isAbsolute, resolve } from 'node:path';
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import { parseFolderTemplate } from './delivery/folder-template.ts';
+import { NumberPlan } from './siprec/number-plan.ts';
+import { PROFILE_NAMES } from './siprec/vendors/choose.ts';
 
 /** The configuration cannot be used. `message` names every fault with its place. */
 export class ConfigError extends Error {
@@ -46,6 +48,21 @@ const Trunk = z.strictObject({
   name,
   from: z.array(network).min(1),
   mode: z.enum(['compat', 'strict']).default('compat'),
+  profile: z.enum(PROFILE_NAMES, { error: `not one of ${PROFILE_NAMES.join(', ')}` }).optional(),
+  ownNumbers: z
+    .array(
+      z
+        .string()
+        .refine(isNumberPattern, {
+          error: 'not a number, a beginning such as +4989555* or a range such as 10-99',
+        }),
+    )
+    .min(1)
+    .optional(),
+  srcTimeZone: z
+    .string()
+    .refine(isTimeZone, { error: 'not a time zone such as UTC or Europe/Berlin' })
+    .optional(),
   digest: Digest.optional(),
   tls: z
     .strictObject({
@@ -312,6 +329,16 @@ function isHostPort(text: string): boolean {
 function isPortRange(text: string): boolean {
   const [, first, last] = /^(\d{1,5})-(\d{1,5})$/.exec(text) ?? [];
   return Number(first) >= 1024 && Number(last) <= 65535 && Number(last) > Number(first);
+}
+
+function isNumberPattern(text: string): boolean {
+  try {
+    // It throws for what it cannot read.
+    new NumberPlan([text]).includes('');
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isTimeZone(text: string): boolean {

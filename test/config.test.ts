@@ -117,6 +117,21 @@ describe('the configuration', () => {
     ],
     ['a limit of nothing', { sip: { limits: { messagesPerSecond: 0 } } }, 'sip.limits.messagesPerSecond'],
     ['a range of no ports', { media: { ports: '30000-20000' } }, 'media.ports: not a range'],
+    [
+      'an unknown vendor',
+      { trunks: [{ name: 'a', from: ['::1'], profile: 'acme' }] },
+      'trunks[0].profile: not one of',
+    ],
+    [
+      'a number pattern nobody can read',
+      { trunks: [{ name: 'a', from: ['::1'], ownNumbers: ['?'] }] },
+      'trunks[0].ownNumbers[0]: not a number',
+    ],
+    [
+      'an unknown zone of a trunk',
+      { trunks: [{ name: 'a', from: ['::1'], srcTimeZone: 'X' }] },
+      'trunks[0].srcTimeZone',
+    ],
     ['an unknown zone', { timeZone: 'Mars/Olympus' }, 'timeZone: not a time zone'],
     [
       'PostgreSQL without a connection',

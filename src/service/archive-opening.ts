@@ -180,4 +180,6 @@ const factsOf = (row: RecordingRow, { installation }: Config): FolderFacts => ({
 
 /** What decides which calls are recorded: so far, the trunks. */
 const policyHash = (config: Config): string =>
-  createHash('sha256').update(JSON.stringify(config.trunks)).digest('hex');
+  createHash('sha256')
+    .update(JSON.stringify(config.trunks.map(({ digest: _digest, ...trunk }) => trunk)))
+    .digest('hex');

@@ -127,6 +127,7 @@ export class Intake {
     const transport = offered.facts.transport;
     const call = new SignalledCall({
       recording,
+      succeed: (before, offer, description) => recorder.succeed(before, { ...offered, offer, description }),
       content,
       offering: !hasOffer,
       answers,

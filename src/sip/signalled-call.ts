@@ -2,7 +2,8 @@ import type { LinePorts, RecordingCall } from '../recorder/call.ts';
 import type { EndReason } from '../recorder/events.ts';
 import { planLines } from '../siprec/answer.ts';
 import { answerToOffer } from '../siprec/offer.ts';
-import type { NewSession } from '../siprec/sessions.ts';
+import type { CallDescription } from '../siprec/description.ts';
+import type { SessionOffer } from '../siprec/sdp.ts';
 import type { AnswerWriter } from './answer-writer.ts';
 import type { Log } from './connection.ts';
 import type { SipDialog, SipRequest, SipResponse } from './drachtio.ts';
@@ -21,6 +22,12 @@ import { SnapshotRequests } from './snapshot-requests.ts';
 
 export interface SignalledCallParts {
   readonly recording: RecordingCall;
+  /** Ends a recording and begins the next one of the dialog on the same ports; rejects when it cannot, and nothing has changed. */
+  readonly succeed: (
+    before: RecordingCall,
+    offer: SessionOffer,
+    description: CallDescription,
+  ) => Promise<RecordingCall>;
   readonly content: SessionContent;
   /** The INVITE had no offer: our 200 carries one, the answer comes with the ACK (DLG-10). */
   readonly offering: boolean;
@@ -39,6 +46,8 @@ const BYE_PATIENCE = 3000;
 /** One recorded dialog: what the client changes, says and ends, in the order it arrives. Owns its recording. */
 export class SignalledCall {
   readonly #parts: SignalledCallParts;
+  /** The present one: a new communication session begins another (siprec-interop.md 2.5). */
+  #recording: RecordingCall;
   #content: SessionContent;
   #dialog: SipDialog | undefined;
   #hungUp = false;
@@ -53,9 +62,15 @@ export class SignalledCall {
 
   constructor(parts: SignalledCallParts) {
     this.#parts = parts;
+    this.#recording = parts.recording;
     this.#content = parts.content;
     this.#offering = parts.offering;
-    this.#snapshots = new SnapshotRequests(parts);
+    this.#snapshots = new SnapshotRequests({
+      ...parts,
+      note: (step, detail) => {
+        this.#recording.note(step, detail);
+      },
+    });
   }
 
   /** Takes over the dialog. Must run in the same turn in which it came to be, or its first events are lost (trap 1). */
@@ -90,7 +105,7 @@ export class SignalledCall {
   /** The INVITE was cancelled or could not be answered: there is no dialog. */
   end(reason: EndReason): Promise<void> {
     this.#ended = true;
-    return this.#parts.recording.end(reason);
+    return this.#recording.end(reason);
   }
 
   /** Ends the dialog from our side. Resolves when the recording is closed and the client has answered, or did not in time. */
@@ -112,13 +127,13 @@ export class SignalledCall {
   }
 
   get recording(): RecordingCall {
-    return this.#parts.recording;
+    return this.#recording;
   }
 
   /** Nobody is there any more: ends the recording as interrupted, and the dialog as far as anybody knows it. */
   async giveUp(why: string): Promise<void> {
     if (this.#ended) return;
-    this.#parts.recording.note('given up', why);
+    this.#recording.note('given up', why);
     await this.end('no-ack');
     if (this.#dialog !== undefined) this.#sayBye(this.#dialog, () => undefined);
   }
@@ -133,7 +148,7 @@ export class SignalledCall {
 
   /** A re-INVITE or UPDATE, with any of SDP and metadata. */
   async #renegotiate(request: SipRequest, response: SipResponse): Promise<void> {
-    const { software, host, recording } = this.#parts;
+    const { software, host } = this.#parts;
     if (this.#ended) {
       respond(response, { status: 487, headers: {} }, software);
       return;
@@ -144,10 +159,10 @@ export class SignalledCall {
       if (request.method === 'UPDATE') this.#snapshots.consider(this.#dialog, this.#content);
     } catch (error) {
       const refusal = refusalFor(error, host);
-      recording.note('re-offer refused', `${refusal.status} ${refusal.detail}`);
+      this.#recording.note('re-offer refused', `${refusal.status} ${refusal.detail}`);
       if (refusal.status === 500)
         this.#parts.log('error', 'a re-offer could not be handled', {
-          recording: recording.id,
+          recording: this.#recording.id,
           error: String(error),
         });
       respond(response, refusal, software);
@@ -156,12 +171,12 @@ export class SignalledCall {
 
   /** The answer to a re-INVITE or UPDATE; throws SiprecError and leaves everything as it was (UAS-1: requests are atomic). */
   async #agree(request: SipRequest): Promise<Answer> {
-    const { answers, recording, transport, context } = this.#parts;
+    const { answers, transport } = this.#parts;
     const read = readBody(request, this.#content, Date.now());
     const { content } = read;
     const headers = dialogHeaders(request, transport);
     if (!read.offered) {
-      if (read.hasMetadata) this.#take(read);
+      if (read.hasMetadata) await this.#take(read);
       if (request.method !== 'INVITE') return { status: 200, headers };
       // A re-INVITE without SDP asks for our offer: what we last answered, nothing added (DLG-9).
       this.#offering = true;
@@ -169,8 +184,8 @@ export class SignalledCall {
       return withSdp(headers, answers.last);
     }
     answers.check(content.offer);
-    const ports = await recording.reoffer(content.offer, describeContent(content, context));
-    this.#noteSession(read.newSession);
+    await this.#follow(read);
+    const ports = await this.#recording.reoffer(content.offer, this.#describe(content));
     this.#content = content;
     this.#offering = false;
     return withSdp(headers, answers.write(content.offer, acceptedPorts(content, ports)));
@@ -178,67 +193,91 @@ export class SignalledCall {
 
   async #acknowledged(request: SipRequest): Promise<void> {
     if (this.#ended) return;
-    this.#parts.recording.note('acknowledged');
+    this.#recording.note('acknowledged');
     // The ACK of an earlier INVITE may be told only after the next one: what has no body and another number is not meant.
     const empty = request.body === undefined || request.body.trim() === '';
     if (this.#offering && !(empty && isEarlier(request, this.#offeredIn))) await this.#answered(request);
-    else this.#learn(request);
+    else await this.#learn(request);
     this.#snapshots.consider(this.#dialog, this.#content);
   }
 
   /** The client's answer to our offer; one that cannot be used leaves the line open as offered: RTP may come all the same. */
   async #answered(request: SipRequest): Promise<void> {
-    const { recording, context } = this.#parts;
     try {
       const read = readBody(request, this.#content, Date.now());
       this.#offering = false;
       if (!read.offered) {
-        recording.note('no answer to our offer');
-        if (read.hasMetadata) this.#take(read);
+        this.#recording.note('no answer to our offer');
+        if (read.hasMetadata) await this.#take(read);
         return;
       }
       const content = { ...read.content, offer: answerToOffer(this.#content.offer, read.content.offer) };
-      await recording.reoffer(content.offer, describeContent(content, context));
+      await this.#recording.reoffer(content.offer, this.#describe(content));
       this.#content = content;
     } catch (error) {
-      recording.note('answer to our offer ignored', String(error));
+      this.#recording.note('answer to our offer ignored', String(error));
     }
   }
 
   /** Metadata that came with a request that carries no offer. */
-  #take({ content, newSession }: ReadBody): void {
-    this.#content = content;
-    this.#parts.recording.describe(describeContent(content, this.#parts.context));
-    this.#noteSession(newSession);
+  async #take(read: ReadBody): Promise<void> {
+    await this.#follow(read);
+    this.#content = read.content;
+    this.#recording.describe(this.#describe(read.content));
   }
 
-  #noteSession(session: NewSession | undefined): void {
-    if (session !== undefined) this.#parts.recording.note('new communication session', session.id);
+  /** Begins the next recording when a body opened a new communication session; where that fails the present one goes on. */
+  async #follow({ content, newSession }: ReadBody): Promise<void> {
+    if (newSession === undefined || this.#isOver()) return;
+    const before = this.#recording;
+    before.note('new communication session', newSession.id);
+    try {
+      this.#recording = await this.#parts.succeed(before, content.offer, this.#describe(content));
+    } catch (error) {
+      before.note('recording not divided', String(error));
+      return;
+    }
+    this.#recording.note('follows', before.id);
+    // The call ended while the ports changed hands.
+    if (this.#isOver()) await this.#recording.end('shutdown');
+  }
+
+  #isOver(): boolean {
+    return this.#ended;
+  }
+
+  #describe(content: SessionContent): CallDescription {
+    return describeContent(content, this.#parts.context);
   }
 
   /** Metadata in ACK or BYE (META-15). What cannot be read there has no answer to say so in, only the log. */
-  #learn(request: SipRequest): void {
+  async #learn(request: SipRequest): Promise<void> {
     if (request.body === undefined || request.body.trim() === '') return;
     try {
       const read = readBody(request, this.#content, Date.now());
       const content = { ...read.content, offer: this.#content.offer };
-      if (read.hasMetadata) this.#take({ ...read, content });
+      if (read.hasMetadata) await this.#take({ ...read, content });
     } catch (error) {
-      this.#parts.recording.note('body ignored', `${request.method}: ${String(error)}`);
+      this.#recording.note('body ignored', `${request.method}: ${String(error)}`);
     }
   }
 
   async #leave(request: SipRequest, reason: string | undefined): Promise<void> {
-    this.#learn(request);
+    // Metadata of a BYE describes what was; it begins nothing any more.
+    this.#ended = true;
+    await this.#learn(request);
     const given = endReason(reason);
-    if (given !== 'bye') this.#parts.recording.note('ended by the SIP server', reason);
+    if (given !== 'bye') this.#recording.note('ended by the SIP server', reason);
     await this.end(given);
   }
 
   #inTurn(work: () => Promise<void>, response?: SipResponse): void {
     this.#turn = this.#turn.then(work).catch((error: unknown) => {
-      const { log, recording, software } = this.#parts;
-      log('error', 'a request of a recorded call failed', { recording: recording.id, error: String(error) });
+      const { log, software } = this.#parts;
+      log('error', 'a request of a recorded call failed', {
+        recording: this.#recording.id,
+        error: String(error),
+      });
       if (response !== undefined) respond(response, { status: 500, headers: {} }, software);
     });
   }

@@ -1,4 +1,3 @@
-import type { RecordingCall } from '../recorder/call.ts';
 import { snapshotRequest, wantsSnapshot } from '../siprec/snapshot.ts';
 import type { SipDialog } from './drachtio.ts';
 import { contactOf } from './headers.ts';
@@ -10,7 +9,8 @@ const MOST = 3;
 /** Asks the client of one dialog for all metadata anew when something of it is missing (SNAP-1 to SNAP-4). */
 export class SnapshotRequests {
   readonly #parts: {
-    readonly recording: RecordingCall;
+    /** Steps of whatever recording the dialog has at the time. */
+    readonly note: (step: string, detail?: string) => void;
     readonly transport: string;
     readonly software: string;
   };
@@ -20,7 +20,7 @@ export class SnapshotRequests {
   #refused = false;
 
   constructor(parts: {
-    readonly recording: RecordingCall;
+    readonly note: (step: string, detail?: string) => void;
     readonly transport: string;
     readonly software: string;
   }) {
@@ -33,7 +33,7 @@ export class SnapshotRequests {
     if (!wantsSnapshot(content, content.headers['allow'])) return;
     this.#waiting = true;
     this.#sent += 1;
-    this.#parts.recording.note('snapshot requested');
+    this.#parts.note('snapshot requested');
     try {
       dialog.request(this.#request(), (error, response) => {
         this.#done(error === null || error === undefined ? (response?.status ?? 0) : 0);
@@ -62,6 +62,6 @@ export class SnapshotRequests {
     if (status >= 200 && status < 300) return;
     // 491 and a lost answer say nothing about the client; the rest does.
     this.#refused = status >= 400 && status !== 491;
-    this.#parts.recording.note('snapshot refused', status === 0 ? 'no answer' : String(status));
+    this.#parts.note('snapshot refused', status === 0 ? 'no answer' : String(status));
   }
 }

@@ -70,6 +70,35 @@ describe.each(['udp', 'tcp'] as const)('SIPp over %s, speaking', (transport) => 
   });
 });
 
+test('a second communication session in the same dialog is a second recording, and no octet falls between the two', async () => {
+  const before = recordingsIn(recorder.archive).length;
+  const server = { address: '127.0.0.1', port: recorder.udpPort };
+  expect(await runSipp({ scenario: 'new-session', server, transport: 'udp', folder })).toEqual({
+    code: 0,
+    errors: '',
+  });
+  const [first, second] = (await awaitRecordings(recorder.archive, before + 2)).slice(-2);
+  expect(first?.info.get('End-Reason')).toBe('replaced');
+  expect(second?.info.get('Callee-Number')).toBe('+12025550103');
+  expect(second?.info.get('Previous-Recording')).toBe(first?.name);
+  for (const [channel, spoken] of [speech.caller, speech.callee].entries()) {
+    const [head, tail] = [first, second].map(
+      (each) => readWav(each?.path('.wav') ?? '').audio[channel] as Buffer,
+    );
+    const begin = head?.indexOf(spoken.subarray(0, 8000)) ?? -1;
+    const inFirst = (head?.length ?? 0) - begin;
+    expect(begin).toBeGreaterThanOrEqual(0);
+    // What the first ends with the second goes on from: between them at most the silence of one packet's way.
+    const rest = tail?.indexOf(spoken.subarray(-8000)) ?? -1;
+    const inSecond = rest + 8000;
+    expect(rest).toBeGreaterThanOrEqual(0);
+    expect(Math.abs(inFirst + inSecond - spoken.length)).toBeLessThan(320);
+  }
+  const packets = (info: ReadonlyMap<string, string> | undefined): number =>
+    Number(info?.get('Caller-Packets-Received'));
+  expect(packets(first?.info) + packets(second?.info)).toBe(speech.caller.length / 160);
+});
+
 test('SIPp holding and resuming hears no 4xx, and the archive stays intact', async () => {
   const before = recordingsIn(recorder.archive).length;
   await writeRtpPcap(join(folder, 'legs-resumed.pcap'), [

@@ -38,7 +38,7 @@ test('the profile of a trunk comes before what the client looks like', async () 
   }
 });
 
-test('a vendor once recognised stays so, and a new communication session is noted (siprec-interop 2.5)', async () => {
+test('a vendor once recognised stays so, and a new communication session begins the next recording (siprec-interop 2.5)', async () => {
   const bench = await openBench();
   try {
     const client = await bench.client();
@@ -47,10 +47,32 @@ test('a vendor once recognised stays so, and a new communication session is note
       ...multipart(TWO_LINES, COMPLETE),
     });
     await client.request('UPDATE', plainMetadata(COMPLETE.replaceAll('"s1"', '"s2"')));
+    const [first, second] = bench.recorder.calls;
+    expect(bench.recorder.successions).toEqual([{ before: first, call: second }]);
+    expect(second?.offered.description).toMatchObject({ profile: 'metaswitch' });
+    expect(second?.offered.facts).toEqual(first?.offered.facts);
+    expect(first?.notes).toContain('new communication session');
+    await client.request('BYE');
+    expect(await second?.ended()).toEqual(['bye']);
+    expect(first?.ends).toEqual([]);
+  } finally {
+    await bench.close();
+  }
+});
+
+test('a recording that cannot be divided goes on, and the client hears nothing of it', async () => {
+  const bench = await openBench();
+  try {
+    const client = await bench.client();
+    await client.invite(multipart(TWO_LINES, COMPLETE));
+    bench.recorder.failure = new Error('disk full');
+    const next = multipart(TWO_LINES, COMPLETE.replaceAll('"s1"', '"s2"'));
+    expect((await client.request('INVITE', next)).status).toBe(200);
     const { call } = bench.recorder;
-    await call.until(({ descriptions }) => descriptions.length === 1);
-    expect(call.descriptions[0]).toMatchObject({ profile: 'metaswitch' });
-    expect(call.notes).toContain('new communication session');
+    expect(call.notes).toContain('recording not divided');
+    expect(call.offers).toHaveLength(1);
+    await client.request('BYE');
+    expect(await call.ended()).toEqual(['bye']);
   } finally {
     await bench.close();
   }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 export interface SippRun {
   /** Name of a scenario in test/product/sipp, without `.xml`. */
-  readonly scenario: 'basic' | 'hold' | 'cancel';
+  readonly scenario: 'basic' | 'hold' | 'cancel' | 'new-session';
   readonly server: { readonly address: string; readonly port: number };
   readonly transport: 'udp' | 'tcp';
   /** Working folder; the scenarios play `legs.pcap` (and `legs-resumed.pcap`) from it. */
