@@ -51,11 +51,9 @@ const Trunk = z.strictObject({
   profile: z.enum(PROFILE_NAMES, { error: `not one of ${PROFILE_NAMES.join(', ')}` }).optional(),
   ownNumbers: z
     .array(
-      z
-        .string()
-        .refine(isNumberPattern, {
-          error: 'not a number, a beginning such as +4989555* or a range such as 10-99',
-        }),
+      z.string().refine(isNumberPattern, {
+        error: 'not a number, a beginning such as +4989555* or a range such as 10-99',
+      }),
     )
     .min(1)
     .optional(),

@@ -120,7 +120,7 @@ export class RecordingQueries {
 const toRelated = (row: SqlRow): RelatedRecording => ({
   id: String(row['id']),
   startedAt: Number(row['started_at']),
-  ...(row['file_name'] === null ? {} : { fileName: String(row['file_name']) }),
+  ...(typeof row['file_name'] === 'string' ? { fileName: row['file_name'] } : {}),
   sharedId: `${String(row['kind'])} ${String(row['value'])}`,
 });
 

@@ -11,6 +11,7 @@ import {
   run,
   verifyNode,
   verifyShell,
+  type SealedRecording,
 } from '../support/sealed-recording.ts';
 import { runSipp } from '../support/sipp.ts';
 import { makeSpeech, type Speech } from '../support/speech.ts';
@@ -77,27 +78,34 @@ test('a second communication session in the same dialog is a second recording, a
     code: 0,
     errors: '',
   });
-  const [first, second] = (await awaitRecordings(recorder.archive, before + 2)).slice(-2);
-  expect(first?.info.get('End-Reason')).toBe('replaced');
-  expect(second?.info.get('Callee-Number')).toBe('+12025550103');
-  expect(second?.info.get('Previous-Recording')).toBe(first?.name);
-  for (const [channel, spoken] of [speech.caller, speech.callee].entries()) {
-    const [head, tail] = [first, second].map(
-      (each) => readWav(each?.path('.wav') ?? '').audio[channel] as Buffer,
-    );
-    const begin = head?.indexOf(spoken.subarray(0, 8000)) ?? -1;
-    const inFirst = (head?.length ?? 0) - begin;
-    expect(begin).toBeGreaterThanOrEqual(0);
-    // What the first ends with the second goes on from: between them at most the silence of one packet's way.
-    const rest = tail?.indexOf(spoken.subarray(-8000)) ?? -1;
-    const inSecond = rest + 8000;
-    expect(rest).toBeGreaterThanOrEqual(0);
-    expect(Math.abs(inFirst + inSecond - spoken.length)).toBeLessThan(320);
-  }
-  const packets = (info: ReadonlyMap<string, string> | undefined): number =>
-    Number(info?.get('Caller-Packets-Received'));
-  expect(packets(first?.info) + packets(second?.info)).toBe(speech.caller.length / 160);
+  const found = await awaitRecordings(recorder.archive, before + 2);
+  const [first, second] = found.slice(-2) as [SealedRecording, SealedRecording];
+  expect(first.info.get('End-Reason')).toBe('replaced');
+  expect(second.info.get('Callee-Number')).toBe('+12025550103');
+  expect(second.info.get('Previous-Recording')).toBe(first.name);
+  const packets = [first, second].map(({ info }) => Number(info.get('Caller-Packets-Received')));
+  expect(packets.reduce((sum, count) => sum + count)).toBe(speech.caller.length / 160);
+  expectContinued(first, second, 0, speech.caller);
+  expectContinued(first, second, 1, speech.callee);
 });
+
+/** What the first recording ends with, the second goes on from: between them at most the silence of one packet's way. */
+function expectContinued(
+  first: SealedRecording,
+  second: SealedRecording,
+  channel: number,
+  spoken: Buffer,
+): void {
+  const [head, tail] = [first, second].map(({ path }) => readWav(path('.wav')).audio[channel]) as [
+    Buffer,
+    Buffer,
+  ];
+  const begin = head.indexOf(spoken.subarray(0, 8000));
+  const rest = tail.indexOf(spoken.subarray(-8000));
+  expect(begin).toBeGreaterThanOrEqual(0);
+  expect(rest).toBeGreaterThanOrEqual(0);
+  expect(Math.abs(head.length - begin + rest + 8000 - spoken.length)).toBeLessThan(320);
+}
 
 test('SIPp holding and resuming hears no 4xx, and the archive stays intact', async () => {
   const before = recordingsIn(recorder.archive).length;

@@ -20,7 +20,7 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
-export const LISTEN = ['udp://127.0.0.1:0', 'tcp://127.0.0.1:0', 'udp://[::1]:0', 'tcp://[::1]:0'];
+const LISTEN = ['udp://127.0.0.1:0', 'tcp://127.0.0.1:0', 'udp://[::1]:0', 'tcp://[::1]:0'];
 
 /** A server on free ports, with everything that was opened through it closed at the end. */
 export async function startTestServer(options: Partial<SipServerOptions> = {}): Promise<TestServer> {
@@ -64,7 +64,7 @@ export async function startTestServer(options: Partial<SipServerOptions> = {}): 
 }
 
 /** Ends the connection for good; a closed one must not be disconnected again. */
-export function disconnect(srf: Srf): void {
+function disconnect(srf: Srf): void {
   try {
     srf.disconnect();
   } catch {
