@@ -39,7 +39,7 @@ afterAll(() => {
 });
 
 test('the README leads from a clone to a recording that both verifiers find intact', async () => {
-  expect(toStart).toEqual([expect.stringMatching(/^git clone \S+ && cd sealtape$/), 'npm start']);
+  expect(toStart).toEqual([expect.stringMatching(/^git clone \S+ sealtape && cd sealtape$/), 'npm start']);
   const recorder = startNpm(toStart[1] ?? '');
   await eventually(
     () => (recorder.output().includes('is ready to record') || recorder.ended() ? true : undefined),
