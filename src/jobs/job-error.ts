@@ -1,5 +1,4 @@
-export type JobErrorCode =
-  'CHAIN_MOVED' | 'KEY_CHANGED' | 'NOT_CLOSED' | 'NOT_ENDED' | 'UNKNOWN_RECORDING' | 'UNKNOWN_DESTINATION';
+export type JobErrorCode = 'CHAIN_MOVED' | 'KEY_CHANGED' | 'NOT_CLOSED' | 'NOT_ENDED' | 'UNKNOWN_RECORDING';
 
 /** A job cannot do its work. */
 export class JobError extends Error {

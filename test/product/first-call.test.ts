@@ -8,6 +8,7 @@ import {
   awaitRecordings,
   expectedOctets,
   findOctets,
+  recordingsIn,
   run,
   verifyNode,
   verifyShell,
@@ -208,12 +209,4 @@ describe('a disturbed call', () => {
   });
 });
 
-const recordingCount = (): number => {
-  try {
-    return readdirSync(recorder.archive, { recursive: true }).filter(
-      (name) => String(name).endsWith('.sig') && !String(name).includes('checkpoint'),
-    ).length;
-  } catch {
-    return 0;
-  }
-};
+const recordingCount = (): number => recordingsIn(recorder.archive).length;

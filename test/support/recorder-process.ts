@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -60,7 +60,11 @@ export async function startRecorder(setup: RecorderSetup = {}): Promise<Recorder
     child,
     () => banner,
     () => log,
-  );
+  ).catch((error: unknown) => {
+    // Nobody else knows of the folder.
+    if (setup.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true });
+    throw error;
+  });
   const port = (protocol: string): number =>
     Number(new RegExp(`${protocol}://[^\\s:]+:(\\d+)`).exec(banner)?.[1]);
   return {
