@@ -33,7 +33,9 @@ module.exports = {
       name: 'middle-never-imports-edges',
       severity: 'error',
       from: { path: '^src/(recorder|jobs)/' },
-      to: { path: '^src/((sip-server|sip|delivery|store|web|client|service)/|(main|cli)\\.ts$)' },
+      to: {
+        path: '^src/((sip-server|sip|delivery|store|web|client|service|commands|config)/|(main|cli)\\.ts$)',
+      },
     },
     {
       name: 'recorder-does-not-know-jobs',
@@ -50,8 +52,8 @@ module.exports = {
     {
       name: 'nobody-imports-the-wiring',
       severity: 'error',
-      from: { pathNot: '^(src/(main|cli)\\.ts|src/service/|test/)' },
-      to: { path: '^src/((main|cli)\\.ts$|service/)' },
+      from: { pathNot: '^(src/(main|cli)\\.ts|src/(service|commands)/|test/)' },
+      to: { path: '^src/((main|cli)\\.ts$|(service|commands)/)' },
     },
     {
       name: 'sip-server-stands-alone',

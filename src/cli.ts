@@ -1,24 +1,19 @@
 #!/usr/bin/env node
-import { runCallCommand } from './client/call-command.ts';
+import { COMMANDS } from './commands/commands.ts';
 
-const USAGE = `sealtape call [--seconds 5] [--to sip:127.0.0.1:5060] [--transport udp|tcp]   place a test call
-sealtape call --help                                                         all its options
+const USAGE = `${Object.values(COMMANDS)
+  .map(({ usage, summary }) => `sealtape ${usage}\n    ${summary}`)
+  .join('\n')}
 The recorder itself: npm start [-- --config FILE]. The auditor's tool: sealtape-verify PATH.`;
 
-const [command, ...rest] = process.argv.slice(2);
-switch (command) {
-  case 'call':
-    process.exitCode = await runCallCommand(rest, (line) => {
-      console.log(line);
-    });
-    break;
-  case undefined:
-  case 'help':
-  case '--help':
-  case '-h':
-    console.log(USAGE);
-    break;
-  default:
-    console.error(`sealtape: unknown command ${command}\n${USAGE}`);
-    process.exitCode = 2;
+const [name, ...rest] = process.argv.slice(2);
+const command = name === undefined || !Object.hasOwn(COMMANDS, name) ? undefined : COMMANDS[name];
+if (command !== undefined)
+  process.exitCode = await command.run(rest, (line) => {
+    console.log(line);
+  });
+else if (name === undefined || /^(?:help|--help|-h)$/.test(name)) console.log(USAGE);
+else {
+  console.error(`sealtape: unknown command ${name}\n${USAGE}`);
+  process.exitCode = 2;
 }

@@ -1,11 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
-import { parseFolderTemplate } from './delivery/folder-template.ts';
-import { NumberPlan } from './siprec/number-plan.ts';
-import { PROFILE_NAMES } from './siprec/vendors/choose.ts';
+import { Database } from './config/database.ts';
+import { PathDestination } from './config/destination.ts';
+import { Media } from './config/media.ts';
+import { Sip, type SipTls } from './config/sip.ts';
+import { Trunk } from './config/trunk.ts';
+import { hostPort, name, timeZone } from './config/values.ts';
 
 /** The configuration cannot be used. `message` names every fault with its place. */
 export class ConfigError extends Error {
@@ -17,144 +19,6 @@ export class ConfigError extends Error {
     this.code = code;
   }
 }
-
-const name = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, { error: 'not a name (small letters, digits, dashes)' });
-const port = z.int().min(1).max(65535);
-
-const network = z.string().refine(isNetwork, { error: 'not a network (address or address/prefix)' });
-
-const listenUrl = z.string().refine(isListenUrl, { error: 'not udp://, tcp:// or tls://address:port' });
-
-const Digest = z.strictObject({
-  realm: z
-    .string()
-    .regex(/^[\x20-\x7e]{1,100}$/, { error: 'not 1 to 100 ASCII characters' })
-    .default('sealtape'),
-  algorithm: z.enum(['MD5', 'SHA-256']).default('MD5'),
-  users: z
-    .array(
-      z.strictObject({
-        // RFC 7616 §3.4: a colon would end the name inside the hash.
-        name: z.string().regex(/^[^:]{1,100}$/, { error: 'empty, too long, or with a colon' }),
-        password: z.string().min(1),
-      }),
-    )
-    .min(1),
-});
-
-const Trunk = z.strictObject({
-  name,
-  from: z.array(network).min(1),
-  mode: z.enum(['compat', 'strict']).default('compat'),
-  profile: z.enum(PROFILE_NAMES, { error: `not one of ${PROFILE_NAMES.join(', ')}` }).optional(),
-  ownNumbers: z
-    .array(
-      z.string().refine(isNumberPattern, {
-        error: 'not a number, a beginning such as +4989555* or a range such as 10-99',
-      }),
-    )
-    .min(1)
-    .optional(),
-  srcTimeZone: z
-    .string()
-    .refine(isTimeZone, { error: 'not a time zone such as UTC or Europe/Berlin' })
-    .optional(),
-  digest: Digest.optional(),
-  tls: z
-    .strictObject({
-      required: z.boolean().optional(),
-      clientCa: z.literal('required').optional(),
-      fingerprints: z
-        .array(
-          z.string().regex(/^(?:[0-9a-f]{2}:?){31}[0-9a-f]{2}$/i, { error: 'not a SHA-256 fingerprint' }),
-        )
-        .min(1)
-        .optional(),
-      names: z.array(z.string().min(1)).min(1).optional(),
-    })
-    .optional(),
-});
-
-const SipTls = z.strictObject({
-  certificate: z.string().min(1),
-  key: z.string().min(1),
-  clientCa: z.string().min(1).optional(),
-  minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2'),
-});
-
-/** What one address may send the built-in SIP server; what belongs to running calls never counts. */
-const SipLimits = z.strictObject({
-  messagesPerSecond: z.int().min(10).default(5000),
-  connectionsPerSecond: z.int().min(1).default(500),
-  connectionsPerAddress: z.int().min(1).default(2000),
-});
-
-const Sip = z
-  .strictObject({
-    listen: z.array(listenUrl).min(1).optional(),
-    tls: SipTls.optional(),
-    limits: SipLimits.prefault({}),
-    drachtio: z.strictObject({ host: z.string().min(1), port, secret: z.string().min(1) }).optional(),
-  })
-  .refine((sip) => sip.listen === undefined || sip.drachtio === undefined, {
-    error: 'listen and drachtio exclude each other',
-  })
-  .refine((sip) => sip.tls === undefined || sip.drachtio === undefined, {
-    error: 'a drachtio-server has its own certificates; tls goes with listen',
-    path: ['tls'],
-  })
-  .refine((sip) => sip.tls !== undefined || !(sip.listen ?? []).some((url) => url.startsWith('tls:')), {
-    error: 'a tls:// address needs tls with certificate and key',
-    path: ['tls'],
-  })
-  .transform(({ listen, tls, limits, drachtio }) => ({
-    listen: drachtio === undefined ? (listen ?? ['udp://0.0.0.0:5060', 'tcp://0.0.0.0:5060']) : [],
-    tls,
-    limits,
-    drachtio,
-  }));
-
-const Media = z.strictObject({
-  ports: z
-    .string()
-    .refine(isPortRange, { error: 'not a range of at least two ports such as "20000-29999"' })
-    .default('20000-29999'),
-  address: z.union([z.ipv4(), z.ipv6()], { error: 'not an address' }).optional(),
-  threads: z.int().min(1).max(64).default(1),
-  receiver: z.enum(['auto', 'batch', 'dgram']).default('auto'),
-});
-
-const Database = z
-  .strictObject({
-    client: z.enum(['sqlite', 'pg']).default('sqlite'),
-    connection: z.union([z.string().min(1), z.record(z.string(), z.unknown())]).optional(),
-  })
-  .refine((database) => database.client === 'sqlite' || database.connection !== undefined, {
-    error: 'client pg needs a connection',
-    path: ['connection'],
-  })
-  .refine((database) => database.client === 'pg' || database.connection === undefined, {
-    error: 'goes with client: pg only',
-    path: ['connection'],
-  });
-
-const PathDestination = z.strictObject({
-  name,
-  kind: z.literal('path'),
-  root: z.string().min(1),
-  folder: z
-    .string()
-    .default('{yyyy}/{MM}/{dd}')
-    .superRefine((template, context) => {
-      try {
-        parseFolderTemplate(template, 'UTC');
-      } catch (error) {
-        context.addIssue({ code: 'custom', message: (error as Error).message });
-      }
-    }),
-});
 
 const schema = z.strictObject({
   dataDir: z.string().min(1).default('./data'),
@@ -175,17 +39,14 @@ const schema = z.strictObject({
   media: Media.prefault({}),
   web: z
     .strictObject({
-      listen: z.string().refine(isHostPort, { error: 'not address:port' }).default('127.0.0.1:8080'),
+      listen: hostPort.default('127.0.0.1:8080'),
     })
     .prefault({}),
   redis: z
     .strictObject({ url: z.url({ protocol: /^rediss?$/, error: 'not a redis:// address' }).optional() })
     .prefault({}),
   database: Database.prefault({}),
-  timeZone: z
-    .string()
-    .refine(isTimeZone, { error: 'not a time zone such as UTC or Europe/Berlin' })
-    .default('UTC'),
+  timeZone: timeZone.default('UTC'),
   destinations: z.array(PathDestination).optional(),
   evidence: z.strictObject({ checkpointSeconds: z.int().min(1).max(300).default(300) }).prefault({}),
   spool: z.strictObject({ minFreeMegabytes: z.int().min(0).default(500) }).prefault({}),
@@ -303,46 +164,4 @@ function inFolder(tls: z.infer<typeof SipTls>, folder: string): z.infer<typeof S
     key: resolve(folder, key),
     clientCa: clientCa === undefined ? undefined : resolve(folder, clientCa),
   };
-}
-
-function isNetwork(text: string): boolean {
-  const [address = '', prefix, ...rest] = text.split('/');
-  const family = isIP(address);
-  if (family === 0 || rest.length > 0) return false;
-  if (prefix === undefined) return true;
-  return /^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128);
-}
-
-function isListenUrl(text: string): boolean {
-  const match = /^(?:udp|tcp|tls):\/\/(?:\[([^\]]+)\]|([^:/[\]]+)):(\d{1,5})$/.exec(text);
-  if (match === null) return false;
-  const [, six, four, digits] = match;
-  return isIP(six ?? four ?? '') === (six === undefined ? 4 : 6) && Number(digits) <= 65535;
-}
-
-function isHostPort(text: string): boolean {
-  return isListenUrl(`tcp://${text}`);
-}
-
-function isPortRange(text: string): boolean {
-  const [, first, last] = /^(\d{1,5})-(\d{1,5})$/.exec(text) ?? [];
-  return Number(first) >= 1024 && Number(last) <= 65535 && Number(last) > Number(first);
-}
-
-function isNumberPattern(text: string): boolean {
-  try {
-    // It throws for what it cannot read.
-    new NumberPlan([text]).includes('');
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function isTimeZone(text: string): boolean {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone !== '';
-  } catch {
-    return false;
-  }
 }

@@ -29,6 +29,9 @@ const SILENT: Knex.Logger = {
 /** Milliseconds to wait for a connection, and for a lock that another process holds on a SQLite file. */
 const PATIENCE = 5000;
 
+/** The advisory lock that migrations take; any number that nothing else in this database uses. */
+const MIGRATION_LOCK = 0x5ea17a9e;
+
 /**
  * Opens the log's database (evidence.md 1.7: what is committed is on disk). SQLite is created when absent; PostgreSQL is not
  * contacted before the first use, so a server that is away does not stop the start.
@@ -43,16 +46,31 @@ export async function openDatabase(config: DatabaseConfig, migrationsDir: string
     knex: connection,
     migrate: async () => {
       try {
-        // A crash in mid-migration leaves knex's lock; on SQLite nobody else can be migrating (data-dir-lock.ts).
-        if (config.kind === 'sqlite') await connection.migrate.forceFreeMigrationsLock({ migrationSource });
-        const [, names] = (await connection.migrate.latest({ migrationSource })) as [number, string[]];
-        return names;
+        return await alone(config.kind, connection, async () => {
+          // A crash in mid-migration leaves knex's own lock behind; whoever holds ours knows that nobody is migrating.
+          await connection.migrate.forceFreeMigrationsLock({ migrationSource });
+          const [, names] = (await connection.migrate.latest({ migrationSource })) as [number, string[]];
+          return names;
+        });
       } catch (error) {
         throw toStoreError(error);
       }
     },
     close: () => (closed ??= connection.destroy()),
   };
+}
+
+/**
+ * One process migrates, the others wait. knex makes the table of its own lock without one, so two recorders that begin an empty
+ * PostgreSQL together would both make it. The lock goes with its transaction, also when the process dies. On SQLite the data
+ * directory belongs to one process (data-dir-lock.ts).
+ */
+function alone<T>(kind: DatabaseConfig['kind'], connection: Knex, work: () => Promise<T>): Promise<T> {
+  if (kind === 'sqlite') return work();
+  return connection.transaction(async (transaction) => {
+    await transaction.raw('SELECT pg_advisory_xact_lock(?)', [MIGRATION_LOCK]);
+    return work();
+  });
 }
 
 function sqliteConfig(filename: string): Knex.Config {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -95,6 +95,21 @@ describe('PostgreSQL', () => {
       expect((await database.knex.raw<{ rows: unknown[] }>('SHOW synchronous_commit')).rows).toEqual([
         { synchronous_commit: 'on' },
       ]);
+    } finally {
+      for (const database of opened) await database.close();
+      await postgres.remove();
+    }
+  });
+
+  test('is migrated once by recorders that begin it together, and again after one died in mid-migration', async () => {
+    const postgres = await startPostgres();
+    try {
+      const connection = await postgres.createDatabase('log');
+      const recorders = await Promise.all([1, 2, 3, 4].map(() => open({ kind: 'pg', connection })));
+      const ran = await Promise.all(recorders.map((database) => database.migrate()));
+      expect(ran.flat().sort()).toEqual((await readdir(MIGRATIONS)).sort());
+      await recorders[0]?.knex('knex_migrations_lock').update({ is_locked: 1 });
+      expect(await recorders[1]?.migrate()).toEqual([]);
     } finally {
       for (const database of opened) await database.close();
       await postgres.remove();

@@ -1,0 +1,5 @@
+import { call } from './call.ts';
+import type { Command } from './command.ts';
+
+/** All commands by their name, in the order in which they are listed. */
+export const COMMANDS: Readonly<Record<string, Command>> = { call };

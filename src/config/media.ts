@@ -1,0 +1,16 @@
+import { z } from 'zod';
+
+export const Media = z.strictObject({
+  ports: z
+    .string()
+    .refine(isPortRange, { error: 'not a range of at least two ports such as "20000-29999"' })
+    .default('20000-29999'),
+  address: z.union([z.ipv4(), z.ipv6()], { error: 'not an address' }).optional(),
+  threads: z.int().min(1).max(64).default(1),
+  receiver: z.enum(['auto', 'batch', 'dgram']).default('auto'),
+});
+
+function isPortRange(text: string): boolean {
+  const [, first, last] = /^(\d{1,5})-(\d{1,5})$/.exec(text) ?? [];
+  return Number(first) >= 1024 && Number(last) <= 65535 && Number(last) > Number(first);
+}
