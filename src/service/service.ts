@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { relative } from 'node:path';
+import { Alarms } from './alarms.ts';
 import type { ArchiveLine } from './archive-line.ts';
 import type { Config } from '../config.ts';
 import { openGround, type Ground } from './ground.ts';
@@ -51,6 +52,7 @@ export async function startService(config: Config, options: ServiceOptions): Pro
 
 async function start(config: Config, options: ServiceOptions, closing: ShutdownList): Promise<Service> {
   const { log } = options;
+  const alarms = new Alarms(log);
   const ground = await openGround(config, log, closing);
   const { journal, spool } = ground;
   const media = await startMediaThreads({
@@ -81,6 +83,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     media,
     recorder,
     archive,
+    alarms,
     software: SOFTWARE,
     sipUp: () => sip.application.connected,
     sipCounters: () => sip.server?.counters(),

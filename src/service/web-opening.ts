@@ -7,6 +7,7 @@ import { RecordingQueries } from '../store/recording-queries.ts';
 import type { HealthReport } from '../web/health.ts';
 import { createMetrics, type MetricsSnapshot } from '../web/metrics.ts';
 import { startWeb, type WebServer } from '../web/server.ts';
+import type { Alarms } from './alarms.ts';
 import type { Archive } from './archive-opening.ts';
 import type { Ground } from './ground.ts';
 
@@ -16,6 +17,7 @@ export interface WebSources {
   readonly media: MediaThreadsHost;
   readonly recorder: Recorder;
   readonly archive: Archive;
+  readonly alarms: Alarms;
   readonly software: string;
   /** Whether the SIP server is there. */
   readonly sipUp: () => boolean;
@@ -67,6 +69,7 @@ async function takeSnapshot(sources: WebSources, queries: RecordingQueries): Pro
     journalLag: lagOf(sources),
     databaseUp: parts.database.ok,
     redisUp: parts.redis.ok,
+    alarms: sources.alarms.active,
     ...(known === undefined ? {} : { recordings: known[0], deliveriesWaiting: known[1] }),
   };
 }

@@ -22,6 +22,8 @@ export interface MetricsSnapshot {
   /** From the database; undefined while it is away. */
   readonly recordings?: Readonly<Partial<Record<RecordingState, number>>>;
   readonly deliveriesWaiting?: number;
+  /** Conditions that hold. */
+  readonly alarms: readonly { readonly code: string; readonly severity: string }[];
 }
 
 export interface Metrics {
@@ -39,7 +41,13 @@ export function createMetrics(snapshot: () => Promise<MetricsSnapshot>): Metrics
   const registry = new Registry();
   // Process and Node figures, the event loop's lag among them.
   collectDefaultMetrics({ register: registry });
-  const apply = [callMetrics(registry), mediaMetrics(registry), sipMetrics(registry), logMetrics(registry)];
+  const apply = [
+    callMetrics(registry),
+    mediaMetrics(registry),
+    sipMetrics(registry),
+    logMetrics(registry),
+    alarmMetrics(registry),
+  ];
   const seal = new Histogram({
     name: 'sealtape_seal_seconds',
     help: 'Time from the end of a recording to its seal',
@@ -148,6 +156,19 @@ function logMetrics(registry: Registry): Apply {
     recordings.reset();
     if (now.recordings === undefined) return;
     for (const state of STATES) recordings.set({ state }, now.recordings[state] ?? 0);
+  };
+}
+
+function alarmMetrics(registry: Registry): Apply {
+  const alarms = new Gauge({
+    name: 'sealtape_alarms',
+    help: 'Alarms that hold now, by code and severity',
+    labelNames: ['code', 'severity'],
+    registers: [registry],
+  });
+  return (now) => {
+    alarms.reset();
+    for (const { code, severity } of now.alarms) alarms.inc({ code, severity });
   };
 }
 

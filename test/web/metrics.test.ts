@@ -10,6 +10,10 @@ const SNAPSHOT: MetricsSnapshot = {
   redisUp: false,
   recordings: { delivered: 36, recording: 3 },
   deliveriesWaiting: 7,
+  alarms: [
+    { code: 'destination-away', severity: 'warning' },
+    { code: 'destination-away', severity: 'warning' },
+  ],
 };
 
 const lines = async (text: Promise<string>): Promise<readonly string[]> => (await text).split('\n');
@@ -34,6 +38,7 @@ test('a scrape shows the snapshot', async () => {
       'sealtape_recordings{state="delivered"} 36',
       'sealtape_recordings{state="failed"} 0',
       'sealtape_deliveries_waiting 7',
+      'sealtape_alarms{code="destination-away",severity="warning"} 2',
     ]),
   );
   expect(scraped.some((line) => line.startsWith('nodejs_eventloop_lag_seconds '))).toBe(true);
