@@ -6,6 +6,10 @@ export const PathDestination = z.strictObject({
   name,
   kind: z.literal('path'),
   root: z.string().min(1),
+  marker: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,64}$/, { error: 'not a file name' })
+    .optional(),
   folder: z
     .string()
     .default('{yyyy}/{MM}/{dd}')

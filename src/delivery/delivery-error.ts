@@ -1,23 +1,36 @@
-import { PermanentUploadError } from '../jobs/destination.ts';
+import { PermanentUploadError, type PermanentFault } from '../jobs/destination.ts';
 
-/**
- * Trying again later can help with `UNREACHABLE` (gone, not mounted, I/O error), `DISK_FULL`, `NOT_PROVED` (what is read back is
- * not what was written), `SOURCE_UNREADABLE`, `MOVED` (somebody else wrote at the same moment) and `ABORTED`. It cannot with the others, which
- * come as the cause of a PermanentUploadError; BAD_TEMPLATE is a mistake in the configuration.
- */
-export type DeliveryErrorCode =
+/** These may pass by themselves; BAD_TEMPLATE is a mistake in the configuration. */
+type PassingCode =
+  /** Gone, not mounted, refused, timed out, I/O error. */
   | 'UNREACHABLE'
   | 'DISK_FULL'
+  /** What is read back is not what was written. */
   | 'NOT_PROVED'
   | 'SOURCE_UNREADABLE'
+  /** Somebody else wrote at the same moment. */
   | 'MOVED'
+  /** The server asked us to come back later. */
+  | 'THROTTLED'
   | 'ABORTED'
-  | 'DIFFERENT'
-  | 'BAD_PATH'
-  | 'SOURCE_CHANGED'
-  | 'DENIED'
-  | 'QUOTA'
   | 'BAD_TEMPLATE';
+
+/** These come as the cause of a PermanentUploadError. */
+const FAULTS = {
+  DIFFERENT: 'name-taken',
+  BAD_PATH: 'unusable-path',
+  SOURCE_CHANGED: 'source-changed',
+  DENIED: 'credentials',
+  WRONG_HOST: 'identity',
+  QUOTA: 'quota',
+  LOCK_REFUSED: 'lock-refused',
+  LOCKED: 'locked',
+  UNSUPPORTED: 'unsupported',
+  MISCONFIGURED: 'configuration',
+} as const satisfies Readonly<Record<string, PermanentFault>>;
+
+export type PermanentCode = keyof typeof FAULTS;
+export type DeliveryErrorCode = PassingCode | PermanentCode;
 
 /** What can go wrong on the way to an archive. */
 export class DeliveryError extends Error {
@@ -31,28 +44,30 @@ export class DeliveryError extends Error {
 }
 
 /** An error that a person has to look at; its cause is a DeliveryError with the code. */
-export function permanent(
-  code: DeliveryErrorCode,
-  detail: string,
-  options?: ErrorOptions,
-): PermanentUploadError {
+export function permanent(code: PermanentCode, detail: string, options?: ErrorOptions): PermanentUploadError {
   const cause = new DeliveryError(code, detail, options);
-  return new PermanentUploadError(cause.message, { cause });
+  return new PermanentUploadError(FAULTS[code], cause.message, { cause });
 }
 
-const FILE_ERRORS: Readonly<Record<string, readonly [DeliveryErrorCode, 'permanent' | 'passing']>> = {
-  ENOSPC: ['DISK_FULL', 'passing'],
-  EDQUOT: ['QUOTA', 'permanent'],
-  EACCES: ['DENIED', 'permanent'],
-  EPERM: ['DENIED', 'permanent'],
-  EROFS: ['DENIED', 'permanent'],
-  ENOTDIR: ['BAD_PATH', 'permanent'],
-  EISDIR: ['BAD_PATH', 'permanent'],
-  ELOOP: ['BAD_PATH', 'permanent'],
-  ENAMETOOLONG: ['BAD_PATH', 'permanent'],
-  EINVAL: ['BAD_PATH', 'permanent'],
-  EILSEQ: ['BAD_PATH', 'permanent'],
-  ABORT_ERR: ['ABORTED', 'passing'],
+/** An error of ours with any code. */
+const deliveryError = (code: DeliveryErrorCode, detail: string, options?: ErrorOptions): Error =>
+  Object.hasOwn(FAULTS, code)
+    ? permanent(code as PermanentCode, detail, options)
+    : new DeliveryError(code, detail, options);
+
+const FILE_ERRORS: Readonly<Record<string, DeliveryErrorCode>> = {
+  ENOSPC: 'DISK_FULL',
+  EDQUOT: 'QUOTA',
+  EACCES: 'DENIED',
+  EPERM: 'DENIED',
+  EROFS: 'DENIED',
+  ENOTDIR: 'BAD_PATH',
+  EISDIR: 'BAD_PATH',
+  ELOOP: 'BAD_PATH',
+  ENAMETOOLONG: 'BAD_PATH',
+  EINVAL: 'BAD_PATH',
+  EILSEQ: 'BAD_PATH',
+  ABORT_ERR: 'ABORTED',
 };
 
 /** Code of a Node error, '' without one. Not `instanceof Error`: errors may come from another realm. */
@@ -61,12 +76,12 @@ export const codeOf = (error: unknown): string => {
   return typeof code === 'string' ? code : '';
 };
 
+const isOurs = (error: unknown): error is Error =>
+  error instanceof DeliveryError || error instanceof PermanentUploadError;
+
 /** Errors of a file system as ours; ours stay as they are. */
 export function fromFileError(error: unknown, path: string): Error {
-  if (error instanceof DeliveryError || error instanceof PermanentUploadError) return error;
-  const [code, lasting] = FILE_ERRORS[codeOf(error)] ?? ['UNREACHABLE', 'passing'];
-  const detail = `${path}: ${String(error)}`;
-  return lasting === 'permanent'
-    ? permanent(code, detail, { cause: error })
-    : new DeliveryError(code, detail, { cause: error });
+  if (isOurs(error)) return error;
+  const code = FILE_ERRORS[codeOf(error)] ?? 'UNREACHABLE';
+  return deliveryError(code, `${path}: ${String(error)}`, { cause: error });
 }

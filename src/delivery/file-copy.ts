@@ -7,11 +7,17 @@ import { codeOf, DeliveryError, permanent } from './delivery-error.ts';
 
 const CHUNK = 256 * 1024;
 
+export interface CopyWatch {
+  readonly signal: AbortSignal;
+  /** Called whenever octets have moved. */
+  readonly onProgress?: () => void;
+}
+
 /** SHA-256, hex, of the first `length` octets of a file; undefined when it is shorter. */
 export async function hashOfBeginning(
   path: string,
   length: number,
-  signal: AbortSignal,
+  { signal, onProgress }: CopyWatch,
 ): Promise<string | undefined> {
   const hash = createHash('sha256');
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
@@ -23,6 +29,7 @@ export async function hashOfBeginning(
       if (bytesRead === 0) return undefined;
       hash.update(buffer.subarray(0, bytesRead));
       at += bytesRead;
+      onProgress?.();
     }
   } finally {
     await file.close();
@@ -38,13 +45,13 @@ export async function hashOfBeginning(
 export async function writeProvedCopy(
   upload: Upload,
   path: string,
-  options: { readonly signal: AbortSignal; readonly prefix?: number },
+  options: CopyWatch & { readonly prefix?: number },
 ): Promise<string> {
-  const { signal, prefix = 0 } = options;
+  const { signal, prefix = 0, onProgress } = options;
   const file = await open(path, 'wx', 0o640);
   let written: { readonly bytes: number; readonly sha256: string; readonly prefixSha256: string };
   try {
-    written = await copyInto(file, readSource(upload, signal), prefix);
+    written = await copyInto(file, readSource(upload, signal), { prefix, onProgress });
     await file.sync();
   } finally {
     await file.close();
@@ -52,12 +59,16 @@ export async function writeProvedCopy(
   if (written.bytes !== upload.size || written.sha256 !== upload.sha256)
     throw permanent('SOURCE_CHANGED', `the file for ${upload.path} is no longer the one that was sealed`);
   signal.throwIfAborted();
-  if ((await hashOfBeginning(path, upload.size, signal)) !== upload.sha256)
+  if ((await hashOfBeginning(path, upload.size, options)) !== upload.sha256)
     throw new DeliveryError('NOT_PROVED', `${path}: what is read back is not what was written`);
   return written.prefixSha256;
 }
 
-async function copyInto(file: FileHandle, source: AsyncIterable<Buffer>, prefix: number) {
+async function copyInto(
+  file: FileHandle,
+  source: AsyncIterable<Buffer>,
+  { prefix, onProgress }: { readonly prefix: number; readonly onProgress: (() => void) | undefined },
+) {
   const whole = createHash('sha256');
   const beginning = createHash('sha256');
   let bytes = 0;
@@ -66,6 +77,7 @@ async function copyInto(file: FileHandle, source: AsyncIterable<Buffer>, prefix:
     if (bytes < prefix) beginning.update(part.subarray(0, prefix - bytes));
     await writeAll(file, part, bytes);
     bytes += part.length;
+    onProgress?.();
   }
   return { bytes, sha256: whole.digest('hex'), prefixSha256: beginning.digest('hex') };
 }

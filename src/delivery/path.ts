@@ -1,8 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { constants, type BigIntStats } from 'node:fs';
-import { link, lstat, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import type { Destination, StoredCopy, Upload } from '../jobs/destination.ts';
+import { link, lstat, mkdir, open, readdir, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
+import type {
+  Capabilities,
+  CopyReference,
+  Destination,
+  StoredCopy,
+  StoredFile,
+  Upload,
+} from '../jobs/destination.ts';
 import { codeOf, DeliveryError, fromFileError, permanent } from './delivery-error.ts';
 import { hashOfBeginning, writeProvedCopy } from './file-copy.ts';
 import { PARTIAL, splitUploadPath } from './upload-path.ts';
@@ -11,10 +19,14 @@ export interface PathOptions {
   readonly name: string;
   /** An existing folder: local, or a share that the operator mounted. It is never made, lest a missing mount goes unnoticed. */
   readonly root: string;
+  /** A file directly in the root without which nothing is stored: proof that the right share is mounted there. */
+  readonly marker?: string | undefined;
   /** Milliseconds after which an unfinished copy that nobody writes to is removed. Default ten minutes. */
   readonly staleAfter?: number;
   /** Creates a second name for a file; a test replaces it to stand for a file system that cannot. */
   readonly linkFile?: (from: string, to: string) => Promise<void>;
+  /** Called whenever octets have moved. */
+  readonly onProgress?: () => void;
 }
 
 /** Unfinished copies of ours, also those of other recorders that write to the same folder. */
@@ -25,6 +37,8 @@ const NO_LINKS = /^(EPERM|ENOTSUP|EOPNOTSUPP|ENOSYS|EMLINK)$/;
 class PathDestination implements Destination {
   readonly name: string;
   readonly #root: string;
+  readonly #marker: string | undefined;
+  readonly #onProgress: () => void;
   readonly #staleAfter: number;
   readonly #link: (from: string, to: string) => Promise<void>;
   readonly #sweptAt = new Map<string, number>();
@@ -35,14 +49,16 @@ class PathDestination implements Destination {
     this.name = options.name;
     this.#root = resolve(options.root);
     this.#staleAfter = options.staleAfter ?? 600_000;
+    this.#marker = options.marker;
     this.#link = options.linkFile ?? link;
+    this.#onProgress = options.onProgress ?? (() => undefined);
   }
 
   async put(upload: Upload, signal: AbortSignal): Promise<StoredCopy> {
     return this.#at(upload, signal, async (target, folder) => {
       if (await isThere(target)) return this.#mustEqual(target, upload, signal);
       await this.#throughPartial(folder, async (partial) => {
-        await writeProvedCopy(upload, partial, { signal });
+        await writeProvedCopy(upload, partial, { signal, onProgress: this.#onProgress });
         if (!(await this.#giveName(partial, target))) await this.#mustEqual(target, upload, signal);
       });
       return undefined;
@@ -69,12 +85,16 @@ class PathDestination implements Destination {
       const size = Number(before?.size ?? 0);
       if (before !== undefined && size >= upload.size) return this.#mustBegin(target, upload, signal);
       await this.#throughPartial(folder, async (partial) => {
-        const beginning = await writeProvedCopy(upload, partial, { signal, prefix: size });
+        const beginning = await writeProvedCopy(upload, partial, {
+          signal,
+          prefix: size,
+          onProgress: this.#onProgress,
+        });
         if (before === undefined) {
           if (await this.#giveName(partial, target)) return;
           throw new DeliveryError('MOVED', `${target} appeared while it was being written`);
         }
-        if (beginning !== (await hashOfBeginning(target, size, signal)))
+        if (beginning !== (await this.#hash(target, size, signal)))
           throw permanent('DIFFERENT', `${target} is not the beginning of what is to be stored there`);
         const now = await statOrNothing(target);
         if (now?.ino !== before.ino || now.size !== before.size || now.mtimeNs !== before.mtimeNs)
@@ -94,23 +114,112 @@ class PathDestination implements Destination {
     const { folders, name } = splitUploadPath(upload.path);
     const folder = join(this.#root, ...folders);
     const target = join(folder, name);
-    try {
-      signal.throwIfAborted();
+    await this.#guarded(target, signal, async () => {
       await this.#makeFolders(folders);
       await this.#sweep(folder);
       await work(target, folder);
       // Also when it was there already: the crash may have come before this line.
       await syncFolder(folder);
+    });
+    return { location: target, proof: 'read-back', checksum: `sha256:${upload.sha256}` };
+  }
+
+  async open({ path }: CopyReference, signal: AbortSignal): Promise<Readable | undefined> {
+    const target = this.#targetOf(path);
+    return this.#guarded(target, signal, async () => {
+      const file = await open(target, constants.O_RDONLY | constants.O_NOFOLLOW).catch(unlessAbsent);
+      return file?.createReadStream();
+    });
+  }
+
+  async stat({ path }: CopyReference, signal: AbortSignal): Promise<StoredFile | undefined> {
+    const target = this.#targetOf(path);
+    return this.#guarded(target, signal, async () => {
+      const found = await statOrNothing(target);
+      return found?.isFile() === true ? storedFile(path, found) : undefined;
+    });
+  }
+
+  async list(folder: string, signal: AbortSignal): Promise<readonly StoredFile[]> {
+    const within = folder === '' ? this.#root : this.#targetOf(folder);
+    return this.#guarded(within, signal, async () => {
+      const names = (await readdir(within).catch(unlessAbsent)) ?? [];
+      const files: StoredFile[] = [];
+      for (const name of names.sort()) {
+        const found = UNFINISHED.test(name) ? undefined : await statOrNothing(join(within, name));
+        if (found?.isFile() === true)
+          files.push(storedFile(folder === '' ? name : `${folder}/${name}`, found));
+      }
+      return files;
+    });
+  }
+
+  async remove({ path }: CopyReference, signal: AbortSignal): Promise<boolean> {
+    const target = this.#targetOf(path);
+    return this.#guarded(target, signal, async () => {
+      if ((await statOrNothing(target)) === undefined) return false;
+      await unlink(target);
+      await syncFolder(dirname(target));
+      return true;
+    });
+  }
+
+  setRetention(): Promise<void> {
+    return Promise.reject(permanent('UNSUPPORTED', `${this.name}: a folder cannot lock files`));
+  }
+
+  setHold(): Promise<void> {
+    return this.setRetention();
+  }
+
+  async capabilities(signal: AbortSignal): Promise<Capabilities> {
+    return this.#guarded(this.#root, signal, async () => {
+      const atomicCreate = await this.#throughPartial(this.#root, async (partial) => {
+        await writeFile(partial, '', { flag: 'wx', mode: 0o640 });
+        const second = `${partial.slice(0, -PARTIAL.length)}2${PARTIAL}`;
+        const linked = await this.#link(partial, second).then(
+          () => true,
+          () => false,
+        );
+        await unlink(second).catch(() => undefined);
+        return linked;
+      });
+      const remarks =
+        this.#marker === undefined ? ['no marker file: a share that is not mounted is not noticed'] : [];
+      return { lock: 'none', atomicCreate, encryption: 'none', serverChecksum: false, remarks };
+    });
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  #targetOf(path: string): string {
+    const { folders, name } = splitUploadPath(path);
+    return join(this.#root, ...folders, name);
+  }
+
+  /** Looks that the right root is there, does the work, turns errors into ours. */
+  async #guarded<T>(target: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    try {
+      signal.throwIfAborted();
+      if (!(await stat(this.#root)).isDirectory())
+        throw permanent('BAD_PATH', `${this.#root} is not a folder`);
+      if (this.#marker !== undefined && (await statOrNothing(join(this.#root, this.#marker))) === undefined)
+        throw new DeliveryError('UNREACHABLE', `${this.#root} has no ${this.#marker}: it is not mounted`);
+      return await work();
     } catch (error) {
       if (signal.aborted && error === signal.reason)
         throw new DeliveryError('ABORTED', target, { cause: error });
       throw fromFileError(error, target);
     }
-    return { location: target, proof: 'read-back' };
+  }
+
+  #hash(path: string, length: number, signal: AbortSignal): Promise<string | undefined> {
+    return hashOfBeginning(path, length, { signal, onProgress: this.#onProgress });
   }
 
   async #makeFolders(folders: readonly string[]): Promise<void> {
-    if (!(await stat(this.#root)).isDirectory()) throw permanent('BAD_PATH', `${this.#root} is not a folder`);
     let parent = this.#root;
     for (const folder of folders) {
       const path = join(parent, folder);
@@ -124,10 +233,10 @@ class PathDestination implements Destination {
     }
   }
 
-  async #throughPartial(folder: string, work: (partial: string) => Promise<void>): Promise<void> {
+  async #throughPartial<T>(folder: string, work: (partial: string) => Promise<T>): Promise<T> {
     const partial = join(folder, `.sealtape-${randomUUID()}${PARTIAL}`);
     try {
-      await work(partial);
+      return await work(partial);
     } finally {
       await unlink(partial).catch(() => undefined);
     }
@@ -157,7 +266,7 @@ class PathDestination implements Destination {
   }
 
   async #mustBegin(target: string, upload: Upload, signal: AbortSignal): Promise<void> {
-    if ((await hashOfBeginning(target, upload.size, signal)) !== upload.sha256)
+    if ((await this.#hash(target, upload.size, signal)) !== upload.sha256)
       throw permanent('DIFFERENT', `${target} is there with other contents`);
   }
 
@@ -178,6 +287,16 @@ class PathDestination implements Destination {
         await unlink(path).catch(() => undefined);
     }
   }
+}
+
+const storedFile = (path: string, { size, mtimeMs }: BigIntStats): StoredFile => ({
+  path,
+  size: Number(size),
+  modifiedAt: Number(mtimeMs),
+});
+
+function unlessAbsent(error: unknown): undefined {
+  if (codeOf(error) !== 'ENOENT') throw error;
 }
 
 const isThere = async (path: string): Promise<boolean> => (await statOrNothing(path)) !== undefined;

@@ -43,7 +43,8 @@ export async function upload(job: UploadJob, deps: UploadDeps, signal: AbortSign
   }
   try {
     const destination = deps.destinations.get(job.destination);
-    if (destination === undefined) throw new PermanentUploadError(`no destination named ${job.destination}`);
+    if (destination === undefined)
+      throw new PermanentUploadError('configuration', `no destination named ${job.destination}`);
     const location = await copyFiles(row, { destination, deps, signal });
     await exportEvidence(destination, deps, signal);
     await setDelivery({ ...before, state: 'delivered', permanent: false, location }, deps);
@@ -70,7 +71,8 @@ async function copyFiles(
         path: folder === '' ? file.name : `${folder}/${file.name}`,
         size: file.bytes,
         sha256: file.sha256,
-        open: () => createReadStream(from),
+        open: (start = 0) => createReadStream(from, { start }),
+        file: from,
       },
       signal,
     );

@@ -21,7 +21,7 @@ export const uploadOf = (path: string, bytes: Uint8Array, changes: Partial<Uploa
   path,
   size: bytes.length,
   sha256: createHash('sha256').update(bytes).digest('hex'),
-  open: () => Readable.from(inParts(bytes), { objectMode: false }),
+  open: (from = 0) => Readable.from(inParts(bytes.subarray(from)), { objectMode: false }),
   ...changes,
 });
 
@@ -64,6 +64,7 @@ export function describeDestination(name: string, create: () => Promise<Destinat
     describePut(() => ({ subject, put }));
     describeFailures(() => ({ subject, put }));
     describeExtend(() => ({ subject, extend }));
+    describeLooking(() => ({ subject, put }));
   });
 }
 
@@ -254,5 +255,59 @@ function describeExtend(of: () => { readonly subject: DestinationSubject; readon
     const bytes = Buffer.from('0123456789'.repeat(1000));
     await Promise.all([7000, 10_000, 1, 9000].map((length) => extend(path, bytes.subarray(0, length))));
     expect((await subject.read(path))?.equals(bytes)).toBe(true);
+  });
+}
+
+/** All octets of a stored file, or undefined. */
+async function contentOf(destination: Destination, path: string): Promise<Buffer | undefined> {
+  const stream = await destination.open({ path }, never);
+  return stream === undefined ? undefined : Buffer.concat((await stream.toArray()) as Buffer[]);
+}
+
+function describeLooking(of: () => { readonly subject: DestinationSubject; readonly put: Put }): void {
+  test('gives back, describes and lists what was stored, and knows what was not', async () => {
+    const { subject, put } = of();
+    const { destination } = subject;
+    const bytes = randomBytes(700_000);
+    await put(uploadOf('a/b/c.wav', bytes));
+    await put(uploadOf('a/b/b.txt', Buffer.from('x')));
+    await put(uploadOf('a/b/below/d.txt', Buffer.from('y')));
+    expect((await contentOf(destination, 'a/b/c.wav'))?.equals(bytes)).toBe(true);
+    expect(await destination.stat({ path: 'a/b/c.wav' }, never)).toMatchObject({ size: 700_000 });
+    expect((await destination.list('a/b', never)).map(({ path, size }) => [path, size])).toEqual([
+      ['a/b/b.txt', 1],
+      ['a/b/c.wav', 700_000],
+    ]);
+    expect(await destination.list('elsewhere', never)).toEqual([]);
+    for (const path of ['a/b/none.wav', 'none/x.wav']) {
+      expect(await destination.stat({ path }, never)).toBeUndefined();
+      expect(await contentOf(destination, path)).toBeUndefined();
+    }
+  });
+
+  test('removes one file for good, and says when there was none', async () => {
+    const { subject, put } = of();
+    const { destination } = subject;
+    await put(uploadOf('d/a.wav', Buffer.from('a')));
+    const { version } = await put(uploadOf('d/b.wav', Buffer.from('b')));
+    const copy = { path: 'd/b.wav', ...(version !== undefined && { version }) };
+    expect(await destination.remove(copy, never)).toBe(true);
+    expect(await destination.remove(copy, never)).toBe(false);
+    expect(await subject.list('d')).toEqual(['a.wav']);
+    expect(await destination.stat({ path: 'd/b.wav' }, never)).toBeUndefined();
+  });
+
+  test('says what it can, and means it', async () => {
+    const { subject, put } = of();
+    const { destination } = subject;
+    const { lock } = await destination.capabilities(never);
+    await put(uploadOf('d/a.wav', Buffer.from('a')));
+    if (lock !== 'object-lock')
+      for (const attempt of [
+        () => destination.setRetention({ path: 'd/a.wav' }, { until: Date.now(), mode: 'governance' }, never),
+        () => destination.setHold({ path: 'd/a.wav' }, true, never),
+      ])
+        expect(await rejection(attempt())).toMatchObject({ fault: 'unsupported' });
+    expect(await subject.list('')).toEqual(['d']);
   });
 }

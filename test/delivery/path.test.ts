@@ -78,6 +78,21 @@ describe('a folder', () => {
     expect(await readFile(join(missing, 'd/a.wav'), 'utf8')).toBe('audio');
   });
 
+  test('without its marker file is not the right one, whatever else is there', async () => {
+    const marked = open({ marker: '.archive' });
+    for (const attempt of [
+      () => marked.put(small, never),
+      () => marked.stat({ path: 'd/a.wav' }, never),
+      () => marked.list('d', never),
+      () => marked.remove({ path: 'd/a.wav' }, never),
+    ])
+      expect(await rejection(attempt())).toMatchObject({ name: 'DeliveryError', code: 'UNREACHABLE' });
+    expect(await readdir(root)).toEqual([]);
+    await writeFile(join(root, '.archive'), '');
+    await marked.put(small, never);
+    expect(await readdir(root)).toEqual(['.archive', 'd']);
+  });
+
   test('that is a file is refused for good', async () => {
     await writeFile(join(root, 'file'), '');
     const error = await rejection(open({ root: join(root, 'file') }).put(small, never));
