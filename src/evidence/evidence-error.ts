@@ -2,12 +2,14 @@ export type EvidenceErrorCode =
   | 'BAD_ENTRY'
   | 'BAD_ENTRY_FILE'
   | 'BAD_CHECKPOINT'
+  | 'BAD_DER'
   | 'BAD_FRONTIER'
   | 'BAD_HASH_FILE'
   | 'BAD_INFO'
   | 'BAD_KEY'
   | 'BAD_NAME'
-  | 'BAD_ORIGIN';
+  | 'BAD_ORIGIN'
+  | 'BAD_TIME_STAMP';
 
 /** Something is not in the form that docs/evidence-format.md prescribes. */
 export class EvidenceError extends Error {
