@@ -4,6 +4,7 @@ import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import { Database } from './config/database.ts';
 import { PathDestination } from './config/destination.ts';
+import { Mail } from './config/mail.ts';
 import { Media } from './config/media.ts';
 import { Sip, type SipTls } from './config/sip.ts';
 import { Trunk } from './config/trunk.ts';
@@ -50,6 +51,7 @@ const schema = z.strictObject({
   destinations: z.array(PathDestination).optional(),
   evidence: z.strictObject({ checkpointSeconds: z.int().min(1).max(300).default(300) }).prefault({}),
   spool: z.strictObject({ minFreeMegabytes: z.int().min(0).default(500) }).prefault({}),
+  mail: Mail.optional(),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
 });
 
@@ -102,7 +104,8 @@ export function parseConfig(
   assertClientCa(from.source, parsed);
   assertUnique(from.source, 'destinations', destinations);
   const sip = { ...parsed.sip, tls: parsed.sip.tls && inFolder(parsed.sip.tls, from.folder) };
-  return Object.freeze({ ...parsed, sip, dataDir, destinations });
+  const mail = parsed.mail && filesOfMail(parsed.mail, from.folder);
+  return Object.freeze({ ...parsed, sip, mail, dataDir, destinations });
 }
 
 function readYaml(file: string): unknown {
@@ -163,5 +166,14 @@ function inFolder(tls: z.infer<typeof SipTls>, folder: string): z.infer<typeof S
     certificate: resolve(folder, certificate),
     key: resolve(folder, key),
     clientCa: clientCa === undefined ? undefined : resolve(folder, clientCa),
+  };
+}
+
+function filesOfMail(mail: z.infer<typeof Mail>, folder: string): z.infer<typeof Mail> {
+  const { passwordFile, ca } = mail;
+  return {
+    ...mail,
+    passwordFile: passwordFile === undefined ? undefined : resolve(folder, passwordFile),
+    ca: ca === undefined ? undefined : resolve(folder, ca),
   };
 }

@@ -47,6 +47,7 @@ describe('the configuration', () => {
       'evidence',
       'installation',
       'log',
+      'mail',
       'media',
       'node',
       'redis',
@@ -110,6 +111,12 @@ describe('the configuration', () => {
       },
       'trunks: a checks client certificates, which needs sip.tls with clientCa',
     ],
+    [
+      'a mail user without password',
+      { mail: { host: 'smtp', from: 'a@b.example', to: ['c@d.example'], user: 'x' } },
+      'mail.user: user needs a password or a passwordFile',
+    ],
+    ['mail to nobody', { mail: { host: 'smtp', from: 'a@b.example', to: [] } }, 'mail.to'],
     [
       'a fingerprint that is none',
       { trunks: [{ name: 'a', from: ['10.0.0.1'], tls: { fingerprints: ['AB:CD'] } }] },

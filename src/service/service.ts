@@ -3,6 +3,7 @@ import { relative } from 'node:path';
 import { Alarms } from './alarms.ts';
 import type { ArchiveLine } from './archive-line.ts';
 import type { Config } from '../config.ts';
+import { openDeliveryWatch } from './delivery-watch.ts';
 import { openGround, type Ground } from './ground.ts';
 import { JobError } from '../jobs/job-error.ts';
 import type { SealStep } from '../jobs/seal.ts';
@@ -76,6 +77,8 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     minFreeBytes: config.spool.minFreeMegabytes * 1_000_000,
   });
   const archive = await openArchive(config, { ...options, ground, recorder, closing });
+  const watch = openDeliveryWatch(config, { database: archive.database, bell: alarms, log });
+  closing.add('delivery watch', () => watch.close());
   const sip = await openSip(config, { log, recorder, closing });
   const web = await openWeb(config, {
     log,

@@ -41,8 +41,9 @@ afterAll(() => {
 test('the README leads from a clone to a recording that both verifiers find intact', async () => {
   expect(toStart).toEqual([expect.stringMatching(/^git clone \S+ sealtape && cd sealtape$/), 'npm start']);
   const recorder = startNpm(toStart[1] ?? '');
+  // The last line of the banner: its lines may come one by one.
   await eventually(
-    () => (recorder.output().includes('is ready to record') || recorder.ended() ? true : undefined),
+    () => (/^ {2}Verify .+\n/m.test(recorder.output()) || recorder.ended() ? true : undefined),
     180_000,
   );
   expect(recorder.output()).toContain('Test call    npx sealtape call\n');

@@ -1,0 +1,20 @@
+/** How the deliveries of one destination stand. */
+export interface DeliveryStanding {
+  readonly destination: string;
+  /** Not tried yet, or asked for anew. */
+  readonly waiting: number;
+  /** Tried without success; they are tried again. */
+  readonly failed: number;
+  /** Of the failed ones: those where only a person can help. */
+  readonly permanent: number;
+  /** What the newest failure said. */
+  readonly lastError?: string;
+}
+
+/** A destination that fails. Times are epoch milliseconds. */
+export interface DeliveryTrouble {
+  readonly destination: string;
+  readonly since: number;
+  /** When people were last told; undefined while they could not be. */
+  readonly toldAt?: number;
+}

@@ -1,0 +1,97 @@
+import type { DeliveryStanding, DeliveryTrouble } from './delivery-standing.ts';
+import type { Notice, NoticeLanguage } from './notice.ts';
+
+/** What people are told of one destination. */
+export type DeliveryNews =
+  | {
+      readonly kind: 'began' | 'lasting';
+      readonly standing: DeliveryStanding;
+      readonly trouble: DeliveryTrouble;
+    }
+  | {
+      readonly kind: 'over';
+      readonly standing: DeliveryStanding;
+      readonly trouble: DeliveryTrouble;
+      readonly delivered: number;
+    };
+
+interface Words {
+  readonly subject: (kinds: ReadonlySet<DeliveryNews['kind']>, names: string) => string;
+  readonly began: (name: string) => string;
+  readonly lasting: (name: string, since: string) => string;
+  readonly over: (name: string, since: string, delivered: number) => string;
+  readonly undelivered: (count: number) => string;
+  readonly permanent: (count: number) => string;
+  readonly error: string;
+  readonly kept: string;
+}
+
+const WORDS: Readonly<Record<NoticeLanguage, Words>> = {
+  en: {
+    subject: (kinds, names) =>
+      kinds.has('began')
+        ? `archive ${names} does not take recordings`
+        : kinds.has('lasting')
+          ? `archive ${names} still does not take recordings`
+          : `archive ${names} takes recordings again`,
+    began: (name) => `Destination "${name}" does not take recordings.`,
+    lasting: (name, since) => `Destination "${name}" has not taken all recordings since ${since}.`,
+    over: (name, since, delivered) =>
+      `Destination "${name}" works again. Recordings delivered since ${since}: ${delivered}.`,
+    undelivered: (count) => `Not delivered: ${count}.`,
+    permanent: (count) => `Of these, ${count} need a person: trying again will not help.`,
+    error: 'Last error',
+    kept: 'Calls go on being recorded. The recordings are kept in the spool and tried again, every hour in the long run.',
+  },
+  de: {
+    subject: (kinds, names) =>
+      kinds.has('began')
+        ? `Archiv ${names} nimmt keine Aufnahmen an`
+        : kinds.has('lasting')
+          ? `Archiv ${names} nimmt weiterhin keine Aufnahmen an`
+          : `Archiv ${names} nimmt wieder Aufnahmen an`,
+    began: (name) => `Das Ziel „${name}“ nimmt keine Aufnahmen an.`,
+    lasting: (name, since) => `Das Ziel „${name}“ hat seit ${since} nicht alle Aufnahmen angenommen.`,
+    over: (name, since, delivered) =>
+      `Das Ziel „${name}“ arbeitet wieder. Seit ${since} zugestellte Aufnahmen: ${delivered}.`,
+    undelivered: (count) => `Nicht zugestellt: ${count}.`,
+    permanent: (count) => `Davon brauchen ${count} einen Menschen: Ein neuer Versuch hilft nicht.`,
+    error: 'Letzter Fehler',
+    kept: 'Gespräche werden weiter aufgenommen. Die Aufnahmen bleiben im Zwischenspeicher und werden erneut zugestellt, auf Dauer stündlich.',
+  },
+};
+
+/** One mail about all destinations there is news of. Times are UTC. */
+export function deliveryNotice(
+  news: readonly DeliveryNews[],
+  options: { readonly language: NoticeLanguage; readonly recorder: string; readonly now: number },
+): Notice {
+  const words = WORDS[options.language];
+  const names = news.map(({ standing }) => standing.destination).join(', ');
+  const kinds = new Set(news.map(({ kind }) => kind));
+  const paragraphs = news.map((each) => paragraph(each, words));
+  if (kinds.has('began') || kinds.has('lasting')) paragraphs.push(words.kept);
+  return {
+    subject: `[Sealtape ${options.recorder}] ${words.subject(kinds, names)}`,
+    text: `${paragraphs.join('\n\n')}\n\n${options.recorder}, ${minute(options.now)}\n`,
+  };
+}
+
+function paragraph(news: DeliveryNews, words: Words): string {
+  const { standing, trouble } = news;
+  const { destination: name, failed, waiting, permanent, lastError } = standing;
+  const since = minute(trouble.since);
+  if (news.kind === 'over') return words.over(name, since, news.delivered);
+  const lines = [
+    news.kind === 'began' ? words.began(name) : words.lasting(name, since),
+    words.undelivered(failed + waiting),
+    ...(permanent > 0 ? [words.permanent(permanent)] : []),
+    ...(lastError === undefined ? [] : [`${words.error}: ${withoutParties(lastError)}`]),
+  ];
+  return lines.join('\n');
+}
+
+const minute = (at: number): string => new Date(at).toISOString().slice(0, 16).replace('T', ' ') + ' UTC';
+
+/** Names of recordings carry the parties' numbers, and mail goes where archives do not. */
+const withoutParties = (text: string): string => text.replace(/\d{8}T\d{6}\.\d{3}[A-Za-z0-9._+-]*/g, '…');
