@@ -50,7 +50,12 @@ const schema = z.strictObject({
   timeZone: timeZone.default('UTC'),
   destinations: z.array(PathDestination).optional(),
   evidence: z.strictObject({ checkpointSeconds: z.int().min(1).max(300).default(300) }).prefault({}),
-  spool: z.strictObject({ minFreeMegabytes: z.int().min(0).default(500) }).prefault({}),
+  spool: z
+    .strictObject({
+      minFreeMegabytes: z.int().min(0).default(500),
+      whenFull: z.enum(['refuse', 'record']).default('refuse'),
+    })
+    .prefault({}),
   mail: Mail.optional(),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
 });

@@ -16,6 +16,7 @@ import { throttled } from '../sip-server/throttled-log.ts';
 import type { TlsSettings } from '../sip-server/tls-files.ts';
 import { startSipApplication, type SipApplication } from '../sip/application.ts';
 import { Trunks } from '../sip/trunks.ts';
+import { openSpoolWatch } from './spool-watch.ts';
 import { ShutdownList } from './shutdown-list.ts';
 import { VERSION } from '../version.ts';
 import { openWeb } from './web-opening.ts';
@@ -74,7 +75,15 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     folders: spool,
     now: Date.now,
     log,
-    minFreeBytes: config.spool.minFreeMegabytes * 1_000_000,
+    minFreeBytes: config.spool.whenFull === 'record' ? 0 : config.spool.minFreeMegabytes * 1_000_000,
+  });
+  const spoolWatch = openSpoolWatch({
+    fullness: () => spool.fullness(),
+    bell: alarms,
+    whenFull: config.spool.whenFull,
+  });
+  closing.add('spool watch', () => {
+    spoolWatch.close();
   });
   const archive = await openArchive(config, { ...options, ground, recorder, closing });
   const watch = openDeliveryWatch(config, { database: archive.database, bell: alarms, log });

@@ -19,14 +19,14 @@ const READ = 256 * 1024;
 export class Spool implements RecordingFolders, SealFiles {
   readonly #root: string;
   readonly #timer: NodeJS.Timeout;
-  #free: number;
+  #room: DiskRoom;
   #measuring = false;
   #syncing: Promise<void> = Promise.resolve();
   #nextSync: Promise<void> | undefined;
 
-  constructor(root: string, free: number, measureEvery: number) {
+  constructor(root: string, room: DiskRoom, measureEvery: number) {
     this.#root = root;
-    this.#free = free;
+    this.#room = room;
     this.#timer = setInterval(() => void this.#measure(), measureEvery);
     this.#timer.unref();
   }
@@ -51,7 +51,12 @@ export class Spool implements RecordingFolders, SealFiles {
   }
 
   freeBytes(): number {
-    return this.#free;
+    return this.#room.free;
+  }
+
+  /** How full the spool's disk is, 0 to 1. */
+  fullness(): number {
+    return this.#room.fullness;
   }
 
   /** Recordings that have a folder, in order of their ids, for recovery at start-up. */
@@ -150,7 +155,7 @@ export class Spool implements RecordingFolders, SealFiles {
     if (this.#measuring) return;
     this.#measuring = true;
     // A disk that does not answer has no room: the recorder then turns calls away instead of losing them.
-    this.#free = await freeBytes(this.#root).catch(() => 0);
+    this.#room = await roomOf(this.#root).catch(() => ({ free: 0, fullness: 1 }));
     this.#measuring = false;
   }
 }
@@ -160,7 +165,7 @@ export async function openSpool(dataDir: string, options: SpoolOptions = {}): Pr
   const root = resolve(dataDir, 'spool');
   await mkdir(root, { recursive: true, mode: 0o750 });
   await syncDirectory(dataDir);
-  const spool = new Spool(root, await freeBytes(root), options.measureEvery ?? 2000);
+  const spool = new Spool(root, await roomOf(root), options.measureEvery ?? 2000);
   for (const recording of await spool.list()) await sweep(join(root, recording));
   return spool;
 }
@@ -178,7 +183,15 @@ async function namesIn(folder: string): Promise<readonly string[]> {
   }
 }
 
-async function freeBytes(path: string): Promise<number> {
-  const { bavail, bsize } = await statfs(path);
-  return bavail * bsize;
+interface DiskRoom {
+  /** Bytes. */
+  readonly free: number;
+  readonly fullness: number;
+}
+
+/** As `df` counts: what is kept back for root is neither free nor part of the disk. */
+async function roomOf(path: string): Promise<DiskRoom> {
+  const { bavail, bsize, blocks, bfree } = await statfs(path);
+  const used = blocks - bfree;
+  return { free: bavail * bsize, fullness: used + bavail === 0 ? 1 : used / (used + bavail) };
 }
