@@ -1,113 +1,6 @@
 import { EvidenceError } from './evidence-error.ts';
+import type { EntryBody, TombstoneBody, TombstonePendingBody } from './entry-types.ts';
 import { FIELD_KINDS, type FieldKind, type FieldValue } from './entry-fields.ts';
-
-/** First entry of each epoch. */
-interface GenesisBody {
-  readonly type: 'genesis';
-  readonly installation: string;
-  readonly productVersion: string;
-  /** SHA-256 of what decides which calls are recorded, hex. */
-  readonly policyHash: string;
-  /** SHA-256 of the certificate's DER, hex. */
-  readonly cert: string;
-  /** `<origin> <size> <root>` of the log before, or `-`. */
-  readonly predecessor: string;
-  readonly reason: 'new' | 'recovery' | 'migration';
-}
-
-/** A call was accepted for recording. */
-interface OpenBody {
-  readonly type: 'open';
-  /** The recording's UUID. */
-  readonly rec: string;
-  /** Name of the policy that decided. */
-  readonly policy: string;
-}
-
-/** A recording was sealed. */
-export interface RecordingBody {
-  readonly type: 'recording';
-  readonly rec: string;
-  /** Index of its `open` entry. */
-  readonly open: number;
-  readonly status: 'complete' | 'interrupted' | 'recovered' | 'partial';
-  /** SHA-256 of `<rec>_hash.txt`, hex. */
-  readonly hash: string;
-  /** SHA-256 of the signature file, hex. */
-  readonly sig: string;
-  /** `<profile> <yyyy-mm-dd>`, or `none` while no retention profile applies. */
-  readonly retain: string;
-}
-
-/** Calls were turned away. */
-interface RefusedBody {
-  readonly type: 'refused';
-  /** SIP status or internal word. */
-  readonly reason: string;
-  readonly count: number;
-  /** Seconds over which they were counted; 0 for a single one. */
-  readonly window: number;
-}
-
-/** An opened call gave no usable recording. */
-interface FailedBody {
-  readonly type: 'failed';
-  readonly rec: string;
-  readonly open: number;
-  readonly reason: string;
-}
-
-/** Nothing could be recorded between two moments. */
-interface OutageBody {
-  readonly type: 'outage';
-  /** ISO 8601, milliseconds, Z. */
-  readonly from: string;
-  readonly to: string;
-  readonly cause: string;
-  /** The process before had ended in good order. */
-  readonly clean: boolean;
-}
-
-/** The start-up scan found audio that no process had finished. */
-interface RecoveredBody {
-  readonly type: 'recovered';
-  readonly rec: string;
-  readonly bytes: number;
-  readonly how: string;
-}
-
-/** The recorder is alive; sums since the heartbeat before. */
-interface HeartbeatBody {
-  readonly type: 'heartbeat';
-  readonly accepted: number;
-  readonly refused: number;
-  readonly failed: number;
-  readonly openNow: number;
-  readonly bytes: number;
-  readonly ntpSource: string;
-  /** For example `+0.4ms`, or `-` when unknown. */
-  readonly offset: string;
-  /** Bytes. */
-  readonly diskFree: number;
-}
-
-/** The log ends, for good or until the next start. */
-interface CloseBody {
-  readonly type: 'close';
-  /** The origin that continues, or `-`. */
-  readonly nextOrigin: string;
-}
-
-export type EntryBody =
-  | GenesisBody
-  | OpenBody
-  | RecordingBody
-  | RefusedBody
-  | FailedBody
-  | OutageBody
-  | RecoveredBody
-  | HeartbeatBody
-  | CloseBody;
 
 /** An entry of a type defined after this program: well-formed, its lines kept as they are. */
 export interface UnknownBody {
@@ -122,6 +15,23 @@ type Layout<Body> = readonly (readonly [
   property: Exclude<keyof Body, 'type'> & string,
   kind: FieldKind,
 ])[];
+
+const DELETION: Layout<TombstoneBody> & Layout<TombstonePendingBody> = [
+  ['rec', 'rec', 'uuid'],
+  ['of-index', 'ofIndex', 'count'],
+  ['reason', 'reason', 'deletion-reason'],
+  ['policy', 'policy', 'text'],
+  ['due', 'due', 'day-or-none'],
+  ['actor-hash', 'actor', 'actor'],
+  ['targets', 'targets', 'targets'],
+];
+
+const HOLDING: Layout<Extract<EntryBody, { type: 'hold' }>> &
+  Layout<Extract<EntryBody, { type: 'release' }>> = [
+  ['of', 'of', 'uuid-or-hash'],
+  ['case-hash', 'caseHash', 'hash'],
+  ['actor-hash', 'actor', 'actor'],
+];
 
 /** evidence.md 1.4: the lines of each type in their order. */
 const LAYOUTS: { readonly [Type in EntryBody['type']]: Layout<Extract<EntryBody, { type: Type }>> } = {
@@ -155,6 +65,20 @@ const LAYOUTS: { readonly [Type in EntryBody['type']]: Layout<Extract<EntryBody,
     ['open', 'open', 'count'],
     ['reason', 'reason', 'text'],
   ],
+  segment: [
+    ['rec', 'rec', 'uuid'],
+    ['n', 'n', 'count'],
+    ['bytes', 'bytes', 'count'],
+    ['hash', 'hash', 'hash'],
+  ],
+  pause: [
+    ['rec', 'rec', 'uuid'],
+    ['cause', 'cause', 'word'],
+  ],
+  resume: [
+    ['rec', 'rec', 'uuid'],
+    ['cause', 'cause', 'word'],
+  ],
   outage: [
     ['from', 'from', 'time'],
     ['to', 'to', 'time'],
@@ -175,6 +99,52 @@ const LAYOUTS: { readonly [Type in EntryBody['type']]: Layout<Extract<EntryBody,
     ['ntp-source', 'ntpSource', 'text'],
     ['offset', 'offset', 'text'],
     ['disk-free', 'diskFree', 'count'],
+  ],
+  anchor: [
+    ['kind', 'kind', 'anchor-kind'],
+    ['name', 'name', 'word'],
+    ['of-origin', 'ofOrigin', 'origin'],
+    ['of-size', 'ofSize', 'count'],
+    ['of-root', 'ofRoot', 'root'],
+    ['hash', 'hash', 'hash'],
+  ],
+  stored: [
+    ['rec', 'rec', 'uuid'],
+    ['target', 'target', 'word'],
+    ['locator-hash', 'locatorHash', 'hash'],
+    ['version-id', 'versionId', 'text'],
+    ['checksum', 'checksum', 'hash'],
+    ['retain-until', 'retainUntil', 'time-or-none'],
+    ['mode', 'mode', 'word'],
+  ],
+  tombstone: DELETION,
+  'tombstone-pending': DELETION,
+  hold: HOLDING,
+  release: HOLDING,
+  access: [
+    ['rec', 'rec', 'uuid'],
+    ['kind', 'kind', 'word'],
+    ['actor-hash', 'actor', 'actor'],
+    ['purpose-code', 'purpose', 'word'],
+  ],
+  keyroll: [
+    ['n', 'n', 'count'],
+    ['old', 'old', 'hash'],
+    ['new', 'new', 'hash'],
+    ['cert-new', 'certNew', 'hash'],
+    ['proof-old', 'proofOld', 'hash'],
+    ['proof-new', 'proofNew', 'hash'],
+  ],
+  config: [
+    ['part', 'part', 'word'],
+    ['hash-before', 'hashBefore', 'hash'],
+    ['hash-after', 'hashAfter', 'hash'],
+    ['actor-hash', 'actor', 'actor'],
+  ],
+  clock: [
+    ['event', 'event', 'clock-event'],
+    ['step-ms', 'stepMs', 'step'],
+    ['source', 'source', 'text'],
   ],
   close: [['next-origin', 'nextOrigin', 'origin-or-none']],
 };

@@ -17,7 +17,18 @@ export type FieldKind =
   | 'retain'
   | 'origin'
   | 'origin-or-none'
-  | 'predecessor';
+  | 'predecessor'
+  | 'word'
+  | 'anchor-kind'
+  | 'root'
+  | 'time-or-none'
+  | 'day-or-none'
+  | 'deletion-reason'
+  | 'actor'
+  | 'targets'
+  | 'uuid-or-hash'
+  | 'clock-event'
+  | 'step';
 
 /** How one kind of value stands in a line. Both directions answer undefined for what the line cannot hold. */
 interface Field {
@@ -69,11 +80,33 @@ function isOrigin(text: string): boolean {
   }
 }
 
+/** 32 octets in the one base64 text there is for them. */
+function isRoot(text: string): boolean {
+  const bytes = Buffer.from(text, 'base64');
+  return bytes.length === 32 && bytes.toString('base64') === text;
+}
+
 function isPredecessor(text: string): boolean {
   const [origin = '', size = '', root = '', ...rest] = text.split(' ');
-  const bytes = Buffer.from(root, 'base64');
-  const isRoot = bytes.length === 32 && bytes.toString('base64') === root;
-  return rest.length === 0 && isOrigin(origin) && count.read(size) !== undefined && isRoot;
+  return rest.length === 0 && isOrigin(origin) && count.read(size) !== undefined && isRoot(root);
+}
+
+/** `sha256:<hex>` in the line, hex in the program; or a value that needs no prefix. */
+const hashOr = (other: RegExp): Field => ({
+  write: (value) => (typeof value === 'string' && other.test(value) ? value : hash.write(value)),
+  read: (text) => (other.test(text) ? text : hash.read(text)),
+});
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** The longest list of destinations that fits beside the other lines of an entry. */
+const TARGETS_LENGTH = 2500;
+
+function isTargets(text: string): boolean {
+  if (text === '-') return true;
+  const names = text
+    .split(' ')
+    .map((target) => /^([a-z0-9][a-z0-9-]{0,62})=[a-z][a-z0-9-]{0,31}$/.exec(target)?.[1]);
+  return text.length <= TARGETS_LENGTH && !names.includes(undefined) && new Set(names).size === names.length;
 }
 
 function isRetain(text: string): boolean {
@@ -86,7 +119,7 @@ export const FIELD_KINDS: Readonly<Record<FieldKind, Field>> = {
   text: pattern(/^[!-~](?:[ -~]{0,198}[!-~])?$/),
   hash,
   count,
-  uuid: pattern(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/),
+  uuid: pattern(UUID),
   time: matching(isTime),
   mono: pattern(/^[0-9a-f]{8}:(?:0|[1-9][0-9]{0,15})$/),
   clock: pattern(/^(?:unsynced|synced [+-](?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,6})?ms)$/),
@@ -97,4 +130,31 @@ export const FIELD_KINDS: Readonly<Record<FieldKind, Field>> = {
   origin: matching(isOrigin),
   'origin-or-none': matching((text) => text === '-' || isOrigin(text)),
   predecessor: matching((text) => text === '-' || isPredecessor(text)),
+  /** A name of the configuration or a code: small letters, digits, dashes. */
+  word: pattern(/^[a-z0-9][a-z0-9-]{0,62}$/),
+  'anchor-kind': pattern(/^(?:tsa|witness|peer|ots)$/),
+  root: matching(isRoot),
+  'time-or-none': matching((text) => text === '-' || isTime(text)),
+  'day-or-none': matching((text) => text === '-' || isDay(text)),
+  'deletion-reason': pattern(/^(?:retention|erasure|order)$/),
+  actor: hashOr(/^system$/),
+  targets: matching(isTargets),
+  'uuid-or-hash': hashOr(UUID),
+  'clock-event': pattern(/^(?:step|sync-lost|sync-regained)$/),
+  step: pattern(/^(?:\+0|[+-][1-9][0-9]{0,14})$/),
 };
+
+/**
+ * The line `targets` of a deletion: each destination with what happened there (`deleted`, `absent`, `locked`, `failed` …).
+ * More of them than fit are cut off, with `and-more=n<number>` as the last one.
+ */
+export function formatTargets(
+  targets: readonly { readonly target: string; readonly result: string }[],
+): string {
+  if (targets.length === 0) return '-';
+  const parts = targets.map(({ target, result }) => `${target}=${result}`);
+  const all = parts.join(' ');
+  if (all.length <= TARGETS_LENGTH) return all;
+  const kept = parts.slice(0, Math.floor((TARGETS_LENGTH - 20) / 97));
+  return `${kept.join(' ')} and-more=n${parts.length - kept.length}`;
+}

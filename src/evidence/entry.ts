@@ -1,10 +1,11 @@
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { bodyLines, readBody, type EntryBody, type UnknownBody } from './entry-body.ts';
+import { bodyLines, readBody, type UnknownBody } from './entry-body.ts';
+import type { EntryBody } from './entry-types.ts';
 import { FIELD_KINDS, type FieldKind, type FieldValue } from './entry-fields.ts';
 import { EvidenceError } from './evidence-error.ts';
 
-export type { EntryBody, RecordingBody } from './entry-body.ts';
+export type { EntryBody, RecordingBody } from './entry-types.ts';
 
 /** What every entry of the log begins with (evidence.md 1.4). */
 export interface EntryHeader {

@@ -7,8 +7,11 @@ export type EvidenceErrorCode =
   | 'BAD_HASH_FILE'
   | 'BAD_INFO'
   | 'BAD_KEY'
+  | 'BAD_KEYROLL'
   | 'BAD_NAME'
+  | 'BAD_NOTE'
   | 'BAD_ORIGIN'
+  | 'BAD_PROOF'
   | 'BAD_TIME_STAMP';
 
 /** Something is not in the form that docs/evidence-format.md prescribes. */

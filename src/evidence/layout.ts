@@ -30,8 +30,41 @@ export function entryFileName(index: number): string {
   return `entries/${String(folder).padStart(3, '0')}/${String(file).padStart(6, '0')}.txt`;
 }
 
-export const checkpointPath = (origin: string, size: number, kind: 'txt' | 'sig'): string =>
-  `${root(origin)}/checkpoint/${size}.${kind}`;
+/**
+ * A checkpoint's text, its signature, that of the new key at a key roll, and the two lines that a time stamp is made over
+ * (evidence.md 1.5).
+ */
+export const checkpointPath = (
+  origin: string,
+  size: number,
+  kind: 'txt' | 'sig' | 'new.sig' | 'sums',
+): string => `${root(origin)}/checkpoint/${size}.${kind}`;
+
+/** The RFC 3161 response of the authority with this name over `<size>.sums`. */
+export const tokenPath = (origin: string, size: number, authority: string): string =>
+  `${root(origin)}/checkpoint/${size}.${authority}.tsr`;
+
+/** Certificates that the tokens of an authority need, PEM, one after the other; `fingerprint` is that of the file's bytes. */
+export const authorityPath = (origin: string, authority: string, fingerprint: string): string =>
+  `${root(origin)}/tsa/${authority}-${fingerprint.slice(0, 16)}.pem`;
+
+/** One of our checkpoints with the cosignature of the witness of this name, a signed note. */
+export const witnessPath = (origin: string, size: number, witness: string): string =>
+  `${root(origin)}/witness/${size}.${witness}.note`;
+
+/** A checkpoint of the peer of this name as it was seen here, a signed note with our cosignature. */
+export const peerPath = (origin: string, size: number, peer: string): string =>
+  `${root(origin)}/peer/${size}.${peer}.note`;
+
+/** A key roll's statement and its two signatures. */
+export const keyrollPath = (origin: string, n: number, kind: 'txt' | 'old.sig' | 'new.sig'): string =>
+  `${root(origin)}/keyroll-${n}.${kind}`;
+
+/** `<size>.sums`: what `shasum -a 256 -c` reads beside the checkpoint's text and signature. */
+export const formatSums = (
+  size: number,
+  sha256: { readonly text: string; readonly signature: string },
+): Buffer => Buffer.from(`${sha256.text}  ${size}.txt\n${sha256.signature}  ${size}.sig\n`);
 
 /** The bytes of an entry file: the entries as they are, one blank line between them. */
 export const formatEntryFile = (entries: readonly Uint8Array[]): Buffer =>

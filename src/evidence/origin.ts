@@ -35,3 +35,9 @@ export function slugOf(origin: string): string {
   parseOrigin(origin);
   return origin.replaceAll('/', '_');
 }
+
+/** The origin that follows when a log cannot be continued. Throws EvidenceError BAD_ORIGIN. */
+export function nextEpoch(origin: string): string {
+  const parts = parseOrigin(origin);
+  return formatOrigin({ ...parts, epoch: parts.epoch + 1 });
+}

@@ -2,6 +2,7 @@ import { Chain, emptyHead, type ClockReading } from '../jobs/chain.ts';
 import { EventApplier } from '../jobs/apply-events.ts';
 import { checkpoint } from '../jobs/checkpoint.ts';
 import type { Destination } from '../jobs/destination.ts';
+import { EvidenceLog } from '../jobs/evidence-log.ts';
 import { exportEvidence } from '../jobs/export-evidence.ts';
 import { JobError } from '../jobs/job-error.ts';
 import type { JournalReader, LogStore, RecordingRow, SealFiles } from '../jobs/ports.ts';
@@ -29,6 +30,8 @@ export interface ArchiveLineOptions {
   readonly origin: string;
   readonly policyHash: string;
   readonly lastAlive: number | undefined;
+  /** Keeps the names of users out of the log. */
+  readonly actorSecret: Uint8Array;
   /** Where recordings go. */
   readonly destinations: readonly Destination[];
   /** The recorder's own copy of the evidence log. */
@@ -46,6 +49,8 @@ export interface ArchiveLineOptions {
 
 /** Everything behind the point where real time ends: journal to log, seal, delivery, checkpoints. */
 export interface ArchiveLine {
+  /** For whoever has something to state: jobs, the API. */
+  readonly evidence: EvidenceLog;
   /** Number of the newest journal event in the database. */
   applied(): number;
   /** Whether the database answered when it was last asked. */
@@ -109,6 +114,7 @@ export async function startArchiveLine(options: ArchiveLineOptions): Promise<Arc
 }
 
 class Line implements ArchiveLine {
+  readonly evidence: EvidenceLog;
   readonly #options: ArchiveLineOptions;
   readonly #chain: Chain;
   readonly #sealDeps: SealDeps;
@@ -131,6 +137,8 @@ class Line implements ArchiveLine {
     this.#options = options;
     this.#chain = chain;
     this.#sealDeps = sealDeps;
+    const { store, actorSecret } = options;
+    this.evidence = new EvidenceLog({ chain, store, actorSecret, now: Date.now });
     this.#uploadDeps = {
       store: options.store,
       origin: options.origin,

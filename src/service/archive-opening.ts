@@ -154,6 +154,7 @@ function lineOptions(
     origin: originOf(config),
     policyHash: policyHash(config),
     lastAlive: ground.lastAlive,
+    actorSecret: ground.actorSecret,
     destinations: destinations.map(({ name, root, marker }) => openPathDestination({ name, root, marker })),
     localEvidence: openPathDestination({ name: 'data-directory', root: config.dataDir }),
     folderOf: (destination, row) => templates.get(destination)?.(factsOf(row, config)) ?? '',

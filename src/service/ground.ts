@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import { certificateFingerprint, createSigner, type Signer } from '../evidence/signature.ts';
 import type { Log } from '../log.ts';
+import { openActorSecret } from '../store/actor-secret.ts';
 import { lockDataDir } from '../store/data-dir-lock.ts';
 import { openJournal, type Journal } from '../store/journal.ts';
 import { openKeyStore } from '../store/key-store.ts';
@@ -19,6 +20,8 @@ export interface Ground {
   readonly fingerprint: string;
   /** When an earlier process was last known to be alive, epoch milliseconds. */
   readonly lastAlive: number | undefined;
+  /** Under which users are hashed for the evidence log. */
+  readonly actorSecret: Uint8Array;
 }
 
 const ALIVE_EVERY = 2000;
@@ -48,6 +51,7 @@ export async function openGround(config: Config, log: Log, closing: ShutdownList
     signer: createSigner(keys.privateKeyPem, keys.certificatePem),
     fingerprint: inPairs(certificateFingerprint(keys.certificatePem)),
     lastAlive,
+    actorSecret: await openActorSecret(join(config.dataDir, 'keys')),
   };
 }
 
@@ -58,7 +62,7 @@ async function refuseLostKeys(dataDir: string): Promise<void> {
       (names) => names.length > 0,
       () => false,
     );
-  if ((await hasFiles('evidence')) && !(await hasFiles('keys')))
+  if ((await hasFiles('evidence')) && !(await hasFiles(join('keys', 'current'))))
     throw new StoreError(
       'KEYS_DAMAGED',
       `${join(dataDir, 'keys')} is missing, but this recorder has an evidence log; restore the folder from your backup`,

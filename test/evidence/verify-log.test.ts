@@ -87,7 +87,7 @@ test('a clock that went back is noted, not taken for an alteration', async () =>
 
 test('an entry of a later type is noted and belongs to the chain', async () => {
   const builder = new ArchiveBuilder(key);
-  builder.append({ type: 'unknown', name: 'tombstone', lines: [['rec', rec]] } as unknown as EntryBody);
+  builder.append({ type: 'unknown', name: 'balance', lines: [['rec', rec]] } as unknown as EntryBody);
   builder.append(refused);
   expect(codes(await check(builder))).toEqual(['note UNKNOWN_TYPE']);
 });

@@ -1,0 +1,59 @@
+import { actorHash } from '../evidence/actor-hash.ts';
+import type { EntryBody } from '../evidence/entry.ts';
+import type { Chain } from './chain.ts';
+import type { EntryRow, LogStore, LogWriter, StepRow } from './ports.ts';
+
+export interface EvidenceLogDeps {
+  readonly chain: Chain;
+  readonly store: Pick<LogStore, 'write'>;
+  /** Keeps names out of the log, see `actorHash`; at least 32 random octets. */
+  readonly actorSecret: Uint8Array;
+  readonly now: () => number;
+}
+
+/** What belongs to an entry in the same transaction. */
+export interface AppendOptions {
+  /** The recording it speaks of, so that it is found with it. */
+  readonly recording?: string;
+  /** A line for the recording's history. */
+  readonly step?: Pick<StepRow, 'step' | 'outcome' | 'detail'>;
+  /** Further changes: they happen exactly when the entry is written. May be called again after a failure. */
+  readonly change?: (log: LogWriter) => Promise<void>;
+}
+
+/**
+ * The one way for a job or the API to state something in the evidence log. Entries are written one after the other with all others of
+ * this node; an entry that was resolved is in the database, numbered and chained, and leaves with the next checkpoint.
+ */
+export class EvidenceLog {
+  readonly #deps: EvidenceLogDeps;
+
+  constructor(deps: EvidenceLogDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Appends one entry. Rejects with StoreError UNAVAILABLE while the database is away, and with EvidenceError BAD_ENTRY for a value that
+   * its line cannot hold; then nothing was written, neither the entry nor the changes.
+   */
+  async append(body: EntryBody, options: AppendOptions = {}): Promise<EntryRow> {
+    const { chain, store, now } = this.#deps;
+    const { recording, step, change } = options;
+    return chain.exclusively(async (turn) => {
+      const { entry, headAfter } = turn.prepare(body, recording);
+      await store.write(async (log) => {
+        await log.appendEntry(entry, headAfter);
+        if (step !== undefined)
+          await log.addStep({ ...step, at: now(), ...(recording === undefined ? {} : { recording }) });
+        await change?.(log);
+      });
+      turn.commit();
+      return entry;
+    });
+  }
+
+  /** How a user appears in entries: a hash that cannot be guessed from the name alone. */
+  actor(user: string): string {
+    return actorHash(this.#deps.actorSecret, user);
+  }
+}
