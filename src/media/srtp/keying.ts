@@ -1,0 +1,28 @@
+import type { SuiteName } from './suites.ts';
+
+/** One master key with its salt behind it, and the identifier its packets carry where there is one. Plain data: it crosses threads. */
+export interface MasterKey {
+  readonly bytes: Uint8Array;
+  readonly mki?: Uint8Array;
+}
+
+/** What one direction of a line is protected with. All identifiers of a set are equally long, or there are none. */
+export interface SrtpKeying {
+  readonly suite: SuiteName;
+  readonly masters: readonly MasterKey[];
+}
+
+export function isSameKeying(one: SrtpKeying, other: SrtpKeying): boolean {
+  return (
+    one.suite === other.suite &&
+    one.masters.length === other.masters.length &&
+    one.masters.every((master, at) => isSameMaster(master, other.masters[at]))
+  );
+}
+
+const isSameMaster = (one: MasterKey, other: MasterKey | undefined): boolean =>
+  other !== undefined &&
+  Buffer.compare(one.bytes, other.bytes) === 0 &&
+  Buffer.compare(one.mki ?? NONE, other.mki ?? NONE) === 0;
+
+const NONE = new Uint8Array(0);
