@@ -1,6 +1,7 @@
 import type { CallFacts, EndReason, RecorderEvent, RecordingStatus } from '../recorder/events.ts';
 import type { CaptureResult } from '../media/capture.ts';
 import type { CallDescription } from '../siprec/description.ts';
+import type { Retention } from './destination.ts';
 
 /** architecture.md: the states a recording walks through. */
 export type RecordingState = 'recording' | 'ended' | 'sealed' | 'delivered' | 'failed';
@@ -50,6 +51,24 @@ export interface DeliveryRow {
   readonly permanent: boolean;
   readonly error?: string;
   readonly location?: string;
+}
+
+/** One file of a recording at a destination, as it was proved there. Times are epoch milliseconds. */
+export interface CopyRow {
+  readonly recording: string;
+  readonly destination: string;
+  /** Base name. */
+  readonly name: string;
+  /** Below the destination's root, with `/`. */
+  readonly path: string;
+  /** For people. */
+  readonly location: string;
+  readonly checksum: string;
+  readonly version?: string;
+  /** Until when the destination itself refuses deletion, and how strictly. */
+  readonly retention?: Retention;
+  /** Set when it was deleted there. */
+  readonly removedAt?: number;
 }
 
 export interface StepRow {
@@ -155,6 +174,8 @@ export interface LogWriter {
   ): Promise<void>;
   setState(id: string, state: RecordingState): Promise<void>;
   setDelivery(row: DeliveryRow): Promise<void>;
+  /** Writes copies; one that is known is brought up to date. */
+  putCopies(copies: readonly CopyRow[]): Promise<void>;
   addStep(step: StepRow): Promise<void>;
   putIntent(intent: SealIntent): Promise<void>;
   dropIntent(recording: string): Promise<void>;
@@ -176,6 +197,8 @@ export interface LogStore {
   recordingsInState(state: RecordingState): Promise<readonly RecordingRow[]>;
   files(recording: string): Promise<readonly FileRow[]>;
   deliveries(recording: string): Promise<readonly DeliveryRow[]>;
+  /** Of all destinations, deleted ones too. */
+  copies(recording: string): Promise<readonly CopyRow[]>;
   /** Deliveries not yet done, oldest first. */
   openDeliveries(): Promise<readonly DeliveryRow[]>;
   intents(): Promise<readonly SealIntent[]>;

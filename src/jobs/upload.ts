@@ -3,7 +3,7 @@ import { UnrecoverableError } from 'bullmq';
 import { PermanentUploadError, type Destination } from './destination.ts';
 import { exportEvidence, type ExportDeps } from './export-evidence.ts';
 import { JobError } from './job-error.ts';
-import type { DeliveryRow, FileRow, RecordingRow, SealFiles } from './ports.ts';
+import type { CopyRow, DeliveryRow, FileRow, RecordingRow, SealFiles } from './ports.ts';
 
 export interface UploadJob {
   readonly recording: string;
@@ -45,9 +45,10 @@ export async function upload(job: UploadJob, deps: UploadDeps, signal: AbortSign
     const destination = deps.destinations.get(job.destination);
     if (destination === undefined)
       throw new PermanentUploadError('configuration', `no destination named ${job.destination}`);
-    const location = await copyFiles(row, { destination, deps, signal });
+    const copies = await copyFiles(row, { destination, deps, signal });
     await exportEvidence(destination, deps, signal);
-    await setDelivery({ ...before, state: 'delivered', permanent: false, location }, deps);
+    const location = copies[0]?.location ?? '';
+    await setDelivery({ ...before, state: 'delivered', permanent: false, location }, deps, copies);
   } catch (error) {
     const permanent = error instanceof PermanentUploadError;
     await setDelivery({ ...before, state: 'failed', permanent, error: messageOf(error) }, deps);
@@ -60,15 +61,16 @@ export async function upload(job: UploadJob, deps: UploadDeps, signal: AbortSign
 async function copyFiles(
   row: RecordingRow,
   { destination, deps, signal }: { destination: Destination; deps: UploadDeps; signal: AbortSignal },
-): Promise<string> {
+): Promise<readonly CopyRow[]> {
   const folder = deps.folderOf(destination.name, row);
   const files = await deps.store.files(row.id);
-  let location = '';
+  const copies: CopyRow[] = [];
   for (const file of [...files].sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind))) {
     const from = deps.files.path(row.id, file.name);
-    const copy = await destination.put(
+    const path = folder === '' ? file.name : `${folder}/${file.name}`;
+    const { location, checksum, version, retention } = await destination.put(
       {
-        path: folder === '' ? file.name : `${folder}/${file.name}`,
+        path,
         size: file.bytes,
         sha256: file.sha256,
         open: (start = 0) => createReadStream(from, { start }),
@@ -76,15 +78,29 @@ async function copyFiles(
       },
       signal,
     );
-    if (file.kind === 'audio' && location === '') location = copy.location;
+    copies.push({
+      recording: row.id,
+      destination: destination.name,
+      name: file.name,
+      path,
+      location,
+      checksum,
+      ...(version !== undefined && { version }),
+      ...(retention !== undefined && { retention }),
+    });
   }
-  return location;
+  return copies;
 }
 
-async function setDelivery(row: DeliveryRow, deps: UploadDeps): Promise<void> {
+async function setDelivery(
+  row: DeliveryRow,
+  deps: UploadDeps,
+  copies: readonly CopyRow[] = [],
+): Promise<void> {
   const at = deps.now();
   await deps.store.write(async (log) => {
     await log.setDelivery({ ...row, attempts: row.attempts + 1, updatedAt: at });
+    await log.putCopies(copies);
     await log.addStep({
       recording: row.recording,
       at,

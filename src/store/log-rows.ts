@@ -2,6 +2,7 @@ import type { CaptureResult } from '../media/capture.ts';
 import type {
   ChainHead,
   CheckpointRow,
+  CopyRow,
   DeliveryRow,
   EntryRow,
   FileRow,
@@ -129,6 +130,34 @@ export const toDelivery = (row: SqlRow): DeliveryRow => ({
   permanent: Boolean(row['permanent']),
   ...optional('error', row['error'], string),
   ...optional('location', row['location'], string),
+});
+
+export const copyColumns = (copy: CopyRow): SqlRow => ({
+  recording: copy.recording,
+  destination: copy.destination,
+  name: copy.name,
+  path: copy.path,
+  location: text(copy.location),
+  checksum: copy.checksum,
+  version: copy.version ?? null,
+  locked_until: copy.retention?.until ?? null,
+  lock_mode: copy.retention?.mode ?? null,
+  removed_at: copy.removedAt ?? null,
+});
+
+export const toCopy = (row: SqlRow): CopyRow => ({
+  recording: string(row['recording']),
+  destination: string(row['destination']),
+  name: string(row['name']),
+  path: string(row['path']),
+  location: string(row['location']),
+  checksum: string(row['checksum']),
+  ...optional('version', row['version'], string),
+  ...optional('retention', row['locked_until'], (until) => ({
+    until: number(until),
+    mode: row['lock_mode'] as NonNullable<CopyRow['retention']>['mode'],
+  })),
+  ...optional('removedAt', row['removed_at'], number),
 });
 
 export const toStep = (row: SqlRow): StepRow => ({

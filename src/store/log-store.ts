@@ -1,6 +1,7 @@
 import type {
   ChainHead,
   CheckpointRow,
+  CopyRow,
   DeliveryRow,
   EntryRow,
   FileRow,
@@ -12,7 +13,16 @@ import type {
 } from '../jobs/ports.ts';
 import type { Database } from './database.ts';
 import { decodeIntent } from './intent-json.ts';
-import { toCheckpoint, toDelivery, toEntry, toFile, toHead, toRecording, type SqlRow } from './log-rows.ts';
+import {
+  toCheckpoint,
+  toCopy,
+  toDelivery,
+  toEntry,
+  toFile,
+  toHead,
+  toRecording,
+  type SqlRow,
+} from './log-rows.ts';
 import { TransactionWriter } from './log-writer.ts';
 import { toStoreError } from './sql-error.ts';
 
@@ -82,6 +92,11 @@ export class SqlLogStore implements LogStore {
     return (await this.#run(this.#from('deliveries').where({ recording }).orderBy('destination'))).map(
       toDelivery,
     );
+  }
+
+  async copies(recording: string): Promise<readonly CopyRow[]> {
+    const query = this.#from('copies').where({ recording });
+    return (await this.#run(query.orderBy(['destination', 'name']))).map(toCopy);
   }
 
   async openDeliveries(): Promise<readonly DeliveryRow[]> {

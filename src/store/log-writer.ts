@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import type {
   ChainHead,
   CheckpointRow,
+  CopyRow,
   DeliveryRow,
   EntryRow,
   LogWriter,
@@ -13,6 +14,7 @@ import type {
 import type { CallDescription } from '../siprec/description.ts';
 import { encodeIntent } from './intent-json.ts';
 import {
+  copyColumns,
   descriptionColumns,
   headColumns,
   participantColumns,
@@ -202,6 +204,16 @@ export class TransactionWriter implements LogWriter {
         .insert({ ...columns, waiting_since: row.updatedAt })
         .onConflict(['recording', 'destination'])
         .merge(columns),
+    );
+  }
+
+  async putCopies(copies: readonly CopyRow[]): Promise<void> {
+    if (copies.length === 0) return;
+    await this.#run(
+      this.#sql('copies')
+        .insert(copies.map(copyColumns))
+        .onConflict(['recording', 'destination', 'name'])
+        .merge(),
     );
   }
 

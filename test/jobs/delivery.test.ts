@@ -53,6 +53,19 @@ describe('an upload', () => {
     expect(await room.store.deliveries(id)).toMatchObject([{ state: 'delivered', attempts: 1 }]);
     expect((await room.store.recording(id))?.state).toBe('delivered');
     expect(readdirSync(join(room.folder, 'spool'))).toEqual([]);
+    const files = await room.store.files(id);
+    expect(await room.store.copies(id)).toEqual(
+      [...files]
+        .sort((a, b) => (a.name < b.name ? -1 : 1))
+        .map((file) => ({
+          recording: id,
+          destination: 'archive',
+          name: file.name,
+          path: `2026/11/23/${file.name}`,
+          location: join(archive, '2026/11/23', file.name),
+          checksum: `sha256:${file.sha256}`,
+        })),
+    );
     const entries = await room.store.entries(ORIGIN, 0, 10);
     expect(entryFile()).toEqual(formatEntryFile(entries.map((entry) => entry.bytes)));
   });

@@ -325,6 +325,29 @@ describeOnBoth('the log', (open) => {
     ]);
   });
 
+  test('knows every copy of a recording, and brings it up to date', async () => {
+    const { store } = await empty();
+    await store.write((log) => log.openRecording(opening('r1')));
+    const copy = {
+      recording: 'r1',
+      destination: 'cloud',
+      name: 'rec-1.wav',
+      path: '2026/rec-1.wav',
+      location: 's3://bucket/2026/rec-1.wav',
+      checksum: 'sha256:aa',
+      version: 'v1',
+      retention: { until: 1_950_000_000_000, mode: 'compliance' },
+    } as const;
+    await store.write((log) => log.putCopies([copy, { ...copy, name: 'rec-1_info.txt' }]));
+    await store.write((log) => log.putCopies([]));
+    await store.write((log) => log.putCopies([{ ...copy, removedAt: 12.5 }]));
+    expect(await store.copies('r1')).toEqual([
+      { ...copy, removedAt: 12.5 },
+      { ...copy, name: 'rec-1_info.txt' },
+    ]);
+    expect(await store.copies('r2')).toEqual([]);
+  });
+
   test('remembers how far exports have come', async () => {
     const { store } = await empty();
     expect(await store.exportState('archive', ORIGIN)).toEqual({ entries: 0, checkpoint: 0 });
