@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { placeCall, type CallOptions, type CallOutcome, type CallReport, type LegReport } from './call.ts';
+import type { TlsTrust } from './channel.ts';
 import { ClientError } from './client-error.ts';
 import type { Law } from './g711-encoder.ts';
 import { bracketed, type Transport } from './target.ts';
@@ -10,7 +12,10 @@ const USAGE = [
   '',
   '  --to sip:HOST[:PORT]     the recording server (sip:127.0.0.1:5060)',
   '  --seconds N              length of the call (5)',
-  '  --transport udp|tcp      transport of the signalling (udp)',
+  '  --transport udp|tcp|tls  transport of the signalling (udp); the port of TLS is 5061',
+  '  --ca FILE                TLS: PEM of the authority that signed the server certificate',
+  '  --insecure               TLS: take any certificate',
+  '  --cert FILE --key FILE   TLS: PEM of the certificate to show, and its key',
   '  --law pcma|pcmu          A-law or mu-law (pcma)',
   '  --caller NUMBER          number of the caller (+49301234567)',
   '  --callee NUMBER          number of the callee (+4989555010)',
@@ -66,6 +71,10 @@ function readArguments(args: readonly string[]): Command | undefined {
       to: { type: 'string', default: 'sip:127.0.0.1:5060' },
       seconds: { type: 'string', default: '5' },
       transport: { type: 'string' },
+      ca: { type: 'string' },
+      insecure: { type: 'boolean', default: false },
+      cert: { type: 'string' },
+      key: { type: 'string' },
       law: { type: 'string', default: 'pcma' },
       caller: { type: 'string', default: '+49301234567' },
       callee: { type: 'string', default: '+4989555010' },
@@ -81,12 +90,13 @@ function readArguments(args: readonly string[]): Command | undefined {
   const transport =
     values.transport === undefined
       ? {}
-      : { transport: oneOf<Transport>('--transport', values.transport.toLowerCase(), ['udp', 'tcp']) };
+      : { transport: oneOf<Transport>('--transport', values.transport.toLowerCase(), ['udp', 'tcp', 'tls']) };
   return {
     json: values.json,
     call: {
       to: values.to,
       ...transport,
+      tls: readTrust(values),
       caller: {
         name: 'Test Caller',
         number: values.caller,
@@ -101,6 +111,28 @@ function readArguments(args: readonly string[]): Command | undefined {
       },
     },
   };
+}
+
+/** Throws ClientError BAD_OPTION naming a file that cannot be read. */
+function readTrust(
+  files: Partial<Readonly<Record<'ca' | 'cert' | 'key', string>>> & { readonly insecure: boolean },
+): TlsTrust {
+  const [ca, certificate, key] = [pem('--ca', files.ca), pem('--cert', files.cert), pem('--key', files.key)];
+  return {
+    insecure: files.insecure,
+    ...(ca === undefined ? {} : { ca }),
+    ...(certificate === undefined ? {} : { certificate }),
+    ...(key === undefined ? {} : { key }),
+  };
+}
+
+function pem(option: string, file: string | undefined): string | undefined {
+  if (file === undefined) return undefined;
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new ClientError('BAD_OPTION', `${option} ${file} cannot be read: ${(error as Error).message}`);
+  }
 }
 
 function oneOf<T extends string>(option: string, value: string, allowed: readonly T[]): T {

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { openChannel, type Channel } from './channel.ts';
+import { openChannel, type Channel, type TlsTrust } from './channel.ts';
 import { ClientError } from './client-error.ts';
 import { RecordingDialog } from './dialog.ts';
 import { PAYLOAD_TYPE, type Law } from './g711-encoder.ts';
@@ -37,6 +37,7 @@ export interface CallOptions {
   readonly transport?: Transport;
   /** Local address to call from. */
   readonly from?: string;
+  readonly tls?: TlsTrust;
   readonly caller: CallLeg;
   /** Left out: an offer with one line only. */
   readonly callee?: CallLeg;
@@ -107,7 +108,10 @@ interface Leg extends CallLeg {
  */
 export async function placeCall(options: CallOptions): Promise<CallReport> {
   const target = parseTarget(options.to, options.transport);
-  const channel = await openChannel(target, options.from);
+  const channel = await openChannel(target, {
+    ...(options.from === undefined ? {} : { localAddress: options.from }),
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
+  });
   const call = new Call(options, target, channel);
   try {
     return await call.run();

@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
-import { connect, isIPv6 } from 'node:net';
+import { connect, isIP, isIPv6, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { ClientError } from './client-error.ts';
@@ -18,25 +19,47 @@ export interface Channel {
   close(): void;
 }
 
+/** Whom a TLS client believes and how it identifies itself; all PEM. */
+export interface TlsTrust {
+  /** Who must have signed the server's certificate; by default one of the authorities Node knows. */
+  readonly ca?: string;
+  /** Takes any certificate. For tests. */
+  readonly insecure?: boolean;
+  /** Shown when the server asks for one. */
+  readonly certificate?: string;
+  readonly key?: string;
+}
+
+export interface ChannelOptions {
+  readonly localAddress?: string;
+  readonly tls?: TlsTrust;
+}
+
 const CONNECT_TIMEOUT = 5000;
 
 /** Opens the way to the target, from `localAddress` where given. Rejects with ClientError UNREACHABLE. */
-export async function openChannel(target: Target, localAddress?: string): Promise<Channel> {
+export async function openChannel(target: Target, options: ChannelOptions = {}): Promise<Channel> {
   try {
     const { address } = await lookup(target.host);
-    return target.transport === 'udp'
-      ? await openUdp(address, target.port, localAddress)
-      : await openTcp(address, target.port, localAddress);
+    if (target.transport === 'udp') return await openUdp(address, target.port, options.localAddress);
+    return await openStream(target, address, options);
   } catch (error) {
     throw unreachable(target, error);
   }
 }
 
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ENOTFOUND: 'no such host',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'what answers there does not speak TLS',
+};
+
+const UNTRUSTED = 'its certificate is not trusted; --ca FILE names its authority, --insecure asks for none';
+
 function unreachable(target: Pick<Target, 'host' | 'port' | 'transport'>, cause: unknown): ClientError {
   const where = `${bracketed(target.host)}:${target.port} over ${target.transport.toUpperCase()}`;
   const code = (cause as NodeJS.ErrnoException | null)?.code ?? String(cause);
-  const reason =
-    code === 'ECONNREFUSED' ? 'nothing listens there' : code === 'ENOTFOUND' ? 'no such host' : code;
+  const reason = REASONS[code] ?? (/CERT|SIGNATURE/.test(code) ? `${UNTRUSTED} (${code})` : code);
   return new ClientError('UNREACHABLE', `cannot reach ${where}: ${reason}`, { cause });
 }
 
@@ -80,15 +103,28 @@ function readDatagram(datagram: Buffer): SipMessage | undefined {
   }
 }
 
-async function openTcp(address: string, port: number, localAddress?: string): Promise<Channel> {
-  const socket = connect({
-    host: address,
-    port,
-    noDelay: true,
-    ...(localAddress === undefined ? {} : { localAddress }),
-  });
+async function openStream(
+  { host, port, transport }: Target,
+  address: string,
+  { localAddress, tls = {} }: ChannelOptions,
+): Promise<Channel> {
+  const where = { host: address, port, ...(localAddress === undefined ? {} : { localAddress }) };
+  const socket: Socket =
+    transport === 'tls'
+      ? connectTls({
+          ...where,
+          ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+          ...(tls.certificate === undefined ? {} : { cert: tls.certificate }),
+          ...(tls.key === undefined ? {} : { key: tls.key }),
+          rejectUnauthorized: tls.insecure !== true,
+          // The name of an address is none (RFC 6066 §3).
+          ...(isIP(host) === 0 ? { servername: host } : {}),
+        })
+      : connect(where);
+  socket.setNoDelay(true);
+  const ready = transport === 'tls' ? 'secureConnect' : 'connect';
   try {
-    await once(socket, 'connect', { signal: AbortSignal.timeout(CONNECT_TIMEOUT) });
+    await once(socket, ready, { signal: AbortSignal.timeout(CONNECT_TIMEOUT) });
   } catch (error) {
     socket.on('error', () => undefined);
     socket.destroy();

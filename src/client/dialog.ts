@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { MessageBody } from './metadata.ts';
 import { headerOf, headersOf, methodOf, statusOf, type SipMessage } from './sip-message.ts';
-import { bracketed, type Target } from './target.ts';
+import { bracketed, transportOf, type Target } from './target.ts';
 import type { Transactions } from './transactions.ts';
 
 export interface DialogIdentity {
@@ -35,7 +35,7 @@ export class RecordingDialog {
     this.#transactions = transactions;
     this.callId = `${token()}@${host}`;
     this.#from = `<sip:src@${host}>;tag=${token()}`;
-    const transport = identity.target.transport === 'tcp' ? ';transport=tcp' : '';
+    const transport = transportOf(identity.target.transport);
     this.#contact = `<sip:src@${host}:${identity.local.port}${transport}>;+sip.src`;
     this.#to = `<${identity.target.uri}>`;
     this.#remoteTarget = identity.target.uri;

@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { ClientError } from './client-error.ts';
 
-export type Transport = 'udp' | 'tcp';
+export type Transport = 'udp' | 'tcp' | 'tls';
 
 /** Where a call goes. */
 export interface Target {
@@ -16,7 +16,8 @@ export interface Target {
 const SIP_URI = /^sip:(?:([^@\s;>]+)@)?(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::(\d{1,5}))?((?:;[^\s;>]+)*)$/;
 
 /**
- * Reads `sip:[user@]host[:port][;transport=udp|tcp]` (RFC 3261 §19.1). `transport` wins over the URI's parameter; the default is UDP.
+ * Reads `sip:[user@]host[:port][;transport=udp|tcp|tls]` (RFC 3261 §19.1). `transport` wins over the URI's parameter; the default is UDP, the
+ * port of TLS 5061.
  * Throws ClientError BAD_TARGET.
  */
 export function parseTarget(text: string, transport?: Transport): Target {
@@ -24,12 +25,12 @@ export function parseTarget(text: string, transport?: Transport): Target {
   if (match === null)
     throw new ClientError('BAD_TARGET', `"${text}" is not a SIP address such as sip:127.0.0.1:5060`);
   const [, user, hostText = '', portText, parameters = ''] = match;
-  const port = portText === undefined ? 5060 : Number(portText);
-  if (port < 1 || port > 65535) throw new ClientError('BAD_TARGET', `${port} is not a port`);
   const chosen = transport ?? transportParameter(parameters);
+  const port = portText === undefined ? (chosen === 'tls' ? 5061 : 5060) : Number(portText);
+  if (port < 1 || port > 65535) throw new ClientError('BAD_TARGET', `${port} is not a port`);
   const address = `${hostText}${portText === undefined ? '' : `:${portText}`}`;
   return {
-    uri: `sip:${user === undefined ? '' : `${user}@`}${address}${chosen === 'tcp' ? ';transport=tcp' : ''}`,
+    uri: `sip:${user === undefined ? '' : `${user}@`}${address}${transportOf(chosen)}`,
     host: hostText.replace(/^\[|\]$/g, ''),
     port,
     transport: chosen,
@@ -38,10 +39,14 @@ export function parseTarget(text: string, transport?: Transport): Target {
 
 function transportParameter(parameters: string): Transport {
   const value = /;transport=([^;]+)/i.exec(parameters)?.[1]?.toLowerCase() ?? 'udp';
-  if (value !== 'udp' && value !== 'tcp')
-    throw new ClientError('BAD_TARGET', `transport ${value} is not supported, only udp and tcp`);
+  if (value !== 'udp' && value !== 'tcp' && value !== 'tls')
+    throw new ClientError('BAD_TARGET', `transport ${value} is not supported, only udp, tcp and tls`);
   return value;
 }
+
+/** The URI parameter that says so; UDP needs none. */
+export const transportOf = (transport: Transport): string =>
+  transport === 'udp' ? '' : `;transport=${transport}`;
 
 /** An address as it stands before a port: IPv6 in brackets. */
 export function bracketed(address: string): string {

@@ -1,5 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { runCallCommand } from '../../src/client/call-command.ts';
+import { startSipServer } from '../../src/sip-server/sip-server.ts';
+import { CertificateMill } from '../support/certificates.ts';
 import { answerSdp, openSink, ScriptedPeer } from './scripted-peer.ts';
 
 const closers: (() => void)[] = [];
@@ -71,4 +73,36 @@ test('--help shows the options and exits 0', async () => {
   const { code, text } = await run(['--help']);
   expect(code).toBe(0);
   expect(text).toContain('--seconds N');
+});
+
+test('over TLS a server is believed by its authority, or by --insecure; without either the call tells what to do', async () => {
+  const mill = new CertificateMill();
+  const authority = mill.authority('Bank CA');
+  const { certificate, key } = mill.issue('recorder', { by: authority, altNames: ['IP:127.0.0.1'] });
+  const sip = await startSipServer({
+    listen: ['tls://127.0.0.1:0'],
+    tls: { certificate, key },
+    control: { host: '127.0.0.1', port: 0, secret: 'tls' },
+  });
+  await sip.listen();
+  closers.push(
+    () => void sip.close(),
+    () => {
+      mill.remove();
+    },
+  );
+  const uri = `sip:127.0.0.1:${sip.addresses[0]?.port ?? 0};transport=tls`;
+  // No application serves here, and that answer comes over TLS like any other.
+  const answered = 'The call failed: the server refused the call: 503 Service Unavailable';
+  expect((await run(['--to', uri, '--ca', authority.certificate])).text).toBe(answered);
+  expect((await run(['--to', uri, '--insecure'])).text).toBe(answered);
+  const { code, text } = await run(['--to', uri]);
+  expect(code).toBe(1);
+  expect(text).toContain('over TLS: its certificate is not trusted; --ca FILE names its authority');
+});
+
+test('--ca of a file that is not there exits 2', async () => {
+  const { code, text } = await run(['--transport', 'tls', '--ca', '/nonexistent/ca.pem']);
+  expect(code).toBe(2);
+  expect(text).toContain('--ca /nonexistent/ca.pem cannot be read');
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { rmSync } from 'node:fs';
+import { runCallCommand } from '../../src/client/call-command.ts';
 import { CALLEE_VOICE, CALLER_VOICE, speakTones } from '../../src/client/tones.ts';
 import { Peer } from '../sip/peer.ts';
 import { RecordingClient, recordingSession } from '../sip/recording-client.ts';
@@ -34,8 +35,10 @@ afterAll(async () => {
   mill.remove();
 });
 
+const tlsPort = (): number => Number(/tls:\/\/127\.0\.0\.1:(\d+)/.exec(recorder.output().banner)?.[1]);
+
 async function client(issued: IssuedCertificate): Promise<RecordingClient> {
-  const port = Number(/tls:\/\/127\.0\.0\.1:(\d+)/.exec(recorder.output().banner)?.[1]);
+  const port = tlsPort();
   const shown = { cert: issued.cert, key: issued.privateKey };
   return new RecordingClient(await Peer.open('tls', { address: '127.0.0.1', port }, shown));
 }
@@ -65,6 +68,17 @@ test('a call over TLS of a client with a certificate of ours is recorded, sealed
   const channels = readWav(recording?.path('.wav') ?? '').audio as [Buffer, Buffer];
   for (const [index, voice] of voices.entries())
     expect(findOctets(channels[index] ?? Buffer.alloc(0), voice, 'PCMA')).toBeGreaterThanOrEqual(0);
+
+  const lines: string[] = [];
+  const { certificate, key } = mill.issue('sbc.example', { by: authority });
+  const files = ['--ca', authority.certificate, '--cert', certificate, '--key', key];
+  const to = `sip:127.0.0.1:${tlsPort()};transport=tls`;
+  // The recorder's certificate names a host, not the address: a test call may take it all the same.
+  const status = await runCallCommand(['--to', to, '--seconds', '1', '--insecure', ...files], (line) =>
+    lines.push(line),
+  );
+  expect({ status, lines }).toMatchObject({ status: 0 });
+  await awaitRecordings(recorder.archive, 2, 20_000);
   expect(await recorder.stop()).toBe(0);
   expect(verifyNode(recorder.archive)).toMatchObject({ status: 0 });
 }, 60_000);
