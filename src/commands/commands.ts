@@ -1,5 +1,6 @@
 import { call } from './call.ts';
 import type { Command } from './command.ts';
+import { token } from './token.ts';
 
 /** All commands by their name, in the order in which they are listed. */
-export const COMMANDS: Readonly<Record<string, Command>> = { call };
+export const COMMANDS: Readonly<Record<string, Command>> = { call, token };

@@ -185,6 +185,8 @@ async function applyEvent(event: RecorderEvent, log: LogWriter, turn: ChainTurn)
       return applyFailed(event, log, turn);
     case 'refused':
       return applyRefused(event, log, turn);
+    case 'acted':
+      return log.addStep(event);
     default:
       return event satisfies never;
   }

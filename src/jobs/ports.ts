@@ -77,6 +77,8 @@ export interface StepRow {
   readonly step: string;
   readonly outcome: 'ok' | 'warning' | 'error';
   readonly detail?: string;
+  /** Who did it, where a person or program asked for it. */
+  readonly actor?: string;
 }
 
 /** One entry of the evidence log as stored: canonical bytes and what is needed to find it. */

@@ -81,6 +81,15 @@ export interface RefusedEvent extends Stamped {
   readonly windowSeconds: number;
 }
 
+/** Somebody changed something, or tried to. */
+export interface ActedEvent extends Stamped {
+  readonly type: 'acted';
+  readonly actor: string;
+  readonly step: string;
+  readonly outcome: 'ok' | 'warning' | 'error';
+  readonly detail: string;
+}
+
 /** Everything the recorder states, in order. It is durable in the journal before anything else happens with it. */
 export type RecorderEvent =
-  OpenedEvent | DescribedEvent | NotedEvent | EndedEvent | FailedEvent | RefusedEvent;
+  OpenedEvent | DescribedEvent | NotedEvent | EndedEvent | FailedEvent | RefusedEvent | ActedEvent;

@@ -2,7 +2,7 @@ import type { CaptureLine, MediaHost, OpenedCapture } from '../media/capture.ts'
 import type { CallRecorder, OfferedCall, Readiness, RecordingCall } from './call.ts';
 import { captureLines } from './capture-lines.ts';
 import type { EventJournal, RecordingFolders } from './ports.ts';
-import type { OpenedEvent } from './events.ts';
+import type { ActedEvent, OpenedEvent } from './events.ts';
 import { LiveRecording, type LiveDeps, type Succession } from './live-recording.ts';
 import { PairedHalves, pairLines } from './paired-halves.ts';
 import { RecorderError } from './recorder-error.ts';
@@ -115,6 +115,11 @@ export class Recorder implements CallRecorder {
   refuse(refusal: Parameters<CallRecorder['refuse']>[0]): void {
     increment(this.#refused, refusal.reason);
     this.#refusals.add(refusal);
+  }
+
+  /** States what somebody did, in order with what the recorder does. Resolves when it is on disk, or waits for the disk; never rejects. */
+  async act(step: Omit<ActedEvent, 'type'>): Promise<void> {
+    await this.#statements.state({ type: 'acted', ...step });
   }
 
   /** From now on nothing is ready: INVITE and OPTIONS get 503. */

@@ -4,10 +4,12 @@ import type { MediaThreadsHost } from '../media/media-threads.ts';
 import type { Recorder } from '../recorder/recorder.ts';
 import type { SipServerCounters } from '../sip-server/counters.ts';
 import { RecordingQueries } from '../store/recording-queries.ts';
+import { writeWebAddress } from '../store/web-address.ts';
 import type { HealthReport } from '../web/health.ts';
 import { createMetrics, type MetricsSnapshot } from '../web/metrics.ts';
 import { startWeb, type WebServer } from '../web/server.ts';
 import type { Alarms } from './alarms.ts';
+import { openApi } from './api-opening.ts';
 import type { Archive } from './archive-opening.ts';
 import type { Ground } from './ground.ts';
 
@@ -43,17 +45,21 @@ export async function openWeb(config: Config, sources: WebSources): Promise<WebS
     );
   });
   const { host, port } = splitAddress(config.web.listen);
-  return startWeb({
+  const health = (): Promise<HealthReport> => Promise.resolve(healthOf(sources));
+  const server = await startWeb({
     host,
     port,
     queries,
     queues: sources.archive.queues.queues,
-    health: () => Promise.resolve(healthOf(sources)),
+    health,
     metrics: () => metrics.text(),
     software: sources.software,
     timeZone: config.timeZone,
+    api: await openApi(config, { ...sources, health }),
     log: sources.log,
   });
+  await writeWebAddress(config.dataDir, server.url);
+  return server;
 }
 
 async function takeSnapshot(sources: WebSources, queries: RecordingQueries): Promise<MetricsSnapshot> {

@@ -166,6 +166,7 @@ export const toStep = (row: SqlRow): StepRow => ({
   outcome: row['outcome'] as StepRow['outcome'],
   ...optional('recording', row['recording'], string),
   ...optional('detail', row['detail'], string),
+  ...optional('actor', row['actor'], string),
 });
 
 export const toEntry = (row: SqlRow): EntryRow => ({

@@ -224,6 +224,7 @@ export class TransactionWriter implements LogWriter {
       step: text(step.step),
       outcome: step.outcome,
       detail: text(step.detail),
+      actor: text(step.actor),
     });
     return Promise.resolve();
   }

@@ -1,6 +1,7 @@
 import type { Queue } from 'bullmq';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Log } from '../log.ts';
+import { registerApi, API_PREFIX, type ApiOptions } from './api/register.ts';
 import { html } from './html.ts';
 import { renderPage } from './layout.ts';
 import { checkHost, checkOrigin, requireLoopback } from './loopback.ts';
@@ -14,6 +15,8 @@ export interface WebOptions extends PageSources {
   readonly port: number;
   /** Shown by bull-board; this server neither closes nor changes them by itself. */
   readonly queues: readonly Queue[];
+  /** Left out, there is no API. */
+  readonly api?: Omit<ApiOptions, 'software'>;
   readonly log: Log;
 }
 
@@ -78,6 +81,7 @@ async function buildWeb(options: WebOptions): Promise<FastifyInstance> {
   });
   registerRoutes(app, options);
   registerQueueBoard(app, options.queues);
+  if (options.api !== undefined) registerApi(app, { ...options.api, software: options.software });
   await app.ready();
   return app;
 }
@@ -91,14 +95,19 @@ function sendError(
   const error = toWebError(cause);
   const status = STATUS[error.code];
   if (status >= 500)
-    options.log('error', 'a page could not be shown', {
+    options.log('error', 'a request could not be served', {
       code: error.code,
       url: request.url,
       reason: reasonOf(error.cause) ?? error.message,
     });
   reply.code(status);
-  if (!(request.headers.accept ?? '').includes('text/html'))
-    return reply.send({ error: error.code, message: error.message });
+  if (error.code === 'UNAUTHORIZED') reply.header('WWW-Authenticate', 'Bearer');
+  if (request.url.startsWith(API_PREFIX) || !(request.headers.accept ?? '').includes('text/html'))
+    return reply.send({
+      error: error.code,
+      message: error.message,
+      ...(error.faults === undefined ? {} : { faults: error.faults }),
+    });
   const page = html`<h1>${error.message}</h1>
     <p class="quiet">${error.code}</p>`;
   return reply

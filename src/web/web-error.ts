@@ -5,19 +5,38 @@ export type WebErrorCode =
   | 'BAD_HOST'
   | 'CROSS_SITE'
   | 'BAD_REQUEST'
+  | 'INVALID'
+  | 'UNAUTHORIZED'
+  | 'NOT_ALLOWED'
   | 'NOT_FOUND'
+  | 'CONFLICT'
+  | 'TOO_LARGE'
+  | 'BAD_RANGE'
   | 'DATABASE_AWAY'
   | 'QUEUES_AWAY'
   | 'INTERNAL';
+
+export interface WebFault {
+  /** For example `body.rules.0.name`. */
+  readonly path: string;
+  readonly message: string;
+}
 
 /** What goes wrong at start or with one request. The message is shown to people and never holds anything secret. */
 export class WebError extends Error {
   override readonly name = 'WebError';
   readonly code: WebErrorCode;
+  /** What is wrong with a request, each with its place. */
+  readonly faults: readonly WebFault[] | undefined;
 
-  constructor(code: WebErrorCode, message: string, options?: ErrorOptions) {
+  constructor(
+    code: WebErrorCode,
+    message: string,
+    options?: ErrorOptions & { readonly faults?: readonly WebFault[] },
+  ) {
     super(message, options);
     this.code = code;
+    this.faults = options?.faults;
   }
 }
 
@@ -29,7 +48,13 @@ export const STATUS: Readonly<Record<WebErrorCode, number>> = {
   BAD_HOST: 421,
   CROSS_SITE: 403,
   BAD_REQUEST: 400,
+  INVALID: 400,
+  UNAUTHORIZED: 401,
+  NOT_ALLOWED: 403,
   NOT_FOUND: 404,
+  CONFLICT: 409,
+  TOO_LARGE: 413,
+  BAD_RANGE: 416,
   DATABASE_AWAY: 503,
   QUEUES_AWAY: 503,
   INTERNAL: 500,
@@ -40,6 +65,7 @@ export function toWebError(error: unknown): WebError {
   if (error instanceof WebError) return error;
   const status = (error as { readonly statusCode?: unknown } | null)?.statusCode;
   if (status === 404) return new WebError('NOT_FOUND', 'There is nothing at this address.', { cause: error });
+  if (status === 413) return new WebError('TOO_LARGE', 'The request is too large.', { cause: error });
   if (typeof status === 'number' && status >= 400 && status < 500)
     return new WebError('BAD_REQUEST', 'The request cannot be understood.', { cause: error });
   return new WebError('INTERNAL', 'Something went wrong here. The log of the server says what.', {
