@@ -1,6 +1,7 @@
 import { call } from './call.ts';
 import type { Command } from './command.ts';
+import { status } from './status.ts';
 import { token } from './token.ts';
 
 /** All commands by their name, in the order in which they are listed. */
-export const COMMANDS: Readonly<Record<string, Command>> = { call, token };
+export const COMMANDS: Readonly<Record<string, Command>> = { call, status, token };
