@@ -2,7 +2,7 @@ import {
   accessSync,
   closeSync,
   constants,
-  fsync,
+  fdatasync,
   ftruncateSync,
   openSync,
   readSync,
@@ -21,13 +21,13 @@ export interface AudioDisk {
   readonly write: (fd: number, octets: Uint8Array, length: number, position: number) => number;
   readonly read: (fd: number, octets: Uint8Array, length: number, position: number) => number;
   readonly truncate: (fd: number, length: number) => void;
-  /** Resolves when the file is on the disk; asynchronous, because it may take long and other calls go on. */
+  /** Resolves when octets and length of the file are on the disk (fdatasync); asynchronous, because it may take long and other calls go on. */
   readonly sync: (fd: number) => Promise<void>;
   readonly close: (fd: number) => void;
   readonly remove: (path: string) => void;
 }
 
-const fsyncAsync = promisify(fsync);
+const fdatasyncAsync = promisify(fdatasync);
 
 /** The real one. Writes are synchronous: positioned writes into the page cache cost less than a trip to the thread pool. */
 export const nodeDisk: AudioDisk = {
@@ -38,7 +38,7 @@ export const nodeDisk: AudioDisk = {
   write: (fd, octets, length, position) => writeSync(fd, octets, 0, length, position),
   read: (fd, octets, length, position) => readSync(fd, octets, 0, length, position),
   truncate: ftruncateSync,
-  sync: fsyncAsync,
+  sync: fdatasyncAsync,
   close: closeSync,
   remove: unlinkSync,
 };

@@ -53,9 +53,14 @@ export class LegRing {
     this.#place(position, source, start, end);
   }
 
-  /** The octet at a position is `octets[position & mask]`, for positions from `base` on. */
-  get octets(): Buffer {
-    return this.#octets;
+  /** Copies `[from, to)` to `target` at `at`; the span begins at or after `base` and is no longer than the ring. */
+  read(from: number, to: number, target: Buffer, at: number): void {
+    if (to <= from) return;
+    const size = this.#octets.length;
+    const start = from & (size - 1);
+    const straight = Math.min(to - from, size - start);
+    this.#octets.copy(target, at, start, start + straight);
+    if (straight < to - from) this.#octets.copy(target, at + straight, 0, to - from - straight);
   }
 
   /** Gives up everything before `position`: its places become silence for positions to come. */

@@ -1,63 +1,74 @@
 /*
- * What the packet path costs: N calls of two G.711 lines each, 20 ms packets from a process of their own, through the
- * receivers, the capture engine and the files, in one media thread. Both receivers take turns in one run, since a shared
- * machine is never equally fast twice.
+ * What the packet path costs. N SIPREC calls of two G.711 lines are set up at the whole recorder (its own process: SIP, media
+ * thread, files, database, its own Redis) and held, while a process of its own sends 20 ms packets to them; then they are
+ * ended, and the recordings of a sample compared with what was sent, octet by octet. Before and after, the same load goes
+ * to a receiver that only counts datagrams it takes out of the kernel in the same way: the ratio of the two holds on any
+ * machine. The sender's CPU is in no figure.
  *
- *   npm run bench:media [-- CALLS SECONDS ROUNDS]      default 200 calls, 10 s, 2 rounds
+ *   npm run bench:media -- [--calls N] [--seconds S] [--receiver batch|dgram] [--rounds R] [--sample K] [--profiles DIR]
+ *
+ * Default: 200 calls held 10 s, batch, one round, octets of 20 calls compared. With several rounds the calls come and go,
+ * which shows whether memory stays flat.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { arch, cpus, hostname, loadavg, release, tmpdir } from 'node:os';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { arch, cpus, loadavg, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { CaptureLine, CaptureResult } from '../../src/media/capture.ts';
-import { type MediaThreadsHost, startMediaThreads } from '../../src/media/media-threads.ts';
-import { parsePortRange } from '../../src/media/port-pool.ts';
+import { parseArgs } from 'node:util';
+import { countByBatch, countByEvents } from './counting-receiver.ts';
+import { HeldCalls } from './held-calls.ts';
+import { cpuSeconds, type Metrics, readMetrics, residentKilobytes } from './process-figures.ts';
+import { compareRecordings } from './recording-check.ts';
+import { RtpLoad } from './rtp-load.ts';
+import { ROOT } from './sip-caller.ts';
 
-const PORTS = '20000-29999';
+const MEDIA_PORTS = '10000-59999';
 const WARM_UP_MS = 2_000;
-const PACKETS_PER_SECOND = 50;
-const LINES = 2;
+/** Packets the counting receiver needs on either side of the recorder's turn: enough to be a measure. */
+const COUNTING_MS = 5_000;
+const PACKETS_PER_CALL = 100;
+/** `monitorEventLoopDelay` counts the 10 ms between its own looks as delay. */
+const LOOP_RESOLUTION_MS = 10;
+const SELF = fileURLToPath(import.meta.url);
+
+type Kind = 'batch' | 'dgram';
 
 interface Plan {
   readonly calls: number;
   readonly seconds: number;
+  readonly receiver: Kind;
   readonly rounds: number;
+  readonly sample: number;
+  readonly profiles: string | undefined;
 }
 
-interface Row {
-  readonly receiver: 'batch' | 'dgram';
+// ---- processes -----------------------------------------------------------------------------------------------------
+
+interface Sent {
   readonly packets: number;
-  /** CPU of the media thread, and of the whole process, with the garbage collector's threads. */
-  readonly threadMicros: number;
-  readonly processMicros: number;
-  readonly sent: number;
-  readonly received: number;
-  readonly overruns: number;
+  readonly turns: number;
 }
 
-/** Sends to the ports of its argument until told to stop, then says how much it sent. */
-class RtpSource {
+/** The sending process while it sends. */
+class Source {
   readonly #child: ChildProcess;
 
   private constructor(child: ChildProcess) {
     this.#child = child;
   }
 
-  static async to(ports: readonly number[]): Promise<RtpSource> {
-    const child = fork(fileURLToPath(import.meta.url), ['send'], { serialization: 'advanced' });
+  static async to(ports: readonly number[]): Promise<Source> {
+    const child = fork(SELF, ['send'], { serialization: 'advanced' });
     child.send(ports);
     await once(child, 'message');
-    return new RtpSource(child);
+    return new Source(child);
   }
 
-  /** Returns the number of packets sent. */
-  async stop(): Promise<number> {
-    const told = once(this.#child, 'message') as Promise<[number]>;
+  async stop(): Promise<Sent> {
+    const told = once(this.#child, 'message') as Promise<[Sent]>;
     this.#child.send('stop');
     const [sent] = await told;
     this.#child.disconnect();
@@ -65,188 +76,255 @@ class RtpSource {
   }
 }
 
-/**
- * The sending process: every stream has its packet and its message header laid out once, and the streams that are due
- * in a millisecond lie side by side, so that one `sendmmsg` sends them all.
- */
-class StreamSender {
-  static readonly #PACKET = 172;
-  readonly #koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
-  readonly #sendmmsg = this.#koffi.load(null).func('int sendmmsg(int, uintptr_t, uint, int)');
-  readonly #fd: number;
-  readonly #streams: number;
-  readonly #packets: Buffer;
-  readonly #headers: Buffer;
-  readonly #names: Buffer;
-  readonly #vectors: Buffer;
-  readonly #base: bigint;
-  sent = 0;
-
-  constructor(ports: readonly number[]) {
-    this.#streams = ports.length;
-    this.#packets = Buffer.alloc(ports.length * StreamSender.#PACKET, 0xd5);
-    this.#headers = Buffer.alloc(ports.length * 64);
-    this.#names = Buffer.alloc(ports.length * 16);
-    this.#vectors = Buffer.alloc(ports.length * 16);
-    this.#base = this.#koffi.address(this.#headers);
-    this.#fd = Number(this.#koffi.load(null).func('int socket(int, int, int)')(2, 2, 0));
-    ports.forEach((port, stream) => {
-      this.#lay(stream, port);
-    });
-  }
-
-  /** Sends the packet number `turn` of the streams `from` to `to`, `to` not included. */
-  send(from: number, to: number, turn: number): void {
-    for (let stream = from; stream < to; stream += 1) {
-      const at = stream * StreamSender.#PACKET;
-      this.#packets.writeUInt16BE(turn & 0xffff, at + 2);
-      this.#packets.writeUInt32BE((turn * 160) >>> 0, at + 4);
-    }
-    for (let next = from; next < to;) {
-      const count = Number(
-        this.#sendmmsg(this.#fd, this.#base + BigInt(next * 64), Math.min(64, to - next), 0),
-      );
-      if (count <= 0) throw new Error(`sendmmsg failed with errno ${this.#koffi.errno()}`);
-      this.sent += count;
-      next += count;
-    }
-  }
-
-  /** One turn of 20 ms in which every stream comes up once, spread over its milliseconds. */
-  async run(stopped: () => boolean): Promise<void> {
-    const start = performance.now();
-    for (let tick = 0; !stopped();) {
-      const due = Math.floor(performance.now() - start);
-      for (; tick < due; tick += 1) {
-        const part = tick % 20;
-        const cut = (index: number): number => Math.floor((index * this.#streams) / 20);
-        this.send(cut(part), cut(part + 1), Math.floor(tick / 20));
-      }
-      await delay(1);
-    }
-  }
-
-  #lay(stream: number, port: number): void {
-    const packet = stream * StreamSender.#PACKET;
-    this.#packets.writeUInt16BE(0x8008, packet);
-    this.#packets.writeUInt32BE(stream + 1, packet + 8);
-    const name = stream * 16;
-    this.#names.writeUInt16LE(2, name);
-    this.#names.writeUInt16BE(port, name + 2);
-    this.#names.writeUInt32BE(0x7f000001, name + 4);
-    const pointer = (base: Buffer, offset: number): bigint => this.#koffi.address(base) + BigInt(offset);
-    const vector = stream * 16;
-    this.#vectors.writeBigUInt64LE(pointer(this.#packets, packet), vector);
-    this.#vectors.writeBigUInt64LE(BigInt(StreamSender.#PACKET), vector + 8);
-    const header = stream * 64;
-    this.#headers.writeBigUInt64LE(pointer(this.#names, name), header);
-    this.#headers.writeUInt32LE(16, header + 8);
-    this.#headers.writeBigUInt64LE(pointer(this.#vectors, vector), header + 16);
-    this.#headers.writeBigUInt64LE(1n, header + 24);
-  }
-}
-
 async function sendUntilTold(): Promise<void> {
   const [ports] = (await once(process, 'message')) as [number[]];
-  const sender = new StreamSender(ports);
+  const load = new RtpLoad(ports);
   let stopped = false;
   process.once('message', () => {
     stopped = true;
   });
   process.send?.('sending');
-  await sender.run(() => stopped);
-  process.send?.(sender.sent);
+  const turns = await load.run(() => stopped);
+  process.send?.({ packets: load.sent, turns });
 }
 
-const line = (index: number): CaptureLine => ({
-  line: index,
-  role: index === 0 ? 'caller' : 'callee',
-  formats: [{ payloadType: 8, encoding: 'PCMA', clockRate: 8000 }],
-  active: true,
-});
+async function countUntilTold(kind: Kind, sockets: number): Promise<void> {
+  const receiver = kind === 'batch' ? countByBatch(sockets) : await countByEvents(sockets);
+  process.on('message', () => process.send?.(receiver.counted()));
+  process.once('disconnect', () => process.exit());
+  process.send?.(receiver.ports);
+}
 
-async function openCalls(host: MediaThreadsHost, folder: string, calls: number): Promise<number[]> {
-  const ports: number[] = [];
-  for (let call = 0; call < calls; call += 1) {
-    const id = `call-${call}`;
-    await mkdir(join(folder, id), { recursive: true });
-    const lines = Array.from({ length: LINES }, (_, index) => line(index));
-    const opened = await host.open({ id, folder: join(folder, id), bind: '127.0.0.1', lines });
-    ports.push(...opened.lines.map(({ port }) => port));
+interface Running {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly tcpPort: number;
+  readonly web: string;
+  readonly archive: string;
+  stop(): Promise<void>;
+}
+
+async function startRecorder(plan: Plan): Promise<Running> {
+  const folder = mkdtempSync(join(tmpdir(), 'media-bench-'));
+  const archive = join(folder, 'archive');
+  const config = join(folder, 'config.yaml');
+  writeFileSync(
+    config,
+    JSON.stringify({
+      dataDir: 'data',
+      sip: { listen: ['tcp://127.0.0.1:0'] },
+      media: { ports: MEDIA_PORTS, address: '127.0.0.1', receiver: plan.receiver },
+      web: { listen: '127.0.0.1:0' },
+      destinations: [{ name: 'archive', kind: 'path', root: './archive' }],
+      log: { level: 'warn' },
+    }),
+  );
+  const execArgv = plan.profiles === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', plan.profiles];
+  const main = fileURLToPath(new URL('dist/src/main.js', ROOT));
+  const child = fork(main, ['--config', config], { execArgv, silent: true });
+  // What it complains about is the reader's business.
+  child.stderr?.pipe(process.stderr);
+  let banner = '';
+  for await (const chunk of child.stdout ?? []) {
+    banner += String(chunk);
+    if (banner.includes('Verify')) break;
   }
-  return ports;
+  const tcpPort = Number(/tcp:\/\/127\.0\.0\.1:(\d+)/.exec(banner)?.[1]);
+  const web = /http:\/\/[^\s/]+/.exec(banner)?.[0];
+  if (web === undefined) throw new Error(`the recorder did not start: ${banner}`);
+  const exit = once(child, 'exit');
+  return {
+    child,
+    pid: child.pid ?? 0,
+    tcpPort,
+    web,
+    archive,
+    stop: async () => {
+      child.kill('SIGTERM');
+      await exit;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
 }
 
-async function measure(receiver: Row['receiver'], plan: Plan, folder: string): Promise<Row> {
-  const log = { info: () => undefined, warn: say };
-  const host = await startMediaThreads({ threads: 1, ports: PORTS, receiver, log });
-  try {
-    const source = await RtpSource.to(await openCalls(host, folder, plan.calls));
-    await delay(WARM_UP_MS);
-    const before = await host.totals();
-    const cpuBefore = process.cpuUsage();
-    await delay(plan.seconds * 1000);
-    const cpu = process.cpuUsage(cpuBefore);
-    const after = await host.totals();
-    const sent = await source.stop();
-    const at = Date.now();
-    const closing = Array.from({ length: plan.calls }, (_, call) => host.close(`call-${call}`, at));
-    const results: CaptureResult[] = await Promise.all(closing);
-    const packets = after.packets - before.packets;
-    return {
-      receiver,
-      packets,
-      threadMicros: ((after.cpuSeconds - before.cpuSeconds) * 1e6) / packets,
-      processMicros: (cpu.user + cpu.system) / packets,
-      sent,
-      received: results.flatMap((result) => result.legs).reduce((sum, leg) => sum + leg.received, 0),
-      overruns: (await host.totals()).overruns,
-    };
-  } finally {
-    await host.stop();
-    await rm(folder, { recursive: true, force: true });
-  }
+// ---- measuring -----------------------------------------------------------------------------------------------------
+
+interface Counted {
+  readonly micros: number;
+  readonly lost: number;
 }
 
-const cells = (row: Row): string[] => [
-  row.receiver,
-  String(row.packets),
-  row.threadMicros.toFixed(2),
-  row.processMicros.toFixed(2),
-  String(Math.round(1e6 / (row.processMicros * LINES * PACKETS_PER_SECOND))),
-  `${(((row.sent - row.received) / row.sent) * 100).toFixed(3)} %`,
-  String(row.overruns),
-];
+/** CPU microseconds a packet of the receiver that only counts. */
+async function count({ receiver, calls }: Plan): Promise<Counted> {
+  const child = fork(SELF, ['count', receiver, String(calls * 2)], { serialization: 'advanced' });
+  const [ports] = (await once(child, 'message')) as [number[]];
+  const counted = async (): Promise<number> => {
+    const told = once(child, 'message') as Promise<[number]>;
+    child.send('count');
+    return (await told)[0];
+  };
+  const source = await Source.to(ports);
+  await delay(WARM_UP_MS);
+  const before = { cpu: cpuSeconds(child.pid ?? 0), packets: await counted() };
+  await delay(COUNTING_MS);
+  const cpu = cpuSeconds(child.pid ?? 0) - before.cpu;
+  const packets = (await counted()) - before.packets;
+  const sent = await source.stop();
+  await delay(1000);
+  const lost = sent.packets - (await counted());
+  child.disconnect();
+  return { micros: (cpu * 1e6) / packets, lost };
+}
 
-const HEAD = ['receiver', 'packets', 'us/packet', 'us/p process', 'calls/core', 'lost', 'overruns'];
+interface Round {
+  readonly packets: number;
+  /** CPU microseconds a packet: of the media threads, and of the whole process with signalling, database and garbage collection. */
+  readonly mediaMicros: number;
+  readonly processMicros: number;
+  readonly loopDelay: number;
+  readonly setUpLoopDelay: number;
+  readonly residentKilobytes: number;
+  readonly setUp: readonly number[];
+  readonly sent: Sent;
+  readonly received: number;
+  readonly written: number;
+}
+
+const loopDelayOf = (metrics: Metrics): number =>
+  Math.max(0, metrics('nodejs_eventloop_lag_p99_seconds') * 1000 - LOOP_RESOLUTION_MS);
+
+/** Sets calls up, holds them under load and hangs up. */
+async function hold(recorder: Running, calls: HeldCalls, plan: Plan): Promise<Round> {
+  const { pid, web } = recorder;
+  const first = await readMetrics(web);
+  const { ports, setUp } = await calls.open(plan.calls);
+  const setUpLoopDelay = loopDelayOf(await readMetrics(web));
+  const source = await Source.to(ports);
+  await delay(WARM_UP_MS);
+  const before = await readMetrics(web);
+  const cpuBefore = cpuSeconds(pid);
+  await delay(plan.seconds * 1000);
+  const cpu = cpuSeconds(pid) - cpuBefore;
+  const after = await readMetrics(web);
+  const resident = residentKilobytes(pid);
+  const sent = await source.stop();
+  await calls.hangUp();
+  const last = await readMetrics(web);
+  const grown = (name: string, from: Metrics, to: Metrics): number => to(name) - from(name);
+  const packets = grown('sealtape_rtp_packets_total', before, after);
+  return {
+    packets,
+    mediaMicros: (grown('sealtape_media_cpu_seconds_total', before, after) * 1e6) / packets,
+    processMicros: (cpu * 1e6) / packets,
+    loopDelay: loopDelayOf(after),
+    setUpLoopDelay,
+    residentKilobytes: resident,
+    setUp,
+    sent,
+    received: grown('sealtape_rtp_packets_total', first, last),
+    written: grown('sealtape_rtp_octets_total', first, last) / 160,
+  };
+}
 
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
 
-const print = (row: readonly string[]): void => {
-  say(row.map((cell) => cell.padStart(13)).join(''));
-};
-
-async function main(plan: Plan): Promise<void> {
-  const room = (parsePortRange(PORTS).last - parsePortRange(PORTS).first + 1) / 2 / LINES;
-  if (plan.calls > room) throw new Error(`ports ${PORTS} are enough for ${room} calls`);
-  const folder = await mkdtemp(join(tmpdir(), 'media-bench-'));
-  say(`${hostname()}, ${cpus()[0]?.model ?? 'unknown CPU'} x ${cpus().length}, ${arch()}`);
-  say(`Linux ${release()}, Node ${process.version}, load ${loadavg()[0]?.toFixed(1) ?? '?'}`);
-  say(`${plan.calls} calls, ${LINES} lines each, ${plan.seconds} s after ${WARM_UP_MS / 1000} s of warm-up`);
-  print(HEAD);
-  for (let round = 0; round < plan.rounds; round += 1)
-    for (const receiver of round % 2 === 0 ? (['batch', 'dgram'] as const) : (['dgram', 'batch'] as const))
-      print(cells(await measure(receiver, plan, join(folder, `${round}-${receiver}`))));
-  await rm(folder, { recursive: true, force: true });
+function tell(round: Round, bare: readonly Counted[], idleKilobytes: number, plan: Plan): void {
+  const measure = bare.reduce((sum, { micros }) => sum + micros, 0) / bare.length;
+  const perCore = (micros: number): string => String(Math.round(1e6 / (micros * PACKETS_PER_CALL)));
+  const line = (name: string, micros: number): void => {
+    say(
+      `  ${name.padEnd(34)}${micros.toFixed(2)} us/packet  ${perCore(micros).padStart(6)} calls/core  x ${(micros / measure).toFixed(2)}`,
+    );
+  };
+  line('media thread', round.mediaMicros);
+  line('whole recorder process', round.processMicros);
+  bare.forEach(({ micros }) => {
+    line(`counting ${plan.receiver} receiver`, micros);
+  });
+  const times = round.setUp.toSorted((a, b) => a - b);
+  const lost = round.sent.packets - round.received;
+  say(
+    `  packets sent ${round.sent.packets}, received ${round.received}, written ${round.written}, lost ${lost}` +
+      ` (counting receiver: lost ${bare.map((each) => each.lost).join(' and ')})`,
+  );
+  say(
+    `  resident ${((round.residentKilobytes - idleKilobytes) / plan.calls).toFixed(0)} kB a call, ${Math.round(round.residentKilobytes / 1024)} MB in all;` +
+      ` event loop of signalling p99 ${round.loopDelay.toFixed(1)} ms, during set-up ${round.setUpLoopDelay.toFixed(1)} ms;` +
+      ` call set-up median ${(times[times.length >> 1] ?? NaN).toFixed(1)} ms`,
+  );
 }
 
-const numberAt = (index: number, otherwise: number): number => {
-  const value = Number(process.argv[index] ?? otherwise);
-  if (Number.isInteger(value) && value > 0) return value;
-  throw new Error(`not a number of calls, seconds or rounds: ${process.argv[index] ?? ''}`);
-};
+async function main(plan: Plan): Promise<void> {
+  say(
+    `${cpus()[0]?.model ?? 'unknown CPU'} x ${cpus().length}, ${arch()}, Linux ${release()}, Node ${process.version}`,
+  );
+  say(
+    `${plan.calls} calls, two G.711 lines each, held ${plan.seconds} s, receiver ${plan.receiver}; load ${loadavg()[0]?.toFixed(1) ?? '?'}`,
+  );
+  const recorder = await startRecorder(plan);
+  try {
+    await delay(1000);
+    const idle = residentKilobytes(recorder.pid);
+    const sample = Math.min(plan.sample, plan.calls);
+    const step = Math.floor(plan.calls / Math.max(1, sample));
+    for (let round = 0; round < plan.rounds; round += 1) {
+      const before = await count(plan);
+      const calls = await HeldCalls.connect(recorder.tcpPort);
+      const held = await hold(recorder, calls, plan);
+      calls.close();
+      if (round === 0 && sample > 0) {
+        const {
+          calls: compared,
+          octets,
+          wrong,
+        } = await compareRecordings(
+          recorder.archive,
+          Array.from({ length: sample }, (_none, index) => index * step),
+          held.sent.turns,
+        );
+        say(`  octets of ${compared} calls compared: ${octets}, wrong ${wrong}`);
+      }
+      tell(held, [before, await count(plan)], idle, plan);
+    }
+  } finally {
+    await recorder.stop();
+  }
+}
 
-if (process.argv[2] === 'send') await sendUntilTold();
-else await main({ calls: numberAt(2, 200), seconds: numberAt(3, 10), rounds: numberAt(4, 2) });
+function planOf(args: readonly string[]): Plan {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      calls: { type: 'string', default: '200' },
+      seconds: { type: 'string', default: '10' },
+      receiver: { type: 'string', default: 'batch' },
+      rounds: { type: 'string', default: '1' },
+      sample: { type: 'string', default: '20' },
+      profiles: { type: 'string' },
+    },
+  });
+  const number = (text: string): number => {
+    if (!/^\d{1,6}$/.test(text)) throw new Error(`not a number: ${text}`);
+    return Number(text);
+  };
+  const { receiver, profiles } = values;
+  if (receiver !== 'batch' && receiver !== 'dgram') throw new Error('--receiver is batch or dgram');
+  const [calls, seconds, rounds, sample] = [values.calls, values.seconds, values.rounds, values.sample].map(
+    number,
+  );
+  return {
+    calls: calls ?? 0,
+    seconds: seconds ?? 0,
+    rounds: rounds ?? 0,
+    sample: sample ?? 0,
+    receiver,
+    profiles,
+  };
+}
+
+const [role, ...rest] = process.argv.slice(2);
+if (role === 'send') await sendUntilTold();
+else if (role === 'count') await countUntilTold(rest[0] === 'dgram' ? 'dgram' : 'batch', Number(rest[1]));
+else await main(planOf(process.argv.slice(2)));

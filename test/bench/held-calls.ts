@@ -1,0 +1,159 @@
+/* Many SIPREC calls that are set up, held and ended over one TCP connection, through the recorder's real SIP stack. */
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
+import { buildBody, buildMetadata, newMetadataIds } from '../../src/client/metadata.ts';
+import { buildOffer, parseAnswer } from '../../src/client/session-description.ts';
+
+/** Dialogs that wait for an answer at the same time. */
+const AT_ONCE = 20;
+
+export const callerNumber = (call: number): string => `+4989${5_000_000 + call}`;
+
+interface Dialog {
+  readonly id: string;
+  /** `;tag=…` of the recorder. */
+  to: string;
+  uri: string;
+  ports: readonly number[];
+}
+
+export class HeldCalls {
+  readonly #socket: Socket;
+  readonly #run = `${process.pid}-${Date.now()}`;
+  readonly #dialogs: Dialog[] = [];
+  readonly #waiting = new Map<string, (message: string) => void>();
+  #left = '';
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.setEncoding('latin1').on('data', (chunk: string) => {
+      this.#cut(chunk);
+    });
+  }
+
+  static async connect(port: number): Promise<HeldCalls> {
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    await once(socket, 'connect');
+    return new HeldCalls(socket);
+  }
+
+  /** Sets up `count` calls; returns the ports to send to, two a call, and how long a set-up took, in ms. */
+  async open(
+    count: number,
+  ): Promise<{ readonly ports: readonly number[]; readonly setUp: readonly number[] }> {
+    const setUp: number[] = [];
+    const first = this.#dialogs.length;
+    await inParallel(count, async (index) => {
+      const begun = performance.now();
+      this.#dialogs[first + index] = await this.#invite(first + index);
+      setUp.push(performance.now() - begun);
+    });
+    return { ports: this.#dialogs.slice(first).flatMap(({ ports }) => ports), setUp };
+  }
+
+  /** Ends all calls. */
+  async hangUp(): Promise<void> {
+    await inParallel(this.#dialogs.length, async (index) => {
+      const dialog = this.#dialogs[index];
+      if (dialog === undefined) return;
+      const answer = await this.#request(
+        `${this.#head('BYE', dialog, 2)}Content-Length: 0\r\n\r\n`,
+        dialog.id,
+      );
+      if (!answer.startsWith('SIP/2.0 200')) throw new Error(`BYE: ${answer.split('\r\n')[0] ?? ''}`);
+    });
+    this.#dialogs.length = 0;
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  async #invite(call: number): Promise<Dialog> {
+    const dialog: Dialog = {
+      id: `${this.#run}-${performance.now()}-${call}`,
+      to: '',
+      uri: 'sip:srs@127.0.0.1',
+      ports: [],
+    };
+    const labels = ['1', '2'];
+    const offer = buildOffer({
+      address: '127.0.0.1',
+      sessionId: call + 1,
+      version: 1,
+      direction: 'sendonly',
+      lines: labels.map((label, line) => ({ port: 10_000 + 2 * line, law: 'PCMA', label })),
+    });
+    const parties = [{ number: callerNumber(call) }, { number: '+4930555' }];
+    const metadata = buildMetadata({
+      ids: newMetadataIds(2),
+      parties,
+      labels,
+      host: '127.0.0.1',
+      startedAt: Date.now(),
+    });
+    const { contentType, bytes } = buildBody(offer, metadata);
+    const answer = await this.#request(
+      `${this.#head('INVITE', dialog, 1)}Contact: <sip:src@127.0.0.1;transport=tcp>;+sip.src\r\nRequire: siprec\r\n` +
+        `Content-Type: ${contentType}\r\nContent-Length: ${bytes.length}\r\n\r\n${bytes.toString('latin1')}`,
+      dialog.id,
+    );
+    if (!answer.startsWith('SIP/2.0 200')) throw new Error(`INVITE: ${answer.split('\r\n')[0] ?? ''}`);
+    dialog.to = /\r\nTo:[^\r]*?(;tag=[^;\s]+)/i.exec(answer)?.[1] ?? '';
+    dialog.uri = /\r\nContact: *<([^>]+)>/i.exec(answer)?.[1] ?? '';
+    dialog.ports = parseAnswer(answer.slice(answer.indexOf('\r\n\r\n') + 4)).map(({ port }) => port);
+    this.#socket.write(`${this.#head('ACK', dialog, 1)}Content-Length: 0\r\n\r\n`);
+    return dialog;
+  }
+
+  #request(message: string, id: string): Promise<string> {
+    return new Promise((resolve) => {
+      this.#waiting.set(id, resolve);
+      this.#socket.write(message, 'latin1');
+    });
+  }
+
+  #head(method: string, { id, to, uri }: Dialog, cseq: number): string {
+    return (
+      `${method} ${uri} SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:5060;branch=z9hG4bK-${id}-${method}\r\nMax-Forwards: 70\r\n` +
+      `From: <sip:src@127.0.0.1>;tag=f-${id}\r\nTo: <sip:srs@127.0.0.1>${to}\r\nCall-ID: ${id}\r\nCSeq: ${cseq} ${method}\r\n`
+    );
+  }
+
+  /** Takes the whole messages off the stream. */
+  #cut(chunk: string): void {
+    const text = this.#left + chunk;
+    let from = 0;
+    for (;;) {
+      const end = text.indexOf('\r\n\r\n', from);
+      const length = Number(/\r\nContent-Length: *(\d+)/i.exec(text.slice(from, end))?.[1] ?? 0);
+      if (end < 0 || text.length < end + 4 + length) break;
+      this.#take(text.slice(from, end + 4 + length));
+      from = end + 4 + length;
+    }
+    this.#left = text.slice(from);
+  }
+
+  #take(message: string): void {
+    const id = /\r\nCall-ID: *(\S+)/i.exec(message)?.[1] ?? '';
+    if (!message.startsWith('SIP/2.0')) {
+      // What the recorder asks on its own (a watchdog's OPTIONS) is answered, so that it lets the call be.
+      const head = message.split('\r\n').filter((line) => /^(?:Via|From|To|Call-ID|CSeq):/i.test(line));
+      this.#socket.write(`SIP/2.0 200 OK\r\n${head.join('\r\n')}\r\nContent-Length: 0\r\n\r\n`);
+      return;
+    }
+    if (message.startsWith('SIP/2.0 1')) return;
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    waiting?.(message);
+  }
+}
+
+async function inParallel(count: number, work: (index: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    for (let index = next++; index < count; index = next++) await work(index);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+}
