@@ -6,9 +6,11 @@ import { Database } from './config/database.ts';
 import { PathDestination } from './config/destination.ts';
 import { Mail } from './config/mail.ts';
 import { Media } from './config/media.ts';
+import { Retention } from './config/retention.ts';
 import { Sip, type SipTls } from './config/sip.ts';
 import { Trunk } from './config/trunk.ts';
 import { hostPort, name, timeZone } from './config/values.ts';
+import { KEEP, retentionProfiles } from './rules/retention.ts';
 
 /** The configuration cannot be used. `message` names every fault with its place. */
 export class ConfigError extends Error {
@@ -56,6 +58,7 @@ const schema = z.strictObject({
       whenFull: z.enum(['refuse', 'record']).default('refuse'),
     })
     .prefault({}),
+  retention: Retention.prefault({}),
   mail: Mail.optional(),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
 });
@@ -108,6 +111,7 @@ export function parseConfig(
   assertUnique(from.source, 'trunks', parsed.trunks);
   assertClientCa(from.source, parsed);
   assertUnique(from.source, 'destinations', destinations);
+  assertProfile(from.source, parsed);
   const sip = { ...parsed.sip, tls: parsed.sip.tls && inFolder(parsed.sip.tls, from.folder) };
   const mail = parsed.mail && filesOfMail(parsed.mail, from.folder);
   return Object.freeze({ ...parsed, sip, mail, dataDir, destinations });
@@ -172,6 +176,15 @@ function inFolder(tls: z.infer<typeof SipTls>, folder: string): z.infer<typeof S
     key: resolve(folder, key),
     clientCa: clientCa === undefined ? undefined : resolve(folder, clientCa),
   };
+}
+
+function assertProfile(source: string, { retention }: Parsed): void {
+  const names = [KEEP, ...retentionProfiles(retention.profiles).keys()];
+  if (!names.includes(retention.default))
+    throw new ConfigError(
+      'INVALID',
+      `${source} is not a valid configuration:\n  retention.default: not one of ${names.join(', ')}`,
+    );
 }
 
 function filesOfMail(mail: z.infer<typeof Mail>, folder: string): z.infer<typeof Mail> {

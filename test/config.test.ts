@@ -51,6 +51,7 @@ describe('the configuration', () => {
       'media',
       'node',
       'redis',
+      'retention',
       'sip',
       'spool',
       'timeZone',

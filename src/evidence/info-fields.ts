@@ -81,6 +81,8 @@ export interface RecordingInfo {
   readonly participants: readonly ParticipantInfo[];
   readonly metadataStatus: string;
   readonly warnings: readonly string[];
+  /** Profile and last day, in words; undefined when it is kept for ever. */
+  readonly retention?: string | undefined;
   /** The recording sealed before this one in the same log; `signature` is base64 of its `.sig`. */
   readonly previous?:
     { readonly fileName: string; readonly index: number; readonly signature: string } | undefined;
@@ -203,6 +205,7 @@ function participantLine(participant: ParticipantInfo, at: number): InfoField {
 }
 
 const chainLines = (info: RecordingInfo): readonly InfoField[] => [
+  ...known('Retention', info.retention),
   ['Previous-Recording', info.previous?.fileName ?? '-'],
   ['Previous-Index', info.previous === undefined ? '-' : `${info.previous.index}`],
   ['Previous-Signature', info.previous?.signature ?? '-'],

@@ -1,10 +1,11 @@
 import type { CallFacts, EndReason, RecorderEvent, RecordingStatus } from '../recorder/events.ts';
 import type { CaptureResult } from '../media/capture.ts';
 import type { CallDescription } from '../siprec/description.ts';
+import type { Kept } from '../rules/retention.ts';
 import type { Retention } from './destination.ts';
 
 /** architecture.md: the states a recording walks through. */
-export type RecordingState = 'recording' | 'ended' | 'sealed' | 'delivered' | 'failed';
+export type RecordingState = 'recording' | 'ended' | 'sealed' | 'delivered' | 'expired' | 'failed';
 
 /** One row of `recordings`, complete. Times are epoch milliseconds. */
 export interface RecordingRow {
@@ -28,6 +29,8 @@ export interface RecordingRow {
   readonly fileName?: string;
   /** Folder below the destination root, filled from the destination's template at seal time is per destination; this is the default one. */
   readonly sealedAt?: number;
+  /** Set when sealed. */
+  readonly kept?: Kept;
 }
 
 export interface FileRow {
@@ -130,6 +133,7 @@ export interface SealIntent {
     readonly sha256: string;
   }[];
   readonly at: number;
+  readonly kept?: Kept;
 }
 
 export interface CheckpointRow {
@@ -172,6 +176,7 @@ export interface LogWriter {
       readonly entryIndex: number;
       readonly files: readonly FileRow[];
       readonly destinations: readonly string[];
+      readonly kept?: Kept | undefined;
     },
   ): Promise<void>;
   setState(id: string, state: RecordingState): Promise<void>;

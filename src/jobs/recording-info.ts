@@ -9,6 +9,7 @@ import {
 import { recordingName } from '../evidence/recording-name.ts';
 import type { LegInfo } from '../evidence/info-legs.ts';
 import { CLOCK_RATE, type CapturedFile, type LegStatistics, type LineRole } from '../media/capture.ts';
+import type { Kept } from '../rules/retention.ts';
 import type { RecordingStatus } from '../recorder/events.ts';
 import type { Party } from '../siprec/description.ts';
 import type { ChainHead, RecordingRow } from './ports.ts';
@@ -33,6 +34,7 @@ export interface SealFacts {
   /** SPKI SHA-256 of the signing key, hex. */
   readonly key: string;
   readonly clock: string;
+  readonly kept: Kept;
 }
 
 /** `<rec>`, the common part of a recording's file names. */
@@ -99,6 +101,8 @@ function infoOf(row: RecordingRow, facts: SealFacts): RecordingInfo {
         ? ['statistics of the legs were lost with the process that crashed']
         : []),
     ],
+    retention:
+      facts.kept.until === undefined ? undefined : `${facts.kept.profile}, until ${facts.kept.until}`,
     previous: head.lastRecording,
     nonce: randomBytes(16).toString('hex'),
     clock: facts.clock,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { formatHashFile } from '../evidence/hash-file.ts';
 import type { Signer } from '../evidence/signature.ts';
+import type { Kept } from '../rules/retention.ts';
 import type { CapturedFile } from '../media/capture.ts';
 import type { Chain, ChainTurn } from './chain.ts';
 import { JobError } from './job-error.ts';
@@ -15,6 +16,8 @@ export interface SealDeps {
   readonly installation: Installation;
   /** Names of the destinations that every recording goes to. */
   readonly destinations: readonly string[];
+  /** How long a recording sealed at `createdAt` (epoch milliseconds) is kept. */
+  readonly keep: (row: RecordingRow, createdAt: number) => Kept;
   readonly now: () => number;
   /** Test hook: called between the steps of a seal with the step's name. */
   readonly atStep?: (step: SealStep) => Promise<void> | void;
@@ -109,6 +112,7 @@ async function decide(
   const named = audio.map((part) => ({ ...part, name: audioName(fileName, part.file) }));
   const doubts = audio.flatMap((part) => part.doubts);
   const status = doubts.length > 0 ? 'partial' : (row.status ?? 'complete');
+  const kept = deps.keep(row, Date.parse(turn.reading.time));
   const info = formatRecordingInfo(row, {
     status,
     doubts,
@@ -117,6 +121,7 @@ async function decide(
     head: before,
     key: deps.signer.key,
     clock: turn.reading.clock,
+    kept,
   });
   const hashes = formatHashFile([...named, { name: `${fileName}_info.txt`, sha256: sha256(info) }]);
   const signature = await deps.signer.sign(hashes);
@@ -129,7 +134,7 @@ async function decide(
       status,
       hash: sha256(hashes),
       sig: sha256(signature),
-      retain: 'none',
+      retain: kept.until === undefined ? 'none' : `${kept.profile} ${kept.until}`,
     },
     row.id,
   );
@@ -151,6 +156,7 @@ async function decide(
       sha256: digest,
     })),
     at: deps.now(),
+    kept,
   };
 }
 
@@ -181,6 +187,7 @@ async function place(
       entryIndex: intent.entry.index,
       files: filesOf(intent),
       destinations: deps.destinations,
+      kept: intent.kept,
     });
     await log.addStep({ recording: intent.recording, at: deps.now(), step: 'sealed', outcome: 'ok' });
     await log.dropIntent(intent.recording);

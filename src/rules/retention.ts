@@ -28,6 +28,9 @@ const BUILT_IN: RetentionProfiles = new Map([
 export const retentionProfiles = (own: Readonly<Record<string, RetentionPeriod>>): RetentionProfiles =>
   new Map([...BUILT_IN, ...Object.entries(own)]);
 
+/** The name that stands for "kept until somebody decides": no last day, no automatic deletion. */
+export const KEEP = 'none';
+
 /** A day without a time: `2031-11-23`. */
 export type Day = string;
 
@@ -43,6 +46,23 @@ export function retainUntil(period: RetentionPeriod, createdAt: number, timeZone
   if (period.months !== undefined) return shift(from, period.months);
   if (period.days === undefined) return undefined;
   return format(new Date(Date.UTC(from.year, from.month - 1, from.day + period.days)));
+}
+
+/** What a recording is kept under; without `until` for ever. */
+export interface Kept {
+  readonly profile: string;
+  readonly until?: Day;
+}
+
+/** What holds for a recording made at `createdAt` under a profile. An unknown profile keeps for ever: nothing is deleted by a mistake. */
+export function keptUnder(
+  profile: string,
+  createdAt: number,
+  { profiles, timeZone }: { readonly profiles: RetentionProfiles; readonly timeZone: string },
+): Kept {
+  const period = profiles.get(profile);
+  const until = period === undefined ? undefined : retainUntil(period, createdAt, timeZone);
+  return { profile, ...(until !== undefined && { until }) };
 }
 
 /** Whether the last day to keep has passed at `now` in `timeZone`. */

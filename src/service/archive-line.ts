@@ -37,6 +37,7 @@ export interface ArchiveLineOptions {
   /** The recorder's own copy of the evidence log. */
   readonly localEvidence: Destination;
   readonly folderOf: UploadDeps['folderOf'];
+  readonly keep: SealDeps['keep'];
   readonly queues: JobQueues;
   readonly checkpointMilliseconds: number;
   readonly isLive: (recording: string) => boolean;
@@ -105,6 +106,7 @@ export async function startArchiveLine(options: ArchiveLineOptions): Promise<Arc
     chain,
     signer: options.signer,
     installation: options.installation,
+    keep: options.keep,
     ...(options.atStep === undefined ? {} : { atStep: options.atStep }),
   };
   const line = new Line(options, chain, sealDeps);

@@ -11,6 +11,7 @@ import { openQueues, type JobQueues, type RedisTarget } from '../jobs/queues.ts'
 import type { SealStep } from '../jobs/seal.ts';
 import type { Log } from '../log.ts';
 import type { Recorder } from '../recorder/recorder.ts';
+import { keptUnder, retentionProfiles } from '../rules/retention.ts';
 import { openDatabase, type Database } from '../store/database.ts';
 import { SqlLogStore } from '../store/log-store.ts';
 import { startRedisServer } from '../store/redis-server.ts';
@@ -141,6 +142,7 @@ function lineOptions(
   },
 ): Parameters<typeof startArchiveLine>[0] {
   const { installation, node, timeZone, destinations } = config;
+  const profiles = retentionProfiles(config.retention.profiles);
   const templates = new Map(
     destinations.map(({ name, folder }) => [name, parseFolderTemplate(folder, timeZone)]),
   );
@@ -158,6 +160,7 @@ function lineOptions(
     destinations: destinations.map(({ name, root, marker }) => openPathDestination({ name, root, marker })),
     localEvidence: openPathDestination({ name: 'data-directory', root: config.dataDir }),
     folderOf: (destination, row) => templates.get(destination)?.(factsOf(row, config)) ?? '',
+    keep: (_row, createdAt) => keptUnder(config.retention.default, createdAt, { profiles, timeZone }),
     queues: parts.queues,
     checkpointMilliseconds: config.evidence.checkpointSeconds * 1000,
     isLive: (recording) => recorder.isLive(recording),

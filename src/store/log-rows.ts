@@ -111,6 +111,10 @@ export const toRecording = (row: SqlRow): RecordingRow => ({
   ...optional('entryIndex', row['entry_index'], number),
   ...optional('fileName', row['file_name'], string),
   ...optional('sealedAt', row['sealed_at'], number),
+  ...optional('kept', row['retain_profile'], (profile) => ({
+    profile: string(profile),
+    ...optional('until', row['retain_until'], string),
+  })),
 });
 
 export const toFile = (row: SqlRow): FileRow => ({

@@ -161,8 +161,14 @@ export class TransactionWriter implements LogWriter {
         .first<SqlRow | undefined>('id'),
     );
     if (done === undefined) {
-      const columns = { state: 'sealed', sealed_at: seal.at, file_name: fileName, entry_index: entryIndex };
-      await this.#moveState(id, ['ended'], columns);
+      await this.#moveState(id, ['ended'], {
+        state: 'sealed',
+        sealed_at: seal.at,
+        file_name: fileName,
+        entry_index: entryIndex,
+        retain_profile: seal.kept?.profile ?? null,
+        retain_until: seal.kept?.until ?? null,
+      });
       const files = seal.files.map((file, position) => ({ ...file, recording: id, position }));
       if (files.length > 0) await this.#run(this.#sql('files').insert(files));
     }

@@ -100,6 +100,7 @@ export class RecordingQueries {
       ended: 0,
       sealed: 0,
       delivered: 0,
+      expired: 0,
       failed: 0,
     };
     for (const row of rows) counts[row['state'] as RecordingState] = Number(row['count']);

@@ -34,7 +34,7 @@ export interface Metrics {
 }
 
 const SEAL_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300];
-const STATES: readonly RecordingState[] = ['recording', 'ended', 'sealed', 'delivered', 'failed'];
+const STATES: readonly RecordingState[] = ['recording', 'ended', 'sealed', 'delivered', 'expired', 'failed'];
 
 /** The recorder's metrics; `snapshot` is asked at each scrape. */
 export function createMetrics(snapshot: () => Promise<MetricsSnapshot>): Metrics {

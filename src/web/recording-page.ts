@@ -20,7 +20,7 @@ const REFRESH_SECONDS = 5;
 /** Everything known about one recording. Loads itself again while something still happens. */
 export function renderRecording(view: RecordingView): string {
   const { recording, files, deliveries, steps } = view.details;
-  const changing = recording.state !== 'delivered' && recording.state !== 'failed';
+  const changing = !['delivered', 'expired', 'failed'].includes(recording.state);
   const title = recording.fileName ?? recording.id;
   return renderPage(
     { title, software: view.software, ...(changing ? { refresh: REFRESH_SECONDS } : {}) },

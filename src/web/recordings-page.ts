@@ -20,7 +20,7 @@ export interface RecordingsView {
 }
 
 const REFRESH_SECONDS = 10;
-const STATES: readonly RecordingState[] = ['recording', 'ended', 'sealed', 'delivered', 'failed'];
+const STATES: readonly RecordingState[] = ['recording', 'ended', 'sealed', 'delivered', 'expired', 'failed'];
 
 /** The list of recordings, newest first. The first page loads itself again, as it is the one left open on a desk. */
 export function renderRecordings(view: RecordingsView): string {

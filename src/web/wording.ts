@@ -7,6 +7,7 @@ export const STATE_WORDS: Readonly<Record<RecordingState, string>> = {
   ended: 'ended, not sealed yet',
   sealed: 'sealed, on its way',
   delivered: 'sealed and delivered',
+  expired: 'deleted after its time',
   failed: 'failed',
 };
 

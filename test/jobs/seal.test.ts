@@ -49,6 +49,22 @@ describe('a seal', () => {
     expect(await room.store.deliveries(id)).toMatchObject([{ destination: 'archive', state: 'waiting' }]);
   });
 
+  test('states how long it is kept in the entry, in the info file and in the log', async () => {
+    const forEver = await room.recordCall();
+    await seal(forEver, room.deps);
+    room.kept = { profile: 'wphg-5y', until: '2031-11-23' };
+    const id = await room.recordCall();
+    await seal(id, room.deps);
+    const row = await room.store.recording(id);
+    expect(row?.kept).toEqual(room.kept);
+    const info = readFileSync(room.spool.path(id, `${row?.fileName ?? ''}_info.txt`), 'utf8');
+    expect(info).toContain('Retention: wphg-5y, until 2031-11-23\n');
+    const retain = (await room.store.entries(ORIGIN, 0, 10))
+      .map(({ bytes }) => parseEntry(bytes).body)
+      .flatMap((body) => (body.type === 'recording' ? [body.retain] : []));
+    expect(retain).toEqual(['none', 'wphg-5y 2031-11-23']);
+  });
+
   test('done twice, even at the same time, seals once', async () => {
     const id = await room.recordCall();
     const results = await Promise.all([seal(id, room.deps), seal(id, room.deps)]);

@@ -6,6 +6,7 @@ import { EventApplier } from '../../src/jobs/apply-events.ts';
 import { Chain, emptyHead } from '../../src/jobs/chain.ts';
 import { beginRun } from '../../src/jobs/run-log.ts';
 import { resumeChain, type SealDeps, type SealStep } from '../../src/jobs/seal.ts';
+import type { Kept } from '../../src/rules/retention.ts';
 import type { CaptureResult } from '../../src/media/capture.ts';
 import { newRecordingId } from '../../src/recorder/recording-id.ts';
 import { openDatabase, type Database } from '../../src/store/database.ts';
@@ -33,6 +34,8 @@ export class SealingRoom {
   applier!: EventApplier;
   deps!: SealDeps;
   readonly ended: string[] = [];
+  /** What sealed recordings are kept under. */
+  kept: Kept = { profile: 'none' };
   /** Set to be told of, and to fail at, the steps of a seal. */
   atStep: (step: SealStep) => void = () => undefined;
 
@@ -77,6 +80,7 @@ export class SealingRoom {
       chain: this.chain,
       signer: this.signer,
       installation: { name: 'test', node: 'rec01', version: '0.0.0', timeZone: 'UTC' },
+      keep: () => this.kept,
       atStep: (step) => {
         this.atStep(step);
       },
