@@ -21,6 +21,21 @@ export interface ItemInfo extends ConcludedInfo {
   readonly kind: string;
 }
 
+/** Why a call is recorded. */
+export interface DecisionInfo {
+  /** `<rule>@<version>`, as in the `open` entry. */
+  readonly policy: string;
+  readonly reason: string;
+  readonly legs: string;
+  readonly layout: string;
+  readonly retention?: string | undefined;
+  /** Whether users could stop it. */
+  readonly mayStop: boolean;
+  readonly announcement?: string | undefined;
+  /** `member in group`, of those who were logged in. */
+  readonly loggedIn: readonly string[];
+}
+
 export interface AudioFileInfo {
   readonly name: string;
   readonly codec: string;
@@ -68,6 +83,8 @@ export interface RecordingInfo {
   readonly related?: readonly { readonly kind: string; readonly value: string }[] | undefined;
   readonly profile?: string | undefined;
   readonly profileSource?: string | undefined;
+  /** Which rule had it recorded, and how; absent in recordings of earlier versions. */
+  readonly decision?: DecisionInfo | undefined;
   readonly trunk: string;
   /** `transport address:port` of the recording client. */
   readonly client: string;
@@ -106,6 +123,7 @@ export function infoFields(info: RecordingInfo): readonly InfoField[] {
     ...concludedLines('Group', info.group),
     ...concludedLines('Tenant', info.tenant),
     ...itemLines('Redirect', info.redirects),
+    ...decisionLines(info.decision),
     ...originLines(info),
     ...audioLines(info),
     ...info.legs.flatMap(legLines),
@@ -155,6 +173,20 @@ const itemLines = (key: string, items: readonly ItemInfo[] | undefined): readonl
     `${key}-${at + 1}`,
     `${kind} ${value}; from ${source}`,
   ]);
+
+const decisionLines = (decision: DecisionInfo | undefined): readonly InfoField[] =>
+  decision === undefined
+    ? []
+    : [
+        ['Rule', decision.policy],
+        ['Rule-Reason', decision.reason],
+        ['Rule-Legs', decision.legs],
+        ['Rule-Layout', decision.layout],
+        ...known('Rule-Retention', decision.retention),
+        ['Rule-Users-May-Stop', decision.mayStop ? 'yes' : 'no'],
+        ...known('Rule-Announcement', decision.announcement),
+        ...decision.loggedIn.map((who, at): InfoField => [`Logged-In-${at + 1}`, who]),
+      ];
 
 const originLines = (info: RecordingInfo): readonly InfoField[] => [
   ['SIP-Call-ID', info.sipCallId],

@@ -1,4 +1,5 @@
 import type { RecorderEvent } from '../recorder/events.ts';
+import { policyName, RECORD_ALL } from '../rules/decision.ts';
 import type { Chain, ChainTurn } from './chain.ts';
 import type { JournalReader, LogStore, LogWriter, NumberedEvent } from './ports.ts';
 
@@ -198,13 +199,14 @@ async function applyOpened(
   turn: ChainTurn,
 ): Promise<void> {
   const { entry, headAfter } = turn.prepare(
-    { type: 'open', rec: event.recording, policy: 'all' },
+    { type: 'open', rec: event.recording, policy: policyName(event.decision ?? RECORD_ALL) },
     event.recording,
   );
   await log.openRecording({
     id: event.recording,
     facts: event.facts,
     description: event.description,
+    ...(event.decision === undefined ? {} : { decision: event.decision }),
     openedAt: event.at,
     startedAt: event.startedAt,
     openIndex: entry.index,

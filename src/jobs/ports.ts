@@ -1,5 +1,6 @@
 import type { CallFacts, EndReason, RecorderEvent, RecordingStatus } from '../recorder/events.ts';
 import type { CaptureResult } from '../media/capture.ts';
+import type { Decision } from '../rules/decision.ts';
 import type { CallDescription } from '../siprec/description.ts';
 import type { Kept } from '../rules/retention.ts';
 import type { Retention } from './destination.ts';
@@ -13,6 +14,8 @@ export interface RecordingRow {
   readonly state: RecordingState;
   readonly facts: CallFacts;
   readonly description: CallDescription;
+  /** Why it is recorded and what is to become of it; absent in recordings of earlier versions. */
+  readonly decision?: Decision;
   readonly openedAt: number;
   readonly startedAt: number;
   readonly endedAt?: number;

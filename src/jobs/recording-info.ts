@@ -3,6 +3,7 @@ import { formatInfo } from '../evidence/info.ts';
 import {
   infoFields,
   type AudioFileInfo,
+  type DecisionInfo,
   type PartyInfo,
   type RecordingInfo,
 } from '../evidence/info-fields.ts';
@@ -11,6 +12,7 @@ import type { LegInfo } from '../evidence/info-legs.ts';
 import { CLOCK_RATE, type CapturedFile, type LegStatistics, type LineRole } from '../media/capture.ts';
 import type { Kept } from '../rules/retention.ts';
 import type { RecordingStatus } from '../recorder/events.ts';
+import { policyName, type Decision } from '../rules/decision.ts';
 import type { Party } from '../siprec/description.ts';
 import type { ChainHead, RecordingRow } from './ports.ts';
 
@@ -78,6 +80,7 @@ function infoOf(row: RecordingRow, facts: SealFacts): RecordingInfo {
     related: description.related,
     profile: description.profile,
     profileSource: description.profileSource,
+    decision: row.decision && decisionInfo(row.decision),
     trunk: call.trunk,
     client: `${call.transport} ${call.remoteAddress}:${call.remotePort}`,
     pbxSoftware: call.pbxSoftware,
@@ -120,6 +123,17 @@ const partyOf = ({ name, number, aor, source, confidence }: Party): PartyInfo =>
   number: number ?? aor,
   source,
   confidence,
+});
+
+const decisionInfo = (decision: Decision): DecisionInfo => ({
+  policy: policyName(decision),
+  reason: decision.reason,
+  legs: decision.legs,
+  layout: decision.layout,
+  retention: decision.retention,
+  mayStop: decision.mayStop,
+  announcement: decision.announcement,
+  loggedIn: (decision.loggedIn ?? []).map(({ group, member }) => `${member} in ${group}`),
 });
 
 const audioInfo = ({ name, file, bytes }: SealFacts['audio'][number]): AudioFileInfo => ({

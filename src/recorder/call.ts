@@ -1,3 +1,4 @@
+import type { Decision } from '../rules/decision.ts';
 import type { CallDescription } from '../siprec/description.ts';
 import type { SessionOffer } from '../siprec/sdp.ts';
 import type { CallFacts, EndReason } from './events.ts';
@@ -7,6 +8,8 @@ export interface OfferedCall {
   readonly facts: CallFacts;
   readonly offer: SessionOffer;
   readonly description: CallDescription;
+  /** What the rules say of it; it says to record. Left out, everything is kept, as `RECORD_ALL` has it. */
+  readonly decision?: Decision;
   /** Local address the request came in on; family decides how ports are bound. */
   readonly localAddress: string;
 }
@@ -31,6 +34,16 @@ export interface RecordingCall {
   note(step: string, detail?: string): void;
   /** Ends the recording; later calls do nothing. Resolves when the files are closed and the end is journalled. */
   end(reason: EndReason): Promise<void>;
+}
+
+/** What decides whether a call becomes a recording, and how. */
+export interface CallPolicy {
+  /** Never throws, never waits. `at`: epoch milliseconds. */
+  decide(call: {
+    readonly description: CallDescription;
+    readonly trunk: string;
+    readonly at: number;
+  }): Decision;
 }
 
 export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };

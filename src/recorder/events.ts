@@ -1,4 +1,5 @@
 import type { CaptureResult } from '../media/capture.ts';
+import type { Decision } from '../rules/decision.ts';
 import type { CallDescription } from '../siprec/description.ts';
 
 /** What is known about a call from its signalling, fixed when it is offered. */
@@ -33,6 +34,8 @@ export interface OpenedEvent extends Stamped {
   readonly startedAt: number;
   readonly facts: CallFacts;
   readonly description: CallDescription;
+  /** Why it is recorded, and how; absent in journals of earlier versions. */
+  readonly decision?: Decision;
 }
 
 /** The metadata said something new. */

@@ -1,4 +1,5 @@
 import type { CaptureLine, MediaHost, OpenedCapture } from '../media/capture.ts';
+import { RECORD_ALL } from '../rules/decision.ts';
 import type { CallRecorder, OfferedCall, Readiness, RecordingCall } from './call.ts';
 import { captureLines } from './capture-lines.ts';
 import type { EventJournal, RecordingFolders } from './ports.ts';
@@ -207,8 +208,8 @@ export class Recorder implements CallRecorder {
 }
 
 function openingOf(id: string, call: OfferedCall, capture: OpenedCapture, at: number): OpenedEvent {
-  const { facts, description } = call;
-  return { type: 'opened', at, recording: id, startedAt: capture.startedAt, facts, description };
+  const { facts, description, decision = RECORD_ALL } = call;
+  return { type: 'opened', at, recording: id, startedAt: capture.startedAt, facts, description, decision };
 }
 
 const increment = (counts: Map<string, number>, key: string): void => {

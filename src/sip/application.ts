@@ -1,4 +1,5 @@
-import type { CallRecorder } from '../recorder/call.ts';
+import type { CallPolicy, CallRecorder } from '../recorder/call.ts';
+import { RECORD_ALL } from '../rules/decision.ts';
 import { Connection, type DrachtioAddress, type Log, type ReconnectPauses } from './connection.ts';
 import type { SipRequest, SipResponse } from './drachtio.ts';
 import { ACCEPT, ALLOW, SUPPORTED } from './headers.ts';
@@ -20,6 +21,8 @@ export interface SipApplicationOptions {
   /** Address for the SDP; default: the local address a request came in on. */
   readonly mediaAddress?: string;
   readonly recorder: CallRecorder;
+  /** Left out, every call is recorded. */
+  readonly policy?: CallPolicy;
   /** For the Server header, for example `Sealtape/0.1.0`. */
   readonly software: string;
   readonly log: Log;
@@ -65,6 +68,7 @@ export async function startSipApplication(options: SipApplicationOptions): Promi
   const gate = new Gate({ trunks, recorder, software, log });
   const intake = new Intake({
     ...options,
+    policy: options.policy ?? { decide: () => RECORD_ALL },
     trunks,
     watchdog,
     keepWithoutAck: options.embeddedServer === true,

@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
-import type { CallRecorder, OfferedCall } from '../recorder/call.ts';
+import type { CallPolicy, CallRecorder, OfferedCall } from '../recorder/call.ts';
+import type { CallDescription } from '../siprec/description.ts';
 import { plainText } from '../siprec/plain-text.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import type { Log } from './connection.ts';
@@ -18,6 +19,7 @@ export interface IntakeParts {
   readonly server: SipApplicationServer;
   readonly trunks: Trunks;
   readonly recorder: CallRecorder;
+  readonly policy: CallPolicy;
   readonly mediaAddress?: string;
   readonly embeddedServer?: boolean;
   readonly software: string;
@@ -120,14 +122,12 @@ export class Intake {
     answers.check(content.offer);
     const context = { from: identityOf(request, 'from'), to: identityOf(request, 'to'), trunk };
     const offered = offeredCall(incoming, content, bindAddress(host, mediaAddress));
-    const recording = await recorder.accept({
-      ...offered,
-      description: describeContent(content, context),
-    });
+    const recording = await recorder.accept(this.#decided(offered, describeContent(content, context)));
     const transport = offered.facts.transport;
     const call = new SignalledCall({
       recording,
-      succeed: (before, offer, description) => recorder.succeed(before, { ...offered, offer, description }),
+      succeed: (before, offer, description) =>
+        recorder.succeed(before, this.#decided({ ...offered, offer }, description)),
       content,
       offering: !hasOffer,
       answers,
@@ -160,6 +160,11 @@ export class Intake {
       respond(response, { status: 500, headers: {} }, software);
       await this.#drop(call);
     }
+  }
+
+  #decided(offered: Omit<OfferedCall, 'description'>, description: CallDescription): OfferedCall {
+    const decision = this.#parts.policy.decide({ description, trunk: offered.facts.trunk, at: Date.now() });
+    return { ...offered, description, decision };
   }
 
   /** Sends the 200 and hands the dialog over. The callback form runs before a BYE in the same chunk is read (trap 1). */

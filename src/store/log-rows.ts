@@ -10,6 +10,7 @@ import type {
   StepRow,
 } from '../jobs/ports.ts';
 import type { CallDescription, ParticipantEntry } from '../siprec/description.ts';
+import { policyName, type Decision } from '../rules/decision.ts';
 import { StoreError } from './store-error.ts';
 
 /** One row as the drivers give it. PostgreSQL gives bigint as text, SQLite booleans as 0 and 1. */
@@ -79,6 +80,8 @@ export const toParticipant = (row: SqlRow): ParticipantEntry => ({
 export const recordingColumns = (row: Omit<RecordingRow, 'state'>): SqlRow => ({
   id: row.id,
   ...descriptionColumns(row.description),
+  rule: row.decision === undefined ? null : policyName(row.decision),
+  decision: row.decision === undefined ? null : text(JSON.stringify(row.decision)),
   trunk: text(row.facts.trunk),
   call_id: text(row.facts.callId),
   opened_at: row.openedAt,
@@ -100,6 +103,7 @@ export const toRecording = (row: SqlRow): RecordingRow => ({
   state: row['state'] as RecordingRow['state'],
   facts: json(row['facts']) as RecordingRow['facts'],
   description: json(row['description']) as CallDescription,
+  ...optional('decision', row['decision'], (value) => json(value) as Decision),
   openedAt: number(row['opened_at']),
   startedAt: number(row['started_at']),
   ...optional('endedAt', row['ended_at'], number),

@@ -38,7 +38,7 @@ const RELATED_LIMIT = 100;
 const LIST_LIMIT = 1000;
 /** Every column but the capture, which may be long. */
 const LISTED = (
-  'id state facts description opened_at started_at ended_at end_reason status fail_reason ' +
+  'id state facts description decision opened_at started_at ended_at end_reason status fail_reason ' +
   'open_index entry_index file_name sealed_at'
 ).split(' ');
 
