@@ -119,7 +119,7 @@ case $mode in
     ;;
   test)
     need redis-server redis-server sipp sip-tester sox sox ffprobe ffmpeg espeak-ng espeak-ng \
-      initdb postgresql openssl openssl shasum perl busybox busybox dash dash shellcheck shellcheck
+      initdb postgresql openssl openssl shasum perl busybox busybox dash dash shellcheck shellcheck tshark tshark
     install_modules
     build
     exec node --experimental-vm-modules --disable-warning=ExperimentalWarning node_modules/jest/bin/jest.js "$@"

@@ -326,7 +326,7 @@ check_recordings() {
         listed[name] = hash
         if (substr(name, 1, length(base(rec))) != base(rec)) fault(rec "_hash.txt", "names a file of another recording: " name)
         else if (rest == "_info.txt") infos++
-        else if (rest ~ /^(_[A-Za-z0-9]+)?\.[a-z0-9]+$/ && rest !~ /\.txt$/) audio++
+        else if (rest ~ /^(_[A-Za-z0-9]+(-[A-Za-z0-9]+)*)?\.[a-z0-9]+$/ && rest !~ /\.txt$/) audio++
         else fault(rec "_hash.txt", "names a file that no recording has: " name)
         if (!((folder name) in sum)) fault(folder name, "is listed and missing")
         else if (sum[folder name] != hash) fault(folder name, "is not what was hashed and signed")

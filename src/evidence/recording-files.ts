@@ -8,11 +8,11 @@ const RECORDING =
 /** `<rec>`, the recording that a base name belongs to; undefined when it is not a recording's file. */
 export const recordingOf = (name: string): string | undefined => RECORDING.exec(name)?.[1];
 
-/** Whether the base name is that of audio of the recording: `<rec>.wav`, `<rec>_caller.wav`. */
+/** Whether the base name is that of audio of the recording: `<rec>.wav`, `<rec>_caller.opus`, `<rec>_caller-pcmu.wav`. */
 export function isAudioOf(recording: string, name: string): boolean {
   return (
     name.startsWith(recording) &&
-    /^(?:_[A-Za-z0-9]+)?\.[a-z0-9]+$/.test(name.slice(recording.length)) &&
+    /^(?:_[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*)?\.[a-z0-9]+$/.test(name.slice(recording.length)) &&
     !name.endsWith('.txt')
   );
 }

@@ -140,7 +140,7 @@ const audioInfo = ({ name, file, bytes }: SealFacts['audio'][number]): AudioFile
   name,
   codec: file.codec,
   bytes,
-  samples: file.samples,
+  samples: Math.floor((file.samples * (file.rate ?? CLOCK_RATE)) / CLOCK_RATE),
   channels: file.channelRoles.map((role, channel) => personOn(role, file.channelLines[channel])),
 });
 

@@ -212,7 +212,7 @@ function filesOf(intent: SealIntent): readonly FileRow[] {
   return [...audio, ...texts];
 }
 
-const audioName = (fileName: string, file: CapturedFile): string =>
-  file.suffix === '' ? `${fileName}.wav` : `${fileName}_${file.suffix}.wav`;
+const audioName = (fileName: string, { suffix, extension = 'wav' }: CapturedFile): string =>
+  `${fileName}${suffix === '' ? '' : `_${suffix}`}.${extension}`;
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

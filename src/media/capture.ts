@@ -3,7 +3,7 @@
  * Positions and lengths are samples at `CLOCK_RATE` counted from `startedAt`; times are epoch milliseconds.
  */
 
-/** G.711's clock (RFC 3551 §4.5.14), the clock of every timeline so far. */
+/** Ticks a second of every timeline: G.711's clock (RFC 3551 §4.5.14). Other clocks are converted. */
 export const CLOCK_RATE = 8000;
 
 /** Where a line's audio goes: caller left, callee right; everything else gets a mono file of its own. */
@@ -15,6 +15,8 @@ export interface PayloadFormat {
   /** Upper case, for example `PCMA`, `TELEPHONE-EVENT`, `CN`. */
   readonly encoding: string;
   readonly clockRate: number;
+  /** Default 1. */
+  readonly channels?: number;
 }
 
 export interface CaptureLine {
@@ -104,16 +106,24 @@ export interface LegStatistics {
 /** How many gaps a leg lists one by one. */
 export const GAP_LIMIT = 200;
 
+export type FileExtension = 'wav' | 'opus' | 'pcap';
+
 /** One finished audio file. Every file of a recording starts at position 0. */
 export interface CapturedFile {
   /** Absolute path; still has its working name ending in `.part`. */
   readonly path: string;
   /** '' for the only or main file, else what follows the recording's name: `caller`, `callee`, `line3`, `caller-pcmu`. */
   readonly suffix: string;
-  readonly codec: 'PCMA' | 'PCMU';
+  /** RTP encoding name: `PCMA`, `G722`, `OPUS`; of a dump, the first one in it. */
+  readonly codec: string;
+  /** WAV where the codec has a format tag, Ogg for Opus, a capture file for everything else (docs/media.md). Default `wav`. */
+  readonly extension?: FileExtension;
+  /** Samples a second that a decoder makes of it. Default CLOCK_RATE. */
+  readonly rate?: number;
   /** m-line index per channel, left first. Empty in a recovered file whose name does not tell it; its recording's journal does. */
   readonly channelLines: readonly number[];
   readonly channelRoles: readonly LineRole[];
+  /** Its length, in ticks of CLOCK_RATE whatever the rate of the file. */
   readonly samples: number;
   readonly bytes: number;
   /** SHA-256 of the audio octets, kept while they were written (evidence.md 1.1 no. 13); hex. */

@@ -74,6 +74,19 @@ export class Coverage {
     return filled;
   }
 
+  /** Whether nobody has filled any part of `[from, to)`, all of it before the end. */
+  isOpen(from: number, to: number): boolean {
+    if (to > this.#end) return false;
+    let at = from;
+    for (const gap of this.#open) {
+      if (gap.to <= at || gap.kind === 'paused') continue;
+      if (gap.from > at) return false;
+      at = gap.to;
+      if (at >= to) return true;
+    }
+    return false;
+  }
+
   /** A packet that is no audio arrived in its turn: its number is not missing. */
   skip(): void {
     this.#knownSinceEnd++;

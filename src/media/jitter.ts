@@ -1,6 +1,7 @@
+import { CLOCK_RATE } from './capture.ts';
 import { timestampDistance } from './sequence.ts';
 
-/** Interarrival jitter of one source, in units of its timestamp (RFC 3550 §6.4.1, A.8). */
+/** Interarrival jitter of one source, in ticks of CLOCK_RATE (RFC 3550 §6.4.1, A.8). */
 export class Jitter {
   #arrival = NaN;
   #timestamp = 0;
@@ -9,9 +10,11 @@ export class Jitter {
   value = 0;
   max = 0;
 
-  /** `arrival`: when the packet came, in timestamp units on any clock. */
-  take(arrival: number, timestamp: number): void {
-    const difference = arrival - this.#arrival - timestampDistance(this.#timestamp, timestamp);
+  /** `arrival`: when the packet came, in ticks on any clock. `clockRate`: of the timestamps. */
+  take(arrival: number, timestamp: number, clockRate = CLOCK_RATE): void {
+    const step = timestampDistance(this.#timestamp, timestamp);
+    const difference =
+      arrival - this.#arrival - (clockRate === CLOCK_RATE ? step : (step * CLOCK_RATE) / clockRate);
     this.#arrival = arrival;
     this.#timestamp = timestamp;
     if (Number.isNaN(difference)) return;

@@ -1,7 +1,11 @@
 import { CLOCK_RATE, type CaptureLine, type LegStatistics, type PayloadFormat } from './capture.ts';
+import { STATIC_CODECS, ticksOf, UNKNOWN_CODEC, type Codec } from './codec.ts';
 import { Coverage } from './coverage.ts';
 import type { Law } from './g711.ts';
 import type { LegLane } from './leg-lane.ts';
+import type { PacketLane } from './packet-lane.ts';
+import { PacketKeeper, type PacketInHand } from './packet-keeper.ts';
+import type { Route } from './pcap.ts';
 import type { Arrival } from './receiver/receiver.ts';
 import { isRtcp, readRtp, RtpPacket } from './rtp-packet.ts';
 import { RtpStream, type Place } from './rtp-stream.ts';
@@ -12,7 +16,8 @@ export const REORDER_WINDOW = 2 * CLOCK_RATE;
 /** Sources and SSRCs are listed up to this number; a sender that changes them for every packet fills no memory. */
 const LISTED = 100;
 
-type PayloadKind = Law | 'event' | 'noise' | 'empty' | 'unknown';
+/** `packets`: audio that is not G.711, kept packet by packet. `unknown`: a number nobody announced. */
+type PayloadKind = Law | 'event' | 'noise' | 'empty' | 'packets' | 'unknown';
 
 /** What a leg needs from the capture it belongs to. */
 export interface LegHost {
@@ -20,6 +25,10 @@ export interface LegHost {
   positionOf(at: number): number;
   /** Makes the lane for the first audio of a leg in a law, `position` being where it starts. */
   openLane(leg: Leg, law: Law, position: number): LegLane;
+  /** Makes the lane for the first packet of a leg in a codec that is not G.711. */
+  openPackets(leg: Leg, codec: Codec, position: number): PacketLane;
+  /** Where the packet in hand came from and went to. */
+  routeOf(leg: Leg): Route;
   /** `address:port` of the sender of the packet in hand. */
   sourceOf(leg: Leg): string;
 }
@@ -44,13 +53,14 @@ export class Leg {
   #lastPlaced: RtpStream | undefined;
   #pcma: LegLane | undefined;
   #pcmu: LegLane | undefined;
+  readonly #keeper: PacketKeeper;
   /** Position since which the client pauses the line. */
   #pausedSince: number | undefined;
   #sourceKey: number | undefined;
 
   readonly #ssrcs: string[] = [];
   readonly #sources: string[] = [];
-  readonly #codecs: Law[] = [];
+  readonly #codecs: string[] = [];
   #expectedBefore = 0;
   #receivedBefore = 0;
   #jitterMaxBefore = 0;
@@ -69,6 +79,14 @@ export class Leg {
     this.line = line.line;
     this.role = line.role;
     this.#host = host;
+    this.#keeper = new PacketKeeper(
+      {
+        openPackets: (codec, position) => host.openPackets(this, codec, position),
+        route: () => host.routeOf(this),
+      },
+      this.#coverage,
+      this.#codecs,
+    );
     this.addFormats(line.formats);
     if (!line.active) this.#pausedSince = 0;
   }
@@ -80,7 +98,11 @@ export class Leg {
 
   /** Formats of a re-offer join those known, since packets of the old ones may still be on their way. */
   addFormats(formats: readonly PayloadFormat[]): void {
-    for (const format of formats) this.#kinds[format.payloadType] = kindOf(format);
+    for (const format of formats) {
+      const kind = kindOf(format);
+      this.#kinds[format.payloadType] = kind;
+      if (kind === 'packets') this.#keeper.announce(format);
+    }
   }
 
   /** Pauses or resumes from `position` on; repeating it changes nothing. */
@@ -116,6 +138,7 @@ export class Leg {
     // Without payload it keeps a NAT binding alive (RFC 6263 §4.1) and says nothing about the law to come.
     if (packet.payloadStart === packet.payloadEnd) this.#takeOther(stream, 'empty');
     else if (kind === 'PCMA' || kind === 'PCMU') this.#takeAudio(arrival, stream, kind);
+    else if (kind === 'packets' || kind === 'unknown') this.#takePacket(arrival, stream);
     else this.#takeOther(stream, kind);
   }
 
@@ -167,6 +190,7 @@ export class Leg {
   #takeAudio(arrival: Arrival, stream: RtpStream, law: Law): void {
     const at = this.#host.positionOf(arrival.at);
     const paused = this.#pausedSince !== undefined && at >= this.#pausedSince;
+    if (stream.clockRate !== CLOCK_RATE) stream.retune(CLOCK_RATE);
     const verdict = paused
       ? stream.window.accept(packet.sequenceNumber)
       : stream.accept(packet.sequenceNumber, packet.timestamp);
@@ -181,6 +205,59 @@ export class Leg {
       this.#coverage.skip();
     } else if (verdict === 'old') this.#placeStraggler(stream, law, at, arrival.slab);
     else this.#placeNext(stream, law, at, arrival.slab);
+  }
+
+  /** One packet of a codec that is not G.711. */
+  #takePacket(arrival: Arrival, stream: RtpStream): void {
+    const codec = this.#keeper.codecOf(packet.payloadType);
+    const ticks = ticksOf(codec, arrival.slab, packet.payloadStart, packet.payloadEnd);
+    // A G.729 packet that only describes silence (annex B), or what no decoder of the codec would take.
+    if (ticks === 0) {
+      this.#takeOther(stream, codec.keeping === 'g729' ? 'noise' : 'unknown');
+      return;
+    }
+    const at = this.#host.positionOf(arrival.at);
+    const paused = this.#pausedSince !== undefined && at >= this.#pausedSince;
+    const byArrival = codec.keeping === 'dump';
+    if (!byArrival && stream.clockRate !== codec.clockRate) stream.retune(codec.clockRate);
+    const verdict = this.#takeSequence(stream, !paused && !byArrival);
+    if (!this.#isNew(verdict)) return;
+    if (!byArrival) stream.jitter.take(at, packet.timestamp, codec.clockRate);
+    if (paused) {
+      this.#whilePaused++;
+      this.#coverage.skip();
+      return;
+    }
+    place.switched = this.#lastPlaced !== undefined && this.#lastPlaced !== stream;
+    const comparable = stream === this.#lastPlaced;
+    this.#keep({ packet, arrival, stream, codec, ticks, at, comparable, place }, verdict === 'old');
+  }
+
+  /** `placed`: by its timestamp, which may show that the sender began anew. */
+  #takeSequence(stream: RtpStream, placed: boolean): ReturnType<RtpStream['accept']> {
+    const { sequenceNumber, timestamp } = packet;
+    const verdict = placed ? stream.accept(sequenceNumber, timestamp) : stream.window.accept(sequenceNumber);
+    if (verdict === 'restart') {
+      stream.restart();
+      this.#lastPlaced = undefined;
+    }
+    return verdict;
+  }
+
+  #keep(hand: PacketInHand, straggler: boolean): void {
+    const fate =
+      hand.codec.keeping === 'dump'
+        ? this.#keeper.dump(hand)
+        : straggler
+          ? this.#keeper.keepStraggler(hand, REORDER_WINDOW)
+          : this.#keeper.keepNext(hand);
+    if (fate === 'late') this.#late++;
+    else if (fate === 'rejected') this.#rejected++;
+    // Kept as it came, for whoever may read it, but not known to be audio.
+    if (hand.codec === UNKNOWN_CODEC) return;
+    if (fate === 'kept' || fate === 'filled') this.#octets += packet.payloadEnd - packet.payloadStart;
+    if (straggler && fate !== 'late') this.#reordered++;
+    if (fate === 'kept') this.#lastPlaced = hand.stream;
   }
 
   /** Telephone events, comfort noise, payloads nobody announced and empty ones keep their place in the sequence and are no audio. */
@@ -275,8 +352,8 @@ export class Leg {
   #streamOf(ssrc: number, kind: PayloadKind): RtpStream | undefined {
     if (this.#current?.ssrc === ssrc) return this.#current;
     if (this.#before?.ssrc === ssrc) return this.#before;
-    // A payload nobody announced does not make a new source.
-    if (kind === 'unknown') return undefined;
+    // A payload nobody announced does not displace a source.
+    if (kind === 'unknown' && this.#current !== undefined) return undefined;
     if (this.#before !== undefined) {
       this.#expectedBefore += this.#before.window.expected;
       this.#receivedBefore += this.#before.window.received;
@@ -302,7 +379,7 @@ function kindOf(format: PayloadFormat): PayloadKind {
   const { encoding, clockRate } = format;
   if ((encoding === 'PCMA' || encoding === 'PCMU') && clockRate === CLOCK_RATE) return encoding;
   if (encoding === 'TELEPHONE-EVENT') return 'event';
-  return encoding === 'CN' ? 'noise' : 'unknown';
+  return encoding === 'CN' ? 'noise' : 'packets';
 }
 
 /** The static numbers hold even where the answer does not name them: some clients negotiate 0 and send 8 (RFC 3551 table 4). */
@@ -311,5 +388,6 @@ function staticKinds(): PayloadKind[] {
   kinds[0] = 'PCMU';
   kinds[8] = 'PCMA';
   kinds[13] = 'noise';
+  for (const payloadType of STATIC_CODECS.keys()) kinds[payloadType] = 'packets';
   return kinds;
 }

@@ -6,13 +6,15 @@ import {
   type CaptureResult,
   type LegStatistics,
 } from './capture.ts';
+import type { Codec } from './codec.ts';
 import type { Law } from './g711.ts';
 import { Leg, REORDER_WINDOW, type LegHost } from './leg.ts';
 import { LegLane } from './leg-lane.ts';
+import { PacketLane } from './packet-lane.ts';
+import type { Route } from './pcap.ts';
 import type { ReceiverSocket } from './receiver/receiver.ts';
 import type { SteadyClock } from './steady-clock.ts';
-import { TrackLayout } from './track-layout.ts';
-import type { Track } from './track.ts';
+import { TrackLayout, type AnyTrack } from './track-layout.ts';
 
 /** How often audio goes to disk, in ms: what a power cut may cost. */
 const FLUSH_INTERVAL = 1000;
@@ -91,6 +93,17 @@ export class LiveCapture implements LegHost {
     lane.ring.release(track.final);
     lane.writer = track;
     return lane;
+  }
+
+  openPackets(leg: Leg, codec: Codec, position: number): PacketLane {
+    const lane = new PacketLane(leg.line, codec, Math.max(0, position - ROOM_BEFORE));
+    const track = this.#layout.placePackets(leg, lane);
+    lane.base = Math.max(lane.base, track.final);
+    return lane;
+  }
+
+  routeOf(leg: Leg): Route {
+    return { source: this.sourceOf(leg), port: this.#sockets.get(leg.line)?.port ?? 0 };
   }
 
   leg(line: number): Leg | undefined {
@@ -188,7 +201,7 @@ export class LiveCapture implements LegHost {
     return done;
   }
 
-  async #finishTrack(track: Track, total: number): Promise<CapturedFile | undefined> {
+  async #finishTrack(track: AnyTrack, total: number): Promise<CapturedFile | undefined> {
     for (let attempt = 1; attempt <= LAST_TRIES; attempt++) {
       try {
         while (!track.flush(total, total));

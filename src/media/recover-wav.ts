@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { CapturedFile, LineRole } from './capture.ts';
+import { CLOCK_RATE, type CapturedFile, type LineRole } from './capture.ts';
 import { MediaError } from './media-error.ts';
-import { parseWavHeader, wavHeader, WAV_HEADER_BYTES } from './wav-header.ts';
+import { parseWavHeader, wavHeader, WAV_HEADER_BYTES, wavOctets, wavRate, wavSamples } from './wav-header.ts';
 
 const CHUNK = 1024 * 1024;
 
@@ -20,13 +20,14 @@ export async function recoverWav(path: string): Promise<CapturedFile> {
     const { size } = await file.stat();
     const header = Buffer.alloc(WAV_HEADER_BYTES);
     const { bytesRead } = await file.read(header, 0, WAV_HEADER_BYTES, 0);
-    const { law, channels, dataBytes } = parseWavHeader(header.subarray(0, bytesRead));
+    const { dataBytes, ...format } = parseWavHeader(header.subarray(0, bytesRead));
+    const { law, channels } = format;
 
     const present = size - WAV_HEADER_BYTES;
-    const samples = Math.floor((isPadded(present, dataBytes) ? dataBytes : present) / channels);
-    const audio = samples * channels;
+    const samples = wavSamples(format, isPadded(present, dataBytes) ? dataBytes : present);
+    const audio = wavOctets(format, samples);
     const bytes = WAV_HEADER_BYTES + audio + (audio % 2);
-    await file.write(wavHeader({ law, channels }, samples), 0, WAV_HEADER_BYTES, 0);
+    await file.write(wavHeader(format, samples), 0, WAV_HEADER_BYTES, 0);
     // Cutting first and growing again makes the pad octet zero.
     await file.truncate(WAV_HEADER_BYTES + audio);
     await file.truncate(bytes);
@@ -36,7 +37,8 @@ export async function recoverWav(path: string): Promise<CapturedFile> {
       path,
       ...describeName(path, channels),
       codec: law,
-      samples,
+      rate: wavRate(format),
+      samples: Math.floor((samples * CLOCK_RATE) / wavRate(format)),
       bytes,
       audioSha256,
       audioOffset: WAV_HEADER_BYTES,

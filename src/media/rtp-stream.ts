@@ -1,3 +1,4 @@
+import { CLOCK_RATE } from './capture.ts';
 import { Jitter } from './jitter.ts';
 import { timestampDistance } from './sequence.ts';
 import { SequenceWindow, type SequenceVerdict } from './sequence-window.ts';
@@ -28,6 +29,8 @@ interface Anchor {
 /** One synchronisation source on a leg: its sequence numbers, its jitter, and where its timestamps stand on the timeline. */
 export class RtpStream {
   readonly ssrc: number;
+  /** Of its timestamps; every position is in ticks of CLOCK_RATE. */
+  clockRate = CLOCK_RATE;
   readonly window = new SequenceWindow();
   readonly jitter = new Jitter();
   #anchor: Anchor | undefined;
@@ -39,6 +42,14 @@ export class RtpStream {
 
   constructor(ssrc: number) {
     this.ssrc = ssrc;
+  }
+
+  /** The timestamps count in another clock from here on: a codec change in mid-call. */
+  retune(clockRate: number): void {
+    this.clockRate = clockRate;
+    this.#anchor = undefined;
+    this.#previous = undefined;
+    this.jitter.interrupt();
   }
 
   /**
@@ -72,7 +83,7 @@ export class RtpStream {
     const anchor = this.#anchor;
     let position = NaN;
     if (anchor !== undefined && !this.#interrupted)
-      position = this.#continue(anchor, sequence, timestampDistance(anchor.timestamp, timestamp), place);
+      position = this.#continue(anchor, sequence, this.#ticks(anchor.timestamp, timestamp), place);
     if (anchor === undefined || Number.isNaN(position)) {
       position = Math.max(place.arrival, place.end, place.floor);
       this.#previous = anchor;
@@ -92,7 +103,7 @@ export class RtpStream {
     const current = this.#anchor;
     if (current === undefined) return undefined;
     const anchor = sequence < current.first ? (this.#previous ?? current) : current;
-    return anchor.position + timestampDistance(anchor.timestamp, timestamp);
+    return anchor.position + this.#ticks(anchor.timestamp, timestamp);
   }
 
   /** The position `step` after the anchor, or NaN when it cannot be meant. */
@@ -102,15 +113,20 @@ export class RtpStream {
     // Its clock stood still while another source was sending.
     if (place.switched && position < place.end && place.arrival >= place.end) return NaN;
     // A jump is a timestamp that the sequence number does not explain: late bursts and fast senders do not jump.
-    const steady = step === (sequence - this.#lastSequence) * this.#lastLength;
+    const steady = Math.abs(step - (sequence - this.#lastSequence) * this.#lastLength) < 1;
     return steady || isNear(position, place.arrival) ? position : NaN;
+  }
+
+  #ticks(from: number, to: number): number {
+    const distance = timestampDistance(from, to);
+    return this.clockRate === CLOCK_RATE ? distance : (distance * CLOCK_RATE) / this.clockRate;
   }
 
   #isElsewhere(extended: number, timestamp: number): boolean {
     const anchor = this.#anchor;
     // Also false for NaN, a number in sequence.
     if (anchor === undefined || !(extended >= anchor.first)) return false;
-    const step = timestampDistance(anchor.timestamp, timestamp);
+    const step = this.#ticks(anchor.timestamp, timestamp);
     return step > 0 || anchor.position + step < -AHEAD;
   }
 }

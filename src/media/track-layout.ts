@@ -1,6 +1,8 @@
 import type { AudioDisk } from './audio-disk.ts';
 import type { LineRole } from './capture.ts';
 import type { LegLane } from './leg-lane.ts';
+import type { PacketLane } from './packet-lane.ts';
+import { PacketTrack, type PacketChannel } from './packet-track.ts';
 import { Track, type TrackChannel } from './track.ts';
 
 /** A leg as far as its place in the files matters. */
@@ -10,6 +12,9 @@ export interface LaidOutLeg {
 }
 
 type Side = 'caller' | 'callee';
+
+/** A file of a recording while it grows. */
+export type AnyTrack = Track | PacketTrack;
 
 /**
  * Which file and channel a leg's audio goes to. Nothing is ever converted, so a law is a property of a file:
@@ -21,16 +26,21 @@ type Side = 'caller' | 'callee';
  * - a leg that changes its law in mid-call goes on in an additional mono file (`caller-pcmu`), silent until then, while its
  *   old channel is silent from then on; changing back returns to the old channel.
  *
+ * - other codecs than G.711 have a file of their own for each leg; only linear samples of both sides share a stereo file, where both
+ *   have the same rate. The dump of what has no file format is one for each leg, whatever is in it.
+ *
  * Every file starts at position 0, so files of one recording can be laid upon each other.
  */
 export class TrackLayout {
   readonly #folder: string;
   readonly #disk: AudioDisk;
-  readonly #tracks: Track[] = [];
+  readonly #tracks: AnyTrack[] = [];
   readonly #sides = new Map<Side, number>();
   /** Lines that have audio already. */
   readonly #heard = new Set<number>();
   #stereo: Track | undefined;
+  /** The stereo file of linear samples. */
+  #linear: PacketTrack | undefined;
   /** The sides have gone separate ways. */
   #apart = false;
   #mainTaken = false;
@@ -40,7 +50,7 @@ export class TrackLayout {
     this.#disk = disk;
   }
 
-  get tracks(): readonly Track[] {
+  get tracks(): readonly AnyTrack[] {
     return this.#tracks;
   }
 
@@ -60,6 +70,48 @@ export class TrackLayout {
     return track;
   }
 
+  /** Finds or makes the place for the first packets of a leg in a codec that is not G.711. */
+  placePackets(leg: LaidOutLeg, lane: PacketLane): PacketTrack {
+    const side = this.#sideOf(leg);
+    // A dump stands beside the audio and decides nothing: a stray packet of an unknown kind must not part the sides.
+    const beside = lane.codec.keeping === 'dump' || this.#heard.has(leg.line);
+    if (beside) return this.#packets(leg, lane, `${monoName(leg, side)}-${lane.codec.key}`);
+    this.#heard.add(leg.line);
+    if (side !== undefined) return this.#placeSidePackets(leg, lane, side);
+    if (leg.role !== 'mixed' || this.#mainTaken) return this.#packets(leg, lane, `line${leg.line}`);
+    this.#mainTaken = true;
+    return this.#packets(leg, lane, '');
+  }
+
+  #placeSidePackets(leg: LaidOutLeg, lane: PacketLane, side: Side): PacketTrack {
+    const shared = this.#linear?.channels.find((channel) => channel.line === leg.line);
+    if (this.#linear !== undefined && shared !== undefined && this.#linear.codec.key === lane.codec.key) {
+      shared.lane = lane;
+      return this.#linear;
+    }
+    const alone = this.#stereo === undefined && !this.#apart && this.#sides.size === 2;
+    this.#partSides(leg);
+    if (!alone || lane.codec.keeping !== 'l16') return this.#packets(leg, lane, side);
+    const channels = this.#sideLines().map(({ role, line }) => ({
+      role,
+      line,
+      lane: line === leg.line ? lane : undefined,
+    }));
+    this.#linear = this.#packetTrack(this.#mainTaken ? 'stereo' : '', lane, channels);
+    this.#mainTaken = true;
+    return this.#linear;
+  }
+
+  #packets(leg: LaidOutLeg, lane: PacketLane, suffix: string): PacketTrack {
+    return this.#packetTrack(suffix, lane, [{ line: leg.line, role: leg.role, lane }]);
+  }
+
+  #packetTrack(suffix: string, lane: PacketLane, channels: readonly PacketChannel[]): PacketTrack {
+    const track = new PacketTrack({ folder: this.#folder, suffix, codec: lane.codec, channels }, this.#disk);
+    this.#tracks.push(track);
+    return track;
+  }
+
   #placeFirst(leg: LaidOutLeg, lane: LegLane, side: Side | undefined): Track {
     if (side !== undefined) return this.#placeSide(leg, lane, side);
     if (leg.role !== 'mixed' || this.#mainTaken) return this.#mono(leg, lane, `line${leg.line}`);
@@ -76,22 +128,30 @@ export class TrackLayout {
       own.lane = lane;
       return stereo;
     }
-    const other = stereo?.channels.find((channel) => channel.line !== leg.line);
-    if (other !== undefined) stereo?.keepOnly(other, other.role);
-    this.#stereo = undefined;
-    this.#apart = true;
+    this.#partSides(leg);
     return this.#mono(leg, lane, side);
   }
 
+  /** This side and the other cannot share a file of G.711 any more. */
+  #partSides(leg: LaidOutLeg): void {
+    const other = this.#stereo?.channels.find((channel) => channel.line !== leg.line);
+    if (other !== undefined) this.#stereo?.keepOnly(other, other.role);
+    this.#stereo = undefined;
+    this.#apart = true;
+  }
+
   #newStereo(lane: LegLane): Track {
-    const channels: TrackChannel[] = [];
-    for (const role of ['caller', 'callee'] as const) {
-      const line = this.#sides.get(role);
-      if (line !== undefined) channels.push({ line, role, lane: undefined });
-    }
+    const channels: TrackChannel[] = this.#sideLines().map((side) => ({ ...side, lane: undefined }));
     const suffix = this.#mainTaken ? 'stereo' : '';
     this.#mainTaken = true;
     return this.#add(new Track({ folder: this.#folder, suffix, law: lane.law, channels }, this.#disk));
+  }
+
+  #sideLines(): readonly { readonly role: Side; readonly line: number }[] {
+    return (['caller', 'callee'] as const).flatMap((role) => {
+      const line = this.#sides.get(role);
+      return line === undefined ? [] : [{ role, line }];
+    });
   }
 
   #mono(leg: LaidOutLeg, lane: LegLane, suffix: string): Track {

@@ -14,10 +14,11 @@ export function captureLines(offer: SessionOffer, description: CallDescription):
     .map((line) => ({
       line: line.index,
       role: single ? 'mixed' : roleOf(line.index, description),
-      formats: line.formats.map(({ payloadType, encoding, clockRate }) => ({
+      formats: line.formats.map(({ payloadType, encoding, clockRate, channels }) => ({
         payloadType,
         encoding,
         clockRate,
+        channels,
       })),
       active: line.direction !== 'inactive',
     }));

@@ -1,5 +1,5 @@
 import { CLOCK_RATE, type CapturedFile, type CaptureResult, type LineRole } from '../media/capture.ts';
-import { recoverWav } from '../media/recover-wav.ts';
+import { recoverFile } from '../media/recover-file.ts';
 import type { CallDescription } from '../siprec/description.ts';
 
 /**
@@ -13,7 +13,7 @@ export async function recoverCapture(
   const files: CapturedFile[] = [];
   for (const part of parts) {
     try {
-      const file = await recoverWav(part);
+      const file = await recoverFile(part);
       if (file.samples > 0) files.push(withLines(file, recording.description));
     } catch (error) {
       if ((error as { readonly code?: string }).code !== 'BAD_WAV') throw error;

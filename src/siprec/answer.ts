@@ -5,7 +5,7 @@ import type { OfferedFormat, OfferedLine, SessionOffer } from './sdp.ts';
 export interface AnswerLine {
   readonly index: number;
   readonly accepted: boolean;
-  /** The offered formats we keep, in offer order with the offered numbers; empty when rejected. */
+  /** All offered formats in offer order with the offered numbers, since every codec can be kept (SDP-6, SDP-8); empty when rejected. */
   readonly formats: readonly OfferedFormat[];
   /** Ours: we never send media (SDP-3). */
   readonly direction: 'recvonly' | 'inactive';
@@ -26,13 +26,15 @@ export interface AnswerOptions {
   readonly userName?: string;
 }
 
-/** Encodings we keep, with the spelling their registration uses. */
+/** The spelling of registered names where it is not all capitals; names are read in either case (RFC 4855 §3). */
 const NAMES: ReadonlyMap<string, string> = new Map([
-  ['PCMA', 'PCMA'],
-  ['PCMU', 'PCMU'],
   ['TELEPHONE-EVENT', 'telephone-event'],
-  ['CN', 'CN'],
+  ['OPUS', 'opus'],
+  ['ILBC', 'iLBC'],
 ]);
+
+/** Formats that carry no voice of their own: a line with nothing else has nothing to record. */
+const NO_VOICE = new Set(['TELEPHONE-EVENT', 'CN', 'RED', 'RTX', 'ULPFEC', 'FLEXFEC-03', 'TONE']);
 
 // Secure profiles come with their keys in an issue of their own; without them such a line cannot be recorded.
 const PROTOCOLS = new Set(['RTP/AVP', 'RTP/AVPF']);
@@ -42,7 +44,7 @@ export function planLines(offer: SessionOffer): readonly AnswerLine[] {
   return offer.lines.map((line) => {
     const direction =
       line.direction === 'inactive' || line.direction === 'recvonly' ? 'inactive' : 'recvonly';
-    const formats = line.formats.filter(isKept);
+    const { formats } = line;
     const rejection = rejectionOf(line, formats);
     return rejection === undefined
       ? { index: line.index, accepted: true, formats, direction }
@@ -54,19 +56,15 @@ function rejectionOf(line: OfferedLine, kept: readonly OfferedFormat[]): string 
   if (line.media !== 'audio') return `${line.media} is not recorded`;
   if (line.port === 0) return 'offered with port 0';
   if (!PROTOCOLS.has(line.protocol.toUpperCase())) return `profile ${line.protocol} is not supported`;
-  if (!kept.some(isVoice)) return 'no G.711 among the offered formats';
+  if (!kept.some(isVoice)) return 'no voice among the offered formats';
   return undefined;
 }
 
-const isVoice = ({ encoding, clockRate, channels }: OfferedFormat): boolean =>
-  (encoding === 'PCMA' || encoding === 'PCMU') && clockRate === 8000 && channels === 1;
-
-const isKept = (format: OfferedFormat): boolean =>
-  isVoice(format) || format.encoding === 'TELEPHONE-EVENT' || format.encoding === 'CN';
+const isVoice = ({ encoding }: OfferedFormat): boolean => !NO_VOICE.has(encoding);
 
 /**
  * The answer to an offer (RFC 3264 §6): every m-line in its place, ours with a port, the others with port 0; labels as
- * opaque tokens (SDP-9), every kept payload number with its rtpmap (SDP-6). Throws SiprecError NO_AUDIO when the client
+ * opaque tokens (SDP-9), every payload number with its rtpmap and the offer's fmtp (SDP-6). Throws SiprecError NO_AUDIO when the client
  * offers lines and none can be taken; lines it has switched off itself (port 0) are answered alike.
  */
 export function buildAnswer(offer: SessionOffer, options: AnswerOptions): string {
@@ -109,10 +107,13 @@ function mediaLines(
 }
 
 function formatLines(format: OfferedFormat): readonly string[] {
-  const name = NAMES.get(format.encoding) ?? format.encoding;
-  const map = `a=rtpmap:${format.payloadType} ${name}/${format.clockRate}`;
-  // OpenSIPS hangs up when the fmtp of telephone-event is missing (siprec-interop.md 4.11).
-  return format.encoding === 'TELEPHONE-EVENT' && format.fmtp !== undefined
-    ? [map, `a=fmtp:${format.payloadType} ${format.fmtp}`]
-    : [map];
+  const { payloadType, encoding, clockRate, channels, fmtp } = format;
+  const name = NAMES.get(encoding) ?? encoding;
+  const parameters = channels === 1 ? '' : `/${channels}`;
+  return [
+    // A number that the offer does not explain cannot be explained by us.
+    ...(encoding === 'UNKNOWN' ? [] : [`a=rtpmap:${payloadType} ${name}/${clockRate}${parameters}`]),
+    // OpenSIPS hangs up when the fmtp of telephone-event is missing (siprec-interop.md 4.11); modes must be the same on both sides.
+    ...(fmtp === undefined ? [] : [`a=fmtp:${payloadType} ${fmtp}`]),
+  ];
 }

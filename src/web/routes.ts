@@ -72,6 +72,12 @@ export function registerRoutes(app: FastifyInstance, sources: PageSources): void
   );
 }
 
+const MEDIA_TYPES: Readonly<Record<string, string>> = {
+  wav: 'audio/wav',
+  opus: 'audio/ogg',
+  pcap: 'application/vnd.tcpdump.pcap',
+};
+
 function registerAudio(app: FastifyInstance, sources: PageSources): void {
   const { openAudio } = sources;
   if (openAudio === undefined) return;
@@ -83,7 +89,7 @@ function registerAudio(app: FastifyInstance, sources: PageSources): void {
     const audio = known === undefined ? undefined : await openAudio(id, known.name);
     if (audio === undefined) throw new WebError('NOT_FOUND', 'This file is not on this machine.');
     return reply
-      .type('audio/wav')
+      .type(MEDIA_TYPES[file.slice(file.lastIndexOf('.') + 1)] ?? 'application/octet-stream')
       .header('Content-Disposition', `attachment; filename*=UTF-8''${encodeURIComponent(file)}`)
       .header('Content-Length', audio.bytes)
       .send(audio.stream);

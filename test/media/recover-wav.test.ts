@@ -105,7 +105,7 @@ describe('recoverWav', () => {
       const [file] = (await harness.close()).files;
       expect(file).toMatchObject({ samples: 161 });
       const before = await readFile(file?.path ?? '');
-      expect(await recoverWav(file?.path ?? '')).toEqual({ ...file, channelLines: [] });
+      expect(await recoverWav(file?.path ?? '')).toEqual({ ...file, rate: 8000, channelLines: [] });
       expect(await readFile(file?.path ?? '')).toEqual(before);
     } finally {
       await harness.dispose();

@@ -1,0 +1,215 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { AudioDisk } from './audio-disk.ts';
+import { AudioFile } from './audio-file.ts';
+import { CLOCK_RATE, type CapturedFile, type LineRole } from './capture.ts';
+import type { Codec } from './codec.ts';
+import { framingOf } from './framing.ts';
+import type { Framing } from './kept-packet.ts';
+import type { PacketLane } from './packet-lane.ts';
+
+/** The header is brought up to date, and the file to the disk, when it grew by this much: 5 s. */
+const HEADER_INTERVAL = 5 * CLOCK_RATE;
+
+/** Silence written at once when a file begins late: a minute. */
+const STEP = 60 * CLOCK_RATE;
+
+const PAD = Buffer.alloc(1);
+
+export interface PacketChannel {
+  readonly line: number;
+  readonly role: LineRole;
+  /** Undefined until the leg sends in the codec of the track. */
+  lane: PacketLane | undefined;
+}
+
+export interface PacketTrackPlan {
+  readonly folder: string;
+  readonly suffix: string;
+  readonly codec: Codec;
+  readonly channels: readonly PacketChannel[];
+}
+
+/** What the framing and the file agree on: everything before `octets` is hashed and stays. */
+interface Final {
+  readonly framing: Framing;
+  readonly octets: number;
+}
+
+/**
+ * One file of packets that are not G.711. What is final is written once and hashed; what may still get a straggler is written behind it
+ * at every flush, anew each time, so that a crash costs no more than the time between two flushes:
+ *
+ *     header | final, hashed ........ | written, may be rewritten ... | kept, not on disk
+ */
+export class PacketTrack {
+  readonly codec: Codec;
+  readonly channels: readonly PacketChannel[];
+  readonly #plan: PacketTrackPlan;
+  readonly #disk: AudioDisk;
+  readonly #hash = createHash('sha256');
+  #file: AudioFile | undefined;
+  #final: Final;
+  /** Position up to which everything is final. */
+  #settled = 0;
+  #changes = -1;
+  /** End of the file. */
+  #end = 0;
+  #headerAt = 0;
+  /** Its last octets are written: a second try begins behind them. */
+  #ended = false;
+
+  constructor(plan: PacketTrackPlan, disk: AudioDisk) {
+    this.#plan = plan;
+    this.#disk = disk;
+    this.codec = plan.codec;
+    this.channels = plan.channels;
+    const framing = framingOf(plan.codec, plan.channels.length);
+    this.#final = { framing, octets: framing.headerBytes };
+  }
+
+  /** Everything before this position cannot change. */
+  get final(): number {
+    return this.#settled;
+  }
+
+  /** Writes what came, and makes final what is older than `final`. Returns whether it is done. Throws MediaError DISK and has lost nothing. */
+  flush(_now: number, final: number): boolean {
+    const file = this.#open();
+    const to = Math.max(this.#settled, Math.min(final, this.#settled + STEP));
+    this.#finalise(file, to);
+    this.#writeRest(file);
+    const { position } = this.#final.framing;
+    if (position - this.#headerAt >= HEADER_INTERVAL) {
+      this.#writeHeader(file, this.#end);
+      this.#headerAt = position;
+      file.startSync();
+    }
+    return to >= final;
+  }
+
+  /** Closes the file; `flush` has made everything final up to `total`. */
+  async finish(_total: number): Promise<CapturedFile | undefined> {
+    const file = this.#file;
+    if (file === undefined) return undefined;
+    if (!this.#ended) {
+      const closing = this.#final.framing.clone();
+      this.#commit(
+        file,
+        closing,
+        collect((out) => {
+          closing.close(true, out);
+        }),
+      );
+      this.#ended = true;
+    }
+    const { framing, octets } = this.#final;
+    this.#writeHeader(file, octets);
+    file.truncate(octets);
+    const padded = framing.headerBytes > 0 && octets % 2 === 1;
+    if (padded) file.write(PAD, 1, octets);
+    await file.finish();
+    return {
+      path: file.path,
+      suffix: this.#plan.suffix,
+      codec: this.codec.name,
+      extension: framing.extension,
+      rate: framing.rate,
+      channelLines: this.channels.map((channel) => channel.line),
+      channelRoles: this.channels.map((channel) => channel.role),
+      samples: framing.position,
+      bytes: octets + (padded ? 1 : 0),
+      audioSha256: this.#hash.digest('hex'),
+      audioOffset: framing.headerBytes,
+    };
+  }
+
+  /** Lets go of the file without finishing it. */
+  abandon(): void {
+    this.#file?.close();
+  }
+
+  #open(): AudioFile {
+    if (this.#file !== undefined) return this.#file;
+    const { folder, suffix } = this.#plan;
+    const { extension } = this.#final.framing;
+    const file = new AudioFile(
+      join(folder, `${suffix === '' ? 'audio' : suffix}.${extension}.part`),
+      this.#disk,
+    );
+    try {
+      this.#writeHeader(file, this.#final.octets);
+    } catch (error) {
+      file.remove();
+      throw error;
+    }
+    this.#file = file;
+    return file;
+  }
+
+  #finalise(file: AudioFile, to: number): void {
+    if (to <= this.#settled) return;
+    const framing = this.#final.framing.clone();
+    const counts = this.channels.map(
+      ({ lane }) => lane?.packets.filter(({ position }) => position < to).length ?? 0,
+    );
+    const octets = collect((out) => {
+      this.#write(framing, counts, out);
+      framing.silence(to, out);
+    });
+    this.#commit(file, framing, octets);
+    this.#settled = to;
+    this.channels.forEach(({ lane }, at) => {
+      if (lane === undefined) return;
+      lane.drop(counts[at] ?? 0);
+      lane.base = Math.max(lane.base, to);
+    });
+  }
+
+  #commit(file: AudioFile, framing: Framing, octets: Buffer): void {
+    file.write(octets, octets.length, this.#final.octets);
+    this.#hash.update(octets);
+    this.#final = { framing, octets: this.#final.octets + octets.length };
+    this.#end = Math.max(this.#end, this.#final.octets);
+  }
+
+  /** What is not final yet, as if it were. */
+  #writeRest(file: AudioFile): void {
+    const changes = this.channels.reduce((sum, { lane }) => sum + (lane?.changes ?? 0), 0);
+    if (changes === this.#changes && this.#end === this.#final.octets) return;
+    const framing = this.#final.framing.clone();
+    const counts = this.channels.map(({ lane }) => lane?.packets.length ?? 0);
+    const octets = collect((out) => {
+      this.#write(framing, counts, out);
+      framing.close(false, out);
+    });
+    file.write(octets, octets.length, this.#final.octets);
+    const end = this.#final.octets + octets.length;
+    // A page of the last flush must not lie behind this one's.
+    if (end < this.#end) file.truncate(end);
+    this.#end = end;
+    this.#changes = changes;
+  }
+
+  /** The first `counts` packets of the channels. */
+  #write(framing: Framing, counts: readonly number[], out: (octets: Uint8Array) => void): void {
+    this.channels.forEach(({ lane }, channel) => {
+      for (const packet of lane?.packets.slice(0, counts[channel]) ?? [])
+        framing.packet(packet, channel, out);
+    });
+  }
+
+  #writeHeader(file: AudioFile, end: number): void {
+    const { framing } = this.#final;
+    const header = framing.header(end - framing.headerBytes);
+    file.write(header, header.length, 0);
+  }
+}
+
+function collect(write: (out: (octets: Uint8Array) => void) => void): Buffer {
+  const parts: Uint8Array[] = [];
+  write((octets) => {
+    parts.push(octets);
+  });
+  return Buffer.concat(parts);
+}
