@@ -13,8 +13,15 @@ export interface RecordingFiles {
 
 export interface Archive {
   readonly root: string;
-  /** What was asked for: all, a folder, one recording, or the log alone. */
-  readonly extent: 'archive' | 'folder' | 'recording' | 'log';
+  /**
+   * What was asked for: all, a folder, one recording, or the log alone. A bundle is a folder with recordings and no log above them,
+   * only what proves that they are in one.
+   */
+  readonly extent: 'archive' | 'folder' | 'recording' | 'log' | 'bundle';
+  /** Folders of logs below the root. */
+  readonly logs: readonly string[];
+  /** Certificates that lie beside a bundle's recordings. */
+  readonly certificates: readonly string[];
   readonly recordings: readonly RecordingFiles[];
   /** Recordings of the archive that were not asked for, by the last eight digits of their name. */
   readonly elsewhere: ReadonlyMap<string, string>;
@@ -37,29 +44,77 @@ export async function openArchive(path: string): Promise<Archive> {
   const asked = await realpath(path).catch((error: unknown) => {
     throw new UnreadableError(`${path}: ${messageOf(error)}`);
   });
-  const root = await findRoot(asked);
-  const below = relative(root, asked).split(sep).join('/');
   const isFile = (await stat(asked)).isFile();
+  if (!isFile && (await isLog(asked))) return logAlone(dirname(asked), basename(asked));
+  const root = await findRoot(asked);
+  if (root === undefined) return openBundle(path, asked, isFile);
+  return openWithin(root, path, asked, isFile);
+}
+
+async function openWithin(root: string, path: string, asked: string, isFile: boolean): Promise<Archive> {
+  const below = relative(root, asked).split(sep).join('/');
   const listing: Listing = { recordings: new Map(), foreign: [] };
   await list(root, '', listing);
-  const recordings = [...listing.recordings.values()].sort((a, b) => (pathOf(a) < pathOf(b) ? -1 : 1));
+  const recordings = sorted(listing);
+  const logs = await logFolders(root);
+  const whole = { root, logs, certificates: [] };
   if (below === '')
-    return { root, extent: 'archive', recordings, elsewhere: new Map(), foreign: listing.foreign };
+    return { ...whole, extent: 'archive', recordings, elsewhere: new Map(), foreign: listing.foreign };
   if (below === 'evidence' || below.startsWith('evidence/'))
-    return { root, extent: 'log', recordings: [], elsewhere: elsewhereOf(recordings), foreign: [] };
+    return { ...whole, extent: 'log', recordings: [], elsewhere: elsewhereOf(recordings), foreign: [] };
   const wanted = isFile ? recordingPath(below) : `${below}/`;
   const isAsked = (recording: RecordingFiles): boolean =>
     isFile ? pathOf(recording) === wanted : recording.folder.startsWith(wanted);
   const chosen = recordings.filter(isAsked);
   if (chosen.length === 0) throw new UnreadableError(`${path}: no recording here`);
   return {
-    root,
+    ...whole,
     extent: isFile ? 'recording' : 'folder',
     recordings: chosen,
     elsewhere: elsewhereOf(recordings.filter((recording) => !isAsked(recording))),
     foreign: isFile ? [] : listing.foreign.filter((file) => file.startsWith(wanted)),
   };
 }
+
+/** Where a bundle keeps what is needed of the log: as `evidence/`, without the entries. */
+const PROOFS = 'proof';
+
+/** A folder that holds a log itself: `evidence/<slug>` taken out of its archive. */
+const logAlone = (root: string, folder: string): Archive => ({
+  root,
+  extent: 'log',
+  logs: [folder],
+  certificates: [],
+  recordings: [],
+  elsewhere: new Map(),
+  foreign: [],
+});
+
+async function openBundle(path: string, asked: string, isFile: boolean): Promise<Archive> {
+  const root = isFile ? dirname(asked) : asked;
+  const listing: Listing = { recordings: new Map(), foreign: [] };
+  await list(root, '', listing);
+  const logs = (await isFolder(join(root, PROOFS))) ? await foldersIn(root, PROOFS) : [];
+  const all = sorted(listing);
+  const wanted = isFile ? recordingPath(basename(asked)) : undefined;
+  const recordings = wanted === undefined ? all : all.filter((each) => pathOf(each) === wanted);
+  if (recordings.length === 0) throw new UnreadableError(`${path}: no recording here, and no log`);
+  const own = listing.foreign.filter((file) => !file.startsWith(`${PROOFS}/`));
+  const certificates = own.filter((file) => /\.(?:pem|crt|cer)$/.test(file));
+  const foreign = own.filter((file) => !certificates.includes(file));
+  return {
+    root,
+    extent: 'bundle',
+    logs,
+    certificates,
+    recordings,
+    elsewhere: elsewhereOf(all.filter((each) => !recordings.includes(each))),
+    foreign: isFile ? [] : foreign,
+  };
+}
+
+const sorted = (listing: Listing): readonly RecordingFiles[] =>
+  [...listing.recordings.values()].sort((a, b) => (pathOf(a) < pathOf(b) ? -1 : 1));
 
 const pathOf = ({ folder, name }: RecordingFiles): string => `${folder}${name}`;
 
@@ -72,14 +127,31 @@ function recordingPath(file: string): string {
   return file.slice(0, file.length - basename(file).length) + recording;
 }
 
-/** The nearest folder upwards that contains `evidence/`. */
-async function findRoot(from: string): Promise<string> {
+/** The nearest folder upwards that contains `evidence/` with a log in it. */
+async function findRoot(from: string): Promise<string | undefined> {
   for (let folder = from; ; folder = dirname(folder)) {
-    const evidence = await stat(join(folder, 'evidence')).catch(() => undefined);
-    if (evidence?.isDirectory() === true) return folder;
-    if (dirname(folder) === folder)
-      throw new UnreadableError(`${from}: neither here nor above is a folder "evidence"`);
+    if (await isFolder(join(folder, 'evidence'))) return folder;
+    if (dirname(folder) === folder) return undefined;
   }
+}
+
+async function logFolders(root: string): Promise<readonly string[]> {
+  const folders = await foldersIn(root, 'evidence');
+  if (folders.length === 0) throw new UnreadableError(`${join(root, 'evidence')}: no log here`);
+  return folders;
+}
+
+async function foldersIn(root: string, folder: string): Promise<readonly string[]> {
+  const found = await readdir(join(root, folder), { withFileTypes: true });
+  return found.flatMap((entry) => (entry.isDirectory() ? `${folder}/${entry.name}` : [])).sort();
+}
+
+const isLog = async (folder: string): Promise<boolean> =>
+  (await isFolder(join(folder, 'entries'))) && basename(dirname(folder)) !== 'evidence';
+
+async function isFolder(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isDirectory() === true;
 }
 
 async function list(root: string, folder: string, listing: Listing): Promise<void> {

@@ -1,9 +1,10 @@
+import { momentOf } from '../src/evidence/verify-moment.ts';
 import type { Verification } from './verify.ts';
 import { levelsOf, notShown, resultOf } from './verdict.ts';
 
 /** The result for people. */
 export function textReport(verification: Verification): string {
-  const { archive, keyring, logs, findings, unreadable } = verification;
+  const { archive, logs, findings, unreadable } = verification;
   const faults = findings.filter(({ severity }) => severity === 'fault');
   const notes = findings.filter(({ severity }) => severity === 'note');
   const lines = [
@@ -12,12 +13,9 @@ export function textReport(verification: Verification): string {
       ({ origin, size, firstTime, lastTime, recordings }) =>
         `Log          ${origin}: ${size} entries, ${recordings.size} recordings, ${firstTime ?? '-'} to ${lastTime ?? '-'}`,
     ),
-    ...keyring.certificates.flatMap(({ fingerprint, subject, trusted }) => [
-      `Certificate  ${subject.replaceAll('\n', ', ')}`,
-      `             SHA-256 ${colons(fingerprint)}`,
-      trusted
-        ? '             given with --cert'
-        : '             TAKEN FROM THE ARCHIVE ITSELF: compare this fingerprint with the paper',
+    ...certificateLines(verification).flatMap(([first = '', ...more]) => [
+      `Certificate  ${first}`,
+      ...more.map((line) => `             ${line}`),
     ]),
     '',
     ...faults.map(({ level, code, file, detail }) => `FAULT  L${level} ${code}  ${file}: ${detail}`),
@@ -40,22 +38,35 @@ export function textReport(verification: Verification): string {
 
 /** The same result for programs. */
 export function jsonReport(verification: Verification): string {
-  const { archive, keyring, logs, recordings, findings, unreadable } = verification;
+  const { archive, trust, logs, since, recordings, findings, unreadable } = verification;
+  const byOrigin = new Map(logs.map((log) => [log.origin, log]));
   const report = {
     result: resultOf(verification),
     archive: archive.root,
     scope: archive.extent,
-    logs: logs.map(({ origin, size, covered, coveredTime, firstTime, lastTime, recordings: sealed }) => ({
-      origin,
-      entries: size,
-      covered,
-      coveredTime,
-      firstTime,
-      lastTime,
-      recordings: sealed.size,
-    })),
-    certificates: keyring.certificates,
+    logs: logs.map(
+      ({ origin, size, covered, coveredTime, firstTime, lastTime, recordings: sealed, stamps }) => ({
+        origin,
+        entries: size,
+        covered,
+        coveredTime,
+        firstTime,
+        lastTime,
+        recordings: sealed.size,
+        stamps,
+      }),
+    ),
+    certificates: trust.keyring.certificates,
+    since: since.map(({ file, checkpoint, proved }) => ({ file, checkpoint, proved })),
     recordings: recordings.length,
+    examined: recordings.map((recording) => ({
+      recording: `${recording.folder}${recording.name}`,
+      id: recording.rec,
+      origin: recording.origin,
+      index: recording.index,
+      ...momentOf(recording, byOrigin.get(recording.origin ?? '')),
+      faults: recording.findings.filter(({ severity }) => severity === 'fault').map(({ code }) => code),
+    })),
     levels: levelsOf(verification),
     findings,
     unreadable,
@@ -64,12 +75,22 @@ export function jsonReport(verification: Verification): string {
   return `${JSON.stringify(report, undefined, 2)}\n`;
 }
 
-const SCOPES = {
+/** What was examined, for people. */
+export const SCOPES = {
   archive: 'all of it',
   folder: 'one folder',
   recording: 'one recording',
   log: 'the log alone',
+  bundle: 'recordings without their log',
 };
+
+/** Every certificate in a few lines: subject, fingerprint, where it is from. */
+export const certificateLines = ({ trust }: Verification): readonly (readonly string[])[] =>
+  trust.keyring.certificates.map(({ fingerprint, subject, trusted }) => [
+    subject.replaceAll('\n', ', '),
+    `SHA-256 ${colons(fingerprint)}`,
+    trusted ? 'given with --cert' : 'TAKEN FROM THE ARCHIVE ITSELF: compare this fingerprint with the paper',
+  ]);
 
 const colons = (hex: string): string => hex.toUpperCase().replace(/(..)(?=.)/g, '$1:');
 

@@ -2,16 +2,18 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fault, note, type Finding } from '../src/evidence/finding.ts';
 import { parseHashFile, type FileHash } from '../src/evidence/hash-file.ts';
-import { Keyring, type NamedBytes } from '../src/evidence/keyring.ts';
 import { HASH_ENDING } from '../src/evidence/recording-files.ts';
 import { verifyCompleteness } from '../src/evidence/verify-completeness.ts';
-import type { CheckedLog } from '../src/evidence/verify-log.ts';
+import type { CheckedLog, Trust } from '../src/evidence/verify-log.ts';
+import { verifyLogs, verifySince, type CheckedSince } from '../src/evidence/verify-logs.ts';
 import { verifyRecording, type CheckedRecording } from '../src/evidence/verify-recording.ts';
-import { messageOf, openArchive, UnreadableError, type Archive, type RecordingFiles } from './archive.ts';
+import { messageOf, openArchive, type Archive, type RecordingFiles } from './archive.ts';
 import type { Arguments } from './arguments.ts';
 import { inParallel } from './in-parallel.ts';
-import { readLogs } from './read-log.ts';
+import { readLog } from './read-log.ts';
 import { readRecording } from './read-recording.ts';
+import { readKept, readTrust } from './read-trust.ts';
+import type { ReadRecording } from './reading-threads.ts';
 
 interface Unreadable {
   readonly file: string;
@@ -21,63 +23,90 @@ interface Unreadable {
 /** Everything a verification found out. */
 export interface Verification {
   readonly archive: Archive;
-  readonly keyring: Keyring;
+  readonly trust: Trust;
   readonly logs: readonly CheckedLog[];
+  readonly since: readonly CheckedSince[];
   readonly recordings: readonly CheckedRecording[];
   readonly findings: readonly Finding[];
   readonly unreadable: readonly Unreadable[];
 }
 
-/** Recordings examined at the same time. */
+export interface VerifyOptions {
+  /** Hears after every recording. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Reads recordings elsewhere than in this thread, `parallel` at a time. */
+  readonly reader?: { readonly read: ReadRecording; readonly size: number };
+}
+
+/** Recordings examined at the same time in this thread. */
 const PARALLEL = 8;
 
-/** Verifies what the arguments name; `onProgress` hears after every recording. Throws UnreadableError when nothing can be said. */
-export async function verify(
-  { path, certificates }: Arguments,
-  onProgress: (done: number, total: number) => void,
-): Promise<Verification> {
-  const keyring = await openKeyring(certificates);
-  const archive = await openArchive(path);
-  const logs = await readLogs(archive.root, keyring);
+/** Verifies what the arguments name. Throws UnreadableError when nothing can be said. */
+export async function verify(given: Arguments, options: VerifyOptions = {}): Promise<Verification> {
+  const trust = await readTrust(given);
+  const kept = await readKept(given);
+  const archive = await openArchive(given.path);
+  for (const file of archive.certificates)
+    trust.keyring.addFromBundle({ file, bytes: await readFile(join(archive.root, file)) });
+  const logs: CheckedLog[] = [];
+  for (const folder of archive.logs) logs.push(await readLog(archive, folder, trust));
   const unreadable: Unreadable[] = [];
-  const context = { logs: new Map(logs.map((log) => [log.origin, log])), keyring };
-  let done = 0;
-  const checked = await inParallel(archive.recordings, PARALLEL, async (files) => {
-    const result = await examine(files).catch((error: unknown) => {
-      unreadable.push({ file: `${files.folder}${files.name}`, detail: messageOf(error) });
-      return undefined;
-    });
-    done += 1;
-    onProgress(done, archive.recordings.length);
-    return result;
-  });
-  const recordings = checked.filter((recording) => recording !== undefined);
+  const recordings = await examineAll(archive, { logs, trust, unreadable, options });
   const scope = {
     extent: archive.extent === 'archive' ? ('archive' as const) : ('part' as const),
     elsewhere: withUnreadable(archive, recordings),
   };
+  const since = kept.map((each) => verifySince(each, logs));
   const findings = [
     ...logs.flatMap((log) => log.findings),
+    ...verifyLogs(logs, trust.keyring),
+    ...since.flatMap((each) => each.findings),
     ...recordings.flatMap((recording) => recording.findings),
     ...(await ownersOfAltered(archive, recordings)),
     ...logs.flatMap((log) => verifyCompleteness(log, recordings, scope)),
-    ...archive.foreign.map((file) => note('FOREIGN_FILE', file, 'belongs to no recording, not examined')),
+    ...foreignNotes(archive.foreign),
   ];
-  return { archive, keyring, logs, recordings, findings, unreadable };
-
-  async function examine(files: RecordingFiles): Promise<CheckedRecording> {
-    return verifyRecording(await readRecording(archive.root, files), context);
-  }
+  return { archive, trust, logs, since, recordings, findings, unreadable };
 }
 
-async function openKeyring(files: readonly string[]): Promise<Keyring> {
-  try {
-    const trusted: NamedBytes[] = [];
-    for (const file of files) trusted.push({ file, bytes: await readFile(file) });
-    return new Keyring(trusted);
-  } catch (error) {
-    throw new UnreadableError(`--cert: ${messageOf(error)}`);
-  }
+async function examineAll(
+  archive: Archive,
+  {
+    logs,
+    trust,
+    unreadable,
+    options,
+  }: {
+    readonly logs: readonly CheckedLog[];
+    readonly trust: Trust;
+    readonly unreadable: Unreadable[];
+    readonly options: VerifyOptions;
+  },
+): Promise<readonly CheckedRecording[]> {
+  const { read, size } = options.reader ?? { read: readRecording, size: PARALLEL };
+  const context = { logs: new Map(logs.map((log) => [log.origin, log])), keyring: trust.keyring };
+  let done = 0;
+  const checked = await inParallel(archive.recordings, size, async (files: RecordingFiles) => {
+    const view = await read(archive.root, files).catch((error: unknown) => {
+      unreadable.push({ file: `${files.folder}${files.name}`, detail: messageOf(error) });
+      return undefined;
+    });
+    done += 1;
+    options.onProgress?.(done, archive.recordings.length);
+    return view === undefined ? undefined : verifyRecording(view, context);
+  });
+  return checked.filter((recording) => recording !== undefined);
+}
+
+/** More files than this that belong to no recording are only counted. */
+const FOREIGN_NAMED = 20;
+
+function foreignNotes(files: readonly string[]): readonly Finding[] {
+  const named = files.slice(0, FOREIGN_NAMED);
+  const notes = named.map((file) => note('FOREIGN_FILE', file, 'belongs to no recording, not examined'));
+  if (files.length === named.length) return notes;
+  const detail = `${files.length - named.length} more files belong to no recording, not examined`;
+  return [...notes, note('FOREIGN_FILE', '…', detail)];
 }
 
 /** A recording that is there but could not be read, or not be placed, is not missing. */

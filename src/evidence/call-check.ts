@@ -7,6 +7,8 @@ export interface SealedEntry {
   readonly index: number;
   readonly file: string;
   readonly key: string;
+  /** SHA-256 of the entry's bytes, hex. */
+  readonly hash: string;
   readonly body: RecordingBody;
   /** Index and signature hash of the `recording` entry before it in the log. */
   readonly previous: { readonly index: number; readonly sig: string } | undefined;
@@ -109,10 +111,10 @@ export class CallCheck {
     this.#ended.add(rec);
   }
 
-  #seal({ header, file }: ReadEntry, body: RecordingBody): void {
+  #seal({ header, file, hash }: ReadEntry, body: RecordingBody): void {
     const before = this.#lastSealed;
     const previous = before === undefined ? undefined : { index: before.index, sig: before.body.sig };
-    this.#lastSealed = { index: header.index, file, key: header.key, body, previous };
+    this.#lastSealed = { index: header.index, file, key: header.key, hash, body, previous };
     this.recordings.set(header.index, this.#lastSealed);
   }
 }

@@ -2,7 +2,8 @@ import { entryHash, NO_PREVIOUS, parseEntry, type Entry } from './entry.ts';
 import { EvidenceError } from './evidence-error.ts';
 import { fault, note, type Finding } from './finding.ts';
 import { entryFileName, parseEntryFile } from './layout.ts';
-import { appendLeaf, frontierRoot, leafHash } from './merkle.ts';
+import { leafHash } from './merkle.ts';
+import { MerkleTree } from './merkle-tree.ts';
 
 /** An entry that could be read, and the file it stands in. */
 export interface ReadEntry extends Entry {
@@ -15,24 +16,21 @@ export interface ReadEntry extends Entry {
 const CLOCK_TOLERANCE = 250;
 
 /**
- * Walks the entries of one log in their order: canonical bytes, contiguous indices, links, one origin, clock. Keeps the tree's
- * frontier, not the entries.
+ * Walks the entries of one log in their order: canonical bytes, contiguous indices, links, one origin, clock. Keeps the tree,
+ * not the entries.
  */
 export class ChainCheck {
   readonly findings: Finding[] = [];
-  /** Root after `size` entries, for the sizes asked for that were reached without a hole. */
-  readonly roots = new Map<number, string>();
+  /** Over the entries that were reached without a hole. */
+  readonly tree = new MerkleTree();
   readonly #origin: string;
-  readonly #sizes: ReadonlySet<number>;
   #size = 0;
-  #frontier: readonly string[] = [];
   #whole = true;
   #lastHash = NO_PREVIOUS;
   #lastTime: string | undefined;
 
-  constructor(origin: string, sizes: ReadonlySet<number>) {
+  constructor(origin: string) {
     this.#origin = origin;
-    this.#sizes = sizes;
   }
 
   /** One more than the index of the newest entry. */
@@ -55,10 +53,9 @@ export class ChainCheck {
     const entry = this.#read(file, bytes);
     if (entry !== undefined) this.#followUp(file, below, entry);
     const hash = entryHash(bytes);
-    if (this.#whole) this.#frontier = appendLeaf(this.#frontier, this.#size, leafHash(bytes));
+    if (this.#whole) this.tree.append(leafHash(bytes));
     this.#size = (entry?.header.index ?? this.#size) + 1;
     this.#lastHash = hash;
-    if (this.#whole && this.#sizes.has(this.#size)) this.roots.set(this.#size, frontierRoot(this.#frontier));
     return entry === undefined ? [] : [{ ...entry, file, hash }];
   }
 
@@ -72,8 +69,8 @@ export class ChainCheck {
     }
   }
 
-  #followUp(file: string, below: string, { header }: Entry): void {
-    const { index, prev, origin, time } = header;
+  #followUp(file: string, below: string, entry: Entry): void {
+    const { index, prev, origin } = entry.header;
     if (index > this.#size) this.#miss(file, index);
     else if (index < this.#size) this.#disorder(file, index);
     else if (prev !== this.#lastHash)
@@ -88,7 +85,7 @@ export class ChainCheck {
       this.findings.push(fault('CHAIN_BROKEN', file, `entry ${index} is of another log, ${origin}`));
     if (this.#whole && below !== entryFileName(index))
       this.findings.push(fault('CHAIN_BROKEN', file, `entry ${index} belongs into ${entryFileName(index)}`));
-    this.#compareClock(file, index, time);
+    this.#compareClock(file, index, entry);
   }
 
   #miss(file: string, index: number): void {
@@ -103,12 +100,13 @@ export class ChainCheck {
     this.#whole = false;
   }
 
-  #compareClock(file: string, index: number, time: string): void {
-    const back = this.#lastTime === undefined ? 0 : Date.parse(this.#lastTime) - Date.parse(time);
-    if (back > CLOCK_TOLERANCE)
+  #compareClock(file: string, index: number, { header, body }: Entry): void {
+    const back = this.#lastTime === undefined ? 0 : Date.parse(this.#lastTime) - Date.parse(header.time);
+    // A step that the recorder itself states is no surprise.
+    if (back > CLOCK_TOLERANCE && body.type !== 'clock')
       this.findings.push(
         note('CLOCK_WENT_BACK', file, `entry ${index} is ${back} ms before the one it follows`),
       );
-    this.#lastTime = time;
+    this.#lastTime = header.time;
   }
 }

@@ -7,7 +7,7 @@
 type Actor = string;
 
 /** First entry of each epoch. */
-interface GenesisBody {
+export interface GenesisBody {
   readonly type: 'genesis';
   readonly installation: string;
   readonly productVersion: string;

@@ -27,7 +27,9 @@ export interface KnownCertificate {
  */
 export class Keyring {
   readonly #certificates: KnownCertificate[] = [];
-  readonly #keys = new Map<string, KeyObject>();
+  /** All keys known, and of these the accepted ones. */
+  readonly #known = new Map<string, KeyObject>();
+  readonly #accepted = new Set<string>();
   readonly #trusting: boolean;
 
   /** PEM texts of the trusted certificates; none means that the archive's own are used. Throws EvidenceError BAD_KEY. */
@@ -57,9 +59,33 @@ export class Keyring {
     }
   }
 
+  /** Takes in a certificate that lies beside a few recordings, under whatever name; what is none is passed over. */
+  addFromBundle({ file, bytes }: NamedBytes): void {
+    try {
+      this.#add(readCertificate(Buffer.from(bytes).toString('latin1')), file, false);
+    } catch {
+      // A certificate of somebody else, or a chain: then the key is unknown, and said to be.
+    }
+  }
+
   /** The key with this SPKI fingerprint, when it is accepted. */
   find(key: string): KeyObject | undefined {
-    return this.#keys.get(key);
+    return this.#accepted.has(key) ? this.#known.get(key) : undefined;
+  }
+
+  /** The key with this SPKI fingerprint, accepted or not. */
+  publicKey(key: string): KeyObject | undefined {
+    return this.#known.get(key);
+  }
+
+  /** SPKI fingerprint of the certificate with this fingerprint. */
+  keyOf(fingerprint: string): string | undefined {
+    return this.#certificates.find((certificate) => certificate.fingerprint === fingerprint)?.key;
+  }
+
+  /** A valid key roll: where the old key is accepted, the new one is too. */
+  vouch(old: string, successor: string): void {
+    if (this.#accepted.has(old) && this.#known.has(successor)) this.#accepted.add(successor);
   }
 
   /** Whether a certificate with this fingerprint is known at all, trusted or not. */
@@ -82,7 +108,8 @@ export class Keyring {
   #add(certificate: X509Certificate, file: string, trusted: boolean): void {
     const key = spkiFingerprint(certificate.publicKey);
     const fingerprint = certificateFingerprint(certificate.toString());
-    if (trusted || !this.#trusting) this.#keys.set(key, certificate.publicKey);
+    this.#known.set(key, certificate.publicKey);
+    if (trusted || !this.#trusting) this.#accepted.add(key);
     if (this.knows(fingerprint)) return;
     this.#certificates.push({ fingerprint, key, subject: certificate.subject, file, trusted });
   }

@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto';
+import { Buffer } from 'node:buffer';
+import { createHash, hash } from 'node:crypto';
 import { EvidenceError } from './evidence-error.ts';
 
 /*
@@ -12,12 +13,18 @@ import { EvidenceError } from './evidence-error.ts';
  */
 
 /** SHA-256(0x00 ‖ entry). */
-export const leafHash = (entry: Uint8Array): string =>
-  createHash('sha256').update(Uint8Array.of(0)).update(entry).digest('hex');
+export const leafHash = (entry: Uint8Array): string => hash('sha256', Buffer.concat([LEAF, entry]), 'hex');
 
 /** SHA-256(0x01 ‖ left ‖ right). */
-export const nodeHash = (left: string, right: string): string =>
-  createHash('sha256').update(Uint8Array.of(1)).update(left, 'hex').update(right, 'hex').digest('hex');
+export function nodeHash(left: string, right: string): string {
+  node.write(left, 1, 'hex');
+  node.write(right, 33, 'hex');
+  return hash('sha256', node, 'hex');
+}
+
+const LEAF = Buffer.of(0);
+/** Filled anew for every node: a log of years has millions. */
+const node = Buffer.alloc(65, 1);
 
 /**
  * The frontier after one more leaf. `size` is the number of leaves before it.

@@ -1,6 +1,9 @@
 export const INFO_ENDING = '_info.txt';
 export const HASH_ENDING = '_hash.txt';
 export const SIGNATURE_ENDING = '_hash.SHA256withRSA.sig';
+/** The entry's bytes and the proof that it is in the log; written after the seal, so `_hash.txt` does not list them. */
+export const ENTRY_ENDING = '_entry.txt';
+export const PROOF_ENDING = '.tlog-proof';
 
 const RECORDING =
   /^([0-9]{8}T[0-9]{6}\.[0-9]{3}(?:Z|[+-][0-9]{4})(?:_[A-Za-z0-9.+-]+){3}_[0-9a-f]{8})(?=[._])/;

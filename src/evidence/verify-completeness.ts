@@ -15,34 +15,57 @@ export function verifyCompleteness(
   recordings: readonly CheckedRecording[],
   { extent, elsewhere }: Scope,
 ): readonly Finding[] {
+  if (!log.hasEntries) return [];
   const own = recordings.filter(({ origin }) => origin === log.origin);
   const findings: Finding[] = [];
   const here = indexed(own, findings);
   const names = namesOf(own);
   const [from, to] = extent === 'archive' ? [0, log.size - 1] : rangeOf(log, here, elsewhere);
-  let outside = 0;
+  let [outside, deleted] = [0, 0];
   for (const [index, { body }] of log.recordings) {
     if (here.has(index)) continue;
     const other = elsewhere.get(body.rec.slice(-8));
-    if (index < from || index > to) outside += 1;
-    else if (other === undefined) {
-      const name = names.get(index);
-      const known = name === undefined ? '' : `, named ${name}`;
-      findings.push(
-        fault(
-          'RECORDING_MISSING',
-          name ?? log.origin,
-          `entry ${index}: recording ${body.rec}${known} is not in the archive`,
-        ),
-      );
-    } else if (extent === 'part')
+    if (log.deletions.has(body.rec) && other === undefined) deleted += 1;
+    else if (index < from || index > to) outside += 1;
+    else if (other === undefined)
+      findings.push(missing(log, { index, rec: body.rec, name: names.get(index) }));
+    else if (extent === 'part')
       findings.push(note('ELSEWHERE', other, `entry ${index}: lies elsewhere, not examined`));
   }
-  if (outside > 0)
-    findings.push(
-      note('ELSEWHERE', log.origin, `${outside} recordings of the log lie outside what was examined`),
-    );
-  return findings;
+  return [...findings, ...stillHere(log, here), ...counts(log, { deleted, outside })];
+}
+
+function counts(
+  { origin }: CheckedLog,
+  { deleted, outside }: { readonly deleted: number; readonly outside: number },
+): readonly Finding[] {
+  const gone = `${deleted} recordings are not here because the log says that they were deleted`;
+  const beyond = `${outside} recordings of the log lie outside what was examined`;
+  return [
+    ...(deleted > 0 ? [note('DELETED', origin, gone)] : []),
+    ...(outside > 0 ? [note('ELSEWHERE', origin, beyond)] : []),
+  ];
+}
+
+function missing(
+  { origin }: CheckedLog,
+  { index, rec, name }: { readonly index: number; readonly rec: string; readonly name: string | undefined },
+): Finding {
+  const known = name === undefined ? '' : `, named ${name}`;
+  return fault(
+    'RECORDING_MISSING',
+    name ?? origin,
+    `entry ${index}: recording ${rec}${known} is not in the archive`,
+  );
+}
+
+function stillHere(log: CheckedLog, here: ReadonlyMap<number, CheckedRecording>): readonly Finding[] {
+  return [...here.values()].flatMap((recording) => {
+    const deletion = log.deletions.get(recording.rec ?? '');
+    if (deletion === undefined || deletion.pending) return [];
+    const detail = `is here, though entry ${deletion.index} says that it was deleted everywhere`;
+    return [note('STILL_HERE', pathOf(recording), detail)];
+  });
 }
 
 /** The recordings by the index of their entry. */

@@ -1,204 +1,284 @@
 import { Buffer } from 'node:buffer';
+import type { X509Certificate } from 'node:crypto';
 import { CallCheck, type SealedEntry } from './call-check.ts';
 import { ChainCheck, type ReadEntry } from './chain-check.ts';
-import { parseCheckpoint, type Checkpoint } from './checkpoint.ts';
+import { DeletionCheck, type Deletion } from './deletion-check.ts';
 import { entryHash } from './entry.ts';
-import { EvidenceError } from './evidence-error.ts';
+import type { AnchorBody, GenesisBody } from './entry-types.ts';
 import { fault, note, type Finding } from './finding.ts';
+import { KeyCheck } from './key-check.ts';
 import type { Keyring, NamedBytes } from './keyring.ts';
-import { verifySignature } from './signature.ts';
+import type { MerkleTree } from './merkle-tree.ts';
+import { StampCheck, type Stamp, type StampFiles, type YoungerThan } from './stamp-check.ts';
+import {
+  readCheckpoints,
+  verifyCheckpoints,
+  type CheckpointFiles,
+  type ReadCheckpoint,
+} from './verify-checkpoints.ts';
+import { verifyKeyrolls, type KeyrollFiles } from './verify-keyrolls.ts';
 
-/** Text and signature of an exported checkpoint; either may be missing. */
-export interface CheckpointFiles {
-  /** Path without the ending. */
-  readonly file: string;
-  /** The number in its name. */
-  readonly size: string;
-  readonly text?: Uint8Array | undefined;
-  readonly signature?: Uint8Array | undefined;
+export type { CheckpointFiles } from './verify-checkpoints.ts';
+
+/** A signed note of somebody who has seen a checkpoint: ours by a witness, or a peer's by us. */
+export interface NoteFile extends NamedBytes {
+  readonly kind: 'witness' | 'peer';
+  readonly size: number;
+  readonly name: string;
 }
 
 /** What lies in `evidence/<slug>/` beside the entry files. */
-export interface LogFiles {
+export interface LogFiles extends StampFiles {
   readonly origin: string;
   /** Path of the folder below the archive. */
   readonly folder: string;
+  /** Part of a bundle that holds proofs instead of the log: its entries are not missing. */
+  readonly partial: boolean;
   readonly genesis: Uint8Array | undefined;
   readonly certificates: readonly NamedBytes[];
   readonly checkpoints: readonly CheckpointFiles[];
+  readonly keyrolls: readonly KeyrollFiles[];
+  readonly notes: readonly NoteFile[];
+}
+
+/** What the verifying person brings. */
+export interface Trust {
+  readonly keyring: Keyring;
+  /** SHA-256 of each genesis that is expected, hex; empty when none is known. */
+  readonly genesis: ReadonlySet<string>;
+  /** Certificates of time-stamp authorities. */
+  readonly authorities: readonly X509Certificate[];
+}
+
+/** A checkpoint of another log, as an entry of this one says it was seen. */
+export interface PeerAnchor {
+  readonly index: number;
+  readonly file: string;
+  readonly body: AnchorBody;
 }
 
 /** A log after its verification. */
 export interface CheckedLog {
   readonly origin: string;
   readonly folder: string;
+  /** False for a bundle that holds proofs instead of the log. */
+  readonly hasEntries: boolean;
   /** Entries, counting those that are missing between others. */
   readonly size: number;
+  readonly tree: MerkleTree;
+  readonly genesis: GenesisBody | undefined;
   /** Entries that a valid checkpoint covers. */
   readonly covered: number;
   /** Time that the newest of those entries states. */
   readonly coveredTime: string | undefined;
   readonly firstTime: string | undefined;
   readonly lastTime: string | undefined;
+  /** The origin that a `close` at its end names, or `-`. */
+  readonly nextOrigin: string | undefined;
   /** The `recording` entries by index, in ascending order. */
   readonly recordings: ReadonlyMap<number, SealedEntry>;
   /** Their indices by the hash of their hash file. */
   readonly byHash: ReadonlyMap<string, number>;
+  readonly deletions: ReadonlyMap<string, Deletion>;
+  readonly stamps: readonly Stamp[];
+  readonly youngerThan: readonly YoungerThan[];
+  readonly peers: readonly PeerAnchor[];
+  readonly notes: readonly NoteFile[];
+  readonly checkpoints: readonly ReadCheckpoint[];
+  readonly keyAt: (index: number) => string | undefined;
   readonly findings: readonly Finding[];
 }
 
-interface ReadCheckpoint extends Checkpoint {
-  readonly file: string;
-  readonly text: Uint8Array;
-  readonly signature: Uint8Array;
-}
-
 /**
- * Verifies one log: entries first, file by file in order, then `finish` for genesis, certificates, checkpoints and what is left
- * open. Holds no entries, so that a log of years fits.
+ * Verifies one log: entries first, file by file in order, then `finish` for genesis, keys, checkpoints, time stamps and what is left
+ * open. Holds two hashes an entry and what the recordings need, so that a log of years fits.
  */
 export class LogCheck {
   readonly #files: LogFiles;
-  readonly #keyring: Keyring;
+  readonly #trust: Trust;
   readonly #checkpoints: readonly ReadCheckpoint[];
   readonly #chain: ChainCheck;
   readonly #calls = new CallCheck();
+  readonly #keys = new KeyCheck();
+  readonly #deletions = new DeletionCheck(this.#calls.recordings);
+  readonly #stamps: StampCheck;
   readonly #findings: Finding[] = [];
-  readonly #keys = new Map<string, string>();
+  readonly #peers: PeerAnchor[] = [];
+  /** Times of the last entries that checkpoints cover, by index. */
   readonly #times = new Map<number, string>();
   readonly #sizes: ReadonlySet<number>;
   #genesis: ReadEntry | undefined;
   #firstTime: string | undefined;
   #lastTime: string | undefined;
-  #lastKey: string | undefined;
+  #nextOrigin: string | undefined;
 
-  constructor(files: LogFiles, keyring: Keyring) {
+  constructor(files: LogFiles, trust: Trust) {
     this.#files = files;
-    this.#keyring = keyring;
-    for (const certificate of files.certificates) this.#findings.push(...keyring.addFromArchive(certificate));
-    this.#checkpoints = files.checkpoints.flatMap((checkpoint) => this.#readCheckpoint(checkpoint));
-    this.#sizes = new Set(this.#checkpoints.map(({ size }) => size));
-    this.#chain = new ChainCheck(files.origin, this.#sizes);
+    this.#trust = trust;
+    for (const certificate of files.certificates)
+      this.#findings.push(...trust.keyring.addFromArchive(certificate));
+    const { checkpoints, findings } = readCheckpoints(files.checkpoints, files.origin);
+    this.#checkpoints = checkpoints;
+    this.#findings.push(...findings);
+    this.#sizes = new Set(checkpoints.map(({ size }) => size));
+    this.#chain = new ChainCheck(files.origin);
+    this.#stamps = new StampCheck(files, trust.authorities);
   }
 
   /** `below` is the file's path in the log's folder, such as `entries/000/000000.txt`. Files come in the order of their names. */
   addEntryFile(below: string, bytes: Uint8Array): void {
-    for (const entry of this.#chain.addFile(`${this.#files.folder}/${below}`, below, bytes)) {
-      const { header } = entry;
-      if (header.index === 0) this.#genesis = entry;
-      if (!this.#keys.has(header.key)) this.#keys.set(header.key, entry.file);
-      this.#firstTime ??= header.time;
-      this.#lastTime = header.time;
-      if (this.#sizes.has(header.index + 1)) this.#times.set(header.index + 1, header.time);
-      this.#lastKey = header.key;
-      this.#calls.add(entry);
-    }
+    for (const entry of this.#chain.addFile(`${this.#files.folder}/${below}`, below, bytes)) this.#add(entry);
   }
 
+  #add(entry: ReadEntry): void {
+    const { header, body } = entry;
+    if (header.index === 0) this.#genesis = entry;
+    this.#firstTime ??= header.time;
+    this.#lastTime = header.time;
+    if (this.#sizes.has(header.index + 1)) this.#times.set(header.index, header.time);
+    this.#keys.add(entry);
+    this.#calls.add(entry);
+    this.#deletions.add(entry);
+    this.#stamps.add(entry);
+    this.#nextOrigin = body.type === 'close' ? body.nextOrigin : undefined;
+    if (body.type === 'anchor') this.#addAnchor(entry, body);
+  }
+
+  #addAnchor({ header, file }: ReadEntry, body: AnchorBody): void {
+    if (body.kind === 'peer') {
+      this.#peers.push({ index: header.index, file, body });
+      return;
+    }
+    const { tree } = this.#chain;
+    const isOurs = body.ofOrigin === this.#files.origin && body.ofSize > 0 && body.ofSize <= tree.size;
+    if (!isOurs || base64(tree.root(body.ofSize)) !== body.ofRoot)
+      this.#findings.push(
+        fault(
+          'CHECKPOINT_DIFFERS',
+          file,
+          `entry ${header.index}: what was anchored is not a state of this log`,
+        ),
+      );
+  }
+
+  /** States what only the whole log shows. */
   finish(): CheckedLog {
     const { origin, folder } = this.#files;
+    const hasEntries = this.#chain.size > 0;
     this.#calls.finish();
-    if (this.#chain.size === 0)
-      this.#findings.push(fault('LOG_MISSING', folder, 'the log has no readable entry'));
-    else this.#checkGenesis();
-    for (const [key, file] of this.#keys)
-      if (this.#keyring.find(key) === undefined) this.#findings.push(this.#keyring.refusal(key, file));
-    const covered = this.#checkCheckpoints();
+    if (hasEntries || this.#files.partial) this.#checkGenesis();
+    if (hasEntries) this.#checkKeys();
+    else
+      this.#findings.push(
+        this.#files.partial
+          ? note('NO_LOG', folder, 'the entries are not here: completeness cannot be verified')
+          : fault('LOG_MISSING', folder, 'the log has no readable entry'),
+      );
+    const { valid, findings } = this.#checkCheckpoints(hasEntries);
+    const covered = valid.at(-1)?.size ?? 0;
+    const stamps = this.#checkStamps(valid);
     return {
       origin,
       folder,
+      hasEntries,
       size: this.#chain.size,
+      tree: this.#chain.tree,
+      genesis: this.#genesis?.body.type === 'genesis' ? this.#genesis.body : undefined,
       covered,
-      coveredTime: this.#times.get(covered),
+      coveredTime: this.#times.get(covered - 1),
       firstTime: this.#firstTime,
       lastTime: this.#lastTime,
+      nextOrigin: this.#nextOrigin,
       recordings: this.#calls.recordings,
       byHash: new Map([...this.#calls.recordings].map(([index, { body }]) => [body.hash, index])),
-      findings: [...this.#findings, ...this.#chain.findings, ...this.#calls.findings],
+      deletions: this.#deletions.deletions,
+      stamps: stamps.stamps,
+      youngerThan: stamps.anchors,
+      peers: this.#peers,
+      notes: this.#files.notes,
+      checkpoints: valid,
+      keyAt: (index) => this.#keys.keyAt(index),
+      findings: [
+        ...this.#findings,
+        ...this.#chain.findings,
+        ...this.#keys.findings,
+        ...this.#calls.findings,
+        ...this.#deletions.findings,
+        ...findings,
+        ...stamps.findings,
+      ],
     };
   }
 
   #checkGenesis(): void {
     const { folder, genesis } = this.#files;
     const file = `${folder}/genesis.txt`;
-    const body = this.#genesis?.body;
-    const hash = this.#genesis?.hash;
+    const hash = this.#genesis?.hash ?? (genesis && entryHash(genesis));
     if (genesis === undefined) this.#findings.push(fault('GENESIS_DIFFERS', file, 'is missing'));
     else if (hash !== entryHash(genesis))
       this.#findings.push(fault('GENESIS_DIFFERS', file, 'is not the first entry of the log'));
-    if (body?.type !== 'genesis') return;
-    const { cert } = body;
-    if (!this.#keyring.knows(cert))
+    const expected = this.#trust.genesis;
+    const isFirstEpoch = this.#files.origin.endsWith('/e1');
+    if (expected.size > 0 && isFirstEpoch && !expected.has(hash ?? ''))
+      this.#findings.push(
+        fault('GENESIS_UNEXPECTED', file, 'is not the genesis that was given: another log stands here'),
+      );
+    this.#checkFirstCertificate(file);
+  }
+
+  #checkFirstCertificate(file: string): void {
+    if (this.#genesis?.body.type !== 'genesis') return;
+    const { cert } = this.#genesis.body;
+    const { keyring } = this.#trust;
+    if (!keyring.knows(cert))
       this.#findings.push(
         fault(
           'CERTIFICATE_MISSING',
-          folder,
+          this.#files.folder,
           `the certificate that genesis names, sha256:${cert}, is not here`,
         ),
       );
-  }
-
-  #readCheckpoint({ file, size, text, signature }: CheckpointFiles): readonly ReadCheckpoint[] {
-    const invalid = (ending: string, detail: string): readonly ReadCheckpoint[] => {
-      this.#findings.push(fault('CHECKPOINT_INVALID', `${file}${ending}`, detail));
-      return [];
-    };
-    if (text === undefined) return invalid('.txt', 'is missing');
-    if (signature === undefined) return invalid('.sig', 'is missing');
-    try {
-      const checkpoint = parseCheckpoint(text);
-      if (checkpoint.origin !== this.#files.origin)
-        return invalid('.txt', `is of another log, ${checkpoint.origin}`);
-      if (`${checkpoint.size}` !== size) return invalid('.txt', `speaks of ${checkpoint.size} entries`);
-      return [{ ...checkpoint, file, text, signature }];
-    } catch (error) {
-      if (!(error instanceof EvidenceError)) throw error;
-      return invalid('.txt', error.message);
-    }
-  }
-
-  /** Returns how many entries the largest valid checkpoint covers. */
-  #checkCheckpoints(): number {
-    const ordered = [...this.#checkpoints].sort((a, b) => a.size - b.size);
-    const valid = ordered.filter((checkpoint) => this.#isSigned(checkpoint) && this.#isOfThisLog(checkpoint));
-    const covered = valid.at(-1)?.size ?? 0;
-    const { size } = this.#chain;
-    if (covered < size)
+    else if (keyring.keyOf(cert) !== this.#genesis.header.key)
       this.#findings.push(
-        note(
-          'NOT_COVERED',
-          this.#files.folder,
-          `entries ${covered} to ${size - 1} are behind the newest valid checkpoint`,
-        ),
+        fault('CERTIFICATE_INVALID', file, 'the certificate that it names is of another key'),
       );
-    return covered;
   }
 
-  #isSigned({ file, text, signature }: ReadCheckpoint): boolean {
-    // One key a log so far; with key rolls the entry at `size - 1` will name it.
-    const key = this.#keyring.find(this.#lastKey ?? '');
-    if (key === undefined) return false;
-    if (verifySignature(key, text, signature)) return true;
-    this.#findings.push(
-      fault(
-        'SIGNATURE_INVALID',
-        `${file}.sig`,
-        `does not fit ${file}.txt: one of the two was altered, or another key signed`,
-      ),
-    );
-    return false;
+  #checkKeys(): void {
+    const { origin, folder, keyrolls } = this.#files;
+    const { keyring } = this.#trust;
+    const { tree } = this.#chain;
+    this.#findings.push(...verifyKeyrolls(this.#keys.rolls, keyrolls, { origin, folder, tree, keyring }));
+    for (const [key, file] of this.#keys.keys)
+      if (keyring.find(key) === undefined) this.#findings.push(keyring.refusal(key, file));
   }
 
-  #isOfThisLog({ file, size, root }: ReadCheckpoint): boolean {
-    if (size > this.#chain.size) {
-      const detail = `${size} entries existed when this was signed, only ${this.#chain.size} are here: the end of the log is cut off`;
-      this.#findings.push(fault('LOG_TRUNCATED', `${file}.txt`, detail));
-      return false;
-    }
-    const found = this.#chain.roots.get(size);
-    if (found !== undefined && Buffer.from(found, 'hex').toString('base64') === root) return true;
-    const detail = `the first ${size} entries are not those that were signed: one was altered, added or removed`;
-    this.#findings.push(fault('CHECKPOINT_DIFFERS', `${file}.txt`, detail));
-    return false;
+  #checkCheckpoints(hasEntries: boolean): ReturnType<typeof verifyCheckpoints> {
+    const { keyring } = this.#trust;
+    const keys = this.#keys;
+    return verifyCheckpoints(this.#checkpoints, {
+      folder: this.#files.folder,
+      size: this.#chain.size,
+      tree: hasEntries ? this.#chain.tree : undefined,
+      keyring,
+      keysAt: (size) =>
+        hasEntries
+          ? [keys.keyAt(Math.min(size, this.#chain.size) - 1) ?? '']
+          : keyring.certificates.map(({ key }) => key),
+      successorAt: (index) => keys.rolls.find((roll) => roll.index === index)?.body.new,
+    });
+  }
+
+  #checkStamps(valid: readonly ReadCheckpoint[]): ReturnType<StampCheck['finish']> {
+    const stamps = this.#stamps.finish(valid, (index) => this.#times.get(index));
+    if (this.#trust.authorities.length > 0 || stamps.stamps.length === 0) return stamps;
+    const authorities = [...new Set(stamps.stamps.map(({ authority }) => authority))].join('; ');
+    const detail = `no certificate of the time-stamp authority was given; the tokens name ${authorities}`;
+    return {
+      ...stamps,
+      findings: [...stamps.findings, note('AUTHORITY_UNKNOWN', this.#files.folder, detail)],
+    };
   }
 }
+
+const base64 = (hex: string): string => Buffer.from(hex, 'hex').toString('base64');

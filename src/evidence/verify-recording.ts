@@ -6,22 +6,11 @@ import { fault, type Finding } from './finding.ts';
 import { parseHashFile, type FileHash } from './hash-file.ts';
 import { parseInfo } from './info.ts';
 import type { Keyring } from './keyring.ts';
+import type { RecordingContext, RecordingView } from './recording-view.ts';
 import { HASH_ENDING, INFO_ENDING, isAudioOf, recordingOf, SIGNATURE_ENDING } from './recording-files.ts';
+import { compareLeaf, verifyProof, type FoundEntry } from './verify-proof.ts';
 import { verifySignature } from './signature.ts';
 import type { CheckedLog } from './verify-log.ts';
-
-/** The files of one recording as they were found. */
-export interface RecordingView {
-  /** `<rec>`. */
-  readonly name: string;
-  /** Folder below the archive, '' or ending in a slash. */
-  readonly folder: string;
-  readonly info: Uint8Array | undefined;
-  readonly hashes: Uint8Array | undefined;
-  readonly signature: Uint8Array | undefined;
-  /** SHA-256 of every other file of this name, hex. */
-  readonly others: readonly FileHash[];
-}
 
 /** A recording after its verification. */
 export interface CheckedRecording {
@@ -30,16 +19,14 @@ export interface CheckedRecording {
   readonly origin: string | undefined;
   /** Index of its entry, when one was found that is its own. */
   readonly index: number | undefined;
+  /** The recording's UUID, when its entry was found. */
+  readonly rec: string | undefined;
+  /** Size of the signed checkpoint that its proof leads to. */
+  readonly provedBy: number | undefined;
   readonly previous: { readonly name: string; readonly index: number } | undefined;
   /** Files whose content is not what is listed. */
   readonly altered: readonly FileHash[];
   readonly findings: readonly Finding[];
-}
-
-export interface RecordingContext {
-  /** By origin. */
-  readonly logs: ReadonlyMap<string, CheckedLog>;
-  readonly keyring: Keyring;
 }
 
 type Info = ReadonlyMap<string, string>;
@@ -51,7 +38,10 @@ export function verifyRecording(view: RecordingView, { logs, keyring }: Recordin
   const altered = compareFiles(view, listed, findings);
   const info = readInfo(view, findings);
   const log = logs.get(info?.get('Log-Origin') ?? '');
-  const sealed = findEntry(view, info, { logs, log, findings });
+  const proved = verifyProof(view, { logs, keyring });
+  findings.push(...proved.findings);
+  const sealed = findEntry(view, info, { logs, log, proved: proved.entry, findings });
+  findings.push(...compareLeaf(view, sealed));
   checkSignature(view, sealed?.key ?? keyIn(info), { keyring, findings });
   if (sealed !== undefined && info !== undefined) compareInfo(view, info, { sealed, findings });
   return {
@@ -59,6 +49,8 @@ export function verifyRecording(view: RecordingView, { logs, keyring }: Recordin
     folder: view.folder,
     origin: sealed?.origin ?? log?.origin,
     index: sealed?.index,
+    rec: sealed?.body.rec,
+    provedBy: proved.size,
     previous: previousIn(info),
     altered,
     findings,
@@ -137,45 +129,50 @@ function readInfo(view: RecordingView, findings: Finding[]): Info | undefined {
   }
 }
 
-type FoundEntry = SealedEntry & { readonly origin: string };
+interface EntrySearch {
+  readonly logs: RecordingContext['logs'];
+  readonly log: CheckedLog | undefined;
+  /** The entry that lies beside the recording, if it was proved. */
+  readonly proved: FoundEntry | undefined;
+  readonly findings: Finding[];
+}
 
 /** The entry with the index that the info file names; where that is another recording's, the entry that has this list's hash. */
-function findEntry(
-  view: RecordingView,
-  info: Info | undefined,
-  at: {
-    readonly logs: RecordingContext['logs'];
-    readonly log: CheckedLog | undefined;
-    readonly findings: Finding[];
-  },
-): FoundEntry | undefined {
-  const file = `${view.folder}${view.name}`;
+function findEntry(view: RecordingView, info: Info | undefined, at: EntrySearch): FoundEntry | undefined {
   const index = info?.get('Log-Index');
-  const named = at.log?.recordings.get(Number(index));
   const hash = view.hashes === undefined ? undefined : sha256(view.hashes);
-  const own = entryWithHash(hash, at.logs);
-  if (named !== undefined && at.log !== undefined && (own === undefined || own.index === named.index)) {
-    compareEntry(view, named, { hash, findings: at.findings });
-    return { ...named, origin: at.log.origin };
+  const found = candidate(hash, index, at);
+  if (found === undefined) {
+    at.findings.push(fault('NOT_IN_LOG', `${view.folder}${view.name}`, whyNotInLog(at.log, index)));
+    return undefined;
   }
-  if (own !== undefined) {
-    compareEntry(view, own, { hash, findings: at.findings });
-    if (info !== undefined)
-      at.findings.push(
-        fault(
-          'SWAPPED',
-          `${file}${HASH_ENDING}`,
-          `is that of entry ${own.index}, the info file names ${index ?? 'none'}`,
-        ),
-      );
-    return own;
-  }
-  at.findings.push(fault('NOT_IN_LOG', file, whyNotInLog(at.log, index)));
-  return undefined;
+  compareEntry(view, found, { hash, findings: at.findings });
+  if (found.whole && info !== undefined && found.index !== Number(index))
+    at.findings.push(
+      fault(
+        'SWAPPED',
+        `${view.folder}${view.name}${HASH_ENDING}`,
+        `is that of entry ${found.index}, the info file names ${index ?? 'none'}`,
+      ),
+    );
+  return found;
+}
+
+function candidate(
+  hash: string | undefined,
+  index: string | undefined,
+  { logs, log, proved }: EntrySearch,
+): FoundEntry | undefined {
+  if (proved !== undefined && logs.get(proved.origin)?.hasEntries !== true) return proved;
+  const named = log?.recordings.get(Number(index));
+  const own = entryWithHash(hash, logs);
+  if (named === undefined || log === undefined) return own;
+  return own === undefined || own.index === named.index ? { ...named, origin: log.origin, whole: true } : own;
 }
 
 function whyNotInLog(log: CheckedLog | undefined, index: string | undefined): string {
-  if (log === undefined) return 'no log here has an entry of this recording';
+  if (log?.hasEntries !== true)
+    return 'neither a log that has an entry of this recording nor a valid proof is here';
   if (Number(index) >= log.size)
     return `entry ${index ?? ''} is not in the log, which ends with entry ${log.size - 1}: cut off, or not yet exported`;
   return `entry ${index ?? ''} of the log is not that of a recording`;
@@ -186,7 +183,7 @@ function entryWithHash(hash: string | undefined, logs: RecordingContext['logs'])
   for (const log of logs.values()) {
     const index = log.byHash.get(hash);
     const sealed = index === undefined ? undefined : log.recordings.get(index);
-    if (sealed !== undefined) return { ...sealed, origin: log.origin };
+    if (sealed !== undefined) return { ...sealed, origin: log.origin, whole: true };
   }
   return undefined;
 }
@@ -250,7 +247,15 @@ function compareInfo(
           `${key} is ${info.get(key) ?? 'missing'}, entry ${sealed.index} says ${value}`,
         ),
       );
-  const { previous } = sealed;
+  if (sealed.whole) comparePrevious(file, info, { previous: sealed.previous, findings });
+}
+
+/** What the info file says of the recording sealed before must be what the log says. */
+function comparePrevious(
+  file: string,
+  info: Info,
+  { previous, findings }: { readonly previous: SealedEntry['previous']; readonly findings: Finding[] },
+): void {
   if (info.get('Previous-Index') !== (previous === undefined ? '-' : `${previous.index}`))
     findings.push(
       fault(

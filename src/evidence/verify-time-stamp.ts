@@ -23,6 +23,8 @@ export interface TimeStampContext {
   readonly nonce?: string | undefined;
   /** Certificates of authorities that the verifying person trusts; none means that this is left open. */
   readonly anchors: readonly X509Certificate[];
+  /** Further certificates that may lead from the token to one of them; not trusted. */
+  readonly others?: readonly X509Certificate[];
 }
 
 export interface CheckedTimeStamp {
@@ -66,7 +68,7 @@ export function verifyTimeStamp(stamp: TimeStamp, context: TimeStampContext): Ch
   }
 }
 
-function check(stamp: TimeStamp, { data, nonce, anchors }: TimeStampContext): CheckedTimeStamp {
+function check(stamp: TimeStamp, { data, nonce, anchors, others = [] }: TimeStampContext): CheckedTimeStamp {
   const faults: string[] = [];
   const hash = HASHES.get(stamp.imprint.algorithm);
   if (hash === undefined) faults.push(`its hash function ${stamp.imprint.algorithm} is not accepted`);
@@ -74,7 +76,8 @@ function check(stamp: TimeStamp, { data, nonce, anchors }: TimeStampContext): Ch
     faults.push('is over other content');
   if (nonce !== undefined && nonce !== stamp.nonce)
     faults.push('does not answer the query kept beside it: the nonce differs');
-  const certificate = [...stamp.certificates, ...anchors].find((each) => isOf(each, stamp.signer));
+  const certificates = [...stamp.certificates, ...others];
+  const certificate = [...certificates, ...anchors].find((each) => isOf(each, stamp.signer));
   if (certificate === undefined)
     return {
       faults: [...faults, 'holds no certificate of its authority'],
@@ -82,7 +85,7 @@ function check(stamp: TimeStamp, { data, nonce, anchors }: TimeStampContext): Ch
       trusted: false,
     };
   faults.push(...signatureFaults(stamp, certificate), ...purposeFaults(certificate));
-  const chain = chainOf(certificate, stamp, anchors);
+  const chain = chainOf(certificate, { ...stamp, certificates }, anchors);
   return {
     faults: [...faults, ...chain.faults],
     authority: nameOf(certificate),

@@ -6,6 +6,9 @@ import { entryFileName, ENTRIES_PER_FILE, formatEntryFile } from '../../src/evid
 import { LogCheck } from '../../src/evidence/verify-log.ts';
 import { ArchiveBuilder, makeSigner, type TestKey } from '../support/evidence-archive.ts';
 
+const NOTHING_ELSE = { partial: false, authorities: [], tokens: [], keyrolls: [], notes: [] };
+const TRUST = { genesis: new Set<string>(), authorities: [] };
+
 let key: TestKey;
 
 beforeAll(() => {
@@ -27,8 +30,9 @@ async function check(
       genesis: files.find(([path]) => path.endsWith('genesis.txt'))?.[1],
       certificates: files.filter(([path]) => path.endsWith('.pem')).map(([file, bytes]) => ({ file, bytes })),
       checkpoints: [],
+      ...NOTHING_ELSE,
     },
-    new Keyring([]),
+    { ...TRUST, keyring: new Keyring([]) },
   );
   for (let first = 0; first < entries.length; first += ENTRIES_PER_FILE)
     check.addEntryFile(entryFileName(first), formatEntryFile(entries.slice(first, first + ENTRIES_PER_FILE)));
@@ -130,8 +134,9 @@ test('a log without entries is missing, and a missing file is named by what it h
       genesis: builder.entries[0],
       certificates: [],
       checkpoints: [],
+      ...NOTHING_ELSE,
     },
-    new Keyring([{ file: 'given', bytes: Buffer.from(key.certificatePem) }]),
+    { ...TRUST, keyring: new Keyring([{ file: 'given', bytes: Buffer.from(key.certificatePem) }]) },
   );
   check2.addEntryFile(entryFileName(256), formatEntryFile(builder.entries.slice(256)));
   const missing = check2.finish().findings.find(({ code }) => code === 'ENTRY_MISSING');

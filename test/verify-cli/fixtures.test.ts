@@ -13,10 +13,7 @@ test.each([
   ['altered-swapped-audio', 1, ['FILE_ALTERED', 'SWAPPED']],
   ['altered-truncated-log', 1, ['LOG_TRUNCATED']],
 ])('the published archive %s ends with %i', async (folder, code, expected) => {
-  const verification = await verify(
-    { path: join(FIXTURES, folder), certificates: [], json: false },
-    () => undefined,
-  );
+  const verification = await verify({ path: join(FIXTURES, folder), certificates: [] });
   const faults = verification.findings.filter(({ severity }) => severity === 'fault');
   expect(exitCodeOf(resultOf(verification))).toBe(code);
   expect(faults.map((fault) => fault.code)).toEqual(expect.arrayContaining(expected));

@@ -40,7 +40,7 @@ async function run(
   path: string,
   certificates: readonly string[] = [],
 ): Promise<{ code: number; text: string }> {
-  const verification = await verify({ path, certificates, json: false }, () => undefined);
+  const verification = await verify({ path, certificates });
   return { code: exitCodeOf(resultOf(verification)), text: textReport(verification) };
 }
 
@@ -95,9 +95,12 @@ describe('an intact archive', () => {
   });
 
   test('gives the same result as JSON', async () => {
-    const report = JSON.parse(
-      jsonReport(await verify({ path: place(builder.files), certificates: [], json: true }, () => undefined)),
-    ) as { result: string; recordings: number; findings: { severity: string }[]; notShown: string[] };
+    const report = JSON.parse(jsonReport(await verify({ path: place(builder.files), certificates: [] }))) as {
+      result: string;
+      recordings: number;
+      findings: { severity: string }[];
+      notShown: string[];
+    };
     expect(report.result).toBe('intact');
     expect(report.recordings).toBe(5);
     expect(report.findings.every(({ severity }) => severity === 'note')).toBe(true);

@@ -1,0 +1,48 @@
+import { readFile } from 'node:fs/promises';
+import { entryHash } from '../src/evidence/entry.ts';
+import { Keyring, type NamedBytes } from '../src/evidence/keyring.ts';
+import { readCertificates } from '../src/evidence/stamp-check.ts';
+import type { Trust } from '../src/evidence/verify-log.ts';
+import { messageOf, UnreadableError } from './archive.ts';
+import type { Arguments } from './arguments.ts';
+
+/** Reads what the person who verifies brings: certificates, genesis, authorities. Throws UnreadableError naming the option. */
+export async function readTrust({ certificates, genesis, authorities }: Arguments): Promise<Trust> {
+  const keyring = await naming('--cert', async () => new Keyring(await readAll(certificates)));
+  return {
+    keyring,
+    genesis: await naming(
+      '--genesis',
+      async () => new Set(await Promise.all((genesis ?? []).map(genesisHash))),
+    ),
+    authorities: await naming('--tsa-ca', async () => {
+      const files = await readAll(authorities);
+      return files.flatMap(({ file, bytes }) => {
+        const found = readCertificates(bytes);
+        if (found.length === 0) throw new Error(`${file} holds no certificate (PEM)`);
+        return found;
+      });
+    }),
+  };
+}
+
+/** Checkpoints that the person kept. Throws UnreadableError. */
+export const readKept = ({ since }: Arguments): Promise<readonly NamedBytes[]> =>
+  naming('--since', () => readAll(since));
+
+/** A fingerprint as on paper, with or without colons, or a file. */
+async function genesisHash(given: string): Promise<string> {
+  const digits = given.replaceAll(/[: ]|^sha256:/g, '').toLowerCase();
+  return /^[0-9a-f]{64}$/.test(digits) ? digits : entryHash(await readFile(given));
+}
+
+const readAll = (files: readonly string[] = []): Promise<NamedBytes[]> =>
+  Promise.all(files.map(async (file) => ({ file, bytes: await readFile(file) })));
+
+async function naming<T>(option: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    throw new UnreadableError(`${option}: ${messageOf(error)}`);
+  }
+}
