@@ -23,6 +23,7 @@ const Digest = z.strictObject({
 export const Trunk = z.strictObject({
   name,
   from: z.array(network).min(1),
+  media: z.array(network).min(1).optional(),
   mode: z.enum(['compat', 'strict']).default('compat'),
   profile: z.enum(PROFILE_NAMES, { error: `not one of ${PROFILE_NAMES.join(', ')}` }).optional(),
   ownNumbers: z

@@ -28,6 +28,9 @@ export interface LegInfo {
   readonly reordered: number;
   readonly whilePaused: number;
   readonly rejected: number;
+  /** Packets from outside the media networks, and who sent them. */
+  readonly foreign?: number | undefined;
+  readonly foreignSources?: readonly string[] | undefined;
   readonly telephoneEvents: number;
   /** Milliseconds, last and largest. */
   readonly jitter: number;
@@ -55,11 +58,21 @@ export function legLines(leg: LegInfo): readonly InfoField[] {
     [`${key}-Packets-Reordered`, `${leg.reordered}`],
     [`${key}-Packets-While-Paused`, `${leg.whilePaused}`],
     [`${key}-Packets-Rejected`, `${leg.rejected}`],
+    ...foreignLines(key, leg),
     [`${key}-Telephone-Events`, `${leg.telephoneEvents}`],
     [`${key}-Jitter`, `${leg.jitter.toFixed(1)} ms, at most ${leg.jitterMax.toFixed(1)} ms`],
     [`${key}-Gaps`, `${leg.gapCount}`],
   ];
 }
+
+/** Only where there were any: as a rule nobody else knows the port. */
+const foreignLines = (key: string, { foreign = 0, foreignSources = [] }: LegInfo): readonly InfoField[] =>
+  foreign === 0
+    ? []
+    : [
+        [`${key}-Packets-Foreign`, `${foreign}`],
+        [`${key}-Foreign-Sources`, list(foreignSources)],
+      ];
 
 /** The gaps of a leg, pauses among them, each with the moments and the offsets at which it begins and ends. */
 export function gapLines(leg: LegInfo, startedAt: number): readonly InfoField[] {

@@ -79,7 +79,7 @@ export class CaptureEngine implements MediaHost {
   readonly #finished = new WeakSet<LiveCapture>();
   #opened = 0;
   #stopped = false;
-  readonly #past = { packets: 0, octets: 0, lost: 0, late: 0, rejected: 0 };
+  readonly #past = { packets: 0, octets: 0, lost: 0, late: 0, rejected: 0, foreign: 0 };
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
@@ -116,6 +116,7 @@ export class CaptureEngine implements MediaHost {
         await this.#openLine(running, line);
       } else {
         leg.addFormats(line.formats);
+        leg.gate.allow(line.sources);
         leg.setActive(line.active, capture.positionOf(change.at));
       }
     }
@@ -295,8 +296,10 @@ export class CaptureEngine implements MediaHost {
 
 /** A fault of ours in one leg must not stop the sweep over all the others. */
 function sinkOf(route: Route): PacketSink {
+  const source = (): string => route.capture.sourceOf(route.leg);
   return (arrival) => {
     try {
+      if (!route.leg.gate.admits(arrival.sourceKey, source)) return;
       route.leg.take(arrival);
     } catch (error) {
       route.capture.fail(error as Error);
@@ -318,7 +321,7 @@ function checkLines(lines: readonly CaptureLine[]): void {
 }
 
 function addTo(
-  sum: { packets: number; octets: number; lost: number; late: number; rejected: number },
+  sum: { -readonly [Key in keyof Omit<MediaTotals, 'captures' | 'cpuSeconds'>]: number },
   capture: LiveCapture,
 ): void {
   sum.packets += capture.packets;
@@ -327,5 +330,6 @@ function addTo(
     sum.lost += leg.lost;
     sum.late += leg.late;
     sum.rejected += leg.rejected;
+    sum.foreign += leg.foreign ?? 0;
   }
 }

@@ -26,6 +26,8 @@ export interface CaptureLine {
   readonly formats: readonly PayloadFormat[];
   /** False while the client pauses the line (`a=inactive`): packets are counted, not recorded. */
   readonly active: boolean;
+  /** Addresses and networks its packets may come from; without it from anywhere. Others are counted and never heard. */
+  readonly sources?: readonly string[] | undefined;
 }
 
 export interface CaptureRequest {
@@ -91,6 +93,10 @@ export interface LegStatistics {
   readonly whilePaused: number;
   /** Not RTP, unknown payload number, or more than fits: counted, not recorded. */
   readonly rejected: number;
+  /** Came from outside the networks of the trunk: counted in no other figure, not recorded. Left out when there were none. */
+  readonly foreign?: number;
+  /** `address:port` of those, at most ten. */
+  readonly foreignSources?: readonly string[];
   readonly telephoneEvents: number;
   readonly comfortNoise: number;
   /** Octets of audio written. */
@@ -148,6 +154,8 @@ export interface MediaTotals {
   readonly lost: number;
   readonly late: number;
   readonly rejected: number;
+  /** From senders outside the media networks of their trunk. */
+  readonly foreign: number;
   /** CPU seconds the media threads used. */
   readonly cpuSeconds: number;
 }

@@ -9,6 +9,7 @@ import type { Route } from './pcap.ts';
 import type { Arrival } from './receiver/receiver.ts';
 import { isRtcp, readRtp, RtpPacket } from './rtp-packet.ts';
 import { RtpStream, type Place } from './rtp-stream.ts';
+import { SourceGate } from './source-gate.ts';
 
 /** Packets that come at most this much behind are put in their place: 2 s. */
 export const REORDER_WINDOW = 2 * CLOCK_RATE;
@@ -44,6 +45,8 @@ const place: Place = { arrival: 0, end: 0, floor: 0, switched: false };
 export class Leg {
   readonly line: number;
   readonly role: CaptureLine['role'];
+  /** Whom the line listens to; asked before `take`. */
+  readonly gate: SourceGate;
   readonly #host: LegHost;
   readonly #coverage = new Coverage();
   readonly #kinds: PayloadKind[] = staticKinds();
@@ -87,6 +90,7 @@ export class Leg {
       this.#coverage,
       this.#codecs,
     );
+    this.gate = new SourceGate(line.sources);
     this.addFormats(line.formats);
     if (!line.active) this.#pausedSince = 0;
   }
@@ -177,6 +181,7 @@ export class Leg {
       reordered: this.#reordered,
       whilePaused: this.#whilePaused,
       rejected: this.#rejected,
+      ...(this.gate.foreign > 0 && { foreign: this.gate.foreign, foreignSources: [...this.gate.strangers] }),
       telephoneEvents: this.#telephoneEvents,
       comfortNoise: this.#comfortNoise,
       octets: this.#octets,

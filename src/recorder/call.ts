@@ -12,6 +12,15 @@ export interface OfferedCall {
   readonly decision?: Decision;
   /** Local address the request came in on; family decides how ports are bound. */
   readonly localAddress: string;
+  readonly sources: MediaSources;
+}
+
+/** Where the packets of a call may come from. */
+export interface MediaSources {
+  /** Addresses and networks in CIDR notation. */
+  readonly networks: readonly string[];
+  /** Also from the addresses that its SDP names. */
+  readonly offered: boolean;
 }
 
 /** Port per m-line index; lines without one are answered with port 0 (RFC 3264 §6). */

@@ -1,7 +1,7 @@
 import type { CaptureLine, CaptureResult, MediaHost, OpenedCapture } from '../media/capture.ts';
 import type { CallDescription } from '../siprec/description.ts';
 import type { SessionOffer } from '../siprec/sdp.ts';
-import type { LinePorts, OfferedCall, RecordingCall } from './call.ts';
+import type { LinePorts, MediaSources, OfferedCall, RecordingCall } from './call.ts';
 import { captureLines } from './capture-lines.ts';
 import type { EndReason, FailReason, RecorderEvent } from './events.ts';
 import type { RecordingFolders } from './ports.ts';
@@ -35,6 +35,7 @@ export class LiveRecording implements RecordingCall {
   #state: SessionState = initialState;
   #ports: LinePorts;
   #lines: readonly CaptureLine[];
+  readonly #sources: MediaSources;
   #description: CallDescription;
   /** Changes and the end run one after the other, whatever order their answers take. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -48,6 +49,7 @@ export class LiveRecording implements RecordingCall {
       readonly capture: OpenedCapture;
       readonly lines: readonly CaptureLine[];
       readonly description: CallDescription;
+      readonly sources: MediaSources;
       readonly onEnded: (id: string, failure: FailReason | undefined) => void;
     },
   ) {
@@ -58,6 +60,7 @@ export class LiveRecording implements RecordingCall {
     this.#ports = portsOf(opened.capture);
     this.#lines = opened.lines;
     this.#description = opened.description;
+    this.#sources = opened.sources;
     this.#onEnded = opened.onEnded;
   }
 
@@ -68,7 +71,7 @@ export class LiveRecording implements RecordingCall {
   reoffer(offer: SessionOffer, description: CallDescription): Promise<LinePorts> {
     return this.#inTurn(async () => {
       if (this.#state.name === 'ending') return this.#ports;
-      const lines = this.#keepRoles(captureLines(offer, description));
+      const lines = this.#keepRoles(captureLines(offer, description, this.#sources));
       const at = this.#deps.now();
       this.describe(description);
       try {
@@ -127,7 +130,8 @@ export class LiveRecording implements RecordingCall {
   }): Promise<Succession> {
     return this.#inTurn(async () => {
       if (this.#state.name === 'ending') throw new RecorderError('MEDIA', `${this.id} has ended`);
-      const offered = captureLines(next.call.offer, next.call.description);
+      const { call } = next;
+      const offered = captureLines(call.offer, call.description, call.sources);
       // The ports are taken over as they are; a line that is not offered any more only keeps silent.
       const lines = this.#lines.map(
         (line) => offered.find(({ line: index }) => index === line.line) ?? { ...line, active: false },
@@ -225,6 +229,9 @@ export function endOf(
 
 function describeSilence(capture: CaptureResult): string {
   const received = capture.legs.reduce((sum, leg) => sum + leg.received + leg.rejected, 0);
+  const strangers = capture.legs.flatMap((leg) => leg.foreignSources ?? []);
+  if (received === 0 && strangers.length > 0)
+    return `packets came only from ${strangers.join(', ')}, outside the media networks of the trunk`;
   return received === 0 ? 'no packet arrived' : `${received} packets arrived, none with audio to record`;
 }
 

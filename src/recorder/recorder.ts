@@ -83,12 +83,13 @@ export class Recorder implements CallRecorder {
     if (joined !== undefined) return joined;
     const pair = pairLines(call);
     const id = newRecordingId(this.#options.now());
-    const lines = pair?.lines ?? captureLines(call.offer, call.description);
+    const lines = pair?.lines ?? captureLines(call.offer, call.description, call.sources);
     const folder = await this.#createFolder(id);
     const capture = await this.#openCapture({ id, folder, lines, localAddress: call.localAddress });
     await this.#journalOpening(id, call, capture);
     this.#accepted++;
-    const recording = this.#begin({ id, folder, capture, lines, description: call.description });
+    const { description, sources } = call;
+    const recording = this.#begin({ id, folder, capture, lines, description, sources });
     return pair === undefined ? recording : this.#halves.open(recording, call, pair);
   }
 
@@ -98,8 +99,8 @@ export class Recorder implements CallRecorder {
     const id = newRecordingId(this.#options.now());
     const folder = await this.#createFolder(id);
     const { lines, capture } = await this.#handOver(live, { id, folder, call });
-    const { description } = call;
-    const recording = this.#begin({ id, folder, capture, lines, description });
+    const { description, sources } = call;
+    const recording = this.#begin({ id, folder, capture, lines, description, sources });
     // The ports are taken over: from here on this is the recording, whatever the journal says.
     void this.#statements.state(openingOf(id, call, capture, this.#options.now()));
     void live.end('replaced');

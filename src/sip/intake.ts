@@ -233,6 +233,7 @@ function offeredCall(
     },
     offer: content.offer,
     localAddress: address,
+    sources: { networks: trunk.media ?? trunk.from, offered: trunk.media === undefined },
   };
 }
 

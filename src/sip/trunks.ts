@@ -6,6 +6,8 @@ export interface Trunk {
   readonly name: string;
   /** Addresses or networks in CIDR notation the client's requests come from. */
   readonly from: readonly string[];
+  /** Where its RTP may come from; default: `from`, and the addresses its SDP names. */
+  readonly media?: readonly string[] | undefined;
   readonly mode: 'compat' | 'strict';
   /** Vendor profile, one of `PROFILE_NAMES`; without it the vendor is recognised where it shows. */
   readonly profile?: string | undefined;

@@ -11,7 +11,10 @@ export interface MetricsSnapshot {
     readonly refused: Readonly<Record<string, number>>;
     readonly failed: Readonly<Record<string, number>>;
   };
-  readonly media: MediaTotals;
+  readonly media: MediaTotals & {
+    /** Packets the kernel dropped because a socket's buffer was full: lost by us. */
+    readonly overruns: number;
+  };
   /** What the embedded SIP server counts; undefined with another one. */
   readonly sip?:
     { readonly events: Readonly<Record<string, number>>; readonly connections: number } | undefined;
@@ -96,6 +99,16 @@ function mediaMetrics(registry: Registry): Apply {
     'sealtape_rtp_packets_rejected_total',
     'Datagrams that were no usable RTP',
   );
+  const foreign = total(
+    registry,
+    'sealtape_rtp_packets_foreign_total',
+    'Packets from senders outside the media networks of their trunk',
+  );
+  const dropped = total(
+    registry,
+    'sealtape_rtp_packets_dropped_total',
+    'Packets the kernel dropped because a receive buffer was full',
+  );
   const cpu = total(registry, 'sealtape_media_cpu_seconds_total', 'CPU time of the media threads');
   return ({ media }) => {
     packets(media.packets);
@@ -103,6 +116,8 @@ function mediaMetrics(registry: Registry): Apply {
     lost(media.lost);
     late(media.late);
     rejected(media.rejected);
+    foreign(media.foreign);
+    dropped(media.overruns);
     cpu(media.cpuSeconds);
   };
 }

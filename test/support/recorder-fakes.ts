@@ -56,6 +56,7 @@ export class FakeMedia implements MediaHost {
       lost: 0,
       late: 0,
       rejected: 0,
+      foreign: 0,
       cpuSeconds: 0,
     });
   }
@@ -164,5 +165,6 @@ export const aCall = (change: Partial<OfferedCall> = {}): OfferedCall => ({
   offer: anOffer(),
   description: aDescription(),
   localAddress: '192.0.2.10',
+  sources: { networks: ['192.0.2.0/24'], offered: true },
   ...change,
 });

@@ -3,7 +3,17 @@ import { createMetrics, type MetricsSnapshot } from '../../src/web/metrics.ts';
 
 const SNAPSHOT: MetricsSnapshot = {
   calls: { running: 3, accepted: 40, refused: { '403': 2, '488': 1 }, failed: { 'no-rtp': 1 } },
-  media: { captures: 3, packets: 1000, octets: 160_000, lost: 4, late: 1, rejected: 2, cpuSeconds: 1.5 },
+  media: {
+    captures: 3,
+    packets: 1000,
+    octets: 160_000,
+    lost: 4,
+    late: 1,
+    rejected: 2,
+    foreign: 7,
+    overruns: 3,
+    cpuSeconds: 1.5,
+  },
   sip: { events: { malformed: 9, rate_limited: 8 }, connections: 2 },
   journalLag: 5,
   databaseUp: true,
