@@ -9,6 +9,7 @@ import { JobError } from '../jobs/job-error.ts';
 import type { SealStep } from '../jobs/seal.ts';
 import type { Log } from '../log.ts';
 import { openArchive } from './archive-opening.ts';
+import { MediaWatch } from './media-watch.ts';
 import { startMediaThreads } from '../media/media-threads.ts';
 import { Recorder } from '../recorder/recorder.ts';
 import { startSipServer, type SipServer } from '../sip-server/sip-server.ts';
@@ -69,6 +70,11 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     },
   });
   closing.add('media', () => media.stop());
+  const mediaWatch = new MediaWatch(media, alarms);
+  mediaWatch.start();
+  closing.add('media watch', () => {
+    mediaWatch.stop();
+  });
   const recorder = new Recorder({
     media,
     journal,
