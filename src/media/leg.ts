@@ -7,9 +7,9 @@ import type { PacketLane } from './packet-lane.ts';
 import { PacketKeeper, type PacketInHand } from './packet-keeper.ts';
 import type { Route } from './pcap.ts';
 import type { Arrival } from './receiver/receiver.ts';
+import { SourceGate } from './receiver/source-gate.ts';
 import { isRtcp, readRtp, RtpPacket } from './rtp-packet.ts';
 import { RtpStream, type Place } from './rtp-stream.ts';
-import { SourceGate } from './source-gate.ts';
 
 /** Packets that come at most this much behind are put in their place: 2 s. */
 export const REORDER_WINDOW = 2 * CLOCK_RATE;

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { MediaError } from '../../src/media/media-error.ts';
-import { SourceGate } from '../../src/media/source-gate.ts';
+import { MediaError } from '../../../src/media/media-error.ts';
+import { SourceGate } from '../../../src/media/receiver/source-gate.ts';
 
 /** Asks with a key of its own for every source, as a receiver gives them. */
 function asking(gate: SourceGate): (source: string) => boolean {

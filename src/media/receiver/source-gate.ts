@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import { MediaError } from './media-error.ts';
+import { MediaError } from '../media-error.ts';
 
 /** Verdicts remembered; a flood from forged addresses must not fill the memory. */
 const REMEMBERED = 64;
