@@ -335,7 +335,7 @@ check_recordings() {
       if (infos != 1 || audio < 1) fault(rec "_hash.txt", "does not list the info file and the audio")
       total = split(filesOf[rec], own, "\n")
       for (n = 1; n < total; n++)
-        if (!(base(own[n]) in listed) && own[n] != rec "_hash.txt" && own[n] != rec "_hash.SHA256withRSA.sig")
+        if (!(base(own[n]) in listed) && own[n] != rec "_hash.txt" && own[n] != rec "_hash.SHA256withRSA.sig" && own[n] != rec "_entry.txt" && own[n] != rec ".tlog-proof")
           fault(own[n], "is not in the list that was signed")
     }
     function checkEntry(rec,  text, info, at, id, part, key) {

@@ -173,13 +173,7 @@ async function applyEvent(event: RecorderEvent, log: LogWriter, turn: ChainTurn)
       await log.describeRecording(event.recording, event.description);
       return log.addStep({ recording: event.recording, at: event.at, step: 'described', outcome: 'ok' });
     case 'noted':
-      return log.addStep({
-        recording: event.recording,
-        at: event.at,
-        step: event.step,
-        outcome: event.step.endsWith('failed') ? 'error' : 'ok',
-        ...(event.detail === undefined ? {} : { detail: event.detail }),
-      });
+      return applyNoted(event, log, turn);
     case 'ended':
       return applyEnded(event, log, turn);
     case 'failed':
@@ -191,6 +185,32 @@ async function applyEvent(event: RecorderEvent, log: LogWriter, turn: ChainTurn)
     default:
       return event satisfies never;
   }
+}
+
+/** Pauses are the business of the evidence log too: what is missing on purpose must be told from what is missing. */
+const PAUSES: Readonly<Record<string, 'pause' | 'resume'>> = { paused: 'pause', resumed: 'resume' };
+/** Who paused, when the note says nothing else: the client, by a re-INVITE (RFC 7866 §7.1). */
+const BY_CLIENT = 'src';
+
+async function applyNoted(
+  event: Extract<RecorderEvent, { type: 'noted' }>,
+  log: LogWriter,
+  turn: ChainTurn,
+): Promise<void> {
+  const { recording, at, step, detail } = event;
+  const type = PAUSES[step];
+  if (type !== undefined) {
+    const cause = /^(?:operator|policy)$/.exec(detail ?? '')?.[0] ?? BY_CLIENT;
+    const { entry, headAfter } = turn.prepare({ type, rec: recording, cause }, recording);
+    await log.appendEntry(entry, headAfter);
+  }
+  await log.addStep({
+    recording,
+    at,
+    step,
+    outcome: step.endsWith('failed') ? 'error' : 'ok',
+    ...(detail === undefined ? {} : { detail }),
+  });
 }
 
 async function applyOpened(

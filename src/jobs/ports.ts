@@ -1,9 +1,13 @@
 import type { CallFacts, EndReason, RecorderEvent, RecordingStatus } from '../recorder/events.ts';
+import type { ChainHead, EntryRow, FileRow } from './log-records.ts';
+import type { EvidenceStore, EvidenceWriter } from './evidence-ports.ts';
 import type { CaptureResult } from '../media/capture.ts';
 import type { Decision } from '../rules/decision.ts';
 import type { CallDescription } from '../siprec/description.ts';
 import type { Kept } from '../rules/retention.ts';
 import type { Retention } from './destination.ts';
+
+export type { ChainHead, EntryRow, FileRow } from './log-records.ts';
 
 /** architecture.md: the states a recording walks through. */
 export type RecordingState = 'recording' | 'ended' | 'sealed' | 'delivered' | 'expired' | 'failed';
@@ -34,15 +38,6 @@ export interface RecordingRow {
   readonly sealedAt?: number;
   /** Set when sealed. */
   readonly kept?: Kept;
-}
-
-export interface FileRow {
-  readonly recording: string;
-  /** Base name, for example `<rec>.wav`. */
-  readonly name: string;
-  readonly kind: 'audio' | 'info' | 'hash' | 'signature';
-  readonly bytes: number;
-  readonly sha256: string;
 }
 
 export type DeliveryState = 'waiting' | 'delivered' | 'failed';
@@ -87,32 +82,6 @@ export interface StepRow {
   readonly actor?: string;
 }
 
-/** One entry of the evidence log as stored: canonical bytes and what is needed to find it. */
-export interface EntryRow {
-  readonly origin: string;
-  readonly index: number;
-  /** SHA-256 of the previous entry's bytes, hex. */
-  readonly prev: string;
-  /** SHA-256 of `bytes`, hex. */
-  readonly hash: string;
-  readonly type: string;
-  readonly recording?: string;
-  readonly bytes: Buffer;
-}
-
-/** Where the next entry goes. */
-export interface ChainHead {
-  readonly origin: string;
-  /** Number of entries; the next one's index. */
-  readonly size: number;
-  /** Hash of the newest entry, hex; 64 zeros before genesis. */
-  readonly prev: string;
-  /** Roots of the full subtrees, largest first, hex (RFC 6962 frontier). */
-  readonly frontier: readonly string[];
-  /** The newest sealed recording, for `Previous-…` of the next. */
-  readonly lastRecording?: { readonly fileName: string; readonly index: number; readonly signature: string };
-}
-
 /**
  * Everything a seal will write, decided and signed before the first byte is placed (evidence.md 1.7). Replayed byte for byte
  * after a crash.
@@ -146,11 +115,25 @@ export interface CheckpointRow {
   readonly root: string;
   readonly text: Buffer;
   readonly signature: Buffer;
+  /** By the key that takes over, at the size of a key roll. */
+  readonly nextSignature?: Buffer;
+  /** Whether it leaves; the others are for the proofs beside recordings. */
+  readonly exported: boolean;
   readonly at: number;
+}
+
+/** How far a log was exported to a destination. */
+export interface ExportState {
+  readonly entries: number;
+  /** Size of the newest checkpoint there. */
+  readonly checkpoint: number;
+  /** Id of the newest further file there, see `EvidenceFile`. */
+  readonly files: number;
 }
 
 /** Changes to the log. All calls made in one `LogStore.write` are one transaction. */
 export interface LogWriter {
+  readonly evidence: EvidenceWriter;
   /** Fails when index or prev is taken (UNIQUE), which makes a fork by a second process impossible. Also moves the head. */
   appendEntry(entry: EntryRow, head: ChainHead): Promise<void>;
   /** Index of the recording's `open` entry, seen inside this transaction. Rejects with StoreError when there is none. */
@@ -192,12 +175,12 @@ export interface LogWriter {
   putCheckpoint(row: CheckpointRow): Promise<void>;
   /** Number of the last journal event whose effects are in the database. */
   setCursor(sequence: number): Promise<void>;
-  /** How far the evidence log was exported to a destination: entries, and size of the newest checkpoint there. */
-  setExport(destination: string, origin: string, entries: number, checkpoint: number): Promise<void>;
+  setExport(destination: string, origin: string, state: ExportState): Promise<void>;
 }
 
 /** The database, as the jobs see it. `store/log-store.ts` fits. Every method rejects with StoreError while the database is away. */
 export interface LogStore {
+  readonly evidence: EvidenceStore;
   write<T>(work: (log: LogWriter) => Promise<T>): Promise<T>;
   cursor(): Promise<number>;
   head(origin: string): Promise<ChainHead | undefined>;
@@ -213,12 +196,9 @@ export interface LogStore {
   openDeliveries(): Promise<readonly DeliveryRow[]>;
   intents(): Promise<readonly SealIntent[]>;
   newestCheckpoint(origin: string): Promise<CheckpointRow | undefined>;
-  /** Checkpoints larger than `afterSize`, in order of size. */
+  /** Exported checkpoints larger than `afterSize`, in order of size. */
   checkpoints(origin: string, afterSize: number): Promise<readonly CheckpointRow[]>;
-  exportState(
-    destination: string,
-    origin: string,
-  ): Promise<{ readonly entries: number; readonly checkpoint: number }>;
+  exportState(destination: string, origin: string): Promise<ExportState>;
 }
 
 /** A journal event with its number; numbers are contiguous from 1 over the life of the data directory. */

@@ -1,4 +1,4 @@
-import { parseEntry } from '../evidence/entry.ts';
+import { parseEntry, type EntryBody } from '../evidence/entry.ts';
 import type { Signer } from '../evidence/signature.ts';
 import { certificateFingerprint } from '../evidence/signature.ts';
 import type { Chain } from './chain.ts';
@@ -31,29 +31,55 @@ export async function beginRun(deps: RunLogDeps): Promise<void> {
       'KEY_CHANGED',
       `the log ${chain.origin} was signed with another key; restore keys/ from your backup`,
     );
+  const policyBefore = newest === undefined ? undefined : await policyOf(deps);
   await chain.exclusively(async (turn) => {
-    const { entry, headAfter } = turn.prepare(
-      newest === undefined
-        ? {
-            type: 'genesis',
-            installation: deps.installation,
-            productVersion: deps.productVersion,
-            policyHash: deps.policyHash,
-            cert: certificateFingerprint(deps.signer.certificatePem),
-            predecessor: '-',
-            reason: 'new',
-          }
-        : {
-            type: 'outage',
-            from: new Date(deps.lastAlive ?? deps.now()).toISOString(),
-            to: new Date(deps.now()).toISOString(),
-            cause: newest.type === 'close' ? 'stop' : 'crash',
-            clean: newest.type === 'close',
-          },
-    );
-    await store.write((log) => log.appendEntry(entry, headAfter));
+    const first = turn.prepare(newest === undefined ? genesisOf(deps) : outageSince(newest.type, deps));
+    const changed =
+      policyBefore === undefined || policyBefore === deps.policyHash
+        ? undefined
+        : turn.prepare({
+            type: 'config',
+            part: 'policy',
+            hashBefore: policyBefore,
+            hashAfter: deps.policyHash,
+            actor: 'system',
+          });
+    await store.write(async (log) => {
+      await log.appendEntry(first.entry, first.headAfter);
+      if (changed !== undefined) await log.appendEntry(changed.entry, changed.headAfter);
+    });
     turn.commit();
   });
+}
+
+const genesisOf = (deps: RunLogDeps): EntryBody => ({
+  type: 'genesis',
+  installation: deps.installation,
+  productVersion: deps.productVersion,
+  policyHash: deps.policyHash,
+  cert: certificateFingerprint(deps.signer.certificatePem),
+  predecessor: '-',
+  reason: 'new',
+});
+
+const outageSince = (newest: string, deps: RunLogDeps): EntryBody => ({
+  type: 'outage',
+  from: new Date(deps.lastAlive ?? deps.now()).toISOString(),
+  to: new Date(deps.now()).toISOString(),
+  cause: newest === 'close' ? 'stop' : 'crash',
+  clean: newest === 'close',
+});
+
+/** The hash of what decides which calls are recorded, as the log states it last. */
+async function policyOf({ store, chain }: RunLogDeps): Promise<string | undefined> {
+  const changes = await store.evidence.newestOf(chain.origin, ['config']);
+  const rows = [changes, await store.evidence.newestOf(chain.origin, ['genesis'])];
+  for (const row of rows) {
+    const body = row === undefined ? undefined : parseEntry(row.bytes).body;
+    if (body?.type === 'config' && body.part === 'policy') return body.hashAfter;
+    if (body?.type === 'genesis') return body.policyHash;
+  }
+  return undefined;
 }
 
 /** Last entry of an orderly run. */

@@ -18,11 +18,13 @@ export interface UploadDeps extends ExportDeps {
   readonly files: SealFiles;
   /** Folder of a recording below the destination's root, with `/`; '' for none. */
   readonly folderOf: (destination: string, row: RecordingRow) => string;
+  /** Puts entry and proof beside every sealed recording that lacks them. */
+  readonly prove: () => Promise<void>;
   readonly now: () => number;
 }
 
-/** destinations.md section 3: the signature last, as the mark that the recording is complete there. */
-const ORDER: readonly FileRow['kind'][] = ['audio', 'info', 'hash', 'signature'];
+/** destinations.md section 3: the signature last of what was sealed, as the mark that the recording is complete there. */
+const ORDER: readonly FileRow['kind'][] = ['audio', 'info', 'hash', 'signature', 'entry', 'proof'];
 
 /**
  * Copies one sealed recording to one destination and proves each copy, then brings the evidence log there up to date. When it
@@ -63,6 +65,7 @@ async function copyFiles(
   { destination, deps, signal }: { destination: Destination; deps: UploadDeps; signal: AbortSignal },
 ): Promise<readonly CopyRow[]> {
   const folder = deps.folderOf(destination.name, row);
+  if (!(await deps.store.files(row.id)).some(({ kind }) => kind === 'proof')) await deps.prove();
   const files = await deps.store.files(row.id);
   const copies: CopyRow[] = [];
   for (const file of [...files].sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind))) {

@@ -1,9 +1,8 @@
 import { Chain, emptyHead, type ClockReading } from '../jobs/chain.ts';
 import { EventApplier } from '../jobs/apply-events.ts';
-import { checkpoint } from '../jobs/checkpoint.ts';
 import type { Destination } from '../jobs/destination.ts';
-import { EvidenceLog } from '../jobs/evidence-log.ts';
-import { exportEvidence } from '../jobs/export-evidence.ts';
+import type { EvidenceLog } from '../jobs/evidence-log.ts';
+import type { Counters } from '../jobs/heartbeat.ts';
 import { JobError } from '../jobs/job-error.ts';
 import type { JournalReader, LogStore, RecordingRow, SealFiles } from '../jobs/ports.ts';
 import type { JobQueues } from '../jobs/queues.ts';
@@ -17,6 +16,7 @@ import type { Log } from '../log.ts';
 import { endOf } from '../recorder/live-recording.ts';
 import type { EventJournal, RecordingFolders } from '../recorder/ports.ts';
 import { recoverCapture } from '../recorder/recover.ts';
+import { EvidenceLine } from './evidence-line.ts';
 import { inTime } from './in-time.ts';
 import { OnFoot } from './on-foot.ts';
 
@@ -30,6 +30,7 @@ export interface ArchiveLineOptions {
   readonly origin: string;
   readonly policyHash: string;
   readonly lastAlive: number | undefined;
+  readonly counters: () => Promise<Counters>;
   /** Keeps the names of users out of the log. */
   readonly actorSecret: Uint8Array;
   /** Where recordings go. */
@@ -117,6 +118,7 @@ export async function startArchiveLine(options: ArchiveLineOptions): Promise<Arc
 
 class Line implements ArchiveLine {
   readonly evidence: EvidenceLog;
+  readonly #line: EvidenceLine;
   readonly #options: ArchiveLineOptions;
   readonly #chain: Chain;
   readonly #sealDeps: SealDeps;
@@ -139,12 +141,11 @@ class Line implements ArchiveLine {
     this.#options = options;
     this.#chain = chain;
     this.#sealDeps = sealDeps;
-    const { store, actorSecret } = options;
-    this.evidence = new EvidenceLog({ chain, store, actorSecret, now: Date.now });
+    this.#line = new EvidenceLine({ ...options, chain });
+    this.evidence = this.#line.evidence;
     this.#uploadDeps = {
-      store: options.store,
-      origin: options.origin,
-      certificatePem: options.signer.certificatePem,
+      ...this.#line.exports,
+      prove: () => this.#line.prove(),
       destinations: new Map(options.destinations.map((destination) => [destination.name, destination])),
       files: options.files,
       folderOf: options.folderOf,
@@ -187,6 +188,7 @@ class Line implements ArchiveLine {
     this.#every(RECONCILE_EVERY, () => {
       this.#reconcile();
     });
+    this.#line.start();
     this.#every(this.#options.checkpointMilliseconds, () => {
       this.#checkpoint();
     });
@@ -206,7 +208,9 @@ class Line implements ArchiveLine {
     const closed =
       (await this.#settled(deadline)) &&
       (await inTime(
-        this.#checkpointing.then(() => endRun({ store: this.#options.store, chain: this.#chain })),
+        this.#checkpointing
+          .then(() => this.#line.beat())
+          .then(() => endRun({ store: this.#options.store, chain: this.#chain })),
         deadline,
       ));
     if (!closed)
@@ -214,13 +218,14 @@ class Line implements ArchiveLine {
         'NOT_CLOSED',
         'the database does not answer; the journal keeps what it lacks, and the next start states the outage',
       );
-    await this.#checkpointNow(until(deadline));
+    await this.#line.round(until(deadline), true);
     this.#options.log('info', 'evidence log closed', { entries: this.#chain.head.size });
   }
 
   async close(): Promise<void> {
     this.#ending = true;
     this.#closed = true;
+    this.#line.stop();
     for (const timer of this.#timers) clearInterval(timer);
     await this.#applier.stop();
     await this.#reconciling;
@@ -228,7 +233,11 @@ class Line implements ArchiveLine {
   }
 
   async #seal(recording: string): Promise<void> {
-    if (await seal(recording, this.#sealDeps)) this.#options.onSealed(recording);
+    if (await seal(recording, this.#sealDeps)) {
+      this.#options.onSealed(recording);
+      // Also where nothing is delivered; an upload asks for it again.
+      void this.#attempt('proof', () => this.#line.prove());
+    }
     for (const { name } of this.#options.destinations) {
       const job = { recording, destination: name };
       this.#ask('upload', uploadJobId(job), job);
@@ -344,20 +353,7 @@ class Line implements ArchiveLine {
   #checkpoint(): void {
     this.#lastCheckpoint = Date.now();
     this.#checkpointing = this.#checkpointing.then(() =>
-      this.#checkpointNow(AbortSignal.timeout(UPLOAD_TIMEOUT)),
-    );
-  }
-
-  async #checkpointNow(signal: AbortSignal): Promise<void> {
-    const { store, signer, origin, localEvidence, destinations } = this.#options;
-    await this.#attempt('checkpoint', () => checkpoint({ store, chain: this.#chain, signer, now: Date.now }));
-    const deps = { store, origin, certificatePem: signer.certificatePem };
-    await Promise.all(
-      [localEvidence, ...destinations].map((destination) =>
-        this.#attempt(`evidence export to ${destination.name}`, () =>
-          exportEvidence(destination, deps, signal),
-        ),
-      ),
+      this.#line.round(AbortSignal.timeout(UPLOAD_TIMEOUT)),
     );
   }
 

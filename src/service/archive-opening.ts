@@ -6,10 +6,12 @@ import type { Config } from '../config.ts';
 import { parseFolderTemplate, type FolderFacts } from '../delivery/folder-template.ts';
 import { openPathDestination } from '../delivery/path.ts';
 import { formatOrigin } from '../evidence/origin.ts';
+import type { Counters } from '../jobs/heartbeat.ts';
 import type { RecordingRow } from '../jobs/ports.ts';
 import { openQueues, type JobQueues, type RedisTarget } from '../jobs/queues.ts';
 import type { SealStep } from '../jobs/seal.ts';
 import type { Log } from '../log.ts';
+import type { MediaThreadsHost } from '../media/media-threads.ts';
 import type { Recorder } from '../recorder/recorder.ts';
 import { keptUnder, retentionProfiles } from '../rules/retention.ts';
 import { openDatabase, type Database } from '../store/database.ts';
@@ -35,6 +37,7 @@ export interface Archive {
 export interface ArchiveOpening {
   readonly ground: Ground;
   readonly recorder: Recorder;
+  readonly media: Pick<MediaThreadsHost, 'totals'>;
   readonly closing: ShutdownList;
   readonly log: Log;
   /** Tests only: told of every step of a seal. */
@@ -133,7 +136,7 @@ const originOf = ({ domain, installation, node }: Config): string =>
 
 function lineOptions(
   config: Config,
-  { ground, recorder, log, atStep }: ArchiveOpening,
+  { ground, recorder, media, log, atStep }: ArchiveOpening,
   parts: {
     readonly database: Database;
     readonly queues: JobQueues;
@@ -157,6 +160,7 @@ function lineOptions(
     policyHash: policyHash(config),
     lastAlive: ground.lastAlive,
     actorSecret: ground.actorSecret,
+    counters: async () => countersOf(recorder, ground, (await media.totals()).octets),
     destinations: destinations.map(({ name, root, marker }) => openPathDestination({ name, root, marker })),
     localEvidence: openPathDestination({ name: 'data-directory', root: config.dataDir }),
     folderOf: (destination, row) => templates.get(destination)?.(factsOf(row, config)) ?? '',
@@ -187,3 +191,17 @@ const policyHash = (config: Config): string =>
   createHash('sha256')
     .update(JSON.stringify(config.trunks.map(({ digest: _digest, ...trunk }) => trunk)))
     .digest('hex');
+
+function countersOf(recorder: Recorder, { spool }: Ground, bytes: number): Counters {
+  const sum = (counts: Readonly<Record<string, number>>): number =>
+    Object.values(counts).reduce((total, count) => total + count, 0);
+  const { accepted, refused, failed } = recorder.counts;
+  return {
+    accepted,
+    refused: sum(refused),
+    failed: sum(failed),
+    openNow: recorder.liveCount,
+    bytes,
+    diskFree: spool.freeBytes(),
+  };
+}

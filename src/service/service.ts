@@ -91,7 +91,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   closing.add('spool watch', () => {
     spoolWatch.close();
   });
-  const archive = await openArchive(config, { ...options, ground, recorder, closing });
+  const archive = await openArchive(config, { ...options, ground, recorder, media, closing });
   const watch = openDeliveryWatch(config, { database: archive.database, bell: alarms, log });
   closing.add('delivery watch', () => watch.close());
   const sip = await openSip(config, { log, recorder, closing });

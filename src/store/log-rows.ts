@@ -212,5 +212,7 @@ export const toCheckpoint = (row: SqlRow): CheckpointRow => ({
   root: string(row['root']),
   text: row['text'] as Buffer,
   signature: row['signature'] as Buffer,
+  exported: Boolean(row['exported']),
   at: number(row['at']),
+  ...optional('nextSignature', row['next_signature'], (value) => value as Buffer),
 });

@@ -4,6 +4,7 @@ import type {
   CopyRow,
   DeliveryRow,
   EntryRow,
+  ExportState,
   FileRow,
   LogStore,
   LogWriter,
@@ -12,6 +13,7 @@ import type {
   SealIntent,
 } from '../jobs/ports.ts';
 import type { Database } from './database.ts';
+import { SqlEvidenceStore } from './evidence-store.ts';
 import { decodeIntent } from './intent-json.ts';
 import {
   toCheckpoint,
@@ -31,12 +33,14 @@ import { toStoreError } from './sql-error.ts';
  * cursor, intents, open recordings and deliveries only.
  */
 export class SqlLogStore implements LogStore {
+  readonly evidence: SqlEvidenceStore;
   readonly #database: Database;
   readonly #node: string;
 
   constructor(database: Database, options: { readonly node: string }) {
     this.#database = database;
     this.#node = options.node;
+    this.evidence = new SqlEvidenceStore(database.knex, options.node);
   }
 
   /** What `work` throws comes out as it is, everything else as StoreError; in both cases nothing was written. */
@@ -122,16 +126,16 @@ export class SqlLogStore implements LogStore {
   }
 
   async checkpoints(origin: string, afterSize: number): Promise<readonly CheckpointRow[]> {
-    const query = this.#from('checkpoints').where({ origin }).andWhere('size', '>', afterSize);
+    const query = this.#from('checkpoints')
+      .where({ origin, exported: true })
+      .andWhere('size', '>', afterSize);
     return (await this.#run(query.orderBy('size'))).map(toCheckpoint);
   }
 
-  async exportState(
-    destination: string,
-    origin: string,
-  ): Promise<{ readonly entries: number; readonly checkpoint: number }> {
+  async exportState(destination: string, origin: string): Promise<ExportState> {
     const row = await this.#first('exports', { destination, origin });
-    return { entries: Number(row?.['entries'] ?? 0), checkpoint: Number(row?.['checkpoint'] ?? 0) };
+    const { entries, checkpoint, files } = row ?? {};
+    return { entries: Number(entries ?? 0), checkpoint: Number(checkpoint ?? 0), files: Number(files ?? 0) };
   }
 
   #from(table: string) {

@@ -5,6 +5,7 @@ import type {
   CopyRow,
   DeliveryRow,
   EntryRow,
+  ExportState,
   LogWriter,
   RecordingRow,
   RecordingState,
@@ -12,6 +13,7 @@ import type {
   StepRow,
 } from '../jobs/ports.ts';
 import type { CallDescription } from '../siprec/description.ts';
+import { TransactionEvidenceWriter } from './evidence-writer.ts';
 import { encodeIntent } from './intent-json.ts';
 import {
   copyColumns,
@@ -34,6 +36,7 @@ const ROWS = 100;
  * come to light in `flush`.
  */
 export class TransactionWriter implements LogWriter {
+  readonly evidence: TransactionEvidenceWriter;
   readonly #sql: Knex.Transaction;
   readonly #node: string;
   readonly #collected = {
@@ -50,6 +53,7 @@ export class TransactionWriter implements LogWriter {
   constructor(transaction: Knex.Transaction, node: string) {
     this.#sql = transaction;
     this.#node = node;
+    this.evidence = new TransactionEvidenceWriter(transaction, node);
   }
 
   async appendEntry(entry: EntryRow, head: ChainHead): Promise<void> {
@@ -253,15 +257,19 @@ export class TransactionWriter implements LogWriter {
 
   /** The same checkpoint twice is fine; another text for the same size is a CONFLICT: a log states each size once. */
   async putCheckpoint(row: CheckpointRow): Promise<void> {
-    const { origin, size, root, text: bytes, signature, at } = row;
+    const { origin, size, root, text: bytes, signature, nextSignature, exported, at } = row;
     const there = await this.#run(
       this.#sql('checkpoints').where({ origin, size }).first<SqlRow | undefined>('text'),
     );
     if (there !== undefined) {
-      if (bytes.equals(there['text'] as Buffer)) return;
+      if (bytes.equals(there['text'] as Buffer)) {
+        if (exported) await this.evidence.markExported(origin, size);
+        return;
+      }
       throw new StoreError('CONFLICT', `${origin} has another checkpoint of size ${size}`);
     }
-    await this.#run(this.#sql('checkpoints').insert({ origin, size, root, text: bytes, signature, at }));
+    const columns = { origin, size, root, text: bytes, signature, exported, at };
+    await this.#run(this.#sql('checkpoints').insert({ ...columns, next_signature: nextSignature ?? null }));
   }
 
   async setCursor(sequence: number): Promise<void> {
@@ -273,12 +281,12 @@ export class TransactionWriter implements LogWriter {
     );
   }
 
-  async setExport(destination: string, origin: string, entries: number, checkpoint: number): Promise<void> {
+  async setExport(destination: string, origin: string, state: ExportState): Promise<void> {
     await this.#run(
       this.#sql('exports')
-        .insert({ destination, origin, entries, checkpoint })
+        .insert({ destination, origin, ...state })
         .onConflict(['destination', 'origin'])
-        .merge({ entries, checkpoint }),
+        .merge({ ...state }),
     );
   }
 

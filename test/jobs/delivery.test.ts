@@ -22,7 +22,8 @@ beforeEach(async () => {
   mkdirSync(archive);
   deps = {
     store: room.store,
-    origin: ORIGIN,
+    origins: () => [ORIGIN],
+    prove: () => room.prover.prove(),
     certificatePem: room.signer.certificatePem,
     destinations: new Map([['archive', openPathDestination({ name: 'archive', root: archive })]]),
     files: room.spool,
@@ -44,11 +45,11 @@ const entryFile = (): Buffer =>
   readFileSync(join(archive, filesBelow(archive).find((file) => file.includes('/entries/')) ?? ''));
 
 describe('an upload', () => {
-  test('delivers four files and the log, proves them, and empties the spool', async () => {
+  test('delivers six files and the log, proves them, and empties the spool', async () => {
     const id = await sealed();
     await upload({ recording: id, destination: 'archive' }, deps, signal);
     const name = (await room.store.recording(id))?.fileName ?? '';
-    expect(archived()).toHaveLength(4);
+    expect(archived()).toHaveLength(6);
     expect(archived().every((file) => file.startsWith(`2026/11/23/${name}`))).toBe(true);
     expect(await room.store.deliveries(id)).toMatchObject([{ state: 'delivered', attempts: 1 }]);
     expect((await room.store.recording(id))?.state).toBe('delivered');
@@ -75,7 +76,7 @@ describe('an upload', () => {
     const job = { recording: id, destination: 'archive' };
     await Promise.all([upload(job, deps, signal), upload(job, deps, signal)]);
     await upload(job, deps, signal);
-    expect(archived()).toHaveLength(4);
+    expect(archived()).toHaveLength(6);
   });
 
   test('meets other bytes under the name: marked for a person, the rest of the spool kept', async () => {
@@ -111,11 +112,11 @@ describe('the evidence in an archive', () => {
   test('grows with the log, and checkpoints never speak of entries that are not there', async () => {
     const destination = deps.destinations.get('archive');
     if (destination === undefined) throw new Error('no destination');
-    await checkpoint({ ...room.deps, now: Date.now });
+    await checkpoint(room.deps, { exported: true });
     await exportEvidence(destination, deps, signal);
     const before = entryFile();
     await sealed();
-    await checkpoint({ ...room.deps, now: Date.now });
+    await checkpoint(room.deps, { exported: true });
     await exportEvidence(destination, deps, signal);
     await exportEvidence(destination, deps, signal);
     expect(entryFile().subarray(0, before.length)).toEqual(before);
@@ -150,8 +151,8 @@ describe('the evidence in an archive', () => {
   });
 
   test('has no second checkpoint of the same size', async () => {
-    const first = await checkpoint({ ...room.deps, now: Date.now });
-    expect(await checkpoint({ ...room.deps, now: Date.now })).toEqual(first);
+    const first = await checkpoint(room.deps, { exported: true });
+    expect(await checkpoint(room.deps, { exported: true })).toEqual(first);
   });
 });
 

@@ -277,6 +277,7 @@ describeOnBoth('the log', (open) => {
       root: 'cm9vdA==',
       text: Buffer.from(text),
       signature: Buffer.from([1, 0, 255]),
+      exported: true,
       at: 3,
     });
     for (const size of [2, 10, 9]) await store.write((log) => log.putCheckpoint(row(size)));
@@ -350,10 +351,10 @@ describeOnBoth('the log', (open) => {
 
   test('remembers how far exports have come', async () => {
     const { store } = await empty();
-    expect(await store.exportState('archive', ORIGIN)).toEqual({ entries: 0, checkpoint: 0 });
-    await store.write((log) => log.setExport('archive', ORIGIN, 300, 256));
-    await store.write((log) => log.setExport('archive', ORIGIN, 400, 300));
-    expect(await store.exportState('archive', ORIGIN)).toEqual({ entries: 400, checkpoint: 300 });
+    expect(await store.exportState('archive', ORIGIN)).toEqual({ entries: 0, checkpoint: 0, files: 0 });
+    await store.write((log) => log.setExport('archive', ORIGIN, { entries: 300, checkpoint: 256, files: 1 }));
+    await store.write((log) => log.setExport('archive', ORIGIN, { entries: 400, checkpoint: 300, files: 2 }));
+    expect(await store.exportState('archive', ORIGIN)).toEqual({ entries: 400, checkpoint: 300, files: 2 });
   });
 
   test('keeps the recorders that share it apart', async () => {

@@ -190,8 +190,11 @@ export function entriesIn(archive: string): readonly ReadonlyMap<string, string>
     );
 }
 
+/** Without heartbeats: how many there are depends on how long the recorder runs. */
 export const entryTypes = (archive: string): readonly string[] =>
-  entriesIn(archive).map((entry) => entry.get('type') ?? '?');
+  entriesIn(archive)
+    .map((entry) => entry.get('type') ?? '?')
+    .filter((type) => type !== 'heartbeat');
 
 /** Names left in the spool: recordings that are not yet delivered everywhere. */
 export const spoolOf = (recorder: Pick<RecorderProcess, 'dataDir'>): readonly string[] =>

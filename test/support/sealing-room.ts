@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EventApplier } from '../../src/jobs/apply-events.ts';
 import { Chain, emptyHead } from '../../src/jobs/chain.ts';
+import { LogTree } from '../../src/jobs/log-tree.ts';
+import { Prover, signaturesOf } from '../../src/jobs/prove.ts';
 import { beginRun } from '../../src/jobs/run-log.ts';
 import { resumeChain, type SealDeps, type SealStep } from '../../src/jobs/seal.ts';
 import type { Kept } from '../../src/rules/retention.ts';
@@ -33,6 +35,7 @@ export class SealingRoom {
   chain!: Chain;
   applier!: EventApplier;
   deps!: SealDeps;
+  prover!: Prover;
   readonly ended: string[] = [];
   /** What sealed recordings are kept under. */
   kept: Kept = { profile: 'none' };
@@ -85,6 +88,16 @@ export class SealingRoom {
         this.atStep(step);
       },
     };
+    this.prover = this.#openProver();
+  }
+
+  #openProver(): Prover {
+    const { store, chain, spool: files, signer: by } = this;
+    return new Prover({
+      ...{ store, chain, files, signer: by, now: Date.now },
+      treeOf: (origin) => new LogTree(store, origin),
+      signaturesOf: (row) => signaturesOf(row, { pem: by.certificatePem }),
+    });
   }
 
   async reopen(): Promise<void> {

@@ -1,0 +1,34 @@
+export interface FileRow {
+  readonly recording: string;
+  /** Base name, for example `<rec>.wav`. */
+  readonly name: string;
+  readonly kind: 'audio' | 'info' | 'hash' | 'signature' | 'entry' | 'proof';
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** One entry of the evidence log as stored: canonical bytes and what is needed to find it. */
+export interface EntryRow {
+  readonly origin: string;
+  readonly index: number;
+  /** SHA-256 of the previous entry's bytes, hex. */
+  readonly prev: string;
+  /** SHA-256 of `bytes`, hex. */
+  readonly hash: string;
+  readonly type: string;
+  readonly recording?: string;
+  readonly bytes: Buffer;
+}
+
+/** Where the next entry goes. */
+export interface ChainHead {
+  readonly origin: string;
+  /** Number of entries; the next one's index. */
+  readonly size: number;
+  /** Hash of the newest entry, hex; 64 zeros before genesis. */
+  readonly prev: string;
+  /** Roots of the full subtrees, largest first, hex (RFC 6962 frontier). */
+  readonly frontier: readonly string[];
+  /** The newest sealed recording, for `Previous-…` of the next. */
+  readonly lastRecording?: { readonly fileName: string; readonly index: number; readonly signature: string };
+}

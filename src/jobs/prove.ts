@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { readCertificate, type Signer } from '../evidence/signature.ts';
+import { noteKeyId, type NoteSignature } from '../evidence/signed-note.ts';
+import { formatTlogProof, parseTlogProof, provesInclusion } from '../evidence/tlog-proof.ts';
+import { checkpoint, type CheckpointDeps } from './checkpoint.ts';
+import type { Chain } from './chain.ts';
+import type { LogTree } from './log-tree.ts';
+import type { CheckpointRow, EntryRow, FileRow, LogStore, SealFiles } from './ports.ts';
+
+export interface ProveDeps extends CheckpointDeps {
+  readonly store: LogStore;
+  readonly chain: Chain;
+  readonly signer: Signer;
+  readonly files: SealFiles;
+  readonly treeOf: (origin: string) => LogTree;
+  /** Signatures of the checkpoint as lines of a note. */
+  readonly signaturesOf: (row: CheckpointRow) => readonly NoteSignature[];
+}
+
+/** Milliseconds in which seals come together, so that they share one checkpoint (evidence.md 1.5: at most a second). */
+const GATHER = 100;
+const AT_ONCE = 100;
+
+/**
+ * Puts entry and proof beside sealed recordings: `<rec>_entry.txt` and `<rec>.tlog-proof` under a checkpoint that covers them all. One
+ * run at a time; who asks meanwhile shares the next.
+ */
+export class Prover {
+  readonly #deps: ProveDeps;
+  #next: Promise<void> | undefined;
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(deps: ProveDeps) {
+    this.#deps = deps;
+  }
+
+  /** Resolves when every recording sealed before the call has its proof; rejects as the database or the disk does. */
+  prove(): Promise<void> {
+    this.#next ??= this.#afterGathering();
+    return this.#next;
+  }
+
+  async #afterGathering(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, GATHER));
+    await this.#running;
+    this.#next = undefined;
+    const run = this.#run();
+    this.#running = run.catch(() => undefined);
+    return run;
+  }
+
+  async #run(): Promise<void> {
+    const { store } = this.#deps;
+    for (;;) {
+      const rows = await store.evidence.unproved(AT_ONCE);
+      if (rows.length === 0) return;
+      const current = await checkpoint(this.#deps, { exported: false });
+      for (const row of rows) {
+        // A recording of an earlier epoch is proved by the last checkpoint of that epoch.
+        const covering = row.origin === current?.origin ? current : await store.newestCheckpoint(row.origin);
+        if (covering === undefined || covering.size <= row.index) continue;
+        await this.#place(row, covering);
+      }
+      if (rows.length < AT_ONCE) return;
+    }
+  }
+
+  async #place(row: EntryRow & { readonly fileName: string }, covering: CheckpointRow): Promise<void> {
+    const { store, files, treeOf, now } = this.#deps;
+    const recording = row.recording ?? '';
+    const path = await treeOf(row.origin).inclusion(row.index, covering.size);
+    const note = { text: covering.text, signatures: this.#deps.signaturesOf(covering) };
+    const made = formatTlogProof({ index: row.index, path, note });
+    const names = { entry: `${row.fileName}_entry.txt`, proof: `${row.fileName}.tlog-proof` };
+    await files.createOnce(recording, names.entry, row.bytes);
+    const proof = await this.#placeProof(row, names.proof, made);
+    await files.sync(recording);
+    const rowOf = (kind: FileRow['kind'], name: string, bytes: Buffer): FileRow => ({
+      recording,
+      name,
+      kind,
+      bytes: bytes.length,
+      sha256: createHash('sha256').update(bytes).digest('hex'),
+    });
+    await store.write(async (log) => {
+      await log.evidence.addFiles([
+        rowOf('entry', names.entry, row.bytes),
+        rowOf('proof', names.proof, proof),
+      ]);
+      await log.addStep({ recording, at: now(), step: 'proved', outcome: 'ok', detail: `${covering.size}` });
+    });
+  }
+
+  /** A crash may have left the proof under an earlier checkpoint; then that one stays. */
+  async #placeProof(row: EntryRow, name: string, made: Buffer): Promise<Buffer> {
+    const { files } = this.#deps;
+    const recording = row.recording ?? '';
+    try {
+      await files.createOnce(recording, name, made);
+      return made;
+    } catch (error) {
+      if ((error as { readonly code?: string } | null)?.code !== 'DIFFERENT') throw error;
+      const there = await readFile(files.path(recording, name));
+      const proof = parseTlogProof(there);
+      if (proof.checkpoint.origin !== row.origin || !provesInclusion(proof, row.bytes)) throw error;
+      return there;
+    }
+  }
+}
+
+/** The lines of a note for a checkpoint that one or, at a key roll, two keys have signed. */
+export function signaturesOf(
+  { origin, signature, nextSignature }: CheckpointRow,
+  certificates: { readonly pem: string; readonly nextPem?: string },
+): readonly NoteSignature[] {
+  const line = (pem: string, bytes: Buffer): NoteSignature => ({
+    name: origin,
+    keyId: noteKeyId(origin, 'log', readCertificate(pem).publicKey),
+    signature: bytes,
+  });
+  const first = line(certificates.pem, signature);
+  return nextSignature === undefined || certificates.nextPem === undefined
+    ? [first]
+    : [first, line(certificates.nextPem, nextSignature)];
+}

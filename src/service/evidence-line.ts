@@ -1,0 +1,134 @@
+import type { Signer } from '../evidence/signature.ts';
+import type { Chain, ClockReading } from '../jobs/chain.ts';
+import { checkpoint } from '../jobs/checkpoint.ts';
+import { ClockWatch } from '../jobs/clock-watch.ts';
+import type { Destination } from '../jobs/destination.ts';
+import { EvidenceLog } from '../jobs/evidence-log.ts';
+import { exportEvidence, type ExportDeps } from '../jobs/export-evidence.ts';
+import { Heartbeat, type Counters } from '../jobs/heartbeat.ts';
+import { LogTree } from '../jobs/log-tree.ts';
+import type { CheckpointRow, LogStore, SealFiles } from '../jobs/ports.ts';
+import { Prover, signaturesOf } from '../jobs/prove.ts';
+import type { Log } from '../log.ts';
+
+export interface EvidenceLineOptions {
+  readonly store: LogStore;
+  readonly chain: Chain;
+  readonly signer: Signer;
+  readonly files: SealFiles;
+  readonly actorSecret: Uint8Array;
+  readonly clock: () => ClockReading;
+  readonly counters: () => Promise<Counters>;
+  /** Where recordings go. */
+  readonly destinations: readonly Destination[];
+  /** The recorder's own copy of the evidence log. */
+  readonly localEvidence: Destination;
+  readonly log: Log;
+}
+
+/** Without anything new a checkpoint leaves this often, so that silence can be proved (evidence.md 1.5). */
+const HEARTBEAT_EVERY = 3_600_000;
+const CLOCK_EVERY = 5000;
+/** Entries that a log writes about itself; they alone are no reason for another checkpoint. */
+const QUIET: ReadonlySet<string> = new Set(['heartbeat', 'anchor']);
+const LOOK_AT = 50;
+
+/** What happens with the log itself while it grows: proofs, heartbeats, checkpoints and their export, the clock. */
+export class EvidenceLine {
+  readonly evidence: EvidenceLog;
+  readonly exports: ExportDeps;
+  readonly #options: EvidenceLineOptions;
+  readonly #heartbeat: Heartbeat;
+  readonly #prover: Prover;
+  readonly #clock: ClockWatch;
+  readonly #trees = new Map<string, LogTree>();
+  #timer: NodeJS.Timeout | undefined;
+  #exportedAt = 0;
+  #exportedSize = 0;
+  #exportedOrigin = '';
+
+  constructor(options: EvidenceLineOptions) {
+    this.#options = options;
+    const { store, chain, signer, files, clock, counters, actorSecret } = options;
+    this.evidence = new EvidenceLog({ chain, store, actorSecret, now: Date.now });
+    this.exports = { store, origins: () => [chain.origin], certificatePem: signer.certificatePem };
+    this.#heartbeat = new Heartbeat({ evidence: this.evidence, counters, clock });
+    this.#clock = new ClockWatch(clock);
+    const treeOf = (origin: string): LogTree => this.treeOf(origin);
+    this.#prover = new Prover({
+      ...{ store, chain, signer, files, treeOf, now: Date.now },
+      signaturesOf: (row: CheckpointRow) => signaturesOf(row, { pem: signer.certificatePem }),
+    });
+  }
+
+  treeOf(origin: string): LogTree {
+    const known = this.#trees.get(origin) ?? new LogTree(this.#options.store, origin);
+    this.#trees.set(origin, known);
+    return known;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => {
+      for (const body of this.#clock.look())
+        void this.#attempt('clock entry', () => this.evidence.append(body));
+    }, CLOCK_EVERY);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Entry and proof beside every recording sealed until now. */
+  prove(): Promise<void> {
+    return this.#prover.prove();
+  }
+
+  beat(): Promise<void> {
+    return this.#heartbeat.beat();
+  }
+
+  /**
+   * Heartbeat, checkpoint and export when the log has something new, or is silent for an hour; brings every destination up to date
+   * in any case. `last`: after the closing entry, which nothing may follow.
+   */
+  async round(signal: AbortSignal, last = false): Promise<void> {
+    const { destinations, localEvidence } = this.#options;
+    await this.#attempt('checkpoint', async () => {
+      if (!last && !(await this.#isDue())) return;
+      if (!last) await this.beat();
+      await this.#checkpoint();
+    });
+    await Promise.all(
+      [localEvidence, ...destinations].map((destination) =>
+        this.#attempt(`evidence export to ${destination.name}`, () =>
+          exportEvidence(destination, this.exports, signal),
+        ),
+      ),
+    );
+  }
+
+  async #checkpoint(): Promise<void> {
+    const { store, chain, signer } = this.#options;
+    const row = await checkpoint({ store, chain, signer, now: Date.now }, { exported: true });
+    if (row === undefined) return;
+    this.#exportedAt = Date.now();
+    this.#exportedSize = row.size;
+    this.#exportedOrigin = row.origin;
+  }
+
+  async #isDue(): Promise<boolean> {
+    const { store, chain } = this.#options;
+    if (Date.now() - this.#exportedAt >= HEARTBEAT_EVERY || this.#exportedOrigin !== chain.origin)
+      return true;
+    const news = await store.entries(chain.origin, this.#exportedSize, LOOK_AT);
+    return news.length === LOOK_AT || news.some(({ type }) => !QUIET.has(type));
+  }
+
+  async #attempt(what: string, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#options.log('error', `${what} failed`, { error: String(error) });
+    }
+  }
+}
