@@ -73,14 +73,30 @@ install_packages() {
   step "installing $*" sh -c "$words apt-get update -qq && DEBIAN_FRONTEND=noninteractive $words apt-get install -y -qq --no-install-recommends $*"
 }
 
+# lacking COMMAND PACKAGE ...: pairs; prints the packages whose command is missing, a line each.
+lacking() {
+  while [ $# -gt 0 ]; do
+    command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || ls /usr/lib/postgresql/*/bin/"$1" >/dev/null 2>&1 || printf '%s\n' "$2"
+    shift 2
+  done
+}
+
 # need COMMAND PACKAGE ...: pairs; installs the packages whose command is missing.
 need() {
   local missing=()
-  while [ $# -gt 0 ]; do
-    command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || ls /usr/lib/postgresql/*/bin/"$1" >/dev/null 2>&1 || missing+=("$2")
-    shift 2
-  done
+  mapfile -t missing < <(lacking "$@")
   [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
+}
+
+# The same for servers that only tests start, as processes of their own: their packages must not start services of this machine.
+need_asleep() {
+  local words status=0 policy=/usr/sbin/policy-rc.d
+  if [ -z "$(lacking "$@")" ]; then return; fi
+  if [ -e "$policy" ] || ! words=$(privilege); then need "$@"; return; fi
+  $words sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
+  (need "$@") || status=$?
+  $words rm -f "$policy"
+  return "$status"
 }
 
 install_modules() {
@@ -120,6 +136,7 @@ case $mode in
   test)
     need redis-server redis-server sipp sip-tester sox sox ffprobe ffmpeg espeak-ng espeak-ng \
       initdb postgresql openssl openssl shasum perl busybox busybox dash dash shellcheck shellcheck tshark tshark
+    need_asleep smbd samba smbclient smbclient sshd openssh-server radosgw radosgw ceph-mon ceph-mon ceph-osd ceph-osd
     install_modules
     build
     exec node --experimental-vm-modules --disable-warning=ExperimentalWarning node_modules/jest/bin/jest.js "$@"

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, isAbsolute, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import { Database } from './config/database.ts';
-import { PathDestination } from './config/destination.ts';
+import { Destination, resolveDestination, type DestinationConfig } from './config/destination.ts';
 import { Mail } from './config/mail.ts';
 import { Media } from './config/media.ts';
 import { Retention } from './config/retention.ts';
@@ -50,7 +50,7 @@ const schema = z.strictObject({
     .prefault({}),
   database: Database.prefault({}),
   timeZone: timeZone.default('UTC'),
-  destinations: z.array(PathDestination).optional(),
+  destinations: z.array(Destination).optional(),
   evidence: z.strictObject({ checkpointSeconds: z.int().min(1).max(300).default(300) }).prefault({}),
   spool: z
     .strictObject({
@@ -64,13 +64,6 @@ const schema = z.strictObject({
 });
 
 type Parsed = z.infer<typeof schema>;
-export interface DestinationConfig extends z.infer<typeof PathDestination> {
-  /**
-   * The root was given relative to our own folder, so it is ours to make. An absolute one may be a mount point: made by us, it would hide that
-   * nothing is mounted there.
-   */
-  readonly makeRoot: boolean;
-}
 export type Config = Readonly<Omit<Parsed, 'destinations'> & { destinations: readonly DestinationConfig[] }>;
 
 /**
@@ -96,18 +89,10 @@ export function parseConfig(
   if (!result.success) throw new ConfigError('INVALID', faults(from.source, result.error.issues));
   const parsed = result.data;
   const dataDir = resolve(from.folder, parsed.dataDir);
-  const archive: DestinationConfig = {
-    name: 'archive',
-    kind: 'path',
-    root: resolve(dataDir, 'archive'),
-    folder: '{yyyy}/{MM}/{dd}',
-    makeRoot: true,
-  };
-  const destinations = parsed.destinations?.map((destination) => ({
-    ...destination,
-    root: resolve(from.folder, destination.root),
-    makeRoot: !isAbsolute(destination.root),
-  })) ?? [archive];
+  const archive = { name: 'archive', kind: 'path', root: resolve(dataDir, 'archive') };
+  const destinations =
+    parsed.destinations?.map((destination) => resolveDestination(destination, from.folder)) ??
+    ([{ ...Destination.parse(archive), makeRoot: true }] as DestinationConfig[]);
   assertUnique(from.source, 'trunks', parsed.trunks);
   assertClientCa(from.source, parsed);
   assertUnique(from.source, 'destinations', destinations);

@@ -50,7 +50,7 @@ export function permanent(code: PermanentCode, detail: string, options?: ErrorOp
 }
 
 /** An error of ours with any code. */
-const deliveryError = (code: DeliveryErrorCode, detail: string, options?: ErrorOptions): Error =>
+export const deliveryError = (code: DeliveryErrorCode, detail: string, options?: ErrorOptions): Error =>
   Object.hasOwn(FAULTS, code)
     ? permanent(code as PermanentCode, detail, options)
     : new DeliveryError(code, detail, options);
@@ -76,7 +76,7 @@ export const codeOf = (error: unknown): string => {
   return typeof code === 'string' ? code : '';
 };
 
-const isOurs = (error: unknown): error is Error =>
+export const isOurs = (error: unknown): error is Error =>
   error instanceof DeliveryError || error instanceof PermanentUploadError;
 
 /** Errors of a file system as ours; ours stay as they are. */

@@ -88,7 +88,7 @@ async function writeAll(file: FileHandle, bytes: Buffer, position: number): Prom
 }
 
 /** Errors while reading are the source's, not the destination's: they must not mark an archive as broken. */
-async function* readSource(upload: Upload, signal: AbortSignal): AsyncIterable<Buffer> {
+export async function* readSource(upload: Upload, signal: AbortSignal): AsyncIterable<Buffer> {
   const source: Readable = upload.open();
   const stop = (): void => {
     source.destroy(signal.reason as Error);
@@ -106,4 +106,21 @@ async function* readSource(upload: Upload, signal: AbortSignal): AsyncIterable<B
     signal.removeEventListener('abort', stop);
     source.destroy();
   }
+}
+
+/**
+ * The octets of an upload, proved on the way: PermanentUploadError SOURCE_CHANGED comes before more than `size` octets, and at the end
+ * when they are not the sealed ones.
+ */
+export async function* provedSource(upload: Upload, signal: AbortSignal): AsyncIterable<Buffer> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const part of readSource(upload, signal)) {
+    bytes += part.length;
+    if (bytes > upload.size) break;
+    hash.update(part);
+    yield part;
+  }
+  if (bytes !== upload.size || hash.digest('hex') !== upload.sha256)
+    throw permanent('SOURCE_CHANGED', `the file for ${upload.path} is no longer the one that was sealed`);
 }

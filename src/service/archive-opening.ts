@@ -7,6 +7,7 @@ import { parseFolderTemplate, type FolderFacts } from '../delivery/folder-templa
 import { openPathDestination } from '../delivery/path.ts';
 import { formatOrigin } from '../evidence/origin.ts';
 import type { Counters } from '../jobs/heartbeat.ts';
+import type { Destination } from '../jobs/destination.ts';
 import type { RecordingRow } from '../jobs/ports.ts';
 import { openQueues, type JobQueues, type RedisTarget } from '../jobs/queues.ts';
 import type { SealStep } from '../jobs/seal.ts';
@@ -19,6 +20,7 @@ import { SqlLogStore } from '../store/log-store.ts';
 import { startRedisServer } from '../store/redis-server.ts';
 import { openSystemClock } from '../store/system-clock.ts';
 import { VERSION } from '../version.ts';
+import { openDestination } from './destinations.ts';
 import { startArchiveLine, type ArchiveLine } from './archive-line.ts';
 import type { Ground } from './ground.ts';
 import { inTime } from './in-time.ts';
@@ -64,8 +66,10 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
     log,
   });
   closing.add('queues', () => queues.close());
-  for (const { root, makeRoot } of config.destinations)
-    if (makeRoot) await mkdir(root, { recursive: true, mode: 0o750 });
+  for (const each of config.destinations)
+    if (each.kind === 'path' && each.makeRoot) await mkdir(each.root, { recursive: true, mode: 0o750 });
+  const destinations = config.destinations.map(openDestination);
+  for (const each of destinations) closing.add(`destination ${each.name}`, () => each.close());
   const listeners: ((recording: string) => void)[] = [];
   const startedAt = Date.now();
   const opened = (async () => {
@@ -73,7 +77,7 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
       try {
         await database.migrate();
         state.line = await startArchiveLine(
-          lineOptions(config, opening, { database, queues, listeners, startedAt }),
+          lineOptions(config, opening, { database, queues, destinations, listeners, startedAt }),
         );
         return;
       } catch (error) {
@@ -140,6 +144,7 @@ function lineOptions(
   parts: {
     readonly database: Database;
     readonly queues: JobQueues;
+    readonly destinations: readonly Destination[];
     readonly listeners: readonly ((recording: string) => void)[];
     readonly startedAt: number;
   },
@@ -147,7 +152,7 @@ function lineOptions(
   const { installation, node, timeZone, destinations } = config;
   const profiles = retentionProfiles(config.retention.profiles);
   const templates = new Map(
-    destinations.map(({ name, folder }) => [name, parseFolderTemplate(folder, timeZone)]),
+    destinations.map((each) => [each.name, parseFolderTemplate(each.folder, each.timeZone ?? timeZone)]),
   );
   return {
     store: new SqlLogStore(parts.database, { node: `${installation}/${node}` }),
@@ -161,7 +166,7 @@ function lineOptions(
     lastAlive: ground.lastAlive,
     actorSecret: ground.actorSecret,
     counters: async () => countersOf(recorder, ground, (await media.totals()).octets),
-    destinations: destinations.map(({ name, root, marker }) => openPathDestination({ name, root, marker })),
+    destinations: parts.destinations,
     localEvidence: openPathDestination({ name: 'data-directory', root: config.dataDir }),
     folderOf: (destination, row) => templates.get(destination)?.(factsOf(row, config)) ?? '',
     keep: (_row, createdAt) => keptUnder(config.retention.default, createdAt, { profiles, timeZone }),

@@ -10,6 +10,7 @@ import type { SealStep } from '../jobs/seal.ts';
 import type { Log } from '../log.ts';
 import { openArchive } from './archive-opening.ts';
 import { MediaWatch } from './media-watch.ts';
+import { placeOf } from './destinations.ts';
 import { startMediaThreads } from '../media/media-threads.ts';
 import { Recorder } from '../recorder/recorder.ts';
 import { startSipServer, type SipServer } from '../sip-server/sip-server.ts';
@@ -212,7 +213,8 @@ function banner(
       : sip.server.addresses.map(
           ({ protocol, address, port }) => `${protocol}://${bracket(address)}:${port}`,
         );
-  const archives = config.destinations.map(({ root }) => root);
+  const archives = config.destinations.map(placeOf);
+  const folders = config.destinations.filter((each) => each.kind === 'path');
   const target = callTarget(sip.server?.addresses ?? []);
   return [
     `Sealtape ${VERSION} is ready to record.`,
@@ -221,7 +223,7 @@ function banner(
     `  Archive      ${archives.length === 0 ? `none, recordings stay in ${config.dataDir}/spool` : archives.join('  ')}`,
     `  Certificate  SHA-256 ${ground.fingerprint}`,
     `  Test call    npx sealtape call${target}`,
-    `  Verify       npx sealtape-verify ${relative('.', archives[0] ?? config.dataDir) || '.'}`,
+    `  Verify       npx sealtape-verify ${relative('.', folders[0]?.root ?? config.dataDir) || '.'}`,
   ];
 }
 

@@ -46,8 +46,15 @@ export async function rejection(promise: Promise<unknown>): Promise<Error & { re
   return result.reason as Error;
 }
 
-/** Every destination must pass these; each has a file that calls this with a real server. */
-export function describeDestination(name: string, create: () => Promise<DestinationSubject>): void {
+/**
+ * Every destination must pass these; each has a file that calls this with a real server. A variant of a server that has passed them
+ * all may do with the part about `put`.
+ */
+export function describeDestination(
+  name: string,
+  create: () => Promise<DestinationSubject>,
+  part: 'all' | 'put' = 'all',
+): void {
   describe(`destination ${name}`, () => {
     let subject: DestinationSubject;
     const destination = (): Destination => subject.destination;
@@ -62,6 +69,7 @@ export function describeDestination(name: string, create: () => Promise<Destinat
     });
 
     describePut(() => ({ subject, put }));
+    if (part === 'put') return;
     describeFailures(() => ({ subject, put }));
     describeExtend(() => ({ subject, extend }));
     describeLooking(() => ({ subject, put }));
@@ -98,7 +106,9 @@ function describePut(of: () => { readonly subject: DestinationSubject; readonly 
     const { subject, put } = of();
     const upload = uploadOf('d/a.wav', randomBytes(100_000));
     const first = await put(upload);
-    expect(await put(upload)).toEqual(first);
+    // How it was proved may differ: a copy that is there already can only be read, or asked about.
+    const { location, checksum } = first;
+    expect(await put(upload)).toMatchObject({ location, checksum });
     await subject.place('d/b.wav', Buffer.from('same'));
     await put(uploadOf('d/b.wav', Buffer.from('same')));
     expect(await subject.list('d')).toEqual(['a.wav', 'b.wav']);

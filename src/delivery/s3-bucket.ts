@@ -1,0 +1,154 @@
+import { Readable } from 'node:stream';
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  ListObjectVersionsCommand,
+  type _Object,
+  type HeadObjectCommandOutput,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import type { CopyReference, StoredFile } from '../jobs/destination.ts';
+import { permanent } from './delivery-error.ts';
+import { fromS3Error, openS3Client, type S3Options } from './s3-client.ts';
+import { hashOfBeginning, isAbsent } from './s3-facts.ts';
+import { probeS3, type S3Abilities } from './s3-probe.ts';
+import { splitUploadPath } from './upload-path.ts';
+
+const LONGEST_KEY = 1024;
+
+/** The objects of a bucket below a common beginning of their keys, and what its server can do. */
+export class S3Bucket {
+  readonly client: S3Client;
+  readonly #options: S3Options;
+  #abilities: Promise<S3Abilities> | undefined;
+
+  constructor(options: S3Options) {
+    this.#options = options;
+    this.client = openS3Client(options);
+  }
+
+  get name(): string {
+    return this.#options.bucket;
+  }
+
+  /** Whether nobody on the way can listen. */
+  get encrypted(): boolean {
+    return !(this.#options.endpoint ?? '').startsWith('http:');
+  }
+
+  /** Makes the next question about the abilities try anew. */
+  forgetAbilities(): void {
+    this.#abilities = undefined;
+  }
+
+  open(copy: CopyReference, signal: AbortSignal): Promise<Readable | undefined> {
+    return this.guarded(copy.path, signal, async () => {
+      try {
+        const { Body } = await this.client.send(new GetObjectCommand(this.at(copy)), {
+          abortSignal: signal,
+        });
+        return Body as Readable;
+      } catch (error) {
+        if (isAbsent(error)) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  list(folder: string, signal: AbortSignal): Promise<readonly StoredFile[]> {
+    return this.guarded(folder === '' ? undefined : folder, signal, async () => {
+      const { Bucket, Key } = folder === '' ? this.#top() : this.at({ path: folder });
+      const Prefix = Key === '' ? '' : `${Key}/`;
+      const files: StoredFile[] = [];
+      for (let ContinuationToken: string | undefined; ;) {
+        const page = await this.client.send(
+          new ListObjectsV2Command({ Bucket, Prefix, Delimiter: '/', ContinuationToken }),
+          { abortSignal: signal },
+        );
+        for (const object of page.Contents ?? []) {
+          const name = object.Key?.slice(Prefix.length) ?? '';
+          if (name !== '' && !name.startsWith('.sealtape-')) files.push(listed(folder, name, object));
+        }
+        ContinuationToken = page.NextContinuationToken;
+        if (ContinuationToken === undefined) return files;
+      }
+    });
+  }
+
+  async head(copy: CopyReference, signal: AbortSignal): Promise<HeadObjectCommandOutput | undefined> {
+    try {
+      return await this.client.send(new HeadObjectCommand({ ...this.at(copy), ChecksumMode: 'ENABLED' }), {
+        abortSignal: signal,
+      });
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async hash(copy: CopyReference, length: number, signal: AbortSignal): Promise<string | undefined> {
+    const body = await this.open(copy, signal);
+    return body === undefined ? undefined : hashOfBeginning(body as AsyncIterable<Buffer>, length);
+  }
+
+  /** Ids of all versions and deletion marks of one key, newest first. */
+  async versionsOf({ path }: CopyReference, signal: AbortSignal): Promise<readonly string[]> {
+    if (!(await this.able(signal)).versions) return [];
+    const { Bucket, Key } = this.at({ path });
+    const page = await this.client.send(new ListObjectVersionsCommand({ Bucket, Prefix: Key }), {
+      abortSignal: signal,
+    });
+    return [...(page.DeleteMarkers ?? []), ...(page.Versions ?? [])]
+      .filter((each) => each.Key === Key)
+      .sort((a, b) => (b.LastModified?.getTime() ?? 0) - (a.LastModified?.getTime() ?? 0))
+      .flatMap(({ VersionId }) => VersionId ?? []);
+  }
+
+  able(signal: AbortSignal): Promise<S3Abilities> {
+    const { bucket, root, objectLock } = this.#options;
+    this.#abilities ??= probeS3(this.client, { bucket, root }, signal)
+      .then((found) => {
+        if (objectLock === 'required' && found.lock === 'no')
+          throw permanent('MISCONFIGURED', `the bucket ${bucket} has no Object Lock`);
+        return found;
+      })
+      .catch((error: unknown) => {
+        this.#abilities = undefined;
+        throw error;
+      });
+    return this.#abilities;
+  }
+
+  async guarded<T>(path: string | undefined, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    if (path !== undefined) splitUploadPath(path);
+    try {
+      signal.throwIfAborted();
+      return await work();
+    } catch (error) {
+      throw fromS3Error(error, this.locationOf(path ?? ''), signal);
+    }
+  }
+
+  #top(): { readonly Bucket: string; readonly Key: string } {
+    return { Bucket: this.#options.bucket, Key: this.#options.root };
+  }
+
+  at({ path, version }: CopyReference): { Bucket: string; Key: string; VersionId?: string } {
+    const { Bucket, Key: root } = this.#top();
+    const Key = root === '' ? path : `${root}/${path}`;
+    if (Buffer.byteLength(Key) > LONGEST_KEY) throw permanent('BAD_PATH', `${Key}: too long for a key`);
+    return { Bucket, Key, ...(version !== undefined && { VersionId: version }) };
+  }
+
+  locationOf(path: string): string {
+    const { Bucket, Key } = this.#top();
+    return `s3://${[Bucket, Key, path].filter((part) => part !== '').join('/')}`;
+  }
+}
+
+const listed = (folder: string, name: string, { Size = 0, LastModified }: _Object): StoredFile => ({
+  path: folder === '' ? name : `${folder}/${name}`,
+  size: Size,
+  ...(LastModified && { modifiedAt: LastModified.getTime() }),
+});

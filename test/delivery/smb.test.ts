@@ -1,0 +1,103 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { chown, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { openSmbDestination, type SmbOptions } from '../../src/delivery/smb.ts';
+import { PermanentUploadError, type Destination } from '../../src/jobs/destination.ts';
+import { freePort } from '../support/free-port.ts';
+import { startSamba, type Samba } from '../support/samba.ts';
+import { describeDestination, never, rejection, uploadOf, type DestinationSubject } from './conformance.ts';
+
+let samba: Samba;
+let count = 0;
+
+beforeAll(async () => {
+  samba = await startSamba();
+});
+afterAll(() => samba.remove());
+
+const login = (changes: Partial<SmbOptions> = {}): SmbOptions => ({
+  name: 'nas',
+  service: '//127.0.0.1/rec',
+  port: samba.port,
+  domain: 'TEST',
+  user: 'rec',
+  password: samba.password,
+  encryption: 'required',
+  root: '',
+  sessions: 3,
+  timeoutSeconds: 20,
+  ...changes,
+});
+
+/** A folder of the share for each test. */
+async function shareSubject(): Promise<DestinationSubject> {
+  const root = `t ${(count += 1)}`;
+  const folder = join(samba.share, root);
+  await mkdir(folder);
+  await chown(folder, 65534, 65534);
+  const destination = openSmbDestination(login({ root }));
+  return {
+    destination,
+    read: (path) => readFile(join(folder, path)).catch(() => undefined),
+    list: async (path) => (await readdir(join(folder, path)).catch(() => [])).sort(),
+    place: async (path, bytes) => {
+      await mkdir(dirname(join(folder, path)), { recursive: true });
+      await writeFile(join(folder, path), bytes);
+      for (let each = dirname(path); ; each = dirname(each)) {
+        await chown(join(folder, each), 65534, 65534);
+        if (each === '.') break;
+      }
+      await chown(join(folder, path), 65534, 65534);
+    },
+    remove: async () => {
+      await destination.close();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+describeDestination('smb', shareSubject);
+
+describe('a share', () => {
+  const small = uploadOf('d/a.wav', Buffer.from('audio'));
+  const tried: Destination[] = [];
+  const open = (changes: Partial<SmbOptions>): Destination => {
+    const destination = openSmbDestination(login(changes));
+    tried.push(destination);
+    return destination;
+  };
+  afterEach(async () => {
+    for (const each of tried.splice(0)) await each.close();
+  });
+
+  test.each([
+    ['a wrong password', { password: 'wrong' }, 'credentials'],
+    ['an unknown user', { user: 'nobody-else' }, 'credentials'],
+    ['a share that is not there', { service: '//127.0.0.1/nowhere' }, 'configuration'],
+    ['no smbclient to be found', { program: '/nonexistent/smbclient' }, 'configuration'],
+  ])('with %s is a matter for a person', async (_name, changes, fault) => {
+    const error = await rejection(open(changes).put(small, never));
+    expect(error).toMatchObject({ name: 'PermanentUploadError', fault });
+  });
+
+  test('that is not there may come back', async () => {
+    const error = await rejection(open({ port: await freePort() }).put(small, never));
+    expect(error).toMatchObject({ name: 'DeliveryError', code: 'UNREACHABLE' });
+  });
+
+  test('whose folder is not there may come back', async () => {
+    const error = await rejection(open({ root: 'not mounted' }).put(small, never));
+    expect(error).toMatchObject({ name: 'DeliveryError', code: 'UNREACHABLE' });
+  });
+
+  test('of a server that neither signs nor encrypts gets nothing', async () => {
+    const lax = await startSamba({ lax: true });
+    try {
+      const error = await rejection(open({ port: lax.port, password: lax.password }).put(small, never));
+      expect(error).toBeInstanceOf(PermanentUploadError);
+      expect(await readdir(lax.share)).toEqual([]);
+    } finally {
+      await lax.remove();
+    }
+  });
+});
