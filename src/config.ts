@@ -32,7 +32,15 @@ const schema = z.strictObject({
     .default('localhost'),
   node: name.default('rec01'),
   sip: Sip.prefault({}),
-  trunks: z.array(Trunk).default([{ name: 'loopback', from: ['127.0.0.0/8', '::1/128'], mode: 'compat' }]),
+  trunks: z.array(Trunk).default([
+    {
+      name: 'loopback',
+      from: ['127.0.0.0/8', '::1/128'],
+      mode: 'compat',
+      srtp: 'preferred',
+      srtpWithoutTls: false,
+    },
+  ]),
   watch: z
     .strictObject({
       askSeconds: z.int().min(30).max(86_400).default(300),

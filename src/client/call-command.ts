@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { placeCall, type CallOptions, type CallOutcome, type CallReport, type LegReport } from './call.ts';
 import type { TlsTrust } from './channel.ts';
+import { SUITE_NAMES, type SuiteName } from '../media/srtp/suites.ts';
 import { ClientError } from './client-error.ts';
 import type { Law } from './g711-encoder.ts';
 import { bracketed, type Transport } from './target.ts';
@@ -16,6 +17,7 @@ const USAGE = [
   '  --ca FILE                TLS: PEM of the authority that signed the server certificate',
   '  --insecure               TLS: take any certificate',
   '  --cert FILE --key FILE   TLS: PEM of the certificate to show, and its key',
+  '  --srtp [SUITE]           encrypts the audio, keys in the SDP (AES_CM_128_HMAC_SHA1_80); needs TLS unless the trunk does without',
   '  --law pcma|pcmu          A-law or mu-law (pcma)',
   '  --caller NUMBER          number of the caller (+49301234567)',
   '  --callee NUMBER          number of the callee (+4989555010)',
@@ -66,7 +68,7 @@ async function execute(command: Command, out: (line: string) => void): Promise<n
 /** Undefined when help is asked for. Throws on wrong arguments. */
 function readArguments(args: readonly string[]): Command | undefined {
   const { values } = parseArgs({
-    args: [...args],
+    args: withSuite(args),
     options: {
       to: { type: 'string', default: 'sip:127.0.0.1:5060' },
       seconds: { type: 'string', default: '5' },
@@ -75,6 +77,7 @@ function readArguments(args: readonly string[]): Command | undefined {
       insecure: { type: 'boolean', default: false },
       cert: { type: 'string' },
       key: { type: 'string' },
+      srtp: { type: 'string' },
       law: { type: 'string', default: 'pcma' },
       caller: { type: 'string', default: '+49301234567' },
       callee: { type: 'string', default: '+4989555010' },
@@ -97,6 +100,9 @@ function readArguments(args: readonly string[]): Command | undefined {
       to: values.to,
       ...transport,
       tls: readTrust(values),
+      ...(values.srtp === undefined
+        ? {}
+        : { encryption: { suite: oneOf<SuiteName>('--srtp', values.srtp.toUpperCase(), SUITE_NAMES) } }),
       caller: {
         name: 'Test Caller',
         number: values.caller,
@@ -112,6 +118,15 @@ function readArguments(args: readonly string[]): Command | undefined {
     },
   };
 }
+
+/** `--srtp` alone means the suite that everybody has. */
+const withSuite = (args: readonly string[]): string[] =>
+  args.flatMap((arg, at) => {
+    const next = args[at + 1];
+    return arg === '--srtp' && (next === undefined || next.startsWith('--'))
+      ? [arg, 'AES_CM_128_HMAC_SHA1_80']
+      : [arg];
+  });
 
 /** Throws ClientError BAD_OPTION naming a file that cannot be read. */
 function readTrust(
@@ -162,7 +177,8 @@ function describe(report: CallReport): readonly string[] {
 }
 
 function describeLeg(leg: LegReport): string {
-  const who = `Leg ${leg.label} ${leg.party.number} (${leg.law})`;
+  const how = leg.encryption === 'none' ? leg.law : `${leg.law}, ${leg.encryption}`;
+  const who = `Leg ${leg.label} ${leg.party.number} (${how})`;
   if (leg.sentTo === undefined) return `${who}: refused by the server`;
   return `${who}: ${leg.packets} packets, ${leg.octets} octets to ${leg.sentTo}, SHA-256 ${leg.sha256}`;
 }

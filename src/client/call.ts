@@ -3,6 +3,7 @@ import { openChannel, type Channel, type TlsTrust } from './channel.ts';
 import { ClientError } from './client-error.ts';
 import { RecordingDialog } from './dialog.ts';
 import { PAYLOAD_TYPE, type Law } from './g711-encoder.ts';
+import { LegEncryption, type CallEncryption } from './leg-encryption.ts';
 import {
   MediaSender,
   openMediaSocket,
@@ -38,6 +39,8 @@ export interface CallOptions {
   /** Local address to call from. */
   readonly from?: string;
   readonly tls?: TlsTrust;
+  /** Encrypted audio (SRTP with keys in the SDP); left out: plain RTP. */
+  readonly encryption?: CallEncryption;
   readonly caller: CallLeg;
   /** Left out: an offer with one line only. */
   readonly callee?: CallLeg;
@@ -64,6 +67,8 @@ export interface LegReport extends SentLeg {
   readonly label: string;
   readonly party: CallParty;
   readonly law: Law;
+  /** Crypto suite, or `none`. */
+  readonly encryption: string;
   /** 8 hex digits. */
   readonly ssrc: string;
   /** `address:port` the packets went to; undefined when the server refused the line. */
@@ -99,6 +104,7 @@ export interface CallReport {
 
 interface Leg extends CallLeg {
   readonly label: string;
+  readonly encryption: LegEncryption | undefined;
 }
 
 /**
@@ -150,7 +156,13 @@ class Call {
     this.#target = target;
     this.#channel = channel;
     const sides = options.callee === undefined ? [options.caller] : [options.caller, options.callee];
-    this.#legs = sides.map((leg, index) => ({ ...leg, label: leg.label ?? String(index + 1) }));
+    const { encryption } = options;
+    const encrypt = encryption && ((): LegEncryption => new LegEncryption(encryption));
+    this.#legs = sides.map((leg, index) => ({
+      ...leg,
+      label: leg.label ?? String(index + 1),
+      encryption: encrypt?.(),
+    }));
     this.#ids = newMetadataIds(this.#legs.length);
     this.#transactions = new Transactions(channel, {
       timers: { ...DEFAULT_TIMERS, ...options.timers },
@@ -233,6 +245,7 @@ class Call {
         port: this.#sockets[index]?.port ?? 0,
         law: leg.law,
         label: leg.label,
+        encryption: leg.encryption,
       })),
     });
     switch (this.#options.metadata ?? 'complete') {
@@ -302,6 +315,7 @@ class Call {
         payloadType: PAYLOAD_TYPE[leg.law],
         ssrc: start.ssrc,
         destination: undefined,
+        protect: leg.encryption && ((packet: Buffer) => leg.encryption?.protect(packet) ?? packet),
       };
     });
     this.#direct(answer);
@@ -331,6 +345,7 @@ class Call {
     for (const [index, leg] of this.#sending.entries()) {
       const line = answer[index];
       if (line === undefined) continue;
+      if (line.port > 0) this.#legs[index]?.encryption?.answered(line.cryptos);
       const wanted = line.port > 0 && line.direction !== 'inactive';
       leg.destination = wanted ? { address: line.address, port: line.port } : undefined;
     }
@@ -344,6 +359,7 @@ class Call {
     await this.#reinvite('inactive');
     this.#options.onStep?.('held');
     await wait(hold.until - hold.at);
+    for (const { encryption } of this.#legs) encryption?.renew();
     this.#direct(await this.#reinvite('sendonly'));
     sender.hold(false);
     this.#options.onStep?.('resumed');
@@ -389,6 +405,7 @@ class Call {
           label: leg.label,
           party: { number: leg.number, ...(leg.name === undefined ? {} : { name: leg.name }) },
           law: leg.law,
+          encryption: leg.encryption?.name ?? 'none',
           ssrc: sending.ssrc.toString(16).padStart(8, '0'),
           sentTo:
             destination === undefined ? undefined : `${bracketed(destination.address)}:${destination.port}`,

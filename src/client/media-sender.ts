@@ -12,6 +12,8 @@ export interface SendingLeg {
   readonly ssrc: number;
   /** Undefined when the server refused the line: nothing is sent then. */
   destination: { readonly address: string; readonly port: number } | undefined;
+  /** Encrypts a packet. */
+  readonly protect?: ((packet: Buffer) => Buffer) | undefined;
 }
 
 interface SampleSpan {
@@ -149,20 +151,21 @@ export class MediaSender {
     if (this.#inFlight === 0) this.#finish();
   }
 
-  #send(state: LegState, packet: PlannedPacket): void {
+  #send(state: LegState, planned: PlannedPacket): void {
     const { leg } = state;
     if (leg.destination === undefined || (this.#held && !this.#sendWhileHeld)) return;
     // The marker bit begins a talk spurt (RFC 3551 §4.1).
-    const header = rtpHeader(packet, leg.payloadType, leg.ssrc, state.restart);
+    const header = rtpHeader(planned, leg.payloadType, leg.ssrc, state.restart);
     state.restart = false;
-    const payload = leg.audio.subarray(packet.from, packet.to);
+    const payload = leg.audio.subarray(planned.from, planned.to);
     const { port, address } = leg.destination;
     this.#inFlight++;
-    state.socket.send([header, payload], port, address, () => {
+    const packet = Buffer.concat([header, payload]);
+    state.socket.send(leg.protect?.(packet) ?? packet, port, address, () => {
       this.#inFlight--;
       if (this.#ended) this.#end();
     });
     if (this.#held) state.whileHeld++;
-    else state.sent.set(packet.from, packet.to);
+    else state.sent.set(planned.from, planned.to);
   }
 }

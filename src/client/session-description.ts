@@ -2,12 +2,14 @@ import { isIPv6 } from 'node:net';
 import { parse, parsePayloads, write } from 'sdp-transform';
 import { ClientError } from './client-error.ts';
 import { PAYLOAD_TYPE, type Law } from './g711-encoder.ts';
+import type { CryptoLine } from './leg-encryption.ts';
 
 /** One audio line of our offer. */
 interface OfferLine {
   readonly port: number;
   readonly law: Law;
   readonly label: string;
+  readonly encryption?: { readonly profile: string; readonly cryptos: CryptoLine[] } | undefined;
 }
 
 export type OfferDirection = 'sendonly' | 'inactive';
@@ -41,7 +43,8 @@ export function buildOffer(facts: OfferFacts): string {
     media: facts.lines.map((line) => ({
       type: 'audio',
       port: line.port,
-      protocol: 'RTP/AVP',
+      protocol: line.encryption?.profile ?? 'RTP/AVP',
+      ...(line.encryption && { crypto: line.encryption.cryptos }),
       payloads: `${PAYLOAD_TYPE[line.law]} ${TELEPHONE_EVENT}`,
       rtp: [
         { payload: PAYLOAD_TYPE[line.law], codec: line.law, rate: 8000 },
@@ -63,6 +66,7 @@ export interface AnswerLine {
   readonly direction: string;
   readonly label: string | undefined;
   readonly payloadTypes: readonly number[];
+  readonly cryptos: readonly CryptoLine[];
 }
 
 /**
@@ -84,6 +88,7 @@ export function parseAnswer(sdp: string): readonly AnswerLine[] {
       direction: media.direction ?? session.direction ?? 'sendrecv',
       label: media.label,
       payloadTypes: parsePayloads(media.payloads ?? ''),
+      cryptos: media.crypto ?? [],
     };
   });
 }

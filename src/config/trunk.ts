@@ -36,6 +36,8 @@ export const Trunk = z.strictObject({
     .optional(),
   srcTimeZone: timeZone.optional(),
   digest: Digest.optional(),
+  srtp: z.enum(['required', 'preferred', 'off']).default('preferred'),
+  srtpWithoutTls: z.boolean().default(false),
   tls: z
     .strictObject({
       required: z.boolean().optional(),

@@ -31,6 +31,10 @@ export interface LegInfo {
   /** Packets from outside the media networks, and who sent them. */
   readonly foreign?: number | undefined;
   readonly foreignSources?: readonly string[] | undefined;
+  /** Crypto suite; undefined for a leg that was not encrypted. */
+  readonly encryption?: string | undefined;
+  /** Packets of an encrypted leg that no key fitted. */
+  readonly unauthentic?: number | undefined;
   readonly telephoneEvents: number;
   /** Milliseconds, last and largest. */
   readonly jitter: number;
@@ -59,6 +63,8 @@ export function legLines(leg: LegInfo): readonly InfoField[] {
     [`${key}-Packets-While-Paused`, `${leg.whilePaused}`],
     [`${key}-Packets-Rejected`, `${leg.rejected}`],
     ...foreignLines(key, leg),
+    [`${key}-Encryption`, leg.encryption ?? 'none'],
+    ...(leg.unauthentic === undefined ? [] : [[`${key}-Packets-Unauthentic`, `${leg.unauthentic}`] as const]),
     [`${key}-Telephone-Events`, `${leg.telephoneEvents}`],
     [`${key}-Jitter`, `${leg.jitter.toFixed(1)} ms, at most ${leg.jitterMax.toFixed(1)} ms`],
     [`${key}-Gaps`, `${leg.gapCount}`],

@@ -11,9 +11,11 @@ import type {
   OpenedCapture,
 } from './capture.ts';
 import type { Leg } from './leg.ts';
+import { LineGuard } from './line-guard.ts';
+import { eraseSecurity } from './line-security.ts';
 import { LiveCapture } from './live-capture.ts';
 import { MediaError } from './media-error.ts';
-import type { PacketSink, Receiver, ReceiverSocket } from './receiver/receiver.ts';
+import type { Arrival, PacketSink, Receiver, ReceiverSocket } from './receiver/receiver.ts';
 import { SteadyClock } from './steady-clock.ts';
 
 /** Packets still in flight when a call ends are waited for this long, in ms. */
@@ -53,6 +55,8 @@ export interface EngineParts {
 interface Route {
   capture: LiveCapture;
   leg: Leg;
+  /** Opens the packets of an encrypted line. */
+  guard?: LineGuard | undefined;
 }
 
 interface Running {
@@ -79,7 +83,7 @@ export class CaptureEngine implements MediaHost {
   readonly #finished = new WeakSet<LiveCapture>();
   #opened = 0;
   #stopped = false;
-  readonly #past = { packets: 0, octets: 0, lost: 0, late: 0, rejected: 0, foreign: 0 };
+  readonly #past = { packets: 0, octets: 0, lost: 0, late: 0, rejected: 0, foreign: 0, unauthentic: 0 };
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
@@ -99,6 +103,8 @@ export class CaptureEngine implements MediaHost {
       this.#closeSockets(capture);
       this.#running.delete(request.id);
       throw error;
+    } finally {
+      eraseKeys(request.lines);
     }
     this.#opened++;
     return opened(capture);
@@ -118,8 +124,10 @@ export class CaptureEngine implements MediaHost {
         leg.addFormats(line.formats);
         leg.gate.allow(line.sources);
         leg.setActive(line.active, capture.positionOf(change.at));
+        secure(running.routes.get(line.line), line, change.at);
       }
     }
+    eraseKeys(change.lines);
     return opened(capture);
   }
 
@@ -146,7 +154,9 @@ export class CaptureEngine implements MediaHost {
         line.line,
         Object.assign(routes.get(line.line) ?? { capture, leg }, { capture: successor, leg }),
       );
+      secure(routes.get(line.line), line, successor.startedAt);
     }
+    eraseKeys(next.lines);
     capture.letGo();
     this.#running.set(next.id, { capture: successor, bind, routes });
     this.#opened++;
@@ -158,7 +168,7 @@ export class CaptureEngine implements MediaHost {
 
   async close(id: string, at: number): Promise<CaptureResult> {
     const running = this.#find(id);
-    running.ending ??= this.#end(running.capture, at);
+    running.ending ??= this.#end(running, at);
     try {
       return await running.ending;
     } finally {
@@ -202,12 +212,13 @@ export class CaptureEngine implements MediaHost {
     }
   }
 
-  async #end(capture: LiveCapture, at: number): Promise<CaptureResult> {
+  async #end({ capture, routes }: Running, at: number): Promise<CaptureResult> {
     const wait = at + LINGER - this.#parts.now();
     // A clock that was set back must not keep a call open.
     if (wait > 0) await this.#sleep(Math.min(wait, LINGER));
     await Promise.allSettled([...capture.sockets.values()].map((socket) => socket.drain()));
     this.#closeSockets(capture);
+    for (const { guard } of routes.values()) guard?.destroy();
     this.#clock.update(this.#parts.now());
     return this.#finish(capture, at);
   }
@@ -250,6 +261,7 @@ export class CaptureEngine implements MediaHost {
     const leg = capture.addLeg(line);
     const route: Route = { capture, leg };
     running.routes.set(line.line, route);
+    secure(route, line, capture.startedAt);
     const socket = await this.#openSocket(bind, sinkOf(route));
     capture.connect(leg, socket);
     if (running.ending === undefined) return;
@@ -300,11 +312,37 @@ function sinkOf(route: Route): PacketSink {
   return (arrival) => {
     try {
       if (!route.leg.gate.admits(arrival.sourceKey, source)) return;
-      route.leg.take(arrival);
+      if (route.guard === undefined) route.leg.take(arrival);
+      else takeGuarded(route, route.guard, arrival);
     } catch (error) {
       route.capture.fail(error as Error);
     }
   };
+}
+
+function takeGuarded(route: Route, guard: LineGuard, arrival: Arrival): void {
+  if (guard.isDone(arrival.at)) {
+    guard.destroy();
+    route.guard = undefined;
+    route.leg.take(arrival);
+    return;
+  }
+  const admission = guard.admit(arrival);
+  if (admission === 'opened') route.leg.take(guard.clear);
+  else route.leg.turnAway(admission === 'repeated');
+}
+
+/** Gives a route the keys of its line; the keys that came with the request are overwritten. */
+function secure(route: Route | undefined, { security }: CaptureLine, at: number): void {
+  if (route === undefined) return;
+  if (route.guard !== undefined) route.guard.update(security, at);
+  else if (security !== undefined) route.guard = new LineGuard(security);
+  route.leg.encryption = route.guard?.suite ?? route.leg.encryption;
+}
+
+/** The keys that came with a request have been taken over; two lines may have the same ones. */
+function eraseKeys(lines: readonly CaptureLine[]): void {
+  for (const { security } of lines) if (security !== undefined) eraseSecurity(security);
 }
 
 const opened = (capture: LiveCapture): OpenedCapture => ({
@@ -331,5 +369,6 @@ function addTo(
     sum.late += leg.late;
     sum.rejected += leg.rejected;
     sum.foreign += leg.foreign ?? 0;
+    sum.unauthentic += leg.unauthentic ?? 0;
   }
 }

@@ -1,3 +1,5 @@
+import type { CaptureSecurity } from './line-security.ts';
+
 /**
  * What a recorder asks of the media threads and what it gets back. Plain data only: it crosses a thread boundary.
  * Positions and lengths are samples at `CLOCK_RATE` counted from `startedAt`; times are epoch milliseconds.
@@ -28,6 +30,8 @@ export interface CaptureLine {
   readonly active: boolean;
   /** Addresses and networks its packets may come from; without it from anywhere. Others are counted and never heard. */
   readonly sources?: readonly string[] | undefined;
+  /** How its packets are encrypted; without it they are not. */
+  readonly security?: CaptureSecurity;
 }
 
 export interface CaptureRequest {
@@ -97,6 +101,10 @@ export interface LegStatistics {
   readonly foreign?: number;
   /** `address:port` of those, at most ten. */
   readonly foreignSources?: readonly string[];
+  /** Crypto suite of the leg, the last one where it changed; undefined when it was not encrypted. */
+  readonly encryption?: string | undefined;
+  /** Packets that no key of the call fits; they are among the rejected. */
+  readonly unauthentic?: number;
   readonly telephoneEvents: number;
   readonly comfortNoise: number;
   /** Octets of audio written. */
@@ -156,6 +164,8 @@ export interface MediaTotals {
   readonly rejected: number;
   /** From senders outside the media networks of their trunk. */
   readonly foreign: number;
+  /** Of encrypted lines, among the rejected: no key fits. */
+  readonly unauthentic: number;
   /** CPU seconds the media threads used. */
   readonly cpuSeconds: number;
 }

@@ -75,8 +75,11 @@ export class Leg {
   #telephoneEvents = 0;
   #comfortNoise = 0;
   #octets = 0;
-  /** Datagrams of any kind. */
+  #unauthentic = 0;
+  /** Datagrams of any kind, those of nobody we know excepted. */
   packets = 0;
+  /** Crypto suite, where the leg is encrypted. */
+  encryption: string | undefined;
 
   constructor(line: CaptureLine, host: LegHost) {
     this.line = line.line;
@@ -146,6 +149,16 @@ export class Leg {
     else this.#takeOther(stream, kind);
   }
 
+  /** Counts a packet of an encrypted leg that nobody may hear: one that was here before, or one that no key fits. */
+  turnAway(repeated: boolean): void {
+    if (repeated) {
+      this.#duplicate++;
+      return;
+    }
+    this.#rejected++;
+    this.#unauthentic++;
+  }
+
   /** Gaps before `position` are final. */
   settle(position: number): void {
     this.#coverage.settle(position);
@@ -182,6 +195,10 @@ export class Leg {
       whilePaused: this.#whilePaused,
       rejected: this.#rejected,
       ...(this.gate.foreign > 0 && { foreign: this.gate.foreign, foreignSources: [...this.gate.strangers] }),
+      ...(this.encryption !== undefined && {
+        encryption: this.encryption,
+        unauthentic: this.#unauthentic,
+      }),
       telephoneEvents: this.#telephoneEvents,
       comfortNoise: this.#comfortNoise,
       octets: this.#octets,

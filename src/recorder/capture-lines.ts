@@ -1,8 +1,9 @@
 import { isIP } from 'node:net';
 import type { CaptureLine, LineRole } from '../media/capture.ts';
+import { eraseSecurity } from '../media/line-security.ts';
 import { planLines } from '../siprec/answer.ts';
 import type { CallDescription } from '../siprec/description.ts';
-import type { SessionOffer } from '../siprec/sdp.ts';
+import type { OfferedLine, SessionOffer } from '../siprec/sdp.ts';
 import type { MediaSources } from './call.ts';
 
 /**
@@ -28,6 +29,7 @@ export function captureLines(
       })),
       active: line.direction !== 'inactive',
       sources: sourcesOf(offer.lines[line.index]?.address, sources),
+      ...securityOf(offer.lines.find(({ index }) => index === line.index)),
     }));
 }
 
@@ -41,4 +43,32 @@ function roleOf(line: number, description: CallDescription): LineRole {
   if (line === description.callerLine) return 'caller';
   if (line === description.calleeLine) return 'callee';
   return 'extra';
+}
+
+/** The keys of a line as the media side takes them; it overwrites its copy. */
+function securityOf(line: OfferedLine | undefined): Pick<CaptureLine, 'security'> {
+  const security = line?.security;
+  if (security?.kind !== 'sdes') return {};
+  const { crypto, own } = security;
+  const { suite, unencryptedRtcp } = crypto;
+  const masters = crypto.keys.map(({ secret, mki }) => ({
+    bytes: Uint8Array.from(secret.reveal()),
+    ...(mki && { mki }),
+  }));
+  return {
+    security: {
+      kind: 'sdes',
+      theirs: { suite, masters },
+      own: { suite, masters: [{ bytes: Uint8Array.from(own.reveal()) }] },
+      unencryptedRtcp,
+    },
+  };
+}
+
+/** The lines without their keys, which are overwritten: the media side has them now. */
+export function withoutKeys(lines: readonly CaptureLine[]): readonly CaptureLine[] {
+  return lines.map(({ security, ...line }) => {
+    if (security !== undefined) eraseSecurity(security);
+    return line;
+  });
 }

@@ -2,7 +2,7 @@ import type { CaptureLine, CaptureResult, MediaHost, OpenedCapture } from '../me
 import type { CallDescription } from '../siprec/description.ts';
 import type { SessionOffer } from '../siprec/sdp.ts';
 import type { LinePorts, MediaSources, OfferedCall, RecordingCall } from './call.ts';
-import { captureLines } from './capture-lines.ts';
+import { captureLines, withoutKeys } from './capture-lines.ts';
 import type { EndReason, FailReason, RecorderEvent } from './events.ts';
 import type { RecordingFolders } from './ports.ts';
 import { RecorderError } from './recorder-error.ts';
@@ -58,7 +58,7 @@ export class LiveRecording implements RecordingCall {
     this.#folder = opened.folder;
     this.#startedAt = opened.capture.startedAt;
     this.#ports = portsOf(opened.capture);
-    this.#lines = opened.lines;
+    this.#lines = withoutKeys(opened.lines);
     this.#description = opened.description;
     this.#sources = opened.sources;
     this.#onEnded = opened.onEnded;
@@ -79,7 +79,7 @@ export class LiveRecording implements RecordingCall {
         this.#noteActivity(lines, at);
         // A line that is not offered any more keeps its port and its channel.
         const gone = this.#lines.filter((known) => !lines.some(({ line }) => line === known.line));
-        this.#lines = [...gone, ...lines];
+        this.#lines = [...gone, ...withoutKeys(lines)];
       } catch (error) {
         this.note('re-offer-failed', messageOf(error));
       }

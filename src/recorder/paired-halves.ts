@@ -100,7 +100,11 @@ class PairedRecording {
     if (this.#open === 0) return undefined;
     this.#open++;
     this.#recording.note('other half joined', call.facts.callId);
-    return new Half(this.#recording, this.#lines.other, (reason) => this.#endOne(reason));
+    const half = new Half(this.#recording, this.#lines.other, (reason) => this.#endOne(reason));
+    // Its line waited under the keys of the first half, which open nothing of it.
+    if (call.offer.lines.some(({ security }) => security !== undefined))
+      void half.reoffer(call.offer, call.description);
+    return half;
   }
 
   async #endOne(reason: EndReason): Promise<void> {

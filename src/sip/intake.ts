@@ -9,6 +9,7 @@ import { dialogHeaders, identityOf, localAddress } from './headers.ts';
 import { checkDialogHeaders, checkRequest, FORBIDDEN, readSession, unavailable } from './invite-checks.ts';
 import { refusalFor, type Refusal } from './refusal.ts';
 import { respond, shorten } from './respond.ts';
+import { securityPolicy } from './security-policy.ts';
 import { describeContent, type SessionContent } from './session-content.ts';
 import { SignalledCall } from './signalled-call.ts';
 import { checkTls } from './trunk-tls.ts';
@@ -22,6 +23,8 @@ export interface IntakeParts {
   readonly policy: CallPolicy;
   readonly mediaAddress?: string;
   readonly embeddedServer?: boolean;
+  /** SHA-256 of our certificate for DTLS-SRTP; without it there is none. */
+  readonly dtlsFingerprint?: string | undefined;
   readonly software: string;
   readonly log: Log;
   readonly watchdog: Pick<Watchdog, 'watch'>;
@@ -117,10 +120,11 @@ export class Intake {
   async #take(incoming: Incoming): Promise<void> {
     const { request, response, trunk, host } = incoming;
     const { recorder, mediaAddress, software, log } = this.#parts;
-    const { content, offered: hasOffer } = readSession(request, trunk, Date.now());
+    const security = securityPolicy(trunk, request.protocol, this.#parts.dtlsFingerprint);
+    const { content, offered: hasOffer } = readSession(request, trunk, Date.now(), security);
     const answers = new AnswerWriter(mediaAddress ?? host);
     answers.check(content.offer);
-    const context = { from: identityOf(request, 'from'), to: identityOf(request, 'to'), trunk };
+    const context = { from: identityOf(request, 'from'), to: identityOf(request, 'to'), trunk, security };
     const offered = offeredCall(incoming, content, bindAddress(host, mediaAddress));
     const recording = await recorder.accept(this.#decided(offered, describeContent(content, context)));
     const transport = offered.facts.transport;

@@ -1,5 +1,6 @@
 import { planLines, noAudio } from '../siprec/answer.ts';
 import { SiprecError } from '../siprec/errors.ts';
+import type { SecurityPolicy } from '../siprec/secure-offer.ts';
 import { recogniseSession, unknownTags, type Recognition } from '../siprec/recognise.ts';
 import type { SipRequest } from './drachtio.ts';
 import { ALLOW, sessionExpires, SHORTEST_SESSION, tagsOf, warning } from './headers.ts';
@@ -64,8 +65,13 @@ function hasTag(request: SipRequest): boolean {
  * What a new recording session brings; `offered` is false when the client leaves the offer to us (DLG-10). Throws
  * SiprecError when it is none or cannot be recorded.
  */
-export function readSession(request: SipRequest, trunk: Trunk, at: number): ReadBody {
-  const read = readBody(request, undefined, at);
+export function readSession(
+  request: SipRequest,
+  trunk: Trunk,
+  at: number,
+  security: SecurityPolicy,
+): ReadBody {
+  const read = readBody(request, undefined, at, security);
   const recognition = recognise(request, trunk, read.hasMetadata);
   if (!recognition.recording)
     throw new SiprecError('NOT_RECORDING_SESSION', `not a recording session: ${recognition.missing}`);

@@ -10,6 +10,7 @@ import { applyUpdate, type MetadataState } from '../siprec/metadata-state.ts';
 import { parseMetadata } from '../siprec/metadata.ts';
 import { ownOffer } from '../siprec/offer.ts';
 import { parseSdp, type SessionOffer } from '../siprec/sdp.ts';
+import { NO_ENCRYPTION, secureOffer, type SecurityPolicy } from '../siprec/secure-offer.ts';
 import type { NewSession } from '../siprec/sessions.ts';
 import { mergeHeaders, VENDOR_HEADERS } from '../siprec/vendor-headers.ts';
 import type { SipRequest } from './drachtio.ts';
@@ -41,6 +42,8 @@ export interface CallContext {
   readonly from: HeaderIdentity | undefined;
   readonly to: HeaderIdentity | undefined;
   readonly trunk: Pick<Trunk, 'profile' | 'ownNumbers' | 'srcTimeZone'>;
+  /** What the dialog's offers are held to. */
+  readonly security: SecurityPolicy;
 }
 
 const MAX_WARNINGS = 50;
@@ -50,13 +53,21 @@ const MAX_WARNINGS = 50;
  * SiprecError for a body or SDP that cannot be used; nothing has changed then. A dialog that began without an offer has our
  * own one until the client answers it (DLG-10).
  */
-export function readBody(request: SipRequest, before: SessionContent | undefined, at: number): ReadBody {
+export function readBody(
+  request: SipRequest,
+  before: SessionContent | undefined,
+  at: number,
+  security: SecurityPolicy = NO_ENCRYPTION,
+): ReadBody {
   const received = receivedBody(request);
   const body = parseBody(request.get('content-type') ?? request.get('c'), received.text);
-  const old = before ?? NOTHING;
+  const old = before ?? { ...NOTHING, offer: ownOffer(security) };
   const known = {
     ...old,
-    offer: body.sdp === undefined ? old.offer : parseSdp(received.asText(body.sdp)),
+    offer:
+      body.sdp === undefined
+        ? old.offer
+        : secureOffer(parseSdp(received.asText(body.sdp)), security, before?.offer),
     headers: mergeHeaders(before?.headers, headersOf(request)),
     warnings: merge(old.warnings, body.warnings),
   };
@@ -68,8 +79,7 @@ export function readBody(request: SipRequest, before: SessionContent | undefined
   return { content, offered, hasMetadata: true, ...(newSession && { newSession }) };
 }
 
-const NOTHING: SessionContent = {
-  offer: ownOffer(),
+const NOTHING: Omit<SessionContent, 'offer'> = {
   state: undefined,
   metadataStatus: 'absent',
   headers: {},

@@ -4,6 +4,7 @@ import { planLines } from '../siprec/answer.ts';
 import { answerToOffer } from '../siprec/offer.ts';
 import type { CallDescription } from '../siprec/description.ts';
 import type { SessionOffer } from '../siprec/sdp.ts';
+import { eraseKeys } from '../siprec/secure-offer.ts';
 import type { AnswerWriter } from './answer-writer.ts';
 import type { Log } from './connection.ts';
 import type { SipDialog, SipRequest, SipResponse } from './drachtio.ts';
@@ -105,7 +106,9 @@ export class SignalledCall {
   /** The INVITE was cancelled or could not be answered: there is no dialog. */
   end(reason: EndReason): Promise<void> {
     this.#ended = true;
-    return this.#recording.end(reason);
+    return this.#recording.end(reason).finally(() => {
+      eraseKeys(this.#content.offer);
+    });
   }
 
   /** Ends the dialog from our side. Resolves when the recording is closed and the client has answered, or did not in time. */
@@ -172,7 +175,7 @@ export class SignalledCall {
   /** The answer to a re-INVITE or UPDATE; throws SiprecError and leaves everything as it was (UAS-1: requests are atomic). */
   async #agree(request: SipRequest): Promise<Answer> {
     const { answers, transport } = this.#parts;
-    const read = readBody(request, this.#content, Date.now());
+    const read = this.#read(request);
     const { content } = read;
     const headers = dialogHeaders(request, transport);
     if (!read.offered) {
@@ -186,7 +189,7 @@ export class SignalledCall {
     answers.check(content.offer);
     await this.#follow(read);
     const ports = await this.#recording.reoffer(content.offer, this.#describe(content));
-    this.#content = content;
+    this.#learnContent(content);
     this.#offering = false;
     return withSdp(headers, answers.write(content.offer, acceptedPorts(content, ports)));
   }
@@ -204,7 +207,7 @@ export class SignalledCall {
   /** The client's answer to our offer; one that cannot be used leaves the line open as offered: RTP may come all the same. */
   async #answered(request: SipRequest): Promise<void> {
     try {
-      const read = readBody(request, this.#content, Date.now());
+      const read = this.#read(request);
       this.#offering = false;
       if (!read.offered) {
         this.#recording.note('no answer to our offer');
@@ -213,7 +216,7 @@ export class SignalledCall {
       }
       const content = { ...read.content, offer: answerToOffer(this.#content.offer, read.content.offer) };
       await this.#recording.reoffer(content.offer, this.#describe(content));
-      this.#content = content;
+      this.#learnContent(content);
     } catch (error) {
       this.#recording.note('answer to our offer ignored', String(error));
     }
@@ -222,7 +225,7 @@ export class SignalledCall {
   /** Metadata that came with a request that carries no offer. */
   async #take(read: ReadBody): Promise<void> {
     await this.#follow(read);
-    this.#content = read.content;
+    this.#learnContent(read.content);
     this.#recording.describe(this.#describe(read.content));
   }
 
@@ -246,6 +249,15 @@ export class SignalledCall {
     return this.#ended;
   }
 
+  #learnContent(content: SessionContent): void {
+    eraseKeys(this.#content.offer, content.offer);
+    this.#content = content;
+  }
+
+  #read(request: SipRequest): ReadBody {
+    return readBody(request, this.#content, Date.now(), this.#parts.context.security);
+  }
+
   #describe(content: SessionContent): CallDescription {
     return describeContent(content, this.#parts.context);
   }
@@ -254,7 +266,7 @@ export class SignalledCall {
   async #learn(request: SipRequest): Promise<void> {
     if (request.body === undefined || request.body.trim() === '') return;
     try {
-      const read = readBody(request, this.#content, Date.now());
+      const read = this.#read(request);
       const content = { ...read.content, offer: this.#content.offer };
       if (read.hasMetadata) await this.#take({ ...read, content });
     } catch (error) {

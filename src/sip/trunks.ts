@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net';
+import type { SecurityPolicy } from '../siprec/secure-offer.ts';
 import type { DigestSettings } from './digest.ts';
 import type { TrunkTls } from './trunk-tls.ts';
 
@@ -18,6 +19,10 @@ export interface Trunk {
   /** When set, an INVITE that opens a dialog needs a password (UAS-21). */
   readonly digest?: DigestSettings | undefined;
   readonly tls?: TrunkTls | undefined;
+  /** Encrypted media; `preferred` when left out. */
+  readonly srtp?: SecurityPolicy['srtp'] | undefined;
+  /** Media keys are taken from signalling without TLS too. */
+  readonly srtpWithoutTls?: boolean | undefined;
 }
 
 interface Network {

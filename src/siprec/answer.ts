@@ -1,3 +1,4 @@
+import { formatCrypto } from './crypto-attribute.ts';
 import { SiprecError } from './errors.ts';
 import type { OfferedFormat, OfferedLine, SessionOffer } from './sdp.ts';
 
@@ -36,7 +37,7 @@ const NAMES: ReadonlyMap<string, string> = new Map([
 /** Formats that carry no voice of their own: a line with nothing else has nothing to record. */
 const NO_VOICE = new Set(['TELEPHONE-EVENT', 'CN', 'RED', 'RTX', 'ULPFEC', 'FLEXFEC-03', 'TONE']);
 
-// Secure profiles come with their keys in an issue of their own; without them such a line cannot be recorded.
+/** Taken as they are; every other profile needs the security that `secureOffer` found for it. */
 const PROTOCOLS = new Set(['RTP/AVP', 'RTP/AVPF']);
 
 /** Which lines of an offer we take and with which formats (SDP-2, SDP-5, SDP-6). Never throws. */
@@ -55,7 +56,9 @@ export function planLines(offer: SessionOffer): readonly AnswerLine[] {
 function rejectionOf(line: OfferedLine, kept: readonly OfferedFormat[]): string | undefined {
   if (line.media !== 'audio') return `${line.media} is not recorded`;
   if (line.port === 0) return 'offered with port 0';
-  if (!PROTOCOLS.has(line.protocol.toUpperCase())) return `profile ${line.protocol} is not supported`;
+  if (line.refusal !== undefined) return line.refusal;
+  if (line.security === undefined && !PROTOCOLS.has(line.protocol.toUpperCase()))
+    return `profile ${line.protocol} is not supported`;
   if (!kept.some(isVoice)) return 'no voice among the offered formats';
   return undefined;
 }
@@ -101,9 +104,23 @@ function mediaLines(
   return [
     `m=${line.media} ${port} ${line.protocol} ${plan.formats.map((format) => format.payloadType).join(' ')}`,
     ...plan.formats.flatMap(formatLines),
+    ...securityLines(line),
     ...(line.label === undefined ? [] : [`a=label:${line.label}`]),
     `a=${plan.direction}`,
   ];
+}
+
+function securityLines({ security }: OfferedLine): readonly string[] {
+  switch (security?.kind) {
+    case undefined:
+      return [];
+    case 'sdes':
+      return [formatCrypto(security.crypto, security.own)];
+    case 'dtls':
+      return [`a=setup:${security.active ? 'active' : 'passive'}`, `a=fingerprint:sha-256 ${security.own}`];
+    default:
+      return security satisfies never;
+  }
 }
 
 function formatLines(format: OfferedFormat): readonly string[] {

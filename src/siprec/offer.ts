@@ -1,3 +1,7 @@
+import { randomBytes } from 'node:crypto';
+import { keyBytesOf } from './crypto-attribute.ts';
+import { Secret } from './secret.ts';
+import { NO_ENCRYPTION, type SecurityPolicy } from './secure-offer.ts';
 import type { OfferedFormat, OfferedLine, SessionOffer } from './sdp.ts';
 
 const format = (payloadType: number, encoding: string, fmtp?: string): OfferedFormat => ({
@@ -19,7 +23,7 @@ const FORMATS: readonly OfferedFormat[] = [
  * What a client that leaves the offer to us (DLG-10) would have to offer itself: one audio line, label 1, with all that we
  * can record. The answer to it is our offer; it stands for the client's own words until those come with the ACK.
  */
-export function ownOffer(): SessionOffer {
+export function ownOffer(policy: SecurityPolicy = NO_ENCRYPTION): SessionOffer {
   const line: OfferedLine = {
     index: 0,
     media: 'audio',
@@ -31,7 +35,7 @@ export function ownOffer(): SessionOffer {
     direction: 'sendonly',
     label: '1',
   };
-  return { origin: '', timing: '0 0', lines: [line], warnings: [] };
+  return { origin: '', timing: '0 0', lines: [{ ...line, ...ownKeying(policy) }], warnings: [] };
 }
 
 /**
@@ -64,4 +68,18 @@ function answeredLine(offered: OfferedLine, answer: OfferedLine | undefined): Of
 function mapped(format: OfferedFormat, offered: OfferedLine): OfferedFormat {
   if (format.encoding !== 'UNKNOWN') return format;
   return offered.formats.find(({ payloadType }) => payloadType === format.payloadType) ?? format;
+}
+
+/**
+ * Where the trunk requires SRTP, our offer has a key of ours, for the one suite that everybody has to know; the client's key comes with its
+ * answer. Where the signalling must not carry keys there is nothing to offer.
+ */
+function ownKeying(policy: SecurityPolicy): Pick<OfferedLine, 'protocol' | 'security' | 'refusal'> {
+  if (policy.srtp !== 'required') return { protocol: 'RTP/AVP' };
+  if (!policy.keysAreSafe)
+    return { protocol: 'RTP/AVP', refusal: 'this trunk requires SRTP, and SRTP needs TLS signalling' };
+  const suite = 'AES_CM_128_HMAC_SHA1_80';
+  const crypto = { tag: '1', suite, keys: [], unencryptedRtcp: false } as const;
+  const own = new Secret(randomBytes(keyBytesOf(suite)));
+  return { protocol: 'RTP/SAVP', security: { kind: 'sdes', crypto, own } };
 }

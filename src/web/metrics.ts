@@ -109,6 +109,11 @@ function mediaMetrics(registry: Registry): Apply {
     'sealtape_rtp_packets_dropped_total',
     'Packets the kernel dropped because a receive buffer was full',
   );
+  const unauthentic = total(
+    registry,
+    'sealtape_srtp_packets_unauthentic_total',
+    'Packets of encrypted lines that no key fitted',
+  );
   const cpu = total(registry, 'sealtape_media_cpu_seconds_total', 'CPU time of the media threads');
   return ({ media }) => {
     packets(media.packets);
@@ -118,6 +123,7 @@ function mediaMetrics(registry: Registry): Apply {
     rejected(media.rejected);
     foreign(media.foreign);
     dropped(media.overruns);
+    unauthentic(media.unauthentic);
     cpu(media.cpuSeconds);
   };
 }

@@ -103,6 +103,7 @@ test('the info file has its documented lines in their documented order', () => {
     'Caller-Packets-Reordered: 3',
     'Caller-Packets-While-Paused: 0',
     'Caller-Packets-Rejected: 0',
+    'Caller-Encryption: none',
     'Caller-Telephone-Events: 0',
     'Caller-Jitter: 1.3 ms, at most 7.0 ms',
     'Caller-Gaps: 1',

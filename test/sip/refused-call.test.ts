@@ -101,7 +101,7 @@ describe.each(['udp', 'tcp'] as const)(
         'SRTP',
         recordingSession(sdpOf('m=audio 4 RTP/SAVP 8\r\n')),
         488,
-        ['warning', /profile RTP\/SAVP is not supported/],
+        ['warning', /SRTP needs TLS signalling/],
       ],
       [
         'a session timer below 90 s (TMR-1)',

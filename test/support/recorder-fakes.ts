@@ -57,6 +57,7 @@ export class FakeMedia implements MediaHost {
       late: 0,
       rejected: 0,
       foreign: 0,
+      unauthentic: 0,
       cpuSeconds: 0,
     });
   }

@@ -12,6 +12,7 @@ const SNAPSHOT: MetricsSnapshot = {
     rejected: 2,
     foreign: 7,
     overruns: 3,
+    unauthentic: 1,
     cpuSeconds: 1.5,
   },
   sip: { events: { malformed: 9, rate_limited: 8 }, connections: 2 },

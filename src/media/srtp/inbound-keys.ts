@@ -1,4 +1,4 @@
-import { isSameKeying, type SrtpKeying } from './keying.ts';
+import { copyOf, eraseKeying, isSameKeying, type SrtpKeying } from './keying.ts';
 import { packetCipher, type PacketCipher, type PacketPlaces, type SourceCipher } from './packet-cipher.ts';
 import { PacketIndex, REPLAY_WINDOW } from './rollover.ts';
 import { deriveSessionKeys, eraseKeys, type SessionKeys } from './session-keys.ts';
@@ -62,13 +62,7 @@ export class InboundKeys {
   /** `before` are the keys these replace: a source keeps its roll-over counter (RFC 3711 §3.3.1). */
   constructor(space: SrtpSpace, keying: SrtpKeying, before?: InboundKeys) {
     this.#space = space;
-    this.#keying = {
-      suite: keying.suite,
-      masters: keying.masters.map(({ bytes, mki }) => ({
-        bytes: Uint8Array.from(bytes),
-        ...(mki && { mki: Uint8Array.from(mki) }),
-      })),
-    };
+    this.#keying = copyOf(keying);
     this.#suite = suiteOf(keying.suite);
     this.#before = before;
     this.#mkiBytes = keying.masters[0]?.mki?.length ?? 0;
@@ -127,7 +121,7 @@ export class InboundKeys {
   }
 
   destroy(): void {
-    for (const { bytes } of this.#keying.masters) bytes.fill(0);
+    eraseKeying(this.#keying);
     for (const { sources, cipher, keys, stranger } of this.#masters) {
       for (const source of sources.values()) source.cipher.erase();
       stranger?.cipher.erase();

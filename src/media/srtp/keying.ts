@@ -26,3 +26,16 @@ const isSameMaster = (one: MasterKey, other: MasterKey | undefined): boolean =>
   Buffer.compare(one.mki ?? NONE, other.mki ?? NONE) === 0;
 
 const NONE = new Uint8Array(0);
+
+/** A copy whose owner may overwrite it. */
+export const copyOf = ({ suite, masters }: SrtpKeying): SrtpKeying => ({
+  suite,
+  masters: masters.map(({ bytes, mki }) => ({
+    bytes: Uint8Array.from(bytes),
+    ...(mki && { mki: Uint8Array.from(mki) }),
+  })),
+});
+
+export function eraseKeying({ masters }: SrtpKeying): void {
+  for (const { bytes } of masters) bytes.fill(0);
+}

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { SrtpKeying } from './keying.ts';
+import { copyOf, eraseKeying, isSameKeying, type SrtpKeying } from './keying.ts';
 import { MAX_PACKET } from './engine.ts';
 import {
   packetCipher,
@@ -27,6 +27,7 @@ export class SrtpSender {
   readonly #cipher: PacketCipher;
   readonly #sources = new Map<number, Source>();
   readonly #unencryptedRtcp: boolean;
+  readonly #keying: SrtpKeying;
   #rtcpIndex = 0;
 
   /** `unencryptedRtcp`: reports go in clear, authenticated alone (RFC 4568 §6.3.2). */
@@ -34,11 +35,16 @@ export class SrtpSender {
     const [master] = keying.masters;
     if (master === undefined) throw new TypeError('no master key');
     this.#space = space;
+    this.#keying = copyOf(keying);
     this.#suite = suiteOf(keying.suite);
     this.#mki = master.mki ?? new Uint8Array(0);
     this.#keys = deriveSessionKeys(this.#suite, master.bytes);
     this.#cipher = packetCipher(space.engine, space.keystream, this.#suite, this.#keys);
     this.#unencryptedRtcp = options.unencryptedRtcp === true;
+  }
+
+  isFrom(keying: SrtpKeying): boolean {
+    return isSameKeying(this.#keying, keying);
   }
 
   /** So much longer does an RTP packet become. */
@@ -91,6 +97,7 @@ export class SrtpSender {
   destroy(): void {
     for (const { cipher } of this.#sources.values()) cipher.erase();
     this.#cipher.destroy();
+    eraseKeying(this.#keying);
     eraseKeys(this.#keys);
   }
 

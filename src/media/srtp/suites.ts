@@ -51,3 +51,5 @@ const SUITES: Readonly<Record<SuiteName, Suite>> = {
 };
 
 export const suiteOf = (name: SuiteName): Suite => SUITES[name];
+
+export const SUITE_NAMES = Object.keys(SUITES) as readonly SuiteName[];

@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto';
+import { keyBytesOf } from './crypto-attribute.ts';
+import { Secret } from './secret.ts';
+import type { LineSecurity } from './line-security.ts';
+import type { OfferedLine, SessionOffer } from './sdp.ts';
+
+/** What a trunk wants of encrypted media, and whether the signalling can be trusted with keys. */
+export interface SecurityPolicy {
+  readonly srtp: 'required' | 'preferred' | 'off';
+  /** The call came over TLS, or the trunk does without. */
+  readonly keysAreSafe: boolean;
+  /** SHA-256 of the certificate for DTLS, as in `a=fingerprint`; undefined where there is no DTLS. */
+  readonly fingerprint?: string | undefined;
+}
+
+/** The decision about a line: `security` for an encrypted one, `refusal` for one that must not be taken. */
+type Decision = Pick<OfferedLine, 'security' | 'refusal'>;
+
+/** Nothing is known of the trunk: encrypted lines cannot be taken. */
+export const NO_ENCRYPTION: SecurityPolicy = { srtp: 'off', keysAreSafe: false };
+
+/**
+ * Decides for every line of an offer how it is encrypted (SRTP-2, SRTP-5 to SRTP-7). Profiles SAVP and SAVPF with `a=crypto` or
+ * DTLS, and AVP with either, which asks for encryption where it can be had (RFC 8643). Of several lines for one stream the encrypted one is
+ * taken. `before` is the offer before this one in the dialog, whose keys of ours go on.
+ */
+export function secureOffer(
+  offer: SessionOffer,
+  policy: SecurityPolicy,
+  before?: SessionOffer,
+): SessionOffer {
+  const lines = offer.lines.map((line) =>
+    line.media === 'audio' && line.port !== 0
+      ? { ...line, ...decide(line, policy, before?.lines[line.index]) }
+      : line,
+  );
+  return { ...offer, lines: lines.map((line) => withoutSibling(line, lines)) };
+}
+
+function decide(line: OfferedLine, policy: SecurityPolicy, before: OfferedLine | undefined): Decision {
+  const profile = line.protocol.toUpperCase();
+  const secure = profile.includes('SAVP');
+  if (!secure && policy.srtp === 'off') return {};
+  if (policy.srtp === 'off')
+    return { refusal: `profile ${line.protocol} is not supported: SRTP is off for this trunk` };
+  if (!policy.keysAreSafe)
+    return secure
+      ? { refusal: 'SRTP needs TLS signalling' }
+      : policy.srtp === 'required'
+        ? { refusal: 'this trunk requires SRTP, and SRTP needs TLS signalling' }
+        : {};
+  const security = profile.startsWith('UDP/TLS/')
+    ? dtls(line, policy, before)
+    : (sdes(line, before) ?? dtls(line, policy, before));
+  if (security !== undefined) return { security };
+  if (secure) return { refusal: `no usable key for profile ${line.protocol}` };
+  return policy.srtp === 'required' ? { refusal: 'this trunk requires SRTP' } : {};
+}
+
+/** The first line we can do is the client's preference (RFC 4568 §5.1.2). */
+function sdes(line: OfferedLine, before: OfferedLine | undefined): LineSecurity | undefined {
+  const [crypto] = line.cryptos ?? [];
+  if (crypto === undefined) return undefined;
+  const known = before?.security;
+  const own =
+    known?.kind === 'sdes' && known.crypto.suite === crypto.suite
+      ? known.own
+      : new Secret(randomBytes(keyBytesOf(crypto.suite)));
+  return { kind: 'sdes', crypto, own };
+}
+
+/** RFC 5763 §5: of a client that leaves it to us we are the active end, since only that one can begin at once. */
+function dtls(
+  line: OfferedLine,
+  { fingerprint }: SecurityPolicy,
+  before: OfferedLine | undefined,
+): LineSecurity | undefined {
+  const theirs = line.fingerprints ?? [];
+  if (theirs.length === 0 || fingerprint === undefined) return undefined;
+  const known = before?.security;
+  // An association that stands keeps its roles: a new handshake needs a new fingerprint or address (RFC 8842 §5.5).
+  const active = known?.kind === 'dtls' && line.setup === 'actpass' ? known.active : line.setup !== 'active';
+  return { kind: 'dtls', active, theirs, own: fingerprint };
+}
+
+/** An encrypted and an unencrypted line for the same stream are an offer to choose: same label, or same port. */
+function withoutSibling(line: OfferedLine, lines: readonly OfferedLine[]): OfferedLine {
+  if (line.security !== undefined || line.refusal !== undefined || line.port === 0) return line;
+  const sibling = lines.find(
+    (other) =>
+      other.security !== undefined &&
+      ((other.label !== undefined && other.label === line.label) || other.port === line.port),
+  );
+  return sibling === undefined
+    ? line
+    : { ...line, refusal: `m-line ${sibling.index + 1} has the same stream encrypted` };
+}
+
+/** Overwrites the keys of an offer that is over; what the offer after it goes on with stays. */
+export function eraseKeys(offer: SessionOffer, next?: SessionOffer): void {
+  const kept = new Set(next === undefined ? [] : secretsOf(next));
+  for (const secret of secretsOf(offer)) if (!kept.has(secret)) secret.erase();
+}
+
+const secretsOf = ({ lines }: SessionOffer): readonly Secret[] =>
+  lines.flatMap(({ cryptos = [], security }) => [
+    ...cryptos.flatMap(({ keys }) => keys.map(({ secret }) => secret)),
+    ...(security?.kind === 'sdes' ? [security.own] : []),
+  ]);
