@@ -1,11 +1,9 @@
 import { eraseKeying, type SrtpKeying } from './srtp/keying.ts';
 
-/** How the packets of a line are encrypted. Plain data: it crosses to the media thread, and goes nowhere else. */
-export type CaptureSecurity = SdesSecurity;
-
-/** Keys from the signalling (RFC 4568). `theirs` has no master key while the client has not told it yet. */
-export interface SdesSecurity {
-  readonly kind: 'sdes';
+/**
+ * How the packets of a line are encrypted: keys from the signalling (RFC 4568). Plain data: it crosses to the media thread, and goes nowhere else. `theirs` has no master key while the client has not told it yet.
+ */
+export interface CaptureSecurity {
   readonly theirs: SrtpKeying;
   readonly own: SrtpKeying;
   /** Reports go in clear, authenticated alone. */

@@ -48,7 +48,7 @@ function roleOf(line: number, description: CallDescription): LineRole {
 /** The keys of a line as the media side takes them; it overwrites its copy. */
 function securityOf(line: OfferedLine | undefined): Pick<CaptureLine, 'security'> {
   const security = line?.security;
-  if (security?.kind !== 'sdes') return {};
+  if (security === undefined) return {};
   const { crypto, own } = security;
   const { suite, unencryptedRtcp } = crypto;
   const masters = crypto.keys.map(({ secret, mki }) => ({
@@ -57,7 +57,6 @@ function securityOf(line: OfferedLine | undefined): Pick<CaptureLine, 'security'
   }));
   return {
     security: {
-      kind: 'sdes',
       theirs: { suite, masters },
       own: { suite, masters: [{ bytes: Uint8Array.from(own.reveal()) }] },
       unencryptedRtcp,

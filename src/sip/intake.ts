@@ -23,8 +23,6 @@ export interface IntakeParts {
   readonly policy: CallPolicy;
   readonly mediaAddress?: string;
   readonly embeddedServer?: boolean;
-  /** SHA-256 of our certificate for DTLS-SRTP; without it there is none. */
-  readonly dtlsFingerprint?: string | undefined;
   readonly software: string;
   readonly log: Log;
   readonly watchdog: Pick<Watchdog, 'watch'>;
@@ -120,7 +118,7 @@ export class Intake {
   async #take(incoming: Incoming): Promise<void> {
     const { request, response, trunk, host } = incoming;
     const { recorder, mediaAddress, software, log } = this.#parts;
-    const security = securityPolicy(trunk, request.protocol, this.#parts.dtlsFingerprint);
+    const security = securityPolicy(trunk, request.protocol);
     const { content, offered: hasOffer } = readSession(request, trunk, Date.now(), security);
     const answers = new AnswerWriter(mediaAddress ?? host);
     answers.check(content.offer);

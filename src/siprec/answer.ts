@@ -110,18 +110,8 @@ function mediaLines(
   ];
 }
 
-function securityLines({ security }: OfferedLine): readonly string[] {
-  switch (security?.kind) {
-    case undefined:
-      return [];
-    case 'sdes':
-      return [formatCrypto(security.crypto, security.own)];
-    case 'dtls':
-      return [`a=setup:${security.active ? 'active' : 'passive'}`, `a=fingerprint:sha-256 ${security.own}`];
-    default:
-      return security satisfies never;
-  }
-}
+const securityLines = ({ security }: OfferedLine): readonly string[] =>
+  security === undefined ? [] : [formatCrypto(security.crypto, security.own)];
 
 function formatLines(format: OfferedFormat): readonly string[] {
   const { payloadType, encoding, clockRate, channels, fmtp } = format;

@@ -81,5 +81,5 @@ function ownKeying(policy: SecurityPolicy): Pick<OfferedLine, 'protocol' | 'secu
   const suite = 'AES_CM_128_HMAC_SHA1_80';
   const crypto = { tag: '1', suite, keys: [], unencryptedRtcp: false } as const;
   const own = new Secret(randomBytes(keyBytesOf(suite)));
-  return { protocol: 'RTP/SAVP', security: { kind: 'sdes', crypto, own } };
+  return { protocol: 'RTP/SAVP', security: { crypto, own } };
 }

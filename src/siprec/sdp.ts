@@ -1,6 +1,6 @@
 import { parseCrypto, type OfferedCrypto } from './crypto-attribute.ts';
 import { SiprecError } from './errors.ts';
-import type { Fingerprint, LineSecurity } from './line-security.ts';
+import type { LineSecurity } from './line-security.ts';
 import { STATIC_FORMATS } from './static-formats.ts';
 
 type StreamDirection = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
@@ -32,10 +32,6 @@ export interface OfferedLine {
   readonly packetTime?: number;
   /** The `a=crypto` lines that can be answered, in the client's order. */
   readonly cryptos?: readonly OfferedCrypto[];
-  /** Certificates of the client for DTLS, the line's own or the session's. */
-  readonly fingerprints?: readonly Fingerprint[];
-  /** `a=setup` (RFC 4145): who begins the DTLS handshake. */
-  readonly setup?: string;
   /** How the line is encrypted, and why it must not be taken, once `secureOffer` has decided. */
   readonly security?: LineSecurity;
   readonly refusal?: string;
@@ -132,7 +128,7 @@ function parseLine(input: {
     direction: directionOf(attributes) ?? directionOf(attributesOf(session)) ?? 'sendrecv',
     ...labelOf(attributes),
     ...packetTimeOf(attributes),
-    ...keyingOf(attributes, attributesOf(session)),
+    ...cryptosOf(attributes),
   };
 }
 
@@ -179,37 +175,13 @@ function packetTimeOf(attributes: readonly Attribute[]): { readonly packetTime?:
 }
 
 const MAX_CRYPTOS = 32;
-const MAX_FINGERPRINTS = 8;
 
-function keyingOf(
-  attributes: readonly Attribute[],
-  session: readonly Attribute[],
-): Pick<OfferedLine, 'cryptos' | 'fingerprints' | 'setup'> {
-  const valuesOf = (wanted: string): readonly string[] => {
-    const own = attributes.filter(({ name }) => name === wanted);
-    return (own.length > 0 ? own : session.filter(({ name }) => name === wanted)).map(({ value }) => value);
-  };
+function cryptosOf(attributes: readonly Attribute[]): Pick<OfferedLine, 'cryptos'> {
   const cryptos = attributes
     .filter(({ name }) => name === 'crypto')
     .slice(0, MAX_CRYPTOS)
     .flatMap(({ value }) => parseCrypto(value) ?? []);
-  const fingerprints = valuesOf('fingerprint')
-    .slice(0, MAX_FINGERPRINTS)
-    .flatMap((value) => parseFingerprint(value) ?? []);
-  const [setup] = valuesOf('setup');
-  return {
-    ...(cryptos.length > 0 && { cryptos }),
-    ...(fingerprints.length > 0 && { fingerprints }),
-    ...(setup !== undefined && { setup: setup.toLowerCase() }),
-  };
-}
-
-function parseFingerprint(value: string): Fingerprint | undefined {
-  const [, algorithm = '', hash = ''] =
-    /^(sha-(?:1|224|256|384|512))\s+([0-9a-f]{2}(?::[0-9a-f]{2}){19,63})$/i.exec(value) ?? [];
-  return hash === ''
-    ? undefined
-    : { algorithm: algorithm.toLowerCase(), value: hash.replaceAll(':', '').toUpperCase() };
+  return cryptos.length > 0 ? { cryptos } : {};
 }
 
 function directionOf(attributes: readonly Attribute[]): StreamDirection | undefined {

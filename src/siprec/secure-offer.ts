@@ -9,8 +9,6 @@ export interface SecurityPolicy {
   readonly srtp: 'required' | 'preferred' | 'off';
   /** The call came over TLS, or the trunk does without. */
   readonly keysAreSafe: boolean;
-  /** SHA-256 of the certificate for DTLS, as in `a=fingerprint`; undefined where there is no DTLS. */
-  readonly fingerprint?: string | undefined;
 }
 
 /** The decision about a line: `security` for an encrypted one, `refusal` for one that must not be taken. */
@@ -20,9 +18,8 @@ type Decision = Pick<OfferedLine, 'security' | 'refusal'>;
 export const NO_ENCRYPTION: SecurityPolicy = { srtp: 'off', keysAreSafe: false };
 
 /**
- * Decides for every line of an offer how it is encrypted (SRTP-2, SRTP-5 to SRTP-7). Profiles SAVP and SAVPF with `a=crypto` or
- * DTLS, and AVP with either, which asks for encryption where it can be had (RFC 8643). Of several lines for one stream the encrypted one is
- * taken. `before` is the offer before this one in the dialog, whose keys of ours go on.
+ * Decides for every line of an offer how it is encrypted (SRTP-2, SRTP-5, SRTP-7). Profiles SAVP and SAVPF with `a=crypto`, and AVP
+ * with it, which asks for encryption where it can be had (RFC 8643). Of several lines for one stream the encrypted one is taken. `before` is the offer before this one in the dialog, whose keys of ours go on.
  */
 export function secureOffer(
   offer: SessionOffer,
@@ -49,10 +46,9 @@ function decide(line: OfferedLine, policy: SecurityPolicy, before: OfferedLine |
       : policy.srtp === 'required'
         ? { refusal: 'this trunk requires SRTP, and SRTP needs TLS signalling' }
         : {};
-  const security = profile.startsWith('UDP/TLS/')
-    ? dtls(line, policy, before)
-    : (sdes(line, before) ?? dtls(line, policy, before));
+  const security = sdes(line, before);
   if (security !== undefined) return { security };
+  if (profile.startsWith('UDP/TLS/')) return { refusal: 'DTLS-SRTP is not supported, keys in the SDP are' };
   if (secure) return { refusal: `no usable key for profile ${line.protocol}` };
   return policy.srtp === 'required' ? { refusal: 'this trunk requires SRTP' } : {};
 }
@@ -63,24 +59,8 @@ function sdes(line: OfferedLine, before: OfferedLine | undefined): LineSecurity 
   if (crypto === undefined) return undefined;
   const known = before?.security;
   const own =
-    known?.kind === 'sdes' && known.crypto.suite === crypto.suite
-      ? known.own
-      : new Secret(randomBytes(keyBytesOf(crypto.suite)));
-  return { kind: 'sdes', crypto, own };
-}
-
-/** RFC 5763 §5: of a client that leaves it to us we are the active end, since only that one can begin at once. */
-function dtls(
-  line: OfferedLine,
-  { fingerprint }: SecurityPolicy,
-  before: OfferedLine | undefined,
-): LineSecurity | undefined {
-  const theirs = line.fingerprints ?? [];
-  if (theirs.length === 0 || fingerprint === undefined) return undefined;
-  const known = before?.security;
-  // An association that stands keeps its roles: a new handshake needs a new fingerprint or address (RFC 8842 §5.5).
-  const active = known?.kind === 'dtls' && line.setup === 'actpass' ? known.active : line.setup !== 'active';
-  return { kind: 'dtls', active, theirs, own: fingerprint };
+    known?.crypto.suite === crypto.suite ? known.own : new Secret(randomBytes(keyBytesOf(crypto.suite)));
+  return { crypto, own };
 }
 
 /** An encrypted and an unencrypted line for the same stream are an offer to choose: same label, or same port. */
@@ -105,5 +85,5 @@ export function eraseKeys(offer: SessionOffer, next?: SessionOffer): void {
 const secretsOf = ({ lines }: SessionOffer): readonly Secret[] =>
   lines.flatMap(({ cryptos = [], security }) => [
     ...cryptos.flatMap(({ keys }) => keys.map(({ secret }) => secret)),
-    ...(security?.kind === 'sdes' ? [security.own] : []),
+    ...(security === undefined ? [] : [security.own]),
   ]);

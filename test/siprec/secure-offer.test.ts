@@ -1,0 +1,96 @@
+import { describe, expect, test } from '@jest/globals';
+import { inspect } from 'node:util';
+import { buildAnswer, planLines } from '../../src/siprec/answer.ts';
+import { parseCrypto } from '../../src/siprec/crypto-attribute.ts';
+import { parseSdp, type SessionOffer } from '../../src/siprec/sdp.ts';
+import { eraseKeys, secureOffer, type SecurityPolicy } from '../../src/siprec/secure-offer.ts';
+
+const KEY = Buffer.alloc(30, 0x5a).toString('base64');
+const LONG = Buffer.alloc(46, 0x5a).toString('base64');
+const SUITE = 'AES_CM_128_HMAC_SHA1_80';
+
+describe('a=crypto (RFC 4568)', () => {
+  test.each([
+    [`1 ${SUITE} inline:${KEY}`, 1],
+    [`7 ${SUITE} inline:${KEY}|2^20|1:4`, 1],
+    [`1 ${SUITE} inline:${KEY}|1:4;inline:${KEY}|2:4`, 2],
+    [`1 ${SUITE} inline:${KEY}|1048576 UNENCRYPTED_SRTCP WSH=64 -X=1`, 1],
+    [`1 AES_256_CM_HMAC_SHA1_80 inline:${LONG}`, 1],
+  ])('takes %s', (value, keys) => {
+    expect(parseCrypto(value)?.keys).toHaveLength(keys);
+  });
+
+  test.each([
+    `1 ROT13 inline:${KEY}`,
+    `1 AES_256_CM_HMAC_SHA1_80 inline:${KEY}`,
+    `1 ${SUITE} inline:${KEY} UNENCRYPTED_SRTP`,
+    `1 ${SUITE} inline:${KEY} UNAUTHENTICATED_SRTP`,
+    `1 ${SUITE} inline:${KEY} KDR=1`,
+    `1 ${SUITE} inline:${KEY}|2^49`,
+    `1 ${SUITE} inline:${KEY}|300:1`,
+    `1 ${SUITE} inline:${KEY};inline:${KEY}`,
+    `x ${SUITE} inline:${KEY}`,
+    '',
+  ])('passes over %s', (value) => {
+    expect(parseCrypto(value)).toBeUndefined();
+  });
+
+  test('reads the identifier as a number of so many bytes, and shows no key to anybody', () => {
+    const crypto = parseCrypto(`1 ${SUITE} inline:${KEY}|258:4`);
+    expect(crypto?.keys[0]?.mki).toEqual(Uint8Array.of(0, 0, 1, 2));
+    const shown = `${JSON.stringify(crypto)} ${inspect(crypto, { depth: 9 })} ${String(crypto?.keys[0]?.secret)}`;
+    expect(shown).toContain('[secret]');
+    expect(shown).not.toContain(KEY.slice(0, 12));
+    expect(shown).not.toContain('5a 5a');
+  });
+});
+
+const offer = (...lines: readonly string[]): SessionOffer =>
+  parseSdp(['v=0', 'c=IN IP4 192.0.2.1', 't=0 0', ...lines].join('\r\n'));
+
+const PREFERRED: SecurityPolicy = { srtp: 'preferred', keysAreSafe: true };
+const SECURE = ['m=audio 4 RTP/SAVP 8', `a=crypto:9 NO inline:${KEY}`, `a=crypto:2 ${SUITE} inline:${KEY}`];
+
+const answerTo = (secured: SessionOffer): string =>
+  buildAnswer(secured, {
+    address: '192.0.2.9',
+    ports: new Map(secured.lines.map(({ index }) => [index, 5000 + 2 * index])),
+    sessionId: '1',
+    version: 1,
+  });
+
+describe('an encrypted offer', () => {
+  test('is answered with one crypto line: the first we can do, its tag, a key of our own (SRTP-2)', () => {
+    const answer = answerTo(secureOffer(offer(...SECURE), PREFERRED));
+    expect(answer).toContain('m=audio 5000 RTP/SAVP 8');
+    const own = /^a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:(\S{40})\r$/m.exec(answer)?.[1];
+    expect(own).toMatch(/^[A-Za-z0-9+/]{40}$/);
+    expect(own).not.toBe(KEY);
+    expect(answer.match(/a=crypto/g)).toHaveLength(1);
+  });
+
+  test('keeps our key over a re-offer of the same suite', () => {
+    const first = secureOffer(offer(...SECURE), PREFERRED);
+    expect(answerTo(secureOffer(offer(...SECURE), PREFERRED, first))).toBe(answerTo(first));
+    const next = secureOffer(offer(...SECURE), PREFERRED, first);
+    eraseKeys(first, next);
+    expect(first.lines[0]?.cryptos?.[0]?.keys[0]?.secret.reveal()).toEqual(Buffer.alloc(30));
+    expect(next.lines[0]?.security?.own.reveal()).not.toEqual(Buffer.alloc(30));
+  });
+
+  test('of two lines for one stream the encrypted one is taken (SRTP-7)', () => {
+    const plain = ['m=audio 6 RTP/AVP 8', 'a=label:1'];
+    const plan = planLines(secureOffer(offer(...plain, ...SECURE, 'a=label:1'), PREFERRED));
+    expect(plan.map(({ accepted }) => accepted)).toEqual([false, true]);
+  });
+
+  test.each([
+    [{ srtp: 'off', keysAreSafe: true }, SECURE, /SRTP is off/],
+    [{ srtp: 'preferred', keysAreSafe: false }, SECURE, /needs TLS signalling/],
+    [{ srtp: 'required', keysAreSafe: true }, ['m=audio 4 RTP/AVP 8'], /requires SRTP/],
+    [PREFERRED, ['m=audio 4 RTP/SAVP 8'], /no usable key/],
+    [PREFERRED, ['m=audio 4 UDP/TLS/RTP/SAVPF 8'], /DTLS-SRTP is not supported/],
+  ] as const)('is refused by the policy %j', (policy, lines, reason) => {
+    expect(planLines(secureOffer(offer(...lines), policy))[0]?.rejection).toMatch(reason);
+  });
+});
