@@ -7,8 +7,10 @@ import { Destination, resolveDestination, type DestinationConfig } from './confi
 import { Mail } from './config/mail.ts';
 import { Media } from './config/media.ts';
 import { Retention } from './config/retention.ts';
+import { readRuleLists } from './config/rule-lists.ts';
 import { Sip, type SipTls } from './config/sip.ts';
 import { Trunk } from './config/trunk.ts';
+import { RuleSet } from './rules/rule-set.ts';
 import { hostPort, name, timeZone } from './config/values.ts';
 import { KEEP, retentionProfiles } from './rules/retention.ts';
 
@@ -32,15 +34,7 @@ const schema = z.strictObject({
     .default('localhost'),
   node: name.default('rec01'),
   sip: Sip.prefault({}),
-  trunks: z.array(Trunk).default([
-    {
-      name: 'loopback',
-      from: ['127.0.0.0/8', '::1/128'],
-      mode: 'compat',
-      srtp: 'preferred',
-      srtpWithoutTls: false,
-    },
-  ]),
+  trunks: z.array(Trunk).prefault([{ name: 'loopback', from: ['127.0.0.0/8', '::1/128'] }]),
   watch: z
     .strictObject({
       askSeconds: z.int().min(30).max(86_400).default(300),
@@ -58,6 +52,7 @@ const schema = z.strictObject({
     .prefault({}),
   database: Database.prefault({}),
   timeZone: timeZone.default('UTC'),
+  rules: RuleSet.optional(),
   destinations: z.array(Destination).optional(),
   evidence: z.strictObject({ checkpointSeconds: z.int().min(1).max(300).default(300) }).prefault({}),
   spool: z
@@ -93,7 +88,7 @@ export function parseConfig(
   raw: unknown,
   from: { readonly source: string; readonly folder: string },
 ): Config {
-  const result = schema.safeParse(raw ?? {});
+  const result = schema.safeParse(withRuleLists(raw ?? {}, from));
   if (!result.success) throw new ConfigError('INVALID', faults(from.source, result.error.issues));
   const parsed = result.data;
   const dataDir = resolve(from.folder, parsed.dataDir);
@@ -108,6 +103,15 @@ export function parseConfig(
   const sip = { ...parsed.sip, tls: parsed.sip.tls && inFolder(parsed.sip.tls, from.folder) };
   const mail = parsed.mail && filesOfMail(parsed.mail, from.folder);
   return Object.freeze({ ...parsed, sip, mail, dataDir, destinations });
+}
+
+function withRuleLists(raw: unknown, from: { readonly source: string; readonly folder: string }): unknown {
+  if (typeof raw !== 'object' || raw === null || !('rules' in raw)) return raw;
+  try {
+    return { ...raw, rules: readRuleLists(raw.rules, from.folder) };
+  } catch (cause) {
+    throw new ConfigError('NOT_READABLE', `${from.source}: rules: ${(cause as Error).message}`, { cause });
+  }
 }
 
 function readYaml(file: string): unknown {

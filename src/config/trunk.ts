@@ -38,6 +38,9 @@ export const Trunk = z.strictObject({
   digest: Digest.optional(),
   srtp: z.enum(['required', 'preferred', 'off']).default('preferred'),
   srtpWithoutTls: z.boolean().default(false),
+  notRecorded: z
+    .union([z.literal('inactive'), z.literal(403), z.literal(603)], { error: 'not inactive, 403 or 603' })
+    .default('inactive'),
   tls: z
     .strictObject({
       required: z.boolean().optional(),

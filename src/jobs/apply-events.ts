@@ -1,5 +1,6 @@
 import type { RecorderEvent } from '../recorder/events.ts';
 import { policyName, RECORD_ALL } from '../rules/decision.ts';
+import { applyPolicyEvent } from './apply-policy.ts';
 import type { Chain, ChainTurn } from './chain.ts';
 import type { JournalReader, LogStore, LogWriter, NumberedEvent } from './ports.ts';
 
@@ -7,6 +8,8 @@ export interface ApplyDeps {
   readonly journal: JournalReader;
   readonly store: LogStore;
   readonly chain: Chain;
+  /** Keeps names out of the evidence log. */
+  readonly actorSecret: Uint8Array;
   /** A recording ended and is in the log: it can be sealed. Must not throw. */
   readonly onEnded: (recording: string) => void;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void;
@@ -138,7 +141,7 @@ export class EventApplier {
   async #write(events: readonly NumberedEvent[]): Promise<void> {
     await this.#deps.chain.exclusively(async (turn) => {
       await this.#deps.store.write(async (log) => {
-        for (const { event } of events) await applyEvent(event, log, turn);
+        for (const { event } of events) await applyEvent(event, log, turn, this.#deps.actorSecret);
         await log.setCursor(events.at(-1)?.sequence ?? 0);
       });
       turn.commit();
@@ -165,7 +168,12 @@ export class EventApplier {
 const isAway = (error: unknown): boolean =>
   (error as { readonly code?: string } | null)?.code === 'UNAVAILABLE';
 
-async function applyEvent(event: RecorderEvent, log: LogWriter, turn: ChainTurn): Promise<void> {
+async function applyEvent(
+  event: RecorderEvent,
+  log: LogWriter,
+  turn: ChainTurn,
+  actorSecret: Uint8Array,
+): Promise<void> {
   switch (event.type) {
     case 'opened':
       return applyOpened(event, log, turn);
@@ -180,10 +188,8 @@ async function applyEvent(event: RecorderEvent, log: LogWriter, turn: ChainTurn)
       return applyFailed(event, log, turn);
     case 'refused':
       return applyRefused(event, log, turn);
-    case 'acted':
-      return log.addStep(event);
     default:
-      return event satisfies never;
+      return applyPolicyEvent(event, log, turn, actorSecret);
   }
 }
 

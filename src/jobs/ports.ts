@@ -1,4 +1,12 @@
-import type { CallFacts, EndReason, RecorderEvent, RecordingStatus } from '../recorder/events.ts';
+import type {
+  CallFacts,
+  DeclinedEvent,
+  EndReason,
+  MembershipEvent,
+  RecorderEvent,
+  RecordingStatus,
+  RulesEvent,
+} from '../recorder/events.ts';
 import type { ChainHead, EntryRow, FileRow } from './log-records.ts';
 import type { EvidenceStore, EvidenceWriter } from './evidence-ports.ts';
 import type { CaptureResult } from '../media/capture.ts';
@@ -165,6 +173,11 @@ export interface LogWriter {
       readonly kept?: Kept | undefined;
     },
   ): Promise<void>;
+  /** A call that the rules kept out, with the index of its entry. */
+  addDeclined(declined: DeclinedEvent & { readonly entryIndex: number }): Promise<void>;
+  addRuleSet(change: RulesEvent): Promise<void>;
+  /** Begins a span of membership or login, or ends the one that lasts. */
+  changeMembership(change: MembershipEvent): Promise<void>;
   setState(id: string, state: RecordingState): Promise<void>;
   setDelivery(row: DeliveryRow): Promise<void>;
   /** Writes copies; one that is known is brought up to date. */

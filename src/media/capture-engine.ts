@@ -240,11 +240,11 @@ export class CaptureEngine implements MediaHost {
     this.#checkFolder(request.folder);
   }
 
-  #begin({ id, folder }: CaptureRequest): LiveCapture {
+  #begin({ id, folder, layout }: CaptureRequest): LiveCapture {
     const startedAt = this.#parts.now();
     this.#clock.update(startedAt);
     return new LiveCapture(
-      { folder, startedAt, firstFlush: SLICE * (1 + (this.#opened % SLICES)) },
+      { folder, startedAt, layout, firstFlush: SLICE * (1 + (this.#opened % SLICES)) },
       {
         clock: this.#clock,
         disk: this.#disk,

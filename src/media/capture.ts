@@ -42,6 +42,8 @@ export interface CaptureRequest {
   /** Address to bind the ports to, `0.0.0.0` or `::` or a local address. */
   readonly bind: string;
   readonly lines: readonly CaptureLine[];
+  /** One file with two channels (the default), or one mono file a leg. */
+  readonly layout?: 'stereo' | 'per-leg';
 }
 
 export interface OpenedLine {

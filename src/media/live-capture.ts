@@ -43,6 +43,7 @@ export interface CaptureStart {
   readonly startedAt: number;
   /** When to write first, in ms from the start: spreads captures over the second. */
   readonly firstFlush: number;
+  readonly layout?: 'stereo' | 'per-leg' | undefined;
 }
 
 /** One running capture: its legs, its files, and when to write. */
@@ -67,7 +68,7 @@ export class LiveCapture implements LegHost {
     this.#origin = surroundings.clock.steady(start.startedAt);
     this.#due = this.#origin + start.firstFlush;
     this.#heardAt = this.#origin;
-    this.#layout = new TrackLayout(start.folder, surroundings.disk);
+    this.#layout = new TrackLayout(start.folder, surroundings.disk, start.layout === 'per-leg');
   }
 
   /** Ports by line, in order of the lines' first offer. */

@@ -42,12 +42,14 @@ export class TrackLayout {
   /** The stereo file of linear samples. */
   #linear: PacketTrack | undefined;
   /** The sides have gone separate ways. */
-  #apart = false;
+  #apart: boolean;
   #mainTaken = false;
 
-  constructor(folder: string, disk: AudioDisk) {
+  /** `apart`: the sides have a file each from the beginning. */
+  constructor(folder: string, disk: AudioDisk, apart = false) {
     this.#folder = folder;
     this.#disk = disk;
+    this.#apart = apart;
   }
 
   get tracks(): readonly AnyTrack[] {

@@ -61,6 +61,11 @@ export type Readiness = { readonly ready: true } | { readonly ready: false; read
 export interface CallRecorder {
   /** Whether a call offered now would be recorded; OPTIONS answers with the same (UAS-18). */
   readiness(): Readiness;
+  /**
+   * States that the rules keep a call out. `answer` is `inactive` when its dialog is to be kept up by the call that comes back, else the SIP
+   * status it gets.
+   */
+  decline(call: OfferedCall & { readonly decision: Decision }, answer: string): RecordingCall;
   /** Opens ports and files. Throws RecorderError with code NOT_READY, NO_PORTS, DISK. */
   accept(call: OfferedCall): Promise<RecordingCall>;
   /**

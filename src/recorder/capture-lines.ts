@@ -2,9 +2,10 @@ import { isIP } from 'node:net';
 import type { CaptureLine, LineRole } from '../media/capture.ts';
 import { eraseSecurity } from '../media/line-security.ts';
 import { planLines } from '../siprec/answer.ts';
+import { RECORD_ALL, type Decision, type Legs } from '../rules/decision.ts';
 import type { CallDescription } from '../siprec/description.ts';
 import type { OfferedLine, SessionOffer } from '../siprec/sdp.ts';
-import type { MediaSources } from './call.ts';
+import type { MediaSources, OfferedCall } from './call.ts';
 
 /**
  * The lines of an offer that get a port, with the channel each belongs to. A client that sends one line only mixes both
@@ -38,6 +39,33 @@ function sourcesOf(address: string | undefined, { networks, offered }: MediaSour
   const useful = offered && address !== undefined && isIP(address) !== 0;
   return useful && address !== '0.0.0.0' && address !== '::' ? [...networks, address] : networks;
 }
+
+/**
+ * What the decision leaves of a call's lines. Where only one side may be kept and the client sends both on one line, nothing may: the other
+ * side cannot be taken out of it.
+ */
+export function keptOf(
+  { decision = RECORD_ALL }: Pick<OfferedCall, 'decision'>,
+  lines: readonly CaptureLine[],
+): { readonly lines: readonly CaptureLine[]; readonly decision: Decision } {
+  const { legs } = decision;
+  if (legs === 'both') return { lines, decision };
+  const kept = lines.filter(({ role }) => role === legs);
+  if (kept.length > 0 || !decision.record) return { lines: kept, decision };
+  const reason = `${decision.reason}; only the ${legs} may be kept, and the client sends no line of the ${legs} alone`;
+  return { lines: [], decision: { ...decision, record: false, reason } };
+}
+
+/** What a recording needs to know of the decision: the sides it keeps, and the lines it answers as inactive. */
+export const choiceOf = (
+  call: OfferedCall,
+  all: readonly CaptureLine[],
+): { readonly description: CallDescription; readonly legs: Legs; readonly leftOut: readonly number[] } => {
+  const { description, decision = RECORD_ALL } = call;
+  const { legs } = decision;
+  const leftOut = all.filter(({ role }) => legs !== 'both' && role !== legs).map(({ line }) => line);
+  return { description, legs, leftOut };
+};
 
 function roleOf(line: number, description: CallDescription): LineRole {
   if (line === description.callerLine) return 'caller';

@@ -1,5 +1,6 @@
 import type { CaptureResult } from '../media/capture.ts';
 import type { Decision } from '../rules/decision.ts';
+import type { GroupChange } from '../rules/groups.ts';
 import type { CallDescription } from '../siprec/description.ts';
 
 /** What is known about a call from its signalling, fixed when it is offered. */
@@ -84,6 +85,40 @@ export interface RefusedEvent extends Stamped {
   readonly windowSeconds: number;
 }
 
+/** The rules kept a call out. Nothing of its content is stated, nor its parties. */
+export interface DeclinedEvent extends Stamped {
+  readonly type: 'declined';
+  readonly callId: string;
+  readonly trunk: string;
+  readonly pbxCallId?: string;
+  readonly direction: CallDescription['direction'];
+  readonly decision: Decision;
+  /** SIP status, or `inactive` for a dialog without audio. */
+  readonly answer: string;
+}
+
+/** Another version of the rules holds. */
+export interface RulesEvent extends Stamped {
+  readonly type: 'rules';
+  readonly version: number;
+  readonly source: 'file' | 'api';
+  readonly actor: string;
+  /** SHA-256 of the rules, hex. */
+  readonly hashBefore: string;
+  readonly hashAfter: string;
+  /** JSON. */
+  readonly rules: string;
+}
+
+/** Somebody joined or left a group, or logged in or out of it. */
+export interface MembershipEvent extends Stamped {
+  readonly type: 'membership';
+  readonly group: string;
+  readonly member: string;
+  readonly change: GroupChange;
+  readonly actor: string;
+}
+
 /** Somebody changed something, or tried to. */
 export interface ActedEvent extends Stamped {
   readonly type: 'acted';
@@ -95,4 +130,13 @@ export interface ActedEvent extends Stamped {
 
 /** Everything the recorder states, in order. It is durable in the journal before anything else happens with it. */
 export type RecorderEvent =
-  OpenedEvent | DescribedEvent | NotedEvent | EndedEvent | FailedEvent | RefusedEvent | ActedEvent;
+  | OpenedEvent
+  | DescribedEvent
+  | NotedEvent
+  | EndedEvent
+  | FailedEvent
+  | RefusedEvent
+  | DeclinedEvent
+  | RulesEvent
+  | MembershipEvent
+  | ActedEvent;

@@ -1,4 +1,6 @@
 import type { CaptureLine, CaptureResult, MediaHost, OpenedCapture } from '../media/capture.ts';
+import type { Legs } from '../rules/decision.ts';
+import { DISCARD_PORT } from '../siprec/answer.ts';
 import type { CallDescription } from '../siprec/description.ts';
 import type { SessionOffer } from '../siprec/sdp.ts';
 import type { LinePorts, MediaSources, OfferedCall, RecordingCall } from './call.ts';
@@ -37,6 +39,8 @@ export class LiveRecording implements RecordingCall {
   #lines: readonly CaptureLine[];
   readonly #sources: MediaSources;
   #description: CallDescription;
+  readonly #legs: Legs;
+  #leftOut: readonly number[];
   /** Changes and the end run one after the other, whatever order their answers take. */
   #turn: Promise<unknown> = Promise.resolve();
   #ended: Promise<void> | undefined;
@@ -50,6 +54,9 @@ export class LiveRecording implements RecordingCall {
       readonly lines: readonly CaptureLine[];
       readonly description: CallDescription;
       readonly sources: MediaSources;
+      readonly legs: Legs;
+      /** Lines of the other side, which is not kept. */
+      readonly leftOut: readonly number[];
       readonly onEnded: (id: string, failure: FailReason | undefined) => void;
     },
   ) {
@@ -57,7 +64,9 @@ export class LiveRecording implements RecordingCall {
     this.id = opened.id;
     this.#folder = opened.folder;
     this.#startedAt = opened.capture.startedAt;
-    this.#ports = portsOf(opened.capture);
+    this.#legs = opened.legs;
+    this.#leftOut = opened.leftOut;
+    this.#ports = this.#portsOf(opened.capture);
     this.#lines = withoutKeys(opened.lines);
     this.#description = opened.description;
     this.#sources = opened.sources;
@@ -71,11 +80,11 @@ export class LiveRecording implements RecordingCall {
   reoffer(offer: SessionOffer, description: CallDescription): Promise<LinePorts> {
     return this.#inTurn(async () => {
       if (this.#state.name === 'ending') return this.#ports;
-      const lines = this.#keepRoles(captureLines(offer, description, this.#sources));
+      const lines = this.#keepSides(this.#keepRoles(captureLines(offer, description, this.#sources)));
       const at = this.#deps.now();
       this.describe(description);
       try {
-        this.#ports = portsOf(await this.#deps.media.change({ id: this.id, lines, at }));
+        this.#ports = this.#portsOf(await this.#deps.media.change({ id: this.id, lines, at }));
         this.#noteActivity(lines, at);
         // A line that is not offered any more keeps its port and its channel.
         const gone = this.#lines.filter((known) => !lines.some(({ line }) => line === known.line));
@@ -186,6 +195,21 @@ export class LiveRecording implements RecordingCall {
     });
   }
 
+  /** Lines of the side that the rules leave out are not taken, also when they come later. */
+  #keepSides(lines: readonly CaptureLine[]): readonly CaptureLine[] {
+    const [legs, leftOut] = [this.#legs, this.#leftOut];
+    if (legs === 'both') return lines;
+    const isKept = ({ line, role }: CaptureLine): boolean => role === legs && !leftOut.includes(line);
+    const out = lines.filter((line) => !isKept(line)).map(({ line }) => line);
+    this.#leftOut = [...new Set([...leftOut, ...out])];
+    return lines.filter(isKept);
+  }
+
+  #portsOf(capture: OpenedCapture): LinePorts {
+    const ports = capture.lines.map(({ line, port }) => [line, port] as const);
+    return new Map([...ports, ...this.#leftOut.map((line) => [line, DISCARD_PORT] as const)]);
+  }
+
   #noteActivity(lines: readonly CaptureLine[], at: number): void {
     const paused = lines.length > 0 && lines.every((line) => !line.active);
     const before = this.#state;
@@ -234,9 +258,6 @@ function describeSilence(capture: CaptureResult): string {
     return `packets came only from ${strangers.join(', ')}, outside the media networks of the trunk`;
   return received === 0 ? 'no packet arrived' : `${received} packets arrived, none with audio to record`;
 }
-
-const portsOf = (capture: OpenedCapture): LinePorts =>
-  new Map(capture.lines.map(({ line, port }) => [line, port]));
 
 const messageOf = (error: unknown): string =>
   (error as { readonly message?: string } | null)?.message ?? String(error);

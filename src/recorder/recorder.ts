@@ -1,9 +1,10 @@
 import type { CaptureLine, MediaHost, OpenedCapture } from '../media/capture.ts';
-import { RECORD_ALL } from '../rules/decision.ts';
+import { RECORD_ALL, type Decision, type Layout } from '../rules/decision.ts';
 import type { CallRecorder, OfferedCall, Readiness, RecordingCall } from './call.ts';
-import { captureLines } from './capture-lines.ts';
+import { captureLines, choiceOf, keptOf } from './capture-lines.ts';
+import { DeclinedCall } from './declined-call.ts';
 import type { EventJournal, RecordingFolders } from './ports.ts';
-import type { ActedEvent, OpenedEvent } from './events.ts';
+import type { ActedEvent, MembershipEvent, OpenedEvent, RulesEvent } from './events.ts';
 import { LiveRecording, type LiveDeps, type Succession } from './live-recording.ts';
 import { PairedHalves, pairLines } from './paired-halves.ts';
 import { RecorderError } from './recorder-error.ts';
@@ -24,6 +25,8 @@ export interface RecorderOptions extends Omit<LiveDeps, 'statements'> {
 
 export interface RecorderCounts {
   readonly accepted: number;
+  /** Kept out by the rules. */
+  readonly declined: number;
   readonly refused: Readonly<Record<string, number>>;
   readonly failed: Readonly<Record<string, number>>;
 }
@@ -37,6 +40,7 @@ export class Recorder implements CallRecorder {
   readonly #live = new Map<string, LiveRecording>();
   #draining = false;
   #accepted = 0;
+  #declined = 0;
   readonly #refused = new Map<string, number>();
   readonly #failed = new Map<string, number>();
 
@@ -59,6 +63,7 @@ export class Recorder implements CallRecorder {
   get counts(): RecorderCounts {
     return {
       accepted: this.#accepted,
+      declined: this.#declined,
       refused: Object.fromEntries(this.#refused),
       failed: Object.fromEntries(this.#failed),
     };
@@ -82,25 +87,55 @@ export class Recorder implements CallRecorder {
     const joined = this.#halves.take(call);
     if (joined !== undefined) return joined;
     const pair = pairLines(call);
+    const all = pair?.lines ?? captureLines(call.offer, call.description, call.sources);
+    const kept = keptOf(call, all);
+    if (!kept.decision.record) return this.decline({ ...call, decision: kept.decision }, 'inactive');
     const id = newRecordingId(this.#options.now());
-    const lines = pair?.lines ?? captureLines(call.offer, call.description, call.sources);
+    const { lines } = kept;
     const folder = await this.#createFolder(id);
-    const capture = await this.#openCapture({ id, folder, lines, localAddress: call.localAddress });
+    const { layout } = kept.decision;
+    const capture = await this.#openCapture({ id, folder, lines, layout, localAddress: call.localAddress });
     await this.#journalOpening(id, call, capture);
     this.#accepted++;
-    const { description, sources } = call;
-    const recording = this.#begin({ id, folder, capture, lines, description, sources });
+    const { sources } = call;
+    const recording = this.#begin({ id, folder, capture, lines, sources, ...choiceOf(call, all) });
     return pair === undefined ? recording : this.#halves.open(recording, call, pair);
   }
 
-  async succeed(before: RecordingCall, call: OfferedCall): Promise<LiveRecording> {
+  decline(call: OfferedCall & { readonly decision: Decision }, answer: string): RecordingCall {
+    const { facts, description, decision, offer } = call;
+    const { callId, trunk } = facts;
+    this.#declined++;
+    void this.#statements.state({
+      type: 'declined',
+      at: this.#options.now(),
+      callId,
+      trunk,
+      ...(description.pbxCallId === undefined ? {} : { pbxCallId: description.pbxCallId.value }),
+      direction: description.direction,
+      decision,
+      answer,
+    });
+    return new DeclinedCall(newRecordingId(this.#options.now()), offer, this.#options.now);
+  }
+
+  async succeed(before: RecordingCall, call: OfferedCall): Promise<RecordingCall> {
+    if (before instanceof DeclinedCall) return this.accept(call);
+    const kept = keptOf(call, captureLines(call.offer, call.description, call.sources));
+    if (kept.decision.record) return this.#follow(before, call);
+    await before.end('replaced');
+    return this.decline({ ...call, decision: kept.decision }, 'inactive');
+  }
+
+  async #follow(before: RecordingCall, call: OfferedCall): Promise<LiveRecording> {
     const live = this.#live.get(before.id);
     if (live === undefined) throw new RecorderError('MEDIA', `${before.id} has ended`);
     const id = newRecordingId(this.#options.now());
     const folder = await this.#createFolder(id);
     const { lines, capture } = await this.#handOver(live, { id, folder, call });
     const { description, sources } = call;
-    const recording = this.#begin({ id, folder, capture, lines, description, sources });
+    const all = captureLines(call.offer, description, sources);
+    const recording = this.#begin({ id, folder, capture, lines, sources, ...choiceOf(call, all) });
     // The ports are taken over: from here on this is the recording, whatever the journal says.
     void this.#statements.state(openingOf(id, call, capture, this.#options.now()));
     void live.end('replaced');
@@ -119,9 +154,9 @@ export class Recorder implements CallRecorder {
     this.#refusals.add(refusal);
   }
 
-  /** States what somebody did, in order with what the recorder does. Resolves when it is on disk, or waits for the disk; never rejects. */
-  async act(step: Omit<ActedEvent, 'type'>): Promise<void> {
-    await this.#statements.state({ type: 'acted', ...step });
+  /** States what others did, in order with what the recorder does. Resolves when it is on disk, or waits for the disk; never rejects. */
+  async state(event: ActedEvent | RulesEvent | MembershipEvent): Promise<void> {
+    await this.#statements.state(event);
   }
 
   /** From now on nothing is ready: INVITE and OPTIONS get 503. */
@@ -175,12 +210,13 @@ export class Recorder implements CallRecorder {
     readonly id: string;
     readonly folder: string;
     readonly lines: readonly CaptureLine[];
+    readonly layout: Layout;
     readonly localAddress: string;
   }): Promise<OpenedCapture> {
-    const { id, folder, lines } = request;
+    const { id, folder, lines, layout } = request;
     const bind = request.localAddress.includes(':') ? '::' : '0.0.0.0';
     try {
-      return await this.#options.media.open({ id, folder, bind, lines });
+      return await this.#options.media.open({ id, folder, bind, lines, layout });
     } catch (error) {
       await this.#options.folders.discard(id).catch(() => undefined);
       const code = (error as { readonly code?: string }).code;

@@ -156,6 +156,7 @@ class Line implements ArchiveLine {
       journal: options.journal,
       store: options.store,
       chain,
+      actorSecret: options.actorSecret,
       log: options.log,
       onEnded: (recording) => {
         this.#ask('seal', sealJobId(recording), { recording });

@@ -12,6 +12,7 @@ import { openArchive } from './archive-opening.ts';
 import { MediaWatch } from './media-watch.ts';
 import { placeOf } from './destinations.ts';
 import { startMediaThreads } from '../media/media-threads.ts';
+import type { Policy } from '../recorder/policy.ts';
 import { Recorder } from '../recorder/recorder.ts';
 import { startSipServer, type SipServer } from '../sip-server/sip-server.ts';
 import { throttled } from '../sip-server/throttled-log.ts';
@@ -19,6 +20,7 @@ import type { TlsSettings } from '../sip-server/tls-files.ts';
 import { startSipApplication, type SipApplication } from '../sip/application.ts';
 import { Trunks } from '../sip/trunks.ts';
 import { openSpoolWatch } from './spool-watch.ts';
+import { openPolicy } from './policy-opening.ts';
 import { ShutdownList } from './shutdown-list.ts';
 import { VERSION } from '../version.ts';
 import { openWeb } from './web-opening.ts';
@@ -61,14 +63,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   const { journal, spool } = ground;
   const media = await startMediaThreads({
     ...config.media,
-    log: {
-      info: (line) => {
-        log('info', line);
-      },
-      warn: (line) => {
-        log('warn', line);
-      },
-    },
+    log: linesTo(log),
   });
   closing.add('media', () => media.stop());
   const mediaWatch = new MediaWatch(media, alarms);
@@ -92,15 +87,17 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   closing.add('spool watch', () => {
     spoolWatch.close();
   });
+  const policy = await openPolicy(config, recorder);
   const archive = await openArchive(config, { ...options, ground, recorder, media, closing });
   const watch = openDeliveryWatch(config, { database: archive.database, bell: alarms, log });
   closing.add('delivery watch', () => watch.close());
-  const sip = await openSip(config, { log, recorder, closing });
+  const sip = await openSip(config, { log, recorder, policy, closing });
   const web = await openWeb(config, {
     log,
     ground,
     media,
     recorder,
+    policy,
     archive,
     alarms,
     software: SOFTWARE,
@@ -115,6 +112,17 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   };
 }
 
+const linesTo = (
+  log: Log,
+): { readonly info: (line: string) => void; readonly warn: (line: string) => void } => ({
+  info: (line) => {
+    log('info', line);
+  },
+  warn: (line) => {
+    log('warn', line);
+  },
+});
+
 export interface Sip {
   readonly application: SipApplication;
   readonly server: SipServer | undefined;
@@ -127,8 +135,14 @@ async function openSip(
   {
     log,
     recorder,
+    policy,
     closing,
-  }: { readonly log: Log; readonly recorder: Recorder; readonly closing: ShutdownList },
+  }: {
+    readonly log: Log;
+    readonly recorder: Recorder;
+    readonly policy: Policy;
+    readonly closing: ShutdownList;
+  },
 ): Promise<Sip> {
   const secret = randomBytes(32).toString('hex');
   const control = { host: '127.0.0.1', port: 0, secret };
@@ -154,6 +168,7 @@ async function openSip(
     trunks: config.trunks,
     ...(config.media.address === undefined ? {} : { mediaAddress: config.media.address }),
     recorder,
+    policy,
     software: SOFTWARE,
     log: (level, text, fields) => {
       (level === 'error' ? log : quiet)(level, text, fields);

@@ -1,6 +1,7 @@
 import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
 import type { MediaThreadsHost } from '../media/media-threads.ts';
+import type { Policy } from '../recorder/policy.ts';
 import type { Recorder } from '../recorder/recorder.ts';
 import type { SipServerCounters } from '../sip-server/counters.ts';
 import { RecordingQueries } from '../store/recording-queries.ts';
@@ -18,6 +19,7 @@ export interface WebSources {
   readonly ground: Ground;
   readonly media: MediaThreadsHost;
   readonly recorder: Recorder;
+  readonly policy: Policy;
   readonly archive: Archive;
   readonly alarms: Alarms;
   readonly software: string;
@@ -55,7 +57,7 @@ export async function openWeb(config: Config, sources: WebSources): Promise<WebS
     metrics: () => metrics.text(),
     software: sources.software,
     timeZone: config.timeZone,
-    api: await openApi(config, { ...sources, health }),
+    api: await openApi(config, { ...sources, database: sources.archive.database, health }),
     log: sources.log,
   });
   await writeWebAddress(config.dataDir, server.url);

@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import type { CallPolicy, CallRecorder, OfferedCall } from '../recorder/call.ts';
+import type { Decision } from '../rules/decision.ts';
 import type { CallDescription } from '../siprec/description.ts';
 import { plainText } from '../siprec/plain-text.ts';
 import { AnswerWriter } from './answer-writer.ts';
@@ -39,6 +40,8 @@ interface Incoming {
   /** True once the client has cancelled; the server has answered 487 by then. */
   readonly cancelled: () => boolean;
 }
+
+type Decided = OfferedCall & { readonly decision: Decision };
 
 /** Decides about new calls: every one ends as a recording or as exactly one refusal. */
 export class Intake {
@@ -124,7 +127,13 @@ export class Intake {
     answers.check(content.offer);
     const context = { from: identityOf(request, 'from'), to: identityOf(request, 'to'), trunk, security };
     const offered = offeredCall(incoming, content, bindAddress(host, mediaAddress));
-    const recording = await recorder.accept(this.#decided(offered, describeContent(content, context)));
+    const decided = this.#decided(offered, describeContent(content, context));
+    const { notRecorded = 'inactive' } = trunk;
+    if (!decided.decision.record && notRecorded !== 'inactive') {
+      this.#turnAway(incoming, decided, notRecorded);
+      return;
+    }
+    const recording = await recorder.accept(decided);
     const transport = offered.facts.transport;
     const call = new SignalledCall({
       recording,
@@ -164,9 +173,15 @@ export class Intake {
     }
   }
 
-  #decided(offered: Omit<OfferedCall, 'description'>, description: CallDescription): OfferedCall {
+  #decided(offered: Omit<OfferedCall, 'description'>, description: CallDescription): Decided {
     const decision = this.#parts.policy.decide({ description, trunk: offered.facts.trunk, at: Date.now() });
     return { ...offered, description, decision };
+  }
+
+  /** A call that the rules keep out, on a trunk that wants to hear so. */
+  #turnAway({ response }: Incoming, call: Decided, status: number): void {
+    this.#parts.recorder.decline(call, String(status));
+    respond(response, { status, headers: {} }, this.#parts.software);
   }
 
   /** Sends the 200 and hands the dialog over. The callback form runs before a BYE in the same chunk is read (trap 1). */

@@ -23,6 +23,8 @@ export interface Trunk {
   readonly srtp?: SecurityPolicy['srtp'] | undefined;
   /** Media keys are taken from signalling without TLS too. */
   readonly srtpWithoutTls?: boolean | undefined;
+  /** How a call is answered that the rules keep out: 200 with inactive streams (the default), or a status. */
+  readonly notRecorded?: 'inactive' | 403 | 603 | undefined;
 }
 
 interface Network {

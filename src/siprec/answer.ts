@@ -40,6 +40,12 @@ const NO_VOICE = new Set(['TELEPHONE-EVENT', 'CN', 'RED', 'RTX', 'ULPFEC', 'FLEX
 /** Taken as they are; every other profile needs the security that `secureOffer` found for it. */
 const PROTOCOLS = new Set(['RTP/AVP', 'RTP/AVPF']);
 
+/**
+ * In place of a port of ours: the line is accepted and nothing is to be sent on it, so it is answered as inactive. RFC 3264 §6 wants a port that
+ * is not 0; what is sent there all the same goes nowhere (RFC 863).
+ */
+export const DISCARD_PORT = 9;
+
 /** Which lines of an offer we take and with which formats (SDP-2, SDP-5, SDP-6). Never throws. */
 export function planLines(offer: SessionOffer): readonly AnswerLine[] {
   return offer.lines.map((line) => {
@@ -106,7 +112,7 @@ function mediaLines(
     ...plan.formats.flatMap(formatLines),
     ...securityLines(line),
     ...(line.label === undefined ? [] : [`a=label:${line.label}`]),
-    `a=${plan.direction}`,
+    `a=${port === DISCARD_PORT ? 'inactive' : plan.direction}`,
   ];
 }
 

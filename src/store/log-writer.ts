@@ -24,6 +24,7 @@ import {
   text,
   type SqlRow,
 } from './log-rows.ts';
+import { changeSpan, insertDeclined, insertRuleSet } from './policy-rows.ts';
 import { toStoreError } from './sql-error.ts';
 import { StoreError } from './store-error.ts';
 
@@ -189,6 +190,18 @@ export class TransactionWriter implements LogWriter {
     await this.#run(
       this.#sql('deliveries').insert(deliveries).onConflict(['recording', 'destination']).ignore(),
     );
+  }
+
+  async addDeclined(declined: Parameters<LogWriter['addDeclined']>[0]): Promise<void> {
+    await this.#run(insertDeclined(this.#sql, this.#node, declined));
+  }
+
+  async addRuleSet(change: Parameters<LogWriter['addRuleSet']>[0]): Promise<void> {
+    await this.#run(insertRuleSet(this.#sql, this.#node, change));
+  }
+
+  async changeMembership(change: Parameters<LogWriter['changeMembership']>[0]): Promise<void> {
+    await this.#run(changeSpan(this.#sql, this.#node, change));
   }
 
   async setState(id: string, state: RecordingState): Promise<void> {

@@ -116,6 +116,7 @@ describe('events of the recorder', () => {
     }) as LogStore;
     const warnings: string[] = [];
     const applier = new EventApplier({
+      actorSecret: Buffer.alloc(32, 7),
       journal: room.journal,
       store,
       chain: room.chain,

@@ -240,6 +240,6 @@ describe('all calls', () => {
 
   test('a refusal is stated and counted', () => {
     recorder.refuse({ reason: '403', detail: 'address not listed', callId: 'x@y' });
-    expect(recorder.counts).toEqual({ accepted: 0, refused: { '403': 1 }, failed: {} });
+    expect(recorder.counts).toEqual({ accepted: 0, declined: 0, refused: { '403': 1 }, failed: {} });
   });
 });

@@ -49,6 +49,14 @@ export class FakeRecorder implements CallRecorder {
     return Promise.resolve(call);
   }
 
+  /** Calls that were to be kept out, with how they were answered. */
+  readonly declined: { readonly call: OfferedCall; readonly answer: string }[] = [];
+
+  decline(call: OfferedCall, answer: string): FakeCall {
+    this.declined.push({ call, answer });
+    return new FakeCall(call, 'declined');
+  }
+
   refuse(refusal: Refusal): void {
     this.refusals.push(refusal);
   }

@@ -72,6 +72,7 @@ export class SealingRoom {
     const clock = () => ({ time: new Date().toISOString(), mono: '7f3a9c21:1', clock: 'unsynced' });
     this.chain = new Chain(await resume(), { key: this.signer.key, clock, resume });
     this.applier = new EventApplier({
+      actorSecret: Buffer.alloc(32, 7),
       journal: this.journal,
       store: this.store,
       chain: this.chain,

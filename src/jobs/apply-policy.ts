@@ -1,0 +1,80 @@
+import { actorHash } from '../evidence/actor-hash.ts';
+import type { RecorderEvent } from '../recorder/events.ts';
+import { policyName } from '../rules/decision.ts';
+import type { ChainTurn } from './chain.ts';
+import type { LogWriter } from './ports.ts';
+
+export type PolicyEvent = Extract<RecorderEvent, { type: 'declined' | 'rules' | 'membership' | 'acted' }>;
+
+/** Takes into the log what was decided, changed and asked for. */
+export async function applyPolicyEvent(
+  event: PolicyEvent,
+  log: LogWriter,
+  turn: ChainTurn,
+  actorSecret: Uint8Array,
+): Promise<void> {
+  switch (event.type) {
+    case 'acted':
+      return log.addStep(event);
+    case 'declined':
+      return applyDeclined(event, log, turn);
+    case 'rules':
+      return applyRules(event, log, turn, actorSecret);
+    case 'membership': {
+      const { at, actor, group, member, change } = event;
+      await log.changeMembership(event);
+      return log.addStep({
+        at,
+        actor,
+        step: `member ${change}`,
+        outcome: 'ok',
+        detail: `${member} in ${group}`,
+      });
+    }
+    default:
+      return event satisfies never;
+  }
+}
+
+/** evidence.md 1.4: every call offered ends in exactly one entry. */
+async function applyDeclined(
+  event: Extract<PolicyEvent, { type: 'declined' }>,
+  log: LogWriter,
+  turn: ChainTurn,
+): Promise<void> {
+  const policy = policyName(event.decision);
+  const { entry, headAfter } = turn.prepare({
+    type: 'refused',
+    reason: `rule ${policy}`,
+    count: 1,
+    window: 0,
+  });
+  await log.appendEntry(entry, headAfter);
+  await log.addDeclined({ ...event, entryIndex: entry.index });
+}
+
+/** `config` with the hashes of the rules before and after; the rules themselves are kept in the database, every version of them. */
+async function applyRules(
+  event: Extract<PolicyEvent, { type: 'rules' }>,
+  log: LogWriter,
+  turn: ChainTurn,
+  actorSecret: Uint8Array,
+): Promise<void> {
+  const { at, version, source, actor, hashBefore, hashAfter } = event;
+  const { entry, headAfter } = turn.prepare({
+    type: 'config',
+    part: 'policy',
+    hashBefore,
+    hashAfter,
+    actor: actorHash(actorSecret, actor),
+  });
+  await log.appendEntry(entry, headAfter);
+  await log.addRuleSet(event);
+  await log.addStep({
+    at,
+    actor,
+    step: 'rules changed',
+    outcome: 'ok',
+    detail: `version ${version} from ${source}, sha256 ${hashAfter}`,
+  });
+}

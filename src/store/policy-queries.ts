@@ -1,0 +1,133 @@
+import type { Decision } from '../rules/decision.ts';
+import type { Database } from './database.ts';
+import type { SqlRow } from './log-rows.ts';
+import { toStoreError } from './sql-error.ts';
+
+/** One version of the rules, as it was stored. */
+export interface RuleVersion {
+  readonly version: number;
+  readonly at: number;
+  readonly source: string;
+  readonly actor: string;
+  readonly hash: string;
+  readonly rules: unknown;
+}
+
+/** A time in which somebody belonged to a group, or was logged in. */
+export interface MembershipSpan {
+  readonly group: string;
+  readonly member: string;
+  readonly kind: 'member' | 'logged-in';
+  readonly since: number;
+  /** Absent while it lasts. */
+  readonly until?: number;
+  readonly begunBy: string;
+  readonly endedBy?: string;
+}
+
+/** A call that the rules kept out. */
+export interface DeclinedCallRow {
+  readonly at: number;
+  readonly trunk: string;
+  readonly callId: string;
+  readonly pbxCallId?: string;
+  readonly direction: string;
+  readonly decision: Decision & { readonly answer: string };
+  /** Of its entry in the evidence log. */
+  readonly entryIndex: number;
+}
+
+/** What pages and the API ask about decisions, rules and groups of one recorder. Every method rejects with StoreError. */
+export class PolicyQueries {
+  readonly #database: Database;
+  readonly #node: string;
+
+  constructor(database: Database, node: string) {
+    this.#database = database;
+    this.#node = node;
+  }
+
+  /** Newest first. */
+  async ruleVersions(): Promise<readonly RuleVersion[]> {
+    const rows = await this.#run(this.#from('rule_sets').orderBy('version', 'desc').limit(1000));
+    return rows.map((row) => ({
+      version: Number(row['version']),
+      at: Number(row['at']),
+      source: String(row['source']),
+      actor: String(row['actor']),
+      hash: String(row['hash']),
+      rules: JSON.parse(String(row['rules'])) as unknown,
+    }));
+  }
+
+  /** Spans that touch the time between two moments, in order of their beginning. */
+  async membershipSpans(on: {
+    readonly group?: string | undefined;
+    readonly from: number;
+    readonly to: number;
+  }): Promise<readonly MembershipSpan[]> {
+    const spans = await Promise.all([
+      this.#spans('group_members', 'member', on),
+      this.#spans('group_logins', 'logged-in', on),
+    ]);
+    return spans.flat().toSorted((a, b) => a.since - b.since);
+  }
+
+  async #spans(
+    table: string,
+    kind: MembershipSpan['kind'],
+    on: { readonly group?: string | undefined; readonly from: number; readonly to: number },
+  ): Promise<readonly MembershipSpan[]> {
+    const query = this.#from(table).where('since', '<=', on.to);
+    void query.where((later) => void later.whereNull('until').orWhere('until', '>', on.from));
+    if (on.group !== undefined) void query.where({ group: on.group });
+    const rows = await this.#run(query.orderBy(['since', 'id']).limit(10_000));
+    return rows.map((row) => ({
+      group: String(row['group']),
+      member: String(row['member']),
+      kind,
+      since: Number(row['since']),
+      begunBy: String(row['begun_by']),
+      ...(row['until'] === null ? {} : { until: Number(row['until']), endedBy: String(row['ended_by']) }),
+    }));
+  }
+
+  /** Newest first; by the SIP or PBX call id, or between two moments. */
+  async declinedCalls(on: {
+    readonly callId?: string | undefined;
+    readonly from?: number | undefined;
+    readonly to?: number | undefined;
+    readonly limit: number;
+  }): Promise<readonly DeclinedCallRow[]> {
+    const query = this.#from('declined_calls');
+    const { callId } = on;
+    if (callId !== undefined)
+      void query.where((either) => void either.where({ call_id: callId }).orWhere({ pbx_call_id: callId }));
+    if (on.from !== undefined) void query.where('at', '>=', on.from);
+    if (on.to !== undefined) void query.where('at', '<=', on.to);
+    const rows = await this.#run(query.orderBy('at', 'desc').orderBy('id', 'desc').limit(on.limit));
+    return rows.map(toDeclined);
+  }
+
+  #from(table: string) {
+    return this.#database.knex<SqlRow, SqlRow[]>(table).where({ node: this.#node });
+  }
+
+  async #run(query: PromiseLike<unknown>): Promise<readonly SqlRow[]> {
+    try {
+      return (await query) as SqlRow[];
+    } catch (error) {
+      throw toStoreError(error);
+    }
+  }
+}
+
+const toDeclined = (row: SqlRow): DeclinedCallRow => ({
+  at: Number(row['at']),
+  trunk: String(row['trunk']),
+  callId: String(row['call_id']),
+  ...(typeof row['pbx_call_id'] === 'string' ? { pbxCallId: row['pbx_call_id'] } : {}),
+  direction: String(row['direction']),
+  decision: JSON.parse(String(row['decision'])) as DeclinedCallRow['decision'],
+  entryIndex: Number(row['entry_index']),
+});
