@@ -4,7 +4,7 @@ import { placeCall, type CallOptions, type CallOutcome, type CallReport, type Le
 import type { TlsTrust } from './channel.ts';
 import { SUITE_NAMES, type SuiteName } from '../media/srtp/suites.ts';
 import { ClientError } from './client-error.ts';
-import type { Law } from './g711-encoder.ts';
+import type { Law } from '../media/g711-encoder.ts';
 import { bracketed, type Transport } from './target.ts';
 import { CALLEE_VOICE, CALLER_VOICE, speakTones } from './tones.ts';
 

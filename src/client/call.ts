@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { openChannel, type Channel, type TlsTrust } from './channel.ts';
 import { ClientError } from './client-error.ts';
 import { RecordingDialog } from './dialog.ts';
-import { PAYLOAD_TYPE, type Law } from './g711-encoder.ts';
+import { PAYLOAD_TYPE, type Law } from '../media/g711-encoder.ts';
 import { LegEncryption, type CallEncryption } from './leg-encryption.ts';
 import {
   MediaSender,

@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { parse, parsePayloads, write } from 'sdp-transform';
 import { ClientError } from './client-error.ts';
-import { PAYLOAD_TYPE, type Law } from './g711-encoder.ts';
+import { PAYLOAD_TYPE, type Law } from '../media/g711-encoder.ts';
 import type { CryptoLine } from './leg-encryption.ts';
 
 /** One audio line of our offer. */

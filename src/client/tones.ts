@@ -1,4 +1,4 @@
-import { encode, type Law } from './g711-encoder.ts';
+import { encode, type Law } from '../media/g711-encoder.ts';
 
 /** Samples a second of G.711. */
 const SAMPLE_RATE = 8000;

@@ -20,7 +20,7 @@ import type { TlsSettings } from '../sip-server/tls-files.ts';
 import { startSipApplication, type SipApplication } from '../sip/application.ts';
 import { Trunks } from '../sip/trunks.ts';
 import { openSpoolWatch } from './spool-watch.ts';
-import { openPolicy } from './policy-opening.ts';
+import { groupLogins, openPolicy } from './policy-opening.ts';
 import { ShutdownList } from './shutdown-list.ts';
 import { VERSION } from '../version.ts';
 import { openWeb } from './web-opening.ts';
@@ -169,6 +169,7 @@ async function openSip(
     ...(config.media.address === undefined ? {} : { mediaAddress: config.media.address }),
     recorder,
     policy,
+    logins: groupLogins(policy),
     software: SOFTWARE,
     log: (level, text, fields) => {
       (level === 'error' ? log : quiet)(level, text, fields);

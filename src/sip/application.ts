@@ -3,6 +3,7 @@ import { RECORD_ALL } from '../rules/decision.ts';
 import { Connection, type DrachtioAddress, type Log, type ReconnectPauses } from './connection.ts';
 import type { SipRequest, SipResponse } from './drachtio.ts';
 import { ACCEPT, ALLOW, SUPPORTED } from './headers.ts';
+import { GroupCalls, type GroupLogins } from './group-calls.ts';
 import { Gate } from './gate.ts';
 import { Intake } from './intake.ts';
 import { checkRequest, FORBIDDEN, NOT_ALLOWED, unavailable } from './invite-checks.ts';
@@ -23,6 +24,8 @@ export interface SipApplicationOptions {
   readonly recorder: CallRecorder;
   /** Left out, every call is recorded. */
   readonly policy?: CallPolicy;
+  /** Left out, no group can be logged in to by a call. */
+  readonly logins?: GroupLogins;
   /** For the Server header, for example `Sealtape/0.1.0`. */
   readonly software: string;
   readonly log: Log;
@@ -66,9 +69,11 @@ export async function startSipApplication(options: SipApplicationOptions): Promi
     options.reconnect,
   );
   const gate = new Gate({ trunks, recorder, software, log });
+  const groupCalls = openGroupCalls(options, connection);
   const intake = new Intake({
     ...options,
     policy: options.policy ?? { decide: () => RECORD_ALL },
+    ...(groupCalls && { groupCalls }),
     trunks,
     watchdog,
     keepWithoutAck: options.embeddedServer === true,
@@ -110,10 +115,16 @@ export async function startSipApplication(options: SipApplicationOptions): Promi
     hangUpAll: () => intake.hangUpAll(),
     close: () => {
       watchdog.stop();
+      groupCalls?.close();
       return connection.close();
     },
   };
 }
+
+const openGroupCalls = (
+  { logins, software, log }: SipApplicationOptions,
+  { server }: Connection,
+): GroupCalls | undefined => logins && new GroupCalls({ server, logins, software, log });
 
 /** What a recorder does not do. */
 function refuseOthers(handle: Handle, trunks: Trunks, software: string): void {

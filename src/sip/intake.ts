@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net';
 import type { CallPolicy, CallRecorder, OfferedCall } from '../recorder/call.ts';
 import type { Decision } from '../rules/decision.ts';
 import type { CallDescription } from '../siprec/description.ts';
+import type { GroupCalls } from './group-calls.ts';
 import { plainText } from '../siprec/plain-text.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import type { Log } from './connection.ts';
@@ -22,6 +23,8 @@ export interface IntakeParts {
   readonly trunks: Trunks;
   readonly recorder: CallRecorder;
   readonly policy: CallPolicy;
+  /** Calls of function keys that log members in and out. */
+  readonly groupCalls?: GroupCalls;
   readonly mediaAddress?: string;
   readonly embeddedServer?: boolean;
   readonly software: string;
@@ -95,6 +98,7 @@ export class Intake {
       this.#refuse(incoming, insecure);
       return;
     }
+    if (this.#parts.groupCalls?.takes(request, response, host) === true) return;
     this.#decide(incoming).catch((error: unknown) => {
       this.#refuse(incoming, this.#explain(error, host));
     });

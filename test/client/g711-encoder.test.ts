@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { pcmToAlaw, pcmToUlaw, SILENCE } from '../../src/client/g711-encoder.ts';
+import { pcmToAlaw, pcmToUlaw, SILENCE } from '../../src/media/g711-encoder.ts';
 import { CALLER_VOICE, speakTones } from '../../src/client/tones.ts';
 
 /** The decoder's side of G.711, written from its tables, to check the encoder against. */

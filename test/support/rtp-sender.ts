@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { PAYLOAD_TYPE, type Law } from '../../src/client/g711-encoder.ts';
+import { PAYLOAD_TYPE, type Law } from '../../src/media/g711-encoder.ts';
 import { MediaSender, openMediaSocket, type SentLeg } from '../../src/client/media-sender.ts';
 import { planStream, type Impairment, type StreamStart } from '../../src/client/rtp-plan.ts';
 

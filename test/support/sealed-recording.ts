@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { SILENCE, type Law } from '../../src/client/g711-encoder.ts';
+import { SILENCE, type Law } from '../../src/media/g711-encoder.ts';
 import type { LegReport } from '../../src/client/call.ts';
 import { eventually, filesBelow, ROOT } from './recorder-process.ts';
 

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { SILENCE, type Law } from '../../src/client/g711-encoder.ts';
+import { SILENCE, type Law } from '../../src/media/g711-encoder.ts';
 import { wholePackets } from './pcap.ts';
 
 const run = promisify(execFile);
