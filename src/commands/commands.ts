@@ -2,8 +2,16 @@ import { call } from './call.ts';
 import type { Command } from './command.ts';
 import { groups } from './groups.ts';
 import { rules } from './rules.ts';
+import { destinations } from './destinations.ts';
 import { status } from './status.ts';
 import { token } from './token.ts';
 
 /** All commands by their name, in the order in which they are listed. */
-export const COMMANDS: Readonly<Record<string, Command>> = { call, groups, rules, status, token };
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  call,
+  destinations,
+  groups,
+  rules,
+  status,
+  token,
+};

@@ -21,7 +21,6 @@ const common = {
   timeZone: timeZone.optional(),
   parallel: z.int().min(1).max(16).default(4),
   timeoutSeconds: z.int().min(5).max(600).default(30),
-  required: z.boolean().default(true),
 };
 
 const text = z.string().min(1);

@@ -27,7 +27,8 @@ export interface QueueOptions {
   readonly redis: RedisTarget;
   /** Separates installations that share a Redis, and nodes that have their own spool (architecture.md decision 5). */
   readonly prefix: string;
-  readonly uploadConcurrency: number;
+  /** Each destination has a queue and workers of its own, so that a slow one delays no other. */
+  readonly destinations: readonly { readonly name: string; readonly parallel: number }[];
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void;
 }
 
@@ -64,12 +65,23 @@ export function openQueues(options: QueueOptions): JobQueues {
   commands.on('error', quiet);
   const abort = new AbortController();
   const seal = new Queue('seal', { connection: commands, prefix, defaultJobOptions: SEAL_OPTIONS });
-  const upload = new Queue('upload', { connection: commands, prefix, defaultJobOptions: JOB_OPTIONS });
-  for (const each of [seal, upload]) each.on('error', quiet);
+  const uploads = new Map(
+    options.destinations.map(({ name }) => [
+      name,
+      new Queue(uploadQueue(name), { connection: commands, prefix, defaultJobOptions: JOB_OPTIONS }),
+    ]),
+  );
+  const queues = [seal, ...uploads.values()];
+  for (const each of queues) each.on('error', quiet);
   let staff: Staff = { workers: [], blocking: [] };
   return {
-    queues: [seal, upload],
-    request: (queue, id, data) => requestJob(queue === 'seal' ? seal : upload, id, data),
+    queues,
+    request: async (queue, id, data) => {
+      const { destination = '' } = data as { readonly destination?: string };
+      const chosen = queue === 'seal' ? seal : uploads.get(destination);
+      // A destination that was taken out of the configuration is for a person to put back, or to give up.
+      if (chosen !== undefined) await requestJob(chosen, id, data);
+    },
     connected: () => commands.status === 'ready',
     onConnected: (listener) => {
       listeners.push(listener);
@@ -82,11 +94,13 @@ export function openQueues(options: QueueOptions): JobQueues {
       abort.abort();
       const away = commands.status !== 'ready';
       await Promise.allSettled(workers.map((each) => each.close(away)));
-      await Promise.allSettled([seal.close(), upload.close()]);
+      await Promise.allSettled(queues.map((each) => each.close()));
       for (const each of [commands, ...blocking]) each.disconnect();
     },
   };
 }
+
+const uploadQueue = (destination: string): string => `upload-${destination}`;
 
 interface Staff {
   readonly workers: readonly Worker[];
@@ -94,7 +108,7 @@ interface Staff {
 }
 
 function hire(
-  { redis, prefix, uploadConcurrency, log }: QueueOptions,
+  { redis, prefix, destinations, log }: QueueOptions,
   handlers: QueueHandlers,
   signal: AbortSignal,
 ): Staff {
@@ -115,10 +129,12 @@ function hire(
   };
   const workers = [
     worker('seal', (job) => handlers.seal(job.data as { recording: string }), 2),
-    worker(
-      'upload',
-      (job) => handlers.upload(job.data as { recording: string; destination: string }, signal),
-      uploadConcurrency,
+    ...destinations.map(({ name, parallel }) =>
+      worker(
+        uploadQueue(name),
+        (job) => handlers.upload(job.data as { recording: string; destination: string }, signal),
+        parallel,
+      ),
     ),
   ];
   return { workers, blocking };

@@ -62,7 +62,7 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
   const queues = openQueues({
     redis: await openRedis(config, opening),
     prefix: `sealtape-${originOf(config).replace(/[^a-z0-9]+/g, '-')}`,
-    uploadConcurrency: 4,
+    destinations: config.destinations,
     log,
   });
   closing.add('queues', () => queues.close());
