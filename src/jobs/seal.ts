@@ -179,6 +179,7 @@ async function place(
   for (const { from, name } of intent.audio) await deps.files.finish(from, intent.recording, name);
   await deps.files.sync(intent.recording);
   await deps.atStep?.('audio');
+  const row = await deps.store.recording(intent.recording);
   await deps.store.write(async (log) => {
     await log.appendEntry(intent.entry, intent.headAfter);
     await log.sealRecording(intent.recording, {
@@ -186,12 +187,18 @@ async function place(
       fileName: intent.fileName,
       entryIndex: intent.entry.index,
       files: filesOf(intent),
-      destinations: deps.destinations,
+      destinations: chosenFrom(deps.destinations, row),
       kept: intent.kept,
     });
     await log.addStep({ recording: intent.recording, at: deps.now(), step: 'sealed', outcome: 'ok' });
     await log.dropIntent(intent.recording);
   });
+}
+
+/** Where a rule has chosen some of the destinations, those; names that are no longer configured do not count. */
+function chosenFrom(all: readonly string[], row: RecordingRow | undefined): readonly string[] {
+  const chosen = row?.decision?.destinations ?? 'all';
+  return chosen === 'all' ? all : all.filter((name) => chosen.includes(name));
 }
 
 function filesOf(intent: SealIntent): readonly FileRow[] {

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { UnrecoverableError } from 'bullmq';
-import { PermanentUploadError, type Destination } from './destination.ts';
+import { endOfDay } from '../rules/retention.ts';
+import { PermanentUploadError, type Destination, type Retention } from './destination.ts';
 import { exportEvidence, type ExportDeps } from './export-evidence.ts';
 import { JobError } from './job-error.ts';
 import type { CopyRow, DeliveryRow, FileRow, RecordingRow, SealFiles } from './ports.ts';
@@ -18,6 +19,8 @@ export interface UploadDeps extends ExportDeps {
   readonly files: SealFiles;
   /** Folder of a recording below the destination's root, with `/`; '' for none. */
   readonly folderOf: (destination: string, row: RecordingRow) => string;
+  /** How strictly a destination that can lock is to lock. */
+  readonly lockModeOf?: (destination: string) => Retention['mode'];
   /** Puts entry and proof beside every sealed recording that lacks them. */
   readonly prove: () => Promise<void>;
   readonly now: () => number;
@@ -67,6 +70,7 @@ async function copyFiles(
   const folder = deps.folderOf(destination.name, row);
   if (!(await deps.store.files(row.id)).some(({ kind }) => kind === 'proof')) await deps.prove();
   const files = await deps.store.files(row.id);
+  const lock = lockOf(row, deps.lockModeOf?.(destination.name) ?? 'governance');
   const copies: CopyRow[] = [];
   for (const file of [...files].sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind))) {
     const from = deps.files.path(row.id, file.name);
@@ -78,6 +82,7 @@ async function copyFiles(
         sha256: file.sha256,
         open: (start = 0) => createReadStream(from, { start }),
         file: from,
+        ...lock,
       },
       signal,
     );
@@ -94,6 +99,10 @@ async function copyFiles(
   }
   return copies;
 }
+
+/** What the law demands of the copy: the day was counted from the record's creation, not from today. */
+const lockOf = ({ kept }: RecordingRow, mode: Retention['mode']): { readonly retention?: Retention } =>
+  kept?.until === undefined ? {} : { retention: { until: endOfDay(kept.until).getTime(), mode } };
 
 async function setDelivery(
   row: DeliveryRow,

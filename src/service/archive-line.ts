@@ -38,6 +38,7 @@ export interface ArchiveLineOptions {
   /** The recorder's own copy of the evidence log. */
   readonly localEvidence: Destination;
   readonly folderOf: UploadDeps['folderOf'];
+  readonly lockModeOf: NonNullable<UploadDeps['lockModeOf']>;
   readonly keep: SealDeps['keep'];
   readonly queues: JobQueues;
   readonly checkpointMilliseconds: number;
@@ -149,6 +150,7 @@ class Line implements ArchiveLine {
       destinations: new Map(options.destinations.map((destination) => [destination.name, destination])),
       files: options.files,
       folderOf: options.folderOf,
+      lockModeOf: options.lockModeOf,
       now: Date.now,
     };
     this.#onFoot = new OnFoot((job, signal) => this.#attempt('upload', () => this.#upload(job, signal)));
@@ -239,8 +241,9 @@ class Line implements ArchiveLine {
       // Also where nothing is delivered; an upload asks for it again.
       void this.#attempt('proof', () => this.#line.prove());
     }
-    for (const { name } of this.#options.destinations) {
-      const job = { recording, destination: name };
+    for (const { destination, state } of await this.#options.store.deliveries(recording)) {
+      if (state === 'delivered') continue;
+      const job = { recording, destination };
       this.#ask('upload', uploadJobId(job), job);
     }
     // The first recording after a long silence should not wait for its checkpoint.

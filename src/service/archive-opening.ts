@@ -154,6 +154,9 @@ function lineOptions(
   const templates = new Map(
     destinations.map((each) => [each.name, parseFolderTemplate(each.folder, each.timeZone ?? timeZone)]),
   );
+  const modes = new Map(
+    destinations.flatMap((each) => (each.kind === 's3' ? [[each.name, each.lockMode] as const] : [])),
+  );
   return {
     store: new SqlLogStore(parts.database, { node: `${installation}/${node}` }),
     journal: ground.journal,
@@ -168,6 +171,7 @@ function lineOptions(
     counters: async () => countersOf(recorder, ground, (await media.totals()).octets),
     destinations: parts.destinations,
     localEvidence: openPathDestination({ name: 'data-directory', root: config.dataDir }),
+    lockModeOf: (destination) => modes.get(destination) ?? 'governance',
     folderOf: (destination, row) => templates.get(destination)?.(factsOf(row, config)) ?? '',
     keep: (_row, createdAt) => keptUnder(config.retention.default, createdAt, { profiles, timeZone }),
     queues: parts.queues,

@@ -8,6 +8,7 @@ import { exportEvidence } from '../../src/jobs/export-evidence.ts';
 import { reconcile } from '../../src/jobs/reconcile.ts';
 import { seal } from '../../src/jobs/seal.ts';
 import { upload, type UploadDeps } from '../../src/jobs/upload.ts';
+import { RECORD_ALL } from '../../src/rules/decision.ts';
 import { ORIGIN, SealingRoom } from '../support/sealing-room.ts';
 import { filesBelow } from '../support/recorder-process.ts';
 
@@ -105,6 +106,20 @@ describe('an upload', () => {
     ]);
     await upload(job, deps, signal);
     expect(await room.store.deliveries(id)).toMatchObject([{ state: 'delivered', attempts: 2 }]);
+  });
+});
+
+describe('a rule that chooses destinations', () => {
+  test.each([
+    [['archive'], ['archive']],
+    [['archive', 'no-longer-there'], ['archive']],
+    [[], []],
+  ])('%j sends the recording to %j only', async (chosen, expected) => {
+    const decision = { ...RECORD_ALL, destinations: chosen };
+    const id = await room.recordCall(1, Date.now(), decision);
+    await seal(id, { ...room.deps, destinations: ['archive', 'second'] });
+    const deliveries = await room.store.deliveries(id);
+    expect(deliveries.map(({ destination }) => destination)).toEqual(expected);
   });
 });
 

@@ -10,6 +10,7 @@ import { beginRun } from '../../src/jobs/run-log.ts';
 import { resumeChain, type SealDeps, type SealStep } from '../../src/jobs/seal.ts';
 import type { Kept } from '../../src/rules/retention.ts';
 import type { CaptureResult } from '../../src/media/capture.ts';
+import type { Decision } from '../../src/rules/decision.ts';
 import { newRecordingId } from '../../src/recorder/recording-id.ts';
 import { openDatabase, type Database } from '../../src/store/database.ts';
 import { openJournal, type Journal } from '../../src/store/journal.ts';
@@ -107,7 +108,7 @@ export class SealingRoom {
   }
 
   /** A call from its opening to its end, with `seconds` of audio in the spool, in journal and database. */
-  async recordCall(seconds = 1, startedAt = Date.now()): Promise<string> {
+  async recordCall(seconds = 1, startedAt = Date.now(), decision?: Decision): Promise<string> {
     const id = newRecordingId(startedAt);
     const folder = await this.spool.create(id);
     const { facts, description } = aCall();
@@ -118,6 +119,7 @@ export class SealingRoom {
       startedAt,
       facts,
       description,
+      ...(decision !== undefined && { decision }),
     });
     const capture = writeAudio(folder, seconds, startedAt);
     const at = startedAt + seconds * 1000;
