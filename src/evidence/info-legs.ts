@@ -39,6 +39,8 @@ export interface LegInfo {
   /** Milliseconds, last and largest. */
   readonly jitter: number;
   readonly jitterMax: number;
+  /** Milliseconds: what gaps took up of the drift of the sender's clock, and what is left at the end (positive: audio stands too early). */
+  readonly clock?: { readonly takenUp: number; readonly left: number } | undefined;
   /** Those listed one by one; `gapCount` counts all. */
   readonly gaps: readonly GapInfo[];
   readonly gapCount: number;
@@ -67,6 +69,7 @@ export function legLines(leg: LegInfo): readonly InfoField[] {
     ...(leg.unauthentic === undefined ? [] : [[`${key}-Packets-Unauthentic`, `${leg.unauthentic}`] as const]),
     [`${key}-Telephone-Events`, `${leg.telephoneEvents}`],
     [`${key}-Jitter`, `${leg.jitter.toFixed(1)} ms, at most ${leg.jitterMax.toFixed(1)} ms`],
+    ...clockLines(key, leg),
     [`${key}-Gaps`, `${leg.gapCount}`],
   ];
 }
@@ -79,6 +82,19 @@ const foreignLines = (key: string, { foreign = 0, foreignSources = [] }: LegInfo
         [`${key}-Packets-Foreign`, `${foreign}`],
         [`${key}-Foreign-Sources`, list(foreignSources)],
       ];
+
+/** Only where the clock of the sender did not keep time with ours. */
+function clockLines(key: string, { clock }: LegInfo): readonly InfoField[] {
+  if (clock === undefined) return [];
+  const { takenUp, left } = clock;
+  const side = left < 0 ? 'late' : 'early';
+  return [
+    [
+      `${key}-Clock-Drift`,
+      `${takenUp.toFixed(0)} ms taken up in silence; at the end the audio stands ${Math.abs(left).toFixed(0)} ms too ${side}`,
+    ],
+  ];
+}
 
 /** The gaps of a leg, pauses among them, each with the moments and the offsets at which it begins and ends. */
 export function gapLines(leg: LegInfo, startedAt: number): readonly InfoField[] {

@@ -114,6 +114,8 @@ export interface LegStatistics {
   /** Interarrival jitter (RFC 3550 §6.4.1) in milliseconds: last and largest value. */
   readonly jitter: number;
   readonly jitterMax: number;
+  /** The sender's clock, in ms: what its gaps took up of its drift, and by how much its audio stands too early (negative: late) at the end. Left out below 10 ms. */
+  readonly clock?: { readonly takenUp: number; readonly left: number };
   /** In order of time; at most `GAP_LIMIT` listed, `gapCount` counts all. */
   readonly gaps: readonly Gap[];
   readonly gapCount: number;

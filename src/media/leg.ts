@@ -204,6 +204,7 @@ export class Leg {
       octets: this.#octets,
       jitter: milliseconds(this.#current?.jitter.value ?? 0),
       jitterMax: milliseconds(jitterMax),
+      ...clockOf(this.#current, this.#before),
       gaps: [...this.#coverage.gaps],
       gapCount: this.#coverage.gapCount,
     };
@@ -393,6 +394,16 @@ export class Leg {
     const source = this.#host.sourceOf(this);
     if (this.#sources.length < LISTED && !this.#sources.includes(source)) this.#sources.push(source);
   }
+}
+
+/** Drift of the source heard last, and what gaps took up of it and of the one before. */
+function clockOf(
+  current: RtpStream | undefined,
+  before: RtpStream | undefined,
+): Pick<LegStatistics, 'clock'> {
+  const takenUp = milliseconds((current?.drift.takenUp ?? 0) + (before?.drift.takenUp ?? 0));
+  const left = milliseconds(current?.drift.value ?? 0);
+  return Math.abs(takenUp) < 10 && Math.abs(left) < 10 ? {} : { clock: { takenUp, left } };
 }
 
 const milliseconds = (samples: number): number => (samples * 1000) / CLOCK_RATE;

@@ -1,4 +1,5 @@
 import { CLOCK_RATE } from './capture.ts';
+import { ClockDrift } from './clock-drift.ts';
 import { Jitter } from './jitter.ts';
 import { timestampDistance } from './sequence.ts';
 import { SequenceWindow, type SequenceVerdict } from './sequence-window.ts';
@@ -6,6 +7,9 @@ import { SequenceWindow, type SequenceVerdict } from './sequence-window.ts';
 /** How far a packet may stand before or after its arrival before its timestamp is taken for a jump: 1.5 s and 3 s. */
 const BEHIND = 12_000;
 const AHEAD = 24_000;
+
+/** A gap of 200 ms is silence, or so much loss that nothing more can belong into it without being noticed. */
+const SILENCE = 1600;
 
 /** What the leg knows about the place of a packet, all in positions. */
 export interface Place {
@@ -33,6 +37,7 @@ export class RtpStream {
   clockRate = CLOCK_RATE;
   readonly window = new SequenceWindow();
   readonly jitter = new Jitter();
+  readonly drift = new ClockDrift();
   #anchor: Anchor | undefined;
   /** The run before the current one; packets of it may still be on their way. */
   #previous: Anchor | undefined;
@@ -89,10 +94,13 @@ export class RtpStream {
       this.#previous = anchor;
       this.#anchor = { first: sequence, timestamp, position };
       this.#interrupted = false;
+      this.drift.restart();
     } else {
+      position += this.#correction(sequence, position - place.end);
       anchor.timestamp = timestamp;
       anchor.position = position;
     }
+    this.drift.take(place.arrival, position);
     this.#lastSequence = sequence;
     this.#lastLength = length;
     return position;
@@ -104,6 +112,15 @@ export class RtpStream {
     if (current === undefined) return undefined;
     const anchor = sequence < current.first ? (this.#previous ?? current) : current;
     return anchor.position + this.#ticks(anchor.timestamp, timestamp);
+  }
+
+  /**
+   * What a gap before the packet takes up of the drift of the sender's clock: a pause of the sender, never a hole in which reordered
+   * packets may still have their place. Octets are not touched.
+   */
+  #correction(sequence: number, gap: number): number {
+    const pause = gap > 0 && (sequence === this.#lastSequence + 1 || gap >= SILENCE);
+    return pause ? this.drift.correct(gap) : 0;
   }
 
   /** The position `step` after the anchor, or NaN when it cannot be meant. */
