@@ -7,6 +7,8 @@ export const Media = z.strictObject({
     .default('20000-29999'),
   address: z.union([z.ipv4(), z.ipv6()], { error: 'not an address' }).optional(),
   threads: z.int().min(1).max(64).default(1),
+  flushSeconds: z.int().min(1).max(5).default(1),
+  syncSeconds: z.int().min(1).max(60).default(10),
   receiver: z.enum(['auto', 'batch', 'dgram']).default('auto'),
 });
 

@@ -27,6 +27,16 @@ export interface AudioDisk {
   readonly remove: (path: string) => void;
 }
 
+/** How often the audio of a call is written, and brought to the disk. */
+export interface DiskRhythm {
+  /** Between two writes: what a killed process loses at most, besides what the kernel has not handed over yet. */
+  readonly flushSeconds: number;
+  /** Between two fdatasyncs of a file: what a power cut loses at most. */
+  readonly syncSeconds: number;
+}
+
+export const USUAL_RHYTHM: DiskRhythm = { flushSeconds: 1, syncSeconds: 10 };
+
 const fdatasyncAsync = promisify(fdatasync);
 
 /** The real one. Writes are synchronous: positioned writes into the page cache cost less than a trip to the thread pool. */

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
-import { nodeDisk, type AudioDisk } from './audio-disk.ts';
+import { nodeDisk, USUAL_RHYTHM, type AudioDisk, type DiskRhythm } from './audio-disk.ts';
 import type {
   CaptureChange,
   CaptureLine,
@@ -30,9 +30,8 @@ const PORT_TRIES = 500;
  */
 const TICKS_TO_SWEEP = 15;
 
-/** Captures are written in turn: each has its place in the second, this many ms after the one before. */
-const SLICE = 20;
-const SLICES = 50;
+/** Captures are written in turn: each has its place in the interval, one of so many. */
+const TURNS = 50;
 
 /** Even ports for RTP; a port given back at a time rests before it is taken again (RTP-10). */
 interface PortSource {
@@ -48,6 +47,8 @@ export interface EngineParts {
   /** Milliseconds from any start that nobody can set; default `performance.now`. */
   readonly steady?: () => number;
   readonly fs?: AudioDisk;
+  /** Default `USUAL_RHYTHM`. */
+  readonly rhythm?: DiskRhythm;
   readonly sleep?: (ms: number) => Promise<void>;
 }
 
@@ -244,10 +245,11 @@ export class CaptureEngine implements MediaHost {
     const startedAt = this.#parts.now();
     this.#clock.update(startedAt);
     return new LiveCapture(
-      { folder, startedAt, layout, firstFlush: SLICE * (1 + (this.#opened % SLICES)) },
+      { folder, startedAt, layout, turn: (1 + (this.#opened % TURNS)) / TURNS },
       {
         clock: this.#clock,
         disk: this.#disk,
+        rhythm: this.#parts.rhythm ?? USUAL_RHYTHM,
         sleep: this.#sleep,
         onFailure: (error) => {
           for (const listener of this.#listeners) listener(id, error);

@@ -1,4 +1,4 @@
-import type { AudioDisk } from './audio-disk.ts';
+import type { AudioDisk, DiskRhythm } from './audio-disk.ts';
 import {
   CLOCK_RATE,
   type CapturedFile,
@@ -16,9 +16,6 @@ import type { ReceiverSocket } from './receiver/receiver.ts';
 import type { SteadyClock } from './steady-clock.ts';
 import { TrackLayout, type AnyTrack } from './track-layout.ts';
 
-/** How often audio goes to disk, in ms: what a power cut may cost. */
-const FLUSH_INTERVAL = 1000;
-
 /** While a file has to catch up (a law that starts late begins with silence from position 0), in ms. */
 const CATCH_UP_INTERVAL = 20;
 
@@ -32,6 +29,7 @@ const LAST_TRIES_WAIT = 200;
 export interface CaptureSurroundings {
   readonly clock: SteadyClock;
   readonly disk: AudioDisk;
+  readonly rhythm: DiskRhythm;
   readonly sleep: (ms: number) => Promise<void>;
   /** Called once, when the disk first refuses. */
   readonly onFailure: (error: Error) => void;
@@ -41,9 +39,9 @@ export interface CaptureStart {
   readonly folder: string;
   /** Wall clock; position 0. */
   readonly startedAt: number;
-  /** When to write first, in ms from the start: spreads captures over the second. */
-  readonly firstFlush: number;
   readonly layout?: 'stereo' | 'per-leg' | undefined;
+  /** Which part of every interval, 0 to 1, belongs to this capture: spreads them, so that the disk has something to do all the time. */
+  readonly turn: number;
 }
 
 /** One running capture: its legs, its files, and when to write. */
@@ -56,6 +54,7 @@ export class LiveCapture implements LegHost {
   readonly #legs = new Map<number, Leg>();
   readonly #sockets = new Map<number, ReceiverSocket>();
   #due: number;
+  #syncDue: number;
   /** When datagrams were last counted and there were more (steady time), and how many there were. */
   #heardAt: number;
   #heard = 0;
@@ -66,7 +65,9 @@ export class LiveCapture implements LegHost {
     this.startedAt = start.startedAt;
     this.#surroundings = surroundings;
     this.#origin = surroundings.clock.steady(start.startedAt);
-    this.#due = this.#origin + start.firstFlush;
+    const { flushSeconds, syncSeconds } = surroundings.rhythm;
+    this.#due = this.#origin + start.turn * flushSeconds * 1000;
+    this.#syncDue = this.#origin + (1 + start.turn) * syncSeconds * 1000;
     this.#heardAt = this.#origin;
     this.#layout = new TrackLayout(start.folder, surroundings.disk, start.layout === 'per-leg');
   }
@@ -145,7 +146,11 @@ export class LiveCapture implements LegHost {
     const final = Math.max(0, this.#positionAt(swept) - REORDER_WINDOW);
     for (const leg of this.#legs.values()) leg.settle(final);
     const done = this.#flush(this.#positionAt(now), final);
-    this.#due = now + (done ? FLUSH_INTERVAL : CATCH_UP_INTERVAL);
+    const { flushSeconds, syncSeconds } = this.#surroundings.rhythm;
+    this.#due = now + (done ? flushSeconds * 1000 : CATCH_UP_INTERVAL);
+    if (now < this.#syncDue) return;
+    this.#syncDue = now + syncSeconds * 1000;
+    this.#startSync();
   }
 
   /** Ends the recording at wall-clock time `at`, or with the last sample if that is later. Comes to an end even without a disk. */
@@ -187,6 +192,14 @@ export class LiveCapture implements LegHost {
 
   #positionAt(steady: number): number {
     return Math.max(0, Math.round((steady - this.#origin) * (CLOCK_RATE / 1000)));
+  }
+
+  #startSync(): void {
+    try {
+      for (const track of this.#layout.tracks) track.startSync();
+    } catch (error) {
+      this.fail(error as Error);
+    }
   }
 
   /** True when every file has what it should have; a file the disk refuses is tried again an interval later. */

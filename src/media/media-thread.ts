@@ -43,7 +43,12 @@ class MediaThread {
     const ports = new PortPool(data.ports, now);
     for (const [used, at] of data.used) ports.rest(used, at);
     this.#receiver = openReceiver(data.receiver, { now, log, ownTimer: false, openSockets });
-    this.#engine = new CaptureEngine({ receiver: this.#receiver, ports, now });
+    this.#engine = new CaptureEngine({
+      receiver: this.#receiver,
+      ports,
+      now,
+      ...(data.rhythm && { rhythm: data.rhythm }),
+    });
     this.#handlers = {
       open: (request) => this.#engine.open(request),
       change: (change) => this.#engine.change(change),

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import type { DiskRhythm } from './audio-disk.ts';
 import type { CaptureChange, CaptureRequest, CaptureResult, MediaHost, OpenedCapture } from './capture.ts';
 import { MediaError } from './media-error.ts';
 import { splitPortRange } from './port-pool.ts';
@@ -13,6 +14,8 @@ export interface MediaThreadsOptions {
   /** Port range `FIRST-LAST`, divided between the threads. */
   readonly ports: string;
   readonly receiver: ReceiverKind;
+  /** Default: written every second, brought to the disk every ten. */
+  readonly rhythm?: DiskRhythm | undefined;
   readonly log: MediaLog;
   /** Starts a thread. Default: a worker on `media-thread` beside this file. */
   readonly spawn?: ((data: ThreadData) => Worker) | undefined;
@@ -57,6 +60,7 @@ class MediaThreads implements MediaThreadsHost {
         new ThreadSlot({
           ports,
           receiver: options.receiver,
+          rhythm: options.rhythm,
           log: options.log,
           spawn,
           lost: (capture, error) => {

@@ -83,9 +83,13 @@ export class PacketTrack {
     if (position - this.#headerAt >= HEADER_INTERVAL) {
       this.#writeHeader(file, this.#end);
       this.#headerAt = position;
-      file.startSync();
     }
     return to >= final;
+  }
+
+  /** Begins to bring to the disk what was written. */
+  startSync(): void {
+    this.#file?.startSync();
   }
 
   /** Closes the file; `flush` has made everything final up to `total`. */

@@ -1,5 +1,6 @@
 import type { CaptureChange, CaptureRequest, CaptureResult, MediaTotals, OpenedCapture } from './capture.ts';
 import { MediaError, type MediaErrorCode } from './media-error.ts';
+import type { DiskRhythm } from './audio-disk.ts';
 import type { ReceiverKind } from './receiver/open-receiver.ts';
 import type { Receiver, ReceiverFaults } from './receiver/receiver.ts';
 
@@ -8,6 +9,7 @@ export interface ThreadData {
   /** Its own part of the port range, `FIRST-LAST`. */
   readonly ports: string;
   readonly receiver: ReceiverKind;
+  readonly rhythm?: DiskRhythm | undefined;
   /** Ports a thread before it has used, with the epoch milliseconds of their last use. */
   readonly used: readonly (readonly [port: number, at: number])[];
   /** Shared memory of an `OpenSockets`. */

@@ -1,4 +1,5 @@
 import type { Worker } from 'node:worker_threads';
+import type { DiskRhythm } from './audio-disk.ts';
 import type { CaptureChange, CaptureRequest, CaptureResult, OpenedCapture } from './capture.ts';
 import { MediaError } from './media-error.ts';
 import { QUARANTINE_MS } from './port-pool.ts';
@@ -25,6 +26,7 @@ export interface MediaLog {
 export interface ThreadSlotOptions {
   readonly ports: string;
   readonly receiver: ReceiverKind;
+  readonly rhythm?: DiskRhythm | undefined;
   readonly log: MediaLog;
   readonly spawn: (data: ThreadData) => Worker;
   /** A running capture's thread died. */
@@ -66,10 +68,11 @@ export class ThreadSlot {
   async start(): Promise<void> {
     const openSockets = new OpenSockets();
     const startedAt = Date.now();
-    const { ports, receiver, log, spawn } = this.#options;
+    const { ports, receiver, rhythm, log, spawn } = this.#options;
     const worker = spawn({
       ports,
       receiver,
+      rhythm,
       used: this.#portsToRest(startedAt),
       openSockets: openSockets.shared,
     });

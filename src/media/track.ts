@@ -8,7 +8,7 @@ import type { LaneWriter, LegLane } from './leg-lane.ts';
 import { WavFile } from './wav-file.ts';
 import { WAV_HEADER_BYTES } from './wav-header.ts';
 
-/** The header is brought up to date, and the file to the disk, when it grew by this much: 5 s. */
+/** The header is brought up to date when the file grew by this much: 5 s. */
 const HEADER_INTERVAL = 5 * CLOCK_RATE;
 
 export interface TrackChannel {
@@ -92,10 +92,14 @@ export class Track implements LaneWriter {
     if (this.#written - this.#headerAt >= HEADER_INTERVAL) {
       file.writeHeader(this.#written);
       this.#headerAt = this.#written;
-      file.startSync();
     }
     this.#finalise(Math.min(final, this.#next));
     return this.#next >= now;
+  }
+
+  /** Begins to bring to the disk what was written. */
+  startSync(): void {
+    this.#file?.startSync();
   }
 
   /** Closes the file at `total` samples, all of which `flush` has written and hashed. */

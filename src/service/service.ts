@@ -63,6 +63,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   const { journal, spool } = ground;
   const media = await startMediaThreads({
     ...config.media,
+    rhythm: { flushSeconds: config.media.flushSeconds, syncSeconds: config.media.syncSeconds },
     log: linesTo(log),
   });
   closing.add('media', () => media.stop());

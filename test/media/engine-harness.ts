@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { AudioDisk } from '../../src/media/audio-disk.ts';
+import type { AudioDisk, DiskRhythm } from '../../src/media/audio-disk.ts';
 import type { CaptureLine, CaptureRequest, CaptureResult, LineRole } from '../../src/media/capture.ts';
 import { CaptureEngine } from '../../src/media/capture-engine.ts';
 import { MediaError } from '../../src/media/media-error.ts';
@@ -84,7 +84,7 @@ export class EngineHarness {
   lastPort = 29_998;
   #ticked = 0;
 
-  private constructor(folder: string, fs: AudioDisk | undefined) {
+  private constructor(folder: string, fs: AudioDisk | undefined, rhythm: DiskRhythm | undefined) {
     this.folder = folder;
     this.engine = new CaptureEngine({
       receiver: this.receiver,
@@ -99,14 +99,15 @@ export class EngineHarness {
         return Promise.resolve();
       },
       ...(fs === undefined ? {} : { fs }),
+      ...(rhythm === undefined ? {} : { rhythm }),
     });
     this.engine.onFailure((id, error) => {
       this.failures.push({ id, code: (error as { code?: string }).code });
     });
   }
 
-  static async create(fs?: AudioDisk): Promise<EngineHarness> {
-    return new EngineHarness(await mkdtemp(join(tmpdir(), 'capture-')), fs);
+  static async create(fs?: AudioDisk, rhythm?: DiskRhythm): Promise<EngineHarness> {
+    return new EngineHarness(await mkdtemp(join(tmpdir(), 'capture-')), fs, rhythm);
   }
 
   async dispose(): Promise<void> {
