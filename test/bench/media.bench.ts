@@ -279,12 +279,13 @@ async function main(plan: Plan): Promise<void> {
           calls: compared,
           octets,
           wrong,
+          silent,
         } = await compareRecordings(
           recorder.archive,
           Array.from({ length: sample }, (_none, index) => index * step),
           held.sent.turns,
         );
-        say(`  octets of ${compared} calls compared: ${octets}, wrong ${wrong}`);
+        say(`  octets of ${compared} calls compared: ${octets}, wrong ${wrong}, silence inside ${silent}`);
       }
       tell(held, [before, await count(plan)], idle, plan);
     }

@@ -10,6 +10,8 @@ export interface Comparison {
   readonly calls: number;
   readonly octets: number;
   readonly wrong: number;
+  /** Octets of silence inside the streams. */
+  readonly silent: number;
 }
 
 const SILENCE = 0xd5;
@@ -23,31 +25,36 @@ export async function compareRecordings(
 ): Promise<Comparison> {
   let octets = 0;
   let wrong = 0;
+  let silent = 0;
   for (const call of calls) {
     const { audio } = readWav(await recordingOf(archive, call));
     for (const [leg, channel] of audio.entries()) {
       octets += turns * PAYLOAD_OCTETS;
-      wrong += wrongOctets(channel, call * 2 + leg, turns);
+      const compared = compareChannel(channel, call * 2 + leg, turns);
+      wrong += compared.wrong;
+      silent += compared.silent;
     }
   }
-  return { calls: calls.length, octets, wrong };
+  return { calls: calls.length, octets, wrong, silent };
 }
 
-/** The stream must stand in one piece, with silence around it. */
-function wrongOctets(channel: Buffer, stream: number, turns: number): number {
+/**
+ * Every octet of the stream must be there, in order and nothing else, silence apart: the noise holds no octet of silence, and a
+ * sender that this machine held up for more than the reordering window is rightly recorded with a gap.
+ */
+function compareChannel(channel: Buffer, stream: number, turns: number): { wrong: number; silent: number } {
   const expected = Buffer.concat(
     Array.from({ length: turns }, (_none, turn) => {
       const from = payloadAt(stream, turn);
       return TABLE.subarray(from, from + PAYLOAD_OCTETS);
     }),
   );
-  const at = Math.max(0, channel.indexOf(expected.subarray(0, PAYLOAD_OCTETS)));
-  let wrong = 0;
-  for (let index = 0; index < channel.length; index += 1) {
-    const inside = index >= at && index < at + expected.length;
-    if (channel[index] !== (inside ? expected[index - at] : SILENCE)) wrong += 1;
-  }
-  return wrong + Math.max(0, at + expected.length - channel.length);
+  const heard = (octet: number): boolean => octet !== SILENCE;
+  const spoken = channel.filter(heard);
+  let wrong = Math.abs(spoken.length - expected.length);
+  for (let index = 0; index < Math.min(spoken.length, expected.length); index += 1)
+    if (spoken[index] !== expected[index]) wrong += 1;
+  return { wrong, silent: channel.findLastIndex(heard) + 1 - channel.findIndex(heard) - spoken.length };
 }
 
 async function recordingOf(archive: string, call: number): Promise<string> {
