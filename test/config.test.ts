@@ -55,6 +55,7 @@ describe('the configuration', () => {
       'sip',
       'spool',
       'timeZone',
+      'traces',
       'trunks',
       'watch',
       'web',

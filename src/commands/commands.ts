@@ -1,10 +1,11 @@
 import { call } from './call.ts';
 import type { Command } from './command.ts';
+import { destinations } from './destinations.ts';
 import { groups } from './groups.ts';
 import { rules } from './rules.ts';
-import { destinations } from './destinations.ts';
 import { status } from './status.ts';
 import { token } from './token.ts';
+import { trace } from './trace.ts';
 
 /** All commands by their name, in the order in which they are listed. */
 export const COMMANDS: Readonly<Record<string, Command>> = {
@@ -14,4 +15,5 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   rules,
   status,
   token,
+  trace,
 };

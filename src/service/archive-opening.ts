@@ -50,7 +50,7 @@ export interface ArchiveOpening {
 const DATABASE_PATIENCE = 8000;
 const DATABASE_RETRY = 2000;
 
-const MIGRATIONS = fileURLToPath(new URL('../../../migrations', import.meta.url));
+export const MIGRATIONS = fileURLToPath(new URL('../../../migrations', import.meta.url));
 
 /** Opens database, Redis and everything behind the closed file. */
 export async function openArchive(config: Config, opening: ArchiveOpening): Promise<Archive> {
@@ -115,7 +115,8 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
   };
 }
 
-function databaseOf(config: Config): Parameters<typeof openDatabase>[0] {
+/** Where the configuration wants the log. */
+export function databaseOf(config: Config): Parameters<typeof openDatabase>[0] {
   const { client, connection } = config.database;
   return client === 'sqlite' || connection === undefined
     ? { kind: 'sqlite', file: join(config.dataDir, 'sealtape.db') }

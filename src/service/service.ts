@@ -22,6 +22,7 @@ import { Trunks } from '../sip/trunks.ts';
 import { openSpoolWatch } from './spool-watch.ts';
 import { groupLogins, openPolicy } from './policy-opening.ts';
 import { ShutdownList } from './shutdown-list.ts';
+import { openTraces } from './trace-opening.ts';
 import { VERSION } from '../version.ts';
 import { openWeb } from './web-opening.ts';
 
@@ -148,6 +149,7 @@ async function openSip(
   const secret = randomBytes(32).toString('hex');
   const control = { host: '127.0.0.1', port: 0, secret };
   const trunks = new Trunks(config.trunks);
+  const { see: seen } = openTraces(config, log, closing);
   const server =
     config.sip.drachtio === undefined
       ? await startSipServer({
@@ -157,6 +159,7 @@ async function openSip(
           control,
           log,
           lenient: (address) => trunks.find(address)?.mode === 'compat',
+          seen,
         })
       : undefined;
   if (server !== undefined) closing.add('sip server', () => server.close());
@@ -166,6 +169,7 @@ async function openSip(
   const application = await startSipApplication({
     drachtio,
     embeddedServer: server !== undefined,
+    ...(server === undefined && { seen }),
     trunks: config.trunks,
     ...(config.media.address === undefined ? {} : { mediaAddress: config.media.address }),
     recorder,

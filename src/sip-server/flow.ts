@@ -3,6 +3,15 @@ import type { PeerCertificate } from './peer-certificate.ts';
 export type Protocol = 'udp' | 'tcp' | 'tls';
 export type StreamProtocol = Exclude<Protocol, 'udp'>;
 
+/** One message on the wire, for whoever keeps traces. `text` is a byte string: one character, one octet. */
+export interface SeenMessage {
+  readonly direction: 'in' | 'out';
+  readonly protocol: Protocol;
+  /** `address:port` of the peer. */
+  readonly remote: string;
+  readonly text: string;
+}
+
 /** True where nothing is lost or repeated, and a connection can break. */
 export const isStream = (protocol: Protocol): boolean => protocol !== 'udp';
 

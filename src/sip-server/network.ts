@@ -16,6 +16,7 @@ import { UdpTransport } from './udp-transport.ts';
 
 export interface NetworkEvents {
   message(text: string, flow: Flow): void;
+  sent(text: string, flow: Flow): void;
   malformed(flow: Flow, head?: string): void;
   /** A connection is gone. */
   closed(flow: Flow): void;

@@ -1,4 +1,5 @@
 import type { Tally } from './counters.ts';
+import type { SeenMessage } from './flow.ts';
 import type { SipServerLimits } from './limits.ts';
 import type { Log } from './log.ts';
 import type { SourceRates } from './source-rates.ts';
@@ -14,4 +15,6 @@ export interface Shared {
   readonly lenient: (address: string) => boolean;
   readonly log: Log;
   readonly tally: Tally;
+  /** Told of every message that comes in or goes out. */
+  readonly seen: ((message: SeenMessage) => void) | undefined;
 }

@@ -1,6 +1,6 @@
 import { ControlServer } from './control-server.ts';
 import { newTally, type SipServerCounters } from './counters.ts';
-import type { Protocol } from './flow.ts';
+import type { Protocol, SeenMessage } from './flow.ts';
 import { DEFAULT_LIMITS, type SipServerLimits } from './limits.ts';
 import { parseListenAddress } from './listen-address.ts';
 import type { Log } from './log.ts';
@@ -27,6 +27,8 @@ export interface SipServerOptions {
    * tag name one dialog. Default: every peer.
    */
   readonly lenient?: (address: string) => boolean;
+  /** Told of every message on the wire, on the way in or out; must return at once. */
+  readonly seen?: (message: SeenMessage) => void;
 }
 
 export interface SipServer {
@@ -64,6 +66,7 @@ export async function startSipServer(options: SipServerOptions): Promise<SipServ
     lenient: options.lenient ?? (() => true),
     log,
     tally: newTally(),
+    seen: options.seen,
   };
   if (options.tls === undefined && wanted.some((each) => each.protocol === 'tls'))
     throw new SipServerError('BAD_TLS', 'a tls:// address needs a certificate and a key');

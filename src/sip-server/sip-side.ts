@@ -6,9 +6,12 @@ import type { Core } from './core.ts';
 import { DialogRequests } from './dialog-requests.ts';
 import { DialogCommands } from './dialog-commands.ts';
 import { Dialogs } from './dialogs.ts';
+import type { Flow } from './flow.ts';
 import { Inbound } from './inbound.ts';
+import { guarded } from './log.ts';
 import { parseMessage, type SipMessage } from './message.ts';
-import { Network } from './network.ts';
+import type { Tally } from './counters.ts';
+import { Network, type NetworkEvents } from './network.ts';
 import { OutOfDialog } from './out-of-dialog.ts';
 import { Sender } from './sender.ts';
 import { ServerTransactions } from './server-transactions.ts';
@@ -18,6 +21,7 @@ import { SessionKeeper } from './session-keeper.ts';
 import { SipServerError } from './sip-server-error.ts';
 import type { TlsFiles } from './tls-files.ts';
 import { Uas } from './uas.ts';
+import { uriHost } from './uri.ts';
 
 /** The SIP half of the server: sockets, transactions and dialogs, driven by the network and by applications. */
 export class SipSide {
@@ -26,9 +30,11 @@ export class SipSide {
   readonly #dialogCommands: DialogCommands;
   readonly #outOfDialog: OutOfDialog;
   readonly #answers: ApplicationAnswers;
+  readonly #seen: Shared['seen'];
 
   constructor(shared: Shared, applications: Applications, tls: TlsFiles | undefined) {
     const { limits, timers, log, tally } = shared;
+    this.#seen = shared.seen;
     const network = new Network({
       limits,
       timers,
@@ -36,7 +42,11 @@ export class SipSide {
       tls,
       events: {
         message: (text, flow) => {
+          this.#see('in', text, flow);
           inbound.message(text, flow);
+        },
+        sent: (text, flow) => {
+          this.#see('out', text, flow);
         },
         malformed: (flow, head) => {
           inbound.malformed(head ?? '', flow, 413);
@@ -44,15 +54,7 @@ export class SipSide {
         closed: (flow) => {
           for (const each of this.core.clientTransactions.on(flow)) each.unreachable();
         },
-        ignored: () => {
-          tally.dropped += 1;
-        },
-        refused: () => {
-          tally.refusedConnections += 1;
-        },
-        handshakeFailed: () => {
-          tally.failedHandshakes += 1;
-        },
+        ...counting(tally),
       },
     });
     this.core = {
@@ -103,6 +105,13 @@ export class SipSide {
     }
   }
 
+  /** Whoever keeps traces must not be able to disturb a call. */
+  #see(direction: 'in' | 'out', text: string, { protocol, remote }: Flow): void {
+    if (this.#seen === undefined) return;
+    const seen = { direction, protocol, remote: `${uriHost(remote.address)}:${remote.port}`, text } as const;
+    guarded(this.core.log, 'trace', () => this.#seen?.(seen));
+  }
+
   /** Nobody is left to speak for these requests and dialogs (drachtio-protocol.md section 7). */
   applicationLost(application: Application): void {
     const { serverTransactions, dialogs } = this.core;
@@ -122,6 +131,18 @@ export class SipSide {
     await network.close();
   }
 }
+
+const counting = (tally: Tally): Pick<NetworkEvents, 'ignored' | 'refused' | 'handshakeFailed'> => ({
+  ignored: () => {
+    tally.dropped += 1;
+  },
+  refused: () => {
+    tally.refusedConnections += 1;
+  },
+  handshakeFailed: () => {
+    tally.failedHandshakes += 1;
+  },
+});
 
 function readPart(part: string): SipMessage | undefined {
   try {

@@ -11,6 +11,8 @@ const MOST_UNSENT = 8 * 1024 * 1024;
 
 export interface TcpEvents {
   message(text: string, flow: Flow): void;
+  /** A message goes out. */
+  sent(text: string, flow: Flow): void;
   /** Octets that belong to no message; `head` when a message over the limit ends the connection. */
   malformed(flow: Flow, head?: string): void;
   closed(flow: Flow): void;
@@ -59,6 +61,7 @@ export class TcpConnection implements Flow {
 
   send(text: string): void {
     if (!this.open) return;
+    if (text.length > 2) this.#events.sent(text, this);
     this.#socket.write(text, 'latin1');
     if (this.#socket.writableLength > MOST_UNSENT) this.#socket.destroy();
   }

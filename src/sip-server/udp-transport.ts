@@ -11,6 +11,8 @@ const SHORTEST_MESSAGE = 16;
 
 export interface UdpEvents {
   message(text: string, flow: Flow): void;
+  /** A message goes out. */
+  sent(text: string, flow: Flow): void;
   /** A datagram too short to be SIP. */
   ignored(): void;
 }
@@ -52,11 +54,13 @@ export class UdpTransport {
   /** The way to a peer as seen from `localAddress`. */
   flowTo(remote: Endpoint, localAddress: string): Flow {
     const send = (text: string): void => {
+      this.#events.sent(text, flow);
       this.#send(text, remote);
     };
     const nothing = (): void => undefined;
     const local = { address: localAddress, port: this.#bound.port };
-    return { protocol: 'udp', local, remote, open: true, send, retain: nothing, release: nothing };
+    const flow: Flow = { protocol: 'udp', local, remote, open: true, send, retain: nothing, release: nothing };
+    return flow;
   }
 
   close(): Promise<void> {

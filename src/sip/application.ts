@@ -11,6 +11,7 @@ import type { Refusal } from './refusal.ts';
 import { respond } from './respond.ts';
 import { checkTls } from './trunk-tls.ts';
 import { Trunks, type Trunk } from './trunks.ts';
+import type { SeenMessage } from './wire-tap.ts';
 import { DEFAULT_WATCH, Watchdog, type WatchLimits } from './watchdog.ts';
 
 export interface SipApplicationOptions {
@@ -33,6 +34,8 @@ export interface SipApplicationOptions {
   readonly watch?: Partial<WatchLimits>;
   /** Pauses between attempts to reach the SIP server again. */
   readonly reconnect?: ReconnectPauses;
+  /** Told of every SIP message between a SIP server outside and us; must return at once. */
+  readonly seen?: (message: SeenMessage) => void;
 }
 
 export interface SipApplication {
@@ -61,13 +64,13 @@ export async function startSipApplication(options: SipApplicationOptions): Promi
   const { recorder, software, log } = options;
   const trunks = new Trunks(options.trunks);
   const watchdog = new Watchdog({ ...DEFAULT_WATCH, ...options.watch }, log);
-  const connection = new Connection(
-    log,
-    () => {
+  const connection = new Connection(log, {
+    onLost: () => {
       watchdog.serverLost();
     },
-    options.reconnect,
-  );
+    ...(options.reconnect && { pauses: options.reconnect }),
+    ...(options.seen && { seen: options.seen }),
+  });
   const gate = new Gate({ trunks, recorder, software, log });
   const groupCalls = openGroupCalls(options, connection);
   const intake = new Intake({

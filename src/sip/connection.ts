@@ -1,6 +1,7 @@
 import Srf from 'drachtio-srf';
 import type { SipApplicationServer } from './drachtio.ts';
 import { SipError } from './sip-error.ts';
+import { tapWire, type SeenMessage } from './wire-tap.ts';
 
 export type Log = (
   level: 'info' | 'warn' | 'error',
@@ -26,6 +27,14 @@ export interface ReconnectPauses {
 
 const PAUSES: ReconnectPauses = { longest: 5000, refused: 30_000 };
 
+export interface ConnectionOptions {
+  /** Called whenever an open connection breaks. */
+  readonly onLost?: () => void;
+  readonly pauses?: ReconnectPauses;
+  /** Told of every SIP message; for a server outside, ours tells it better itself. */
+  readonly seen?: (message: SeenMessage) => void;
+}
+
 /** The control connection to a SIP server; comes back by itself when it is lost. */
 export class Connection {
   readonly server: SipApplicationServer;
@@ -35,14 +44,16 @@ export class Connection {
   readonly #reconnect: { retryMaxDelay: number; maxAttempts: number };
   readonly #pauses: ReconnectPauses;
   readonly #onLost: () => void;
+  readonly #seen: ((message: SeenMessage) => void) | undefined;
   #state: 'new' | 'open' | 'lost' | 'refused' | 'closed' = 'new';
   #address: DrachtioAddress | undefined;
   #slowly: NodeJS.Timeout | undefined;
 
-  /** `onLost` is called whenever an open connection breaks. */
-  constructor(log: Log, onLost: () => void = () => undefined, pauses: ReconnectPauses = PAUSES) {
+  constructor(log: Log, options: ConnectionOptions = {}) {
+    const { onLost = () => undefined, pauses = PAUSES, seen } = options;
     this.#log = log;
     this.#onLost = onLost;
+    this.#seen = seen;
     this.#pauses = pauses;
     this.#reconnect = { retryMaxDelay: pauses.longest, maxAttempts: 1 };
     this.server = new Srf() as unknown as SipApplicationServer;
@@ -76,7 +87,7 @@ export class Connection {
       this.server.on('close', () => {
         this.#lost(unreachable);
       });
-      this.server.connect({ ...address, reconnect: this.#reconnect });
+      this.#dial();
     });
   }
 
@@ -125,8 +136,13 @@ export class Connection {
   #retrySlowly(): void {
     clearTimeout(this.#slowly);
     this.#slowly = setTimeout(() => {
-      if (this.#state === 'refused') this.server.connect({ ...this.#address, reconnect: this.#reconnect });
+      if (this.#state === 'refused') this.#dial();
     }, this.#pauses.refused);
+  }
+
+  #dial(): void {
+    this.server.connect({ ...this.#address, reconnect: this.#reconnect });
+    if (this.#seen !== undefined) tapWire(this.server, this.#seen);
   }
 
   #lost(unreachable: (cause: unknown) => void): void {

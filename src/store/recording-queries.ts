@@ -36,6 +36,7 @@ export interface RelatedRecording {
 const RELATED_LIMIT = 100;
 
 const LIST_LIMIT = 1000;
+const FOUND_LIMIT = 100;
 /** Every column but the capture, which may be long. */
 const LISTED = (
   'id state facts description decision opened_at started_at ended_at end_reason status fail_reason ' +
@@ -71,6 +72,35 @@ export class RecordingQueries {
       steps: (await of('steps', 'id')).map(toStep),
       related: await this.#related(id),
     };
+  }
+
+  /**
+   * Recordings that a person may mean, oldest first, at most `FOUND_LIMIT`: by their own id, file name (with or without its ending), SIP
+   * Call-ID, or any id of the call in the PBX.
+   */
+  async findByAnyId(text: string): Promise<readonly string[]> {
+    const name = text.replace(/^.*\//, '').replace(/(?:_info\.txt|\.[a-z0-9]{2,6})+$/, '');
+    const rows = await run(
+      this.#from('recordings')
+        .whereIn('id', [text, name])
+        .orWhereIn('file_name', [text, name])
+        .orWhere({ call_id: text })
+        .orWhere({ pbx_call_id: text })
+        .orWhereIn('id', this.#from('recording_links').where({ value: text }).select('recording'))
+        .orderBy('started_at')
+        .limit(FOUND_LIMIT)
+        .select('id'),
+    );
+    return rows.map(({ id }) => String(id));
+  }
+
+  /** Steps that belong to no recording and name this text: calls that were refused. Oldest first. */
+  async stepsNaming(text: string): Promise<readonly StepRow[]> {
+    const named = text.replace(/[\\%_]/g, '\\$&');
+    const query = this.#from('steps')
+      .whereNull('recording')
+      .whereRaw("detail LIKE ? ESCAPE '\\'", [`%${named}%`]);
+    return (await run(query.orderBy('id').limit(FOUND_LIMIT))).map(toStep);
   }
 
   async #related(id: string): Promise<readonly RelatedRecording[]> {
