@@ -15,6 +15,8 @@ export interface Delivery {
 
 /** An authenticated control connection, as the SIP side sees it. */
 export interface Application {
+  /** False once the connection is gone. */
+  readonly open: boolean;
   deliver(delivery: Delivery): void;
 }
 

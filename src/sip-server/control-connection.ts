@@ -16,6 +16,8 @@ const MOST_UNSENT = 64 * 1024 * 1024;
 export interface ControlEvents {
   /** One `sip` message: tokens behind the kind, the SIP part, and where the answer goes. */
   sip(application: Application, tokens: readonly string[], part: string, reply: (reply: Reply) => void): void;
+  /** The application wants requests of this kind from now on. */
+  routed(application: Application, verb: string): void;
   closed(connection: ControlConnection): void;
 }
 
@@ -114,6 +116,7 @@ export class ControlConnection implements Application {
       case 'route':
         this.#verbs.add(verb);
         reply({ tokens: ['OK'] });
+        this.#context.events.routed(this, verb);
         return;
       case 'remove_route':
         this.#verbs.delete(verb);

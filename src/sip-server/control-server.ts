@@ -3,26 +3,31 @@ import type { Application, Applications } from './application.ts';
 import { ControlConnection, type ControlContext } from './control-connection.ts';
 import { SipServerError } from './sip-server-error.ts';
 
+export interface ControlServerEvents extends Pick<ControlContext['events'], 'sip' | 'routed'> {
+  /** An application's connection closed. */
+  lost(gone: Application): void;
+}
+
 /** The port applications connect to, and the choice among them. */
 export class ControlServer implements Applications {
   readonly #server: Server;
   readonly #connections = new Set<ControlConnection>();
   #turn = 0;
 
-  /** `lost` is told when an application's connection closes. */
-  constructor(
-    context: Omit<ControlContext, 'events'>,
-    sip: ControlContext['events']['sip'],
-    lost: (gone: Application) => void,
-  ) {
+  constructor(context: Omit<ControlContext, 'events'>, events: ControlServerEvents) {
     this.#server = createServer((socket) => {
       const connection = new ControlConnection(socket, {
         ...context,
         events: {
-          sip,
+          sip: (...message) => {
+            events.sip(...message);
+          },
+          routed: (...told) => {
+            events.routed(...told);
+          },
           closed: (gone) => {
             this.#connections.delete(gone);
-            lost(gone);
+            events.lost(gone);
           },
         },
       });

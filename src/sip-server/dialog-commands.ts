@@ -32,6 +32,7 @@ export class DialogCommands {
     const dialog = this.#core.dialogs.get(dialogId);
     const hop = dialog === undefined ? undefined : nextHop(dialog);
     const contentType = impliedContentType(request);
+    if (dialog !== undefined) this.#core.dialogs.adopt(dialog, application);
     if (dialog?.application !== application || dialog.ending) reply(NO_DIALOG);
     else if (hop === undefined) reply(NO_WAY);
     else if (contentType === 'missing') reply(refusal('missing content-type'));

@@ -1,7 +1,9 @@
 import { randomInt } from 'node:crypto';
+import { overFlow } from './application.ts';
 import { contactUri } from './contact.ts';
 import type { Core } from './core.ts';
 import type { Dialog } from './dialog.ts';
+import { forApplication } from './for-application.ts';
 import { header } from './headers.ts';
 import type { SipRequest } from './message.ts';
 import { SHORTEST_INTERVAL, sessionExpires } from './session-interval.ts';
@@ -21,12 +23,15 @@ export class DialogRequests {
 
   handle(incoming: Incoming, dialog: Dialog): void {
     const { request, facts } = incoming;
+    this.#core.dialogs.adopt(dialog, this.#core.applications.pick('invite'));
     // An equal CSeq is not covered by the RFC: a BYE counts (DLG-3). A lower one counts where we are lenient (DLG-7).
     const timely = facts.cseq >= dialog.remoteCSeq || this.#uas.isLenient(incoming);
     if (request.method === 'BYE' && timely) this.#bye(incoming, dialog);
     else if (dialog.ending) this.#uas.refuse(incoming, 481);
     else if (facts.cseq <= dialog.remoteCSeq) this.#uas.refuse(incoming, 500);
     else if (this.#tooShort(incoming)) this.#uas.refuse(incoming, 422, [MIN_SE]);
+    // Nobody can answer it now; the dialog outlives a 500 (RFC 3261 §14.1).
+    else if (!dialog.application.open) this.#uas.refuse(incoming, 500, [header('Retry-After', '3')]);
     else this.#other(incoming, dialog);
   }
 
@@ -45,6 +50,18 @@ export class DialogRequests {
     if (dialog.ending) {
       // Two BYEs crossed: the application has let go of the dialog already.
       this.#uas.answer(transaction, 200);
+      return;
+    }
+    if (!dialog.application.open) {
+      this.#uas.answer(transaction, 200);
+      this.#core.dialogs.addFarewell({
+        source: 'application',
+        bytes: incoming.bytes,
+        ...overFlow(incoming.flow),
+        txnId: 'unsolicited',
+        dialogId: dialog.id,
+        message: forApplication(incoming.request),
+      });
       return;
     }
     transaction.dialog = dialog;

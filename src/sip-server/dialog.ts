@@ -29,7 +29,8 @@ export class Dialog {
   readonly local: string;
   readonly remote: string;
   readonly routeSet: readonly string[];
-  readonly application: Application;
+  /** Who answers for it; another one when that has gone (see `Dialogs.adopt`). */
+  application: Application;
   /** Our Contact as the peer knows it. */
   contact: string;
   remoteTarget: string;

@@ -1,9 +1,13 @@
-import type { Application } from './application.ts';
+import type { Application, Delivery } from './application.ts';
 import type { Dialog } from './dialog.ts';
+
+/** Ends of calls kept for an application that is away; the oldest go. */
+const MOST_FAREWELLS = 10_000;
 
 /** All dialogs, by drachtio's id: Call-ID and the peer's tag. */
 export class Dialogs {
   readonly #byId = new Map<string, Dialog>();
+  #farewells: Delivery[] = [];
 
   get size(): number {
     return this.#byId.size;
@@ -28,7 +32,23 @@ export class Dialogs {
     return [...this.#byId.values()].filter((each) => each.application === application);
   }
 
+  /** An application takes over a dialog whose own one has gone; it may well be the same one come back. */
+  adopt(dialog: Dialog, by: Application | undefined): void {
+    if (!dialog.application.open && by !== undefined) dialog.application = by;
+  }
+
+  /** A dialog ended while no application was there; the next one is told by it. */
+  addFarewell(delivery: Delivery): void {
+    this.#farewells.push(delivery);
+    if (this.#farewells.length > MOST_FAREWELLS) this.#farewells.shift();
+  }
+
+  takeFarewells(): readonly Delivery[] {
+    return this.#farewells.splice(0);
+  }
+
   clear(): void {
+    this.#farewells = [];
     for (const dialog of this.#byId.values()) dialog.close();
     this.#byId.clear();
   }

@@ -78,11 +78,16 @@ export async function startSipServer(options: SipServerOptions): Promise<SipServ
   };
   const controlServer = new ControlServer(
     { secret: control.secret, hostPorts, log },
-    (...message) => {
-      sipSide.command(...message);
-    },
-    (gone) => {
-      sipSide.applicationLost(gone);
+    {
+      sip: (...message) => {
+        sipSide.command(...message);
+      },
+      lost: (gone) => {
+        sipSide.applicationLost(gone);
+      },
+      routed: (application, verb) => {
+        sipSide.applicationReady(application, verb);
+      },
     },
   );
   const sipSide = new SipSide(shared, controlServer, tls);

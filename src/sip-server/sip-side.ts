@@ -112,7 +112,10 @@ export class SipSide {
     guarded(this.core.log, 'trace', () => this.#seen?.(seen));
   }
 
-  /** Nobody is left to speak for these requests and dialogs (drachtio-protocol.md section 7). */
+  /**
+   * Nobody is left to answer these requests. Confirmed dialogs stay for whoever comes next: an application that only lost its connection
+   * still records their calls. A drachtio-server forgets them (drachtio-protocol.md section 7).
+   */
   applicationLost(application: Application): void {
     const { serverTransactions, dialogs } = this.core;
     for (const transaction of serverTransactions.pendingOf(application))
@@ -120,7 +123,16 @@ export class SipSide {
         transaction,
         transaction.method !== 'INVITE' && transaction.dialog !== undefined ? 481 : 500,
       );
-    for (const dialog of dialogs.of(application)) dialogs.remove(dialog);
+    for (const dialog of dialogs.of(application)) if (!dialog.confirmed) dialogs.remove(dialog);
+    setTimeout(() => {
+      for (const dialog of dialogs.of(application)) dialogs.remove(dialog);
+    }, this.core.timers.orphan).unref();
+  }
+
+  /** Tells an application that takes INVITEs which calls ended while nobody was there. */
+  applicationReady(application: Application, verb: string): void {
+    if (verb === 'invite')
+      for (const delivery of this.core.dialogs.takeFarewells()) application.deliver(delivery);
   }
 
   async close(): Promise<void> {

@@ -10,6 +10,8 @@ export interface SipTimers {
   readonly applicationSilence: number;
   /** How long a TCP connection may take to open. */
   readonly connect: number;
+  /** How long dialogs wait for another application when theirs has gone. */
+  readonly orphan: number;
   /** One second of Expires and Session-Expires; tests shorten it. */
   readonly second: number;
 }
@@ -20,6 +22,7 @@ export const DEFAULT_TIMERS: SipTimers = {
   t4: 5_000,
   applicationSilence: 64_000,
   connect: 5_000,
+  orphan: 600_000,
   second: 1_000,
 };
 

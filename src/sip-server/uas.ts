@@ -207,6 +207,7 @@ export class Uas {
       tally.dropped += 1;
       return;
     }
+    dialogs.adopt(dialog, this.#core.applications.pick('invite'));
     dialog.acknowledged();
     serverTransactions.byId(waiting.txnId)?.acknowledged();
     dialog.application.deliver({

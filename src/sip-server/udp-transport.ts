@@ -59,7 +59,15 @@ export class UdpTransport {
     };
     const nothing = (): void => undefined;
     const local = { address: localAddress, port: this.#bound.port };
-    const flow: Flow = { protocol: 'udp', local, remote, open: true, send, retain: nothing, release: nothing };
+    const flow: Flow = {
+      protocol: 'udp',
+      local,
+      remote,
+      open: true,
+      send,
+      retain: nothing,
+      release: nothing,
+    };
     return flow;
   }
 

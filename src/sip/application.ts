@@ -64,13 +64,7 @@ export async function startSipApplication(options: SipApplicationOptions): Promi
   const { recorder, software, log } = options;
   const trunks = new Trunks(options.trunks);
   const watchdog = new Watchdog({ ...DEFAULT_WATCH, ...options.watch }, log);
-  const connection = new Connection(log, {
-    onLost: () => {
-      watchdog.serverLost();
-    },
-    ...(options.reconnect && { pauses: options.reconnect }),
-    ...(options.seen && { seen: options.seen }),
-  });
+  const connection = watchedConnection(options, watchdog);
   const gate = new Gate({ trunks, recorder, software, log });
   const groupCalls = openGroupCalls(options, connection);
   const intake = new Intake({
@@ -87,6 +81,10 @@ export async function startSipApplication(options: SipApplicationOptions): Promi
   const insecure = (request: SipRequest): Refusal | undefined =>
     checkTls(request, trunks.find(request.source_address)?.tls, options.embeddedServer === true);
   handle('invite', (request, response) => {
+    if (/;\s*tag\s*=/i.test(request.get('to') ?? '')) {
+      respond(response, { status: 481, headers: {} }, software);
+      return;
+    }
     // Nobody is asked for a password on a way that is forbidden; the intake says so and states it.
     if (insecure(request) !== undefined || gate.admits(request, response)) intake.invite(request, response);
   });
@@ -129,6 +127,19 @@ const openGroupCalls = (
   { server }: Connection,
 ): GroupCalls | undefined => logins && new GroupCalls({ server, logins, software, log });
 
+function watchedConnection({ log, reconnect, seen }: SipApplicationOptions, watchdog: Watchdog): Connection {
+  return new Connection(log, {
+    onLost: () => {
+      watchdog.serverLost();
+    },
+    onBack: () => {
+      watchdog.serverBack();
+    },
+    ...(reconnect && { pauses: reconnect }),
+    ...(seen && { seen }),
+  });
+}
+
 /** What a recorder does not do. */
 function refuseOthers(handle: Handle, trunks: Trunks, software: string): void {
   for (const method of UNSERVED)
@@ -136,10 +147,11 @@ function refuseOthers(handle: Handle, trunks: Trunks, software: string): void {
       const known = trunks.find(request.source_address) !== undefined;
       respond(response, known ? NOT_ALLOWED : FORBIDDEN, software);
     });
-  // A drachtio-server hands over an INFO of a dialog it does not know (drachtio-protocol.md section 6).
-  handle('info', (_request, response) => {
-    respond(response, { status: 481, headers: {} }, software);
-  });
+  // Of dialogs we do not know: a drachtio-server hands over an INFO, ours the calls of an application that has gone.
+  for (const method of ['info', 'bye', 'update'])
+    handle(method, (_request, response) => {
+      respond(response, { status: 481, headers: {} }, software);
+    });
 }
 
 /** The library prints what a listener throws and answers 500; an own barrier keeps the log in one place. */

@@ -30,6 +30,8 @@ const PAUSES: ReconnectPauses = { longest: 5000, refused: 30_000 };
 export interface ConnectionOptions {
   /** Called whenever an open connection breaks. */
   readonly onLost?: () => void;
+  /** Called whenever it is there again. */
+  readonly onBack?: () => void;
   readonly pauses?: ReconnectPauses;
   /** Told of every SIP message; for a server outside, ours tells it better itself. */
   readonly seen?: (message: SeenMessage) => void;
@@ -44,15 +46,17 @@ export class Connection {
   readonly #reconnect: { retryMaxDelay: number; maxAttempts: number };
   readonly #pauses: ReconnectPauses;
   readonly #onLost: () => void;
+  readonly #onBack: () => void;
   readonly #seen: ((message: SeenMessage) => void) | undefined;
   #state: 'new' | 'open' | 'lost' | 'refused' | 'closed' = 'new';
   #address: DrachtioAddress | undefined;
   #slowly: NodeJS.Timeout | undefined;
 
   constructor(log: Log, options: ConnectionOptions = {}) {
-    const { onLost = () => undefined, pauses = PAUSES, seen } = options;
+    const { onLost = () => undefined, onBack = () => undefined, pauses = PAUSES, seen } = options;
     this.#log = log;
     this.#onLost = onLost;
+    this.#onBack = onBack;
     this.#seen = seen;
     this.#pauses = pauses;
     this.#reconnect = { retryMaxDelay: pauses.longest, maxAttempts: 1 };
@@ -115,8 +119,10 @@ export class Connection {
     } else if (error !== null && error !== undefined) {
       this.#refused();
     } else {
-      if (this.#state !== 'new') this.#log('info', 'connected to the SIP server again');
+      const again = this.#state !== 'new';
+      if (again) this.#log('info', 'connected to the SIP server again');
       this.#state = 'open';
+      if (again) this.#onBack();
       this.#reconnect.maxAttempts = 0;
     }
   }

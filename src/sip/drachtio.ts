@@ -41,6 +41,14 @@ export interface SipResponse {
 
 type RequestListener = (request: SipRequest, response: SipResponse) => void;
 
+/**
+ * The library answers in a dialog on the control connection the dialog came by, which is gone for good after a reconnect (drachtio-protocol.md
+ * section 7). Without one it takes the connection there is.
+ */
+export function useNewConnection(dialog: SipDialog): void {
+  Object.defineProperty(dialog, 'socket', { value: undefined, configurable: true });
+}
+
 export interface SipDialog {
   on(event: 'destroy', listener: (request: SipRequest, reason?: string) => void): unknown;
   on(event: 'ack', listener: (request: SipRequest) => void): unknown;

@@ -1,6 +1,6 @@
 import type { RecordingCall } from '../recorder/call.ts';
 import type { Log } from './connection.ts';
-import type { SipDialog } from './drachtio.ts';
+import { useNewConnection, type SipDialog } from './drachtio.ts';
 
 /** All in milliseconds. */
 export interface WatchLimits {
@@ -63,6 +63,7 @@ export class Watchdog {
   readonly #log: Log;
   readonly #watches = new Set<Watch>();
   #timer: NodeJS.Timeout | undefined;
+  #serverThere = true;
 
   constructor(limits: WatchLimits, log: Log) {
     this.#limits = limits;
@@ -92,10 +93,17 @@ export class Watchdog {
     }, this.#limits.interval).unref();
   }
 
-  /** The SIP server is gone, and with it the dialogs: the next one does not know them (drachtio-protocol.md section 7). */
+  /** The SIP server is gone: nobody can tell us that a call ended. */
   serverLost(): void {
     const now = Date.now();
+    this.#serverThere = false;
     for (const watch of this.#watches) watch.lostAt ??= now;
+  }
+
+  /** There is a SIP server again. Ours knows the dialogs still; any other may not, so each call is asked once (drachtio-protocol.md section 7). */
+  serverBack(): void {
+    this.#serverThere = true;
+    for (const { dialog } of this.#watches) useNewConnection(dialog);
   }
 
   stop(): void {
@@ -120,7 +128,8 @@ export class Watchdog {
     const silence = await watch.call.recording.silentFor();
     if (!this.#watches.has(watch)) return;
     const now = Date.now();
-    if (lostAt !== undefined) await this.#judgeLost(watch, { silence, lostFor: now - lostAt });
+    if (lostAt !== undefined && this.#serverThere) await this.#findAgain(watch, silence);
+    else if (lostAt !== undefined) await this.#judgeLost(watch, { silence, lostFor: now - lostAt });
     else if (!watch.acknowledged && now - watch.since > this.#limits.ackPatience)
       await this.#judgeUnacknowledged(watch, silence);
     else if (silence >= this.#limits.probeAfter && now - watch.probedAt >= this.#limits.probeAfter)
@@ -135,6 +144,19 @@ export class Watchdog {
     const { silence, lostFor } = time;
     if (lostFor >= lostLimit || (silence >= lostSilence && lostFor >= lostSilence))
       await this.#giveUp(watch, `the SIP server was lost, and nothing was heard for ${seconds(silence)} s`);
+  }
+
+  /** Asks a client through the new connection; the call is lost only for one that is silent as well. */
+  async #findAgain(watch: Watch, silence: number): Promise<void> {
+    const status = await askOptions(watch.dialog);
+    if (!this.#watches.has(watch)) return;
+    if (status !== undefined && !GONE.has(status)) {
+      watch.lostAt = undefined;
+      watch.call.recording.note('found again', `the client answers ${status} to OPTIONS`);
+      return;
+    }
+    const lostFor = Date.now() - (watch.lostAt ?? Date.now());
+    await this.#judgeLost(watch, { silence, lostFor });
   }
 
   async #judgeUnacknowledged(watch: Watch, silence: number): Promise<void> {

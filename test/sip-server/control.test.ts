@@ -217,7 +217,7 @@ test('applications take turns, and one that left its route is passed over', asyn
   second.end();
 });
 
-test('when the application goes, pending INVITEs get 500, pending requests in dialogs 481, and its dialogs are gone', async () => {
+test('when the application goes, pending INVITEs get 500, pending requests in dialogs 481, and a BYE waits for the next one', async () => {
   await application.login();
   application.send('r|route|invite');
   await application.answer('r');
@@ -243,6 +243,12 @@ test('when the application goes, pending INVITEs get 500, pending requests in di
   await peer.next(/^SIP\/2\.0 500 [\s\S]*CSeq: 1 INVITE/);
   standing.cseq = 3;
   peer.request('BYE', standing);
-  await peer.next(/^SIP\/2\.0 481 [\s\S]*CSeq: 3 BYE/);
+  await peer.next(/^SIP\/2\.0 200 [\s\S]*CSeq: 3 BYE/);
   expect(site.server.counters()).toMatchObject({ dialogs: 0, applications: 0 });
+
+  const next = new RawApplication(site.server.controlPort);
+  await next.login();
+  next.send('r|route|invite');
+  await next.until(() => next.frames.some((each) => /\|unsolicited\|[\s\S]*\r\nBYE sip:/.test(each)));
+  next.end();
 });

@@ -281,7 +281,9 @@ describe('in a dialog', () => {
     const sender = options.toTag === '' ? { ...call, toTag: undefined } : call;
     const { toTag, ...rest } = options;
     peer.request(method, sender, toTag === undefined || toTag === '' ? rest : options);
-    expect(await peer.next(/^SIP\/2\.0 [2-6]/)).toMatch(new RegExp(`^SIP/2\\.0 ${status} `));
+    // The 200 of the call itself may come again when the machine is slow.
+    const answer = await peer.next(/^SIP\/2\.0 [2-6](?![\s\S]*CSeq: 1 INVITE)/);
+    expect(answer).toMatch(new RegExp(`^SIP/2\\.0 ${status} `));
     expect(site.server.counters().dialogs).toBe(ended ? 0 : 1);
     expect(heard.includes('destroy normal release')).toBe(ended);
   });
