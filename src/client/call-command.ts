@@ -4,9 +4,9 @@ import { placeCall, type CallOptions, type CallOutcome, type CallReport, type Le
 import type { TlsTrust } from './channel.ts';
 import { SUITE_NAMES, type SuiteName } from '../media/srtp/suites.ts';
 import { ClientError } from './client-error.ts';
-import type { Law } from '../media/g711-encoder.ts';
+import { encodeTones, TEST_CODECS, type TestCodec } from './encoded-tones.ts';
 import { bracketed, type Transport } from './target.ts';
-import { CALLEE_VOICE, CALLER_VOICE, speakTones } from './tones.ts';
+import { CALLEE_VOICE, CALLER_VOICE } from './tones.ts';
 
 const USAGE = [
   'sealtape call: places a recorded test call, as a PBX would',
@@ -18,7 +18,9 @@ const USAGE = [
   '  --insecure               TLS: take any certificate',
   '  --cert FILE --key FILE   TLS: PEM of the certificate to show, and its key',
   '  --srtp [SUITE]           encrypts the audio, keys in the SDP (AES_CM_128_HMAC_SHA1_80); needs TLS unless the trunk does without',
-  '  --law pcma|pcmu          A-law or mu-law (pcma)',
+  `  --codec ${TEST_CODECS.join('|')}`,
+  '                           codec of both legs (pcma); g722 and opus need ffmpeg',
+  '  --law pcma|pcmu          the same, older name',
   '  --caller NUMBER          number of the caller (+49301234567)',
   '  --callee NUMBER          number of the callee (+4989555010)',
   '  --json                   the whole report as JSON',
@@ -38,7 +40,7 @@ interface Command {
 export async function runCallCommand(args: readonly string[], out: (line: string) => void): Promise<number> {
   let command: Command | undefined;
   try {
-    command = readArguments(args);
+    command = await readArguments(args);
   } catch (error) {
     out(`sealtape call: ${(error as Error).message}`);
     out('try: sealtape call --help');
@@ -66,7 +68,7 @@ async function execute(command: Command, out: (line: string) => void): Promise<n
 }
 
 /** Undefined when help is asked for. Throws on wrong arguments. */
-function readArguments(args: readonly string[]): Command | undefined {
+async function readArguments(args: readonly string[]): Promise<Command | undefined> {
   const { values } = parseArgs({
     args: withSuite(args),
     options: {
@@ -78,6 +80,7 @@ function readArguments(args: readonly string[]): Command | undefined {
       cert: { type: 'string' },
       key: { type: 'string' },
       srtp: { type: 'string' },
+      codec: { type: 'string' },
       law: { type: 'string', default: 'pcma' },
       caller: { type: 'string', default: '+49301234567' },
       callee: { type: 'string', default: '+4989555010' },
@@ -89,7 +92,8 @@ function readArguments(args: readonly string[]): Command | undefined {
   const seconds = Number(values.seconds);
   if (!(seconds > 0 && seconds <= MAX_SECONDS))
     throw new ClientError('BAD_OPTION', `--seconds must be a number above 0, at most ${MAX_SECONDS}`);
-  const law = oneOf<Law>('--law', values.law.toUpperCase(), ['PCMA', 'PCMU']);
+  const law = oneOf<TestCodec>('--law', values.law.toLowerCase(), ['pcma', 'pcmu']);
+  const codec = oneOf<TestCodec>('--codec', (values.codec ?? law).toLowerCase(), TEST_CODECS);
   const transport =
     values.transport === undefined
       ? {}
@@ -106,14 +110,12 @@ function readArguments(args: readonly string[]): Command | undefined {
       caller: {
         name: 'Test Caller',
         number: values.caller,
-        law,
-        audio: speakTones(CALLER_VOICE, seconds, law),
+        ...(await encodeTones(CALLER_VOICE, seconds, codec)),
       },
       callee: {
         name: 'Test Callee',
         number: values.callee,
-        law,
-        audio: speakTones(CALLEE_VOICE, seconds, law),
+        ...(await encodeTones(CALLEE_VOICE, seconds, codec)),
       },
     },
   };
@@ -177,7 +179,7 @@ function describe(report: CallReport): readonly string[] {
 }
 
 function describeLeg(leg: LegReport): string {
-  const how = leg.encryption === 'none' ? leg.law : `${leg.law}, ${leg.encryption}`;
+  const how = leg.encryption === 'none' ? leg.codec : `${leg.codec}, ${leg.encryption}`;
   const who = `Leg ${leg.label} ${leg.party.number} (${how})`;
   if (leg.sentTo === undefined) return `${who}: refused by the server`;
   return `${who}: ${leg.packets} packets, ${leg.octets} octets to ${leg.sentTo}, SHA-256 ${leg.sha256}`;

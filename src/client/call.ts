@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { openChannel, type Channel, type TlsTrust } from './channel.ts';
 import { ClientError } from './client-error.ts';
 import { RecordingDialog } from './dialog.ts';
-import { PAYLOAD_TYPE, type Law } from '../media/g711-encoder.ts';
+import type { Law } from '../media/g711-encoder.ts';
 import { LegEncryption, type CallEncryption } from './leg-encryption.ts';
 import {
   MediaSender,
@@ -14,6 +14,7 @@ import {
 import { BROKEN_METADATA, buildBody, buildMetadata, newMetadataIds, type CallParty } from './metadata.ts';
 import { planStream, type Impairment, type StreamStart } from './rtp-plan.ts';
 import { buildOffer, parseAnswer, type AnswerLine, type OfferDirection } from './session-description.ts';
+import { formatOf, type StreamFormat } from './stream-format.ts';
 import { methodOf, statusOf, type SipMessage } from './sip-message.ts';
 import { bracketed, parseTarget, type Target, type Transport } from './target.ts';
 import { DEFAULT_TIMERS, Transactions, type SipTimers } from './transactions.ts';
@@ -21,8 +22,9 @@ import { DEFAULT_TIMERS, Transactions, type SipTimers } from './transactions.ts'
 /** One side of the call to be recorded. */
 export interface CallLeg extends CallParty {
   readonly law: Law;
-  /** G.711 octets, 8,000 a second. The longer leg determines how long the call lasts. */
+  /** Octets of `format`, by default of `law`, 8,000 a second. The longer leg determines how long the call lasts. */
   readonly audio: Uint8Array;
+  readonly format?: StreamFormat;
   /** Milliseconds from the answer to the first packet; 0 by default. */
   readonly startDelay?: number;
   readonly impairment?: Impairment;
@@ -66,7 +68,8 @@ export interface CallOptions {
 export interface LegReport extends SentLeg {
   readonly label: string;
   readonly party: CallParty;
-  readonly law: Law;
+  /** RTP encoding name. */
+  readonly codec: string;
   /** Crypto suite, or `none`. */
   readonly encryption: string;
   /** 8 hex digits. */
@@ -243,7 +246,7 @@ class Call {
       direction,
       lines: this.#legs.map((leg, index) => ({
         port: this.#sockets[index]?.port ?? 0,
-        law: leg.law,
+        format: formatOf(leg),
         label: leg.label,
         encryption: leg.encryption,
       })),
@@ -308,11 +311,11 @@ class Call {
         timestamp: randomInt(2 ** 32),
         ...leg.rtp,
       };
-      const plan = planStream(leg.audio.length, start, leg.startDelay ?? 0, leg.impairment);
+      const plan = planStream(formatOf(leg).shape, start, leg.startDelay ?? 0, leg.impairment);
       return {
         audio: leg.audio,
         plan,
-        payloadType: PAYLOAD_TYPE[leg.law],
+        payloadType: formatOf(leg).payloadType,
         ssrc: start.ssrc,
         destination: undefined,
         protect: leg.encryption && ((packet: Buffer) => leg.encryption?.protect(packet) ?? packet),
@@ -404,7 +407,7 @@ class Call {
           ...result,
           label: leg.label,
           party: { number: leg.number, ...(leg.name === undefined ? {} : { name: leg.name }) },
-          law: leg.law,
+          codec: formatOf(leg).encoding,
           encryption: leg.encryption?.name ?? 'none',
           ssrc: sending.ssrc.toString(16).padStart(8, '0'),
           sentTo:

@@ -50,6 +50,12 @@ function seededRandom(seed: number): () => number {
 
 type Fate = 'sent' | 'lost' | 'duplicated' | 'reordered';
 
+/** How octets are cut into packets of 20 ms: their sizes in order, and the timestamp units from one to the next. */
+export interface PacketShape {
+  readonly sizes: readonly number[];
+  readonly step: number;
+}
+
 /** Draws what happens to each packet. */
 function drawFates(count: number, impairment: Impairment): readonly Fate[] {
   const random = seededRandom(impairment.seed ?? 1);
@@ -63,23 +69,26 @@ function drawFates(count: number, impairment: Impairment): readonly Fate[] {
   });
 }
 
-/** Cuts G.711 octets into 20 ms packets and decides the fate of each. The schedule is absolute, so it cannot drift. */
+/** Cuts octets into 20 ms packets, G.711 where only their number is given, and decides the fate of each. The schedule is absolute, so it cannot drift. */
 export function planStream(
-  octets: number,
+  audio: number | PacketShape,
   start: Pick<StreamStart, 'sequence' | 'timestamp'>,
   startDelay: number,
   impairment: Impairment = {},
 ): StreamPlan {
-  const fates = drawFates(Math.ceil(octets / PACKET_SAMPLES), impairment);
+  const { sizes, step } = typeof audio === 'number' ? g711Shape(audio) : audio;
+  const fates = drawFates(sizes.length, impairment);
+  let to = 0;
   const lateBy = (impairment.reorderBy ?? 2) * PACKET_MS + 1;
   const packets = fates.flatMap((fate, index): readonly PlannedPacket[] => {
-    const from = index * PACKET_SAMPLES;
+    const from = to;
+    to += sizes[index] ?? 0;
     const packet: PlannedPacket = {
       due: startDelay + index * PACKET_MS + (fate === 'reordered' ? lateBy : 0),
       sequence: (start.sequence + index) & 0xffff,
-      timestamp: (start.timestamp + from) >>> 0,
+      timestamp: (start.timestamp + index * step) >>> 0,
       from,
-      to: Math.min(from + PACKET_SAMPLES, octets),
+      to,
     };
     if (fate === 'lost') return [];
     return fate === 'duplicated' ? [packet, { ...packet, due: packet.due + 1 }] : [packet];
@@ -92,6 +101,13 @@ export function planStream(
     reordered: count('reordered'),
   };
 }
+
+const g711Shape = (octets: number): PacketShape => ({
+  sizes: Array.from({ length: Math.ceil(octets / PACKET_SAMPLES) }, (_none, index) =>
+    Math.min(PACKET_SAMPLES, octets - index * PACKET_SAMPLES),
+  ),
+  step: PACKET_SAMPLES,
+});
 
 /** The fixed RTP header (RFC 3550 §5.1). */
 export function rtpHeader(

@@ -1,13 +1,13 @@
 import { isIPv6 } from 'node:net';
 import { parse, parsePayloads, write } from 'sdp-transform';
 import { ClientError } from './client-error.ts';
-import { PAYLOAD_TYPE, type Law } from '../media/g711-encoder.ts';
 import type { CryptoLine } from './leg-encryption.ts';
+import type { StreamFormat } from './stream-format.ts';
 
 /** One audio line of our offer. */
 interface OfferLine {
   readonly port: number;
-  readonly law: Law;
+  readonly format: StreamFormat;
   readonly label: string;
   readonly encryption?: { readonly profile: string; readonly cryptos: CryptoLine[] } | undefined;
 }
@@ -45,18 +45,27 @@ export function buildOffer(facts: OfferFacts): string {
       port: line.port,
       protocol: line.encryption?.profile ?? 'RTP/AVP',
       ...(line.encryption && { crypto: line.encryption.cryptos }),
-      payloads: `${PAYLOAD_TYPE[line.law]} ${TELEPHONE_EVENT}`,
-      rtp: [
-        { payload: PAYLOAD_TYPE[line.law], codec: line.law, rate: 8000 },
-        { payload: TELEPHONE_EVENT, codec: 'telephone-event', rate: 8000 },
+      payloads: `${line.format.payloadType} ${TELEPHONE_EVENT}`,
+      rtp: [rtpmapOf(line.format), { payload: TELEPHONE_EVENT, codec: 'telephone-event', rate: 8000 }],
+      fmtp: [
+        ...(line.format.fmtp === undefined
+          ? []
+          : [{ payload: line.format.payloadType, config: line.format.fmtp }]),
+        { payload: TELEPHONE_EVENT, config: '0-15' },
       ],
-      fmtp: [{ payload: TELEPHONE_EVENT, config: '0-15' }],
       ptime: 20,
       label: line.label,
       direction: facts.direction,
     })),
   });
 }
+
+const rtpmapOf = ({ payloadType, encoding, clockRate, channels }: StreamFormat) => ({
+  payload: payloadType,
+  codec: encoding,
+  rate: clockRate,
+  ...(channels === undefined ? {} : { encoding: channels }),
+});
 
 /** One line of the server's answer. */
 export interface AnswerLine {

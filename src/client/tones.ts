@@ -21,13 +21,17 @@ export const CALLEE_VOICE: Voice = { frequency: 620, turn: 1 };
  * Audio for one leg of a test call: a tone in syllables while it is this voice's turn, a quiet tone (-30 dB) in the other's, so
  * that no packet consists of silence octets and a misplaced one can be told.
  */
-export function speakTones(voice: Voice, seconds: number, law: Law): Buffer {
-  const samples = new Int16Array(Math.round(seconds * SAMPLE_RATE));
+export const speakTones = (voice: Voice, seconds: number, law: Law): Buffer =>
+  encode(toneSamples(voice, seconds, SAMPLE_RATE), law);
+
+/** The same as samples of 16 bit. */
+export function toneSamples(voice: Voice, seconds: number, rate: number): Int16Array {
+  const samples = new Int16Array(Math.round(seconds * rate));
   for (let index = 0; index < samples.length; index++) {
-    const time = index / SAMPLE_RATE;
+    const time = index / rate;
     const speaking = Math.floor(time / TURN_SECONDS) % 2 === voice.turn;
     const syllable = speaking ? 0.55 - 0.45 * Math.cos(2 * Math.PI * SYLLABLES_PER_SECOND * time) : 0.03;
     samples[index] = Math.round(LOUDNESS * syllable * Math.sin(2 * Math.PI * voice.frequency * time));
   }
-  return encode(samples, law);
+  return samples;
 }

@@ -42,8 +42,18 @@ export interface AudioFileInfo {
   readonly bytes: number;
   /** Samples a channel. */
   readonly samples: number;
+  /** Set for a derivative: what made it of the files before. */
+  readonly madeBy?: string | undefined;
   /** Who is on each channel, first one left. */
   readonly channels: readonly string[];
+}
+
+/** Nothing was kept between two moments, or (`hold`) somebody was on hold. Times are epoch milliseconds. */
+interface PauseInfo {
+  readonly cause: string;
+  readonly from: number;
+  readonly to: number;
+  readonly actor?: string | undefined;
 }
 
 interface ParticipantInfo {
@@ -92,9 +102,12 @@ export interface RecordingInfo {
   readonly recorderVersion: string;
   readonly installation: string;
   readonly files: readonly AudioFileInfo[];
+  /** Why there is no playable copy, where there should be one. */
+  readonly unplayable?: string | undefined;
   /** How it was decided which line is whose channel. */
   readonly channelSource: string;
   readonly legs: readonly LegInfo[];
+  readonly pauses?: readonly PauseInfo[] | undefined;
   readonly participants: readonly ParticipantInfo[];
   readonly metadataStatus: string;
   readonly warnings: readonly string[];
@@ -128,6 +141,7 @@ export function infoFields(info: RecordingInfo): readonly InfoField[] {
     ...audioLines(info),
     ...info.legs.flatMap(legLines),
     ...info.legs.flatMap((leg) => gapLines(leg, info.startedAt)),
+    ...(info.pauses ?? []).map((pause, at) => pauseLine(info, pause, at)),
     ...info.participants.map(participantLine),
     ['Metadata-Status', info.metadataStatus],
     ...info.warnings.map((warning, at): InfoField => [`Warning-${at + 1}`, warning]),
@@ -204,7 +218,8 @@ const originLines = (info: RecordingInfo): readonly InfoField[] => [
 ];
 
 function audioLines(info: RecordingInfo): readonly InfoField[] {
-  const codecs = [...new Set(info.files.map(({ codec }) => codec))];
+  const originals = info.files.filter(({ madeBy }) => madeBy === undefined);
+  const codecs = [...new Set(originals.map(({ codec }) => codec))];
   return [
     ['Codec', codecs.join(', ')],
     ...info.files.flatMap((file, at): readonly InfoField[] => [
@@ -213,15 +228,29 @@ function audioLines(info: RecordingInfo): readonly InfoField[] {
       [`File-${at + 1}-Bytes`, `${file.bytes}`],
       [`File-${at + 1}-Samples`, `${file.samples}`],
       [`File-${at + 1}-Channels`, channels(file.channels)],
+      ...known(`File-${at + 1}-Derivative`, derivation(file)),
     ]),
+    ...known('Playable-Copy', info.unplayable === undefined ? undefined : `none; ${info.unplayable}`),
     ['Channel-Source', info.channelSource],
   ];
 }
+
+/** The originals are the evidence; a copy only makes them easy to hear. */
+const derivation = ({ madeBy }: AudioFileInfo): string | undefined =>
+  madeBy === undefined ? undefined : `made of the other files by ${madeBy}`;
 
 /** `2 (left caller, right callee)`. */
 function channels(parties: readonly string[]): string {
   const sides = parties.length === 2 ? ['left ', 'right '] : [];
   return `${parties.length} (${parties.map((party, at) => `${sides[at] ?? ''}${party}`).join(', ')})`;
+}
+
+/** `Pause-1: operator; …Z to …Z; 3.000 s to 5.000 s; by api:anna`. */
+function pauseLine({ startedAt }: RecordingInfo, pause: PauseInfo, at: number): InfoField {
+  const { cause, from, to, actor } = pause;
+  const offsets = `${seconds(Math.max(0, from - startedAt))} to ${seconds(Math.max(0, to - startedAt))}`;
+  const by = actor === undefined ? '' : `; by ${actor}`;
+  return [`Pause-${at + 1}`, `${cause}; ${utc(from)} to ${utc(to)}; ${offsets}${by}`];
 }
 
 function participantLine(participant: ParticipantInfo, at: number): InfoField {

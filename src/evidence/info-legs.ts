@@ -44,6 +44,10 @@ export interface LegInfo {
   /** Those listed one by one; `gapCount` counts all. */
   readonly gaps: readonly GapInfo[];
   readonly gapCount: number;
+  /** Levels of its audio where they are known: samples looked at, those above silence, those at the limit. */
+  readonly levels?:
+    { readonly samples: number; readonly sounding: number; readonly clipped: number } | undefined;
+  readonly verdict?: { readonly word: string; readonly reasons: readonly string[] } | undefined;
 }
 
 /** The statistics of a leg. */
@@ -51,6 +55,7 @@ export function legLines(leg: LegInfo): readonly InfoField[] {
   const key = keyOf(leg);
   const first = leg.firstSample === undefined ? 'none' : `${offset(leg.firstSample, leg)} after the start`;
   return [
+    ...verdictLine(key, leg),
     [`${key}-First-Packet`, first],
     [`${key}-Codecs`, list(leg.codecs)],
     [`${key}-Sources`, list(leg.sources)],
@@ -70,6 +75,7 @@ export function legLines(leg: LegInfo): readonly InfoField[] {
     [`${key}-Telephone-Events`, `${leg.telephoneEvents}`],
     [`${key}-Jitter`, `${leg.jitter.toFixed(1)} ms, at most ${leg.jitterMax.toFixed(1)} ms`],
     ...clockLines(key, leg),
+    ...levelLines(key, leg),
     [`${key}-Gaps`, `${leg.gapCount}`],
   ];
 }
@@ -93,6 +99,19 @@ function clockLines(key: string, { clock }: LegInfo): readonly InfoField[] {
       `${key}-Clock-Drift`,
       `${takenUp.toFixed(0)} ms taken up in silence; at the end the audio stands ${Math.abs(left).toFixed(0)} ms too ${side}`,
     ],
+  ];
+}
+
+/** `Caller-Verdict: degraded; 2.0 percent of the packets lost`. */
+const verdictLine = (key: string, { verdict }: LegInfo): readonly InfoField[] =>
+  verdict === undefined ? [] : [[`${key}-Verdict`, [verdict.word, ...verdict.reasons].join('; ')]];
+
+function levelLines(key: string, { levels }: LegInfo): readonly InfoField[] {
+  if (levels === undefined || levels.samples === 0) return [];
+  const { samples, sounding, clipped } = levels;
+  return [
+    [`${key}-Sounding`, `${share(sounding, samples)} percent`],
+    [`${key}-Clipped`, `${share(clipped, samples)} percent`],
   ];
 }
 

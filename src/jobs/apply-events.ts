@@ -182,6 +182,9 @@ async function applyEvent(
       return log.addStep({ recording: event.recording, at: event.at, step: 'described', outcome: 'ok' });
     case 'noted':
       return applyNoted(event, log, turn);
+    case 'paused':
+    case 'resumed':
+      return applyPause(event, log, turn);
     case 'ended':
       return applyEnded(event, log, turn);
     case 'failed':
@@ -239,6 +242,32 @@ async function applyOpened(
   });
   await log.appendEntry(entry, headAfter);
   await log.addStep({ recording: event.recording, at: event.at, step: 'opened', outcome: 'ok' });
+}
+
+/** A hold keeps nothing from being recorded: it is a step, and no entry. */
+async function applyPause(
+  event: Extract<RecorderEvent, { type: 'paused' | 'resumed' }>,
+  log: LogWriter,
+  turn: ChainTurn,
+): Promise<void> {
+  const { recording, at, cause, actor } = event;
+  const paused = event.type === 'paused';
+  if (cause !== 'hold') {
+    const { entry, headAfter } = turn.prepare(
+      { type: paused ? 'pause' : 'resume', rec: recording, cause },
+      recording,
+    );
+    await log.appendEntry(entry, headAfter);
+  }
+  const step = cause === 'hold' ? (paused ? 'held' : 'unheld') : event.type;
+  await log.addStep({
+    recording,
+    at,
+    step,
+    outcome: 'ok',
+    detail: cause,
+    ...(actor === undefined ? {} : { actor }),
+  });
 }
 
 async function applyEnded(

@@ -2,7 +2,8 @@ export interface FileRow {
   readonly recording: string;
   /** Base name, for example `<rec>.wav`. */
   readonly name: string;
-  readonly kind: 'audio' | 'info' | 'hash' | 'signature' | 'entry' | 'proof';
+  /** `playable`: a derivative of the audio, made afterwards. */
+  readonly kind: 'audio' | 'playable' | 'info' | 'hash' | 'signature' | 'entry' | 'proof';
   readonly bytes: number;
   readonly sha256: string;
 }

@@ -9,7 +9,8 @@ import type {
 } from '../recorder/events.ts';
 import type { ChainHead, EntryRow, FileRow } from './log-records.ts';
 import type { EvidenceStore, EvidenceWriter } from './evidence-ports.ts';
-import type { CaptureResult } from '../media/capture.ts';
+import type { CapturedFile, CaptureResult } from '../media/capture.ts';
+import type { LegVerdict } from '../media/verdict.ts';
 import type { Decision } from '../rules/decision.ts';
 import type { CallDescription } from '../siprec/description.ts';
 import type { Kept } from '../rules/retention.ts';
@@ -46,6 +47,17 @@ export interface RecordingRow {
   readonly sealedAt?: number;
   /** Set when sealed. */
   readonly kept?: Kept;
+}
+
+/** What became of a playable copy. `made`: it is in the spool; `failed`: there is none, and why. */
+export interface RenderRow {
+  readonly recording: string;
+  readonly outcome: 'made' | 'failed';
+  /** The program that made it, or why nothing came of it. */
+  readonly detail: string;
+  /** Its working file, when made. */
+  readonly file?: CapturedFile;
+  readonly at: number;
 }
 
 export type DeliveryState = 'waiting' | 'delivered' | 'failed';
@@ -109,9 +121,12 @@ export interface SealIntent {
   readonly audio: readonly {
     readonly from: string;
     readonly name: string;
+    /** Default `audio`. */
+    readonly kind?: FileRow['kind'];
     readonly bytes: number;
     readonly sha256: string;
   }[];
+  readonly verdicts?: readonly LegVerdict[];
   readonly at: number;
   readonly kept?: Kept;
 }
@@ -171,6 +186,7 @@ export interface LogWriter {
       readonly files: readonly FileRow[];
       readonly destinations: readonly string[];
       readonly kept?: Kept | undefined;
+      readonly verdicts?: readonly LegVerdict[] | undefined;
     },
   ): Promise<void>;
   /** A call that the rules kept out, with the index of its entry. */
@@ -178,6 +194,8 @@ export interface LogWriter {
   addRuleSet(change: RulesEvent): Promise<void>;
   /** Begins a span of membership or login, or ends the one that lasts. */
   changeMembership(change: MembershipEvent): Promise<void>;
+  /** Once a recording; the first outcome counts. */
+  putRender(row: RenderRow): Promise<void>;
   setState(id: string, state: RecordingState): Promise<void>;
   setDelivery(row: DeliveryRow): Promise<void>;
   /** Writes copies; one that is known is brought up to date. */
@@ -203,6 +221,8 @@ export interface LogStore {
   recordingsInState(state: RecordingState): Promise<readonly RecordingRow[]>;
   files(recording: string): Promise<readonly FileRow[]>;
   deliveries(recording: string): Promise<readonly DeliveryRow[]>;
+  /** Undefined while nobody tried. */
+  render(recording: string): Promise<RenderRow | undefined>;
   /** Of all destinations, deleted ones too. */
   copies(recording: string): Promise<readonly CopyRow[]>;
   /** Deliveries not yet done, oldest first. */

@@ -10,12 +10,15 @@ export interface QueueHandlers {
     job: { readonly recording: string; readonly destination: string },
     signal: AbortSignal,
   ) => Promise<void>;
+  readonly render: (job: { readonly recording: string }, signal: AbortSignal) => Promise<void>;
 }
+
+type QueueName = 'seal' | 'upload' | 'render';
 
 export interface JobQueues {
   readonly queues: readonly Queue[];
   /** Asks for a job; asking again while it waits or runs does nothing. Rejects while Redis is away. */
-  request(queue: 'seal' | 'upload', id: string, data: object): Promise<void>;
+  request(queue: QueueName, id: string, data: object): Promise<void>;
   /** Hires the workers. Call it once, when the handlers can work. */
   work(handlers: QueueHandlers): void;
   connected(): boolean;
@@ -29,6 +32,7 @@ export interface QueueOptions {
   readonly prefix: string;
   /** Each destination has a queue and workers of its own, so that a slow one delays no other. */
   readonly destinations: readonly { readonly name: string; readonly parallel: number }[];
+  readonly renderConcurrency: number;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void;
 }
 
@@ -71,14 +75,15 @@ export function openQueues(options: QueueOptions): JobQueues {
       new Queue(uploadQueue(name), { connection: commands, prefix, defaultJobOptions: JOB_OPTIONS }),
     ]),
   );
-  const queues = [seal, ...uploads.values()];
+  const render = new Queue('render', { connection: commands, prefix, defaultJobOptions: JOB_OPTIONS });
+  const queues = [seal, render, ...uploads.values()];
   for (const each of queues) each.on('error', quiet);
   let staff: Staff = { workers: [], blocking: [] };
   return {
     queues,
     request: async (queue, id, data) => {
       const { destination = '' } = data as { readonly destination?: string };
-      const chosen = queue === 'seal' ? seal : uploads.get(destination);
+      const chosen = queue === 'upload' ? uploads.get(destination) : { seal, render }[queue];
       // A destination that was taken out of the configuration is for a person to put back, or to give up.
       if (chosen !== undefined) await requestJob(chosen, id, data);
     },
@@ -108,7 +113,7 @@ interface Staff {
 }
 
 function hire(
-  { redis, prefix, destinations, log }: QueueOptions,
+  { redis, prefix, destinations, renderConcurrency, log }: QueueOptions,
   handlers: QueueHandlers,
   signal: AbortSignal,
 ): Staff {
@@ -136,6 +141,7 @@ function hire(
         parallel,
       ),
     ),
+    worker('render', (job) => handlers.render(job.data as { recording: string }, signal), renderConcurrency),
   ];
   return { workers, blocking };
 }

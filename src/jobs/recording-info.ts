@@ -10,6 +10,7 @@ import {
 import { recordingName } from '../evidence/recording-name.ts';
 import type { LegInfo } from '../evidence/info-legs.ts';
 import { CLOCK_RATE, type CapturedFile, type LegStatistics, type LineRole } from '../media/capture.ts';
+import type { LegVerdict } from '../media/verdict.ts';
 import type { Kept } from '../rules/retention.ts';
 import type { RecordingStatus } from '../recorder/events.ts';
 import { policyName, type Decision } from '../rules/decision.ts';
@@ -30,7 +31,16 @@ export interface SealFacts {
   readonly status: RecordingStatus;
   /** What speaks against the recording, for the warnings. */
   readonly doubts: readonly string[];
-  readonly audio: readonly { readonly name: string; readonly file: CapturedFile; readonly bytes: number }[];
+  readonly audio: readonly {
+    readonly name: string;
+    readonly file: CapturedFile;
+    readonly bytes: number;
+    /** Set for a derivative. */
+    readonly madeBy?: string;
+  }[];
+  /** Why there is no playable copy, where there should be one. */
+  readonly unplayable?: string | undefined;
+  readonly verdicts: readonly LegVerdict[];
   /** The chain before this recording. */
   readonly head: ChainHead;
   /** SPKI SHA-256 of the signing key, hex. */
@@ -88,7 +98,9 @@ function infoOf(row: RecordingRow, facts: SealFacts): RecordingInfo {
     installation: `${installation.name}/${installation.node}`,
     files: facts.audio.map(audioInfo),
     channelSource: description.channelSource,
-    legs: legs.map(legInfo),
+    unplayable: facts.unplayable,
+    legs: legs.map((leg) => legInfo(leg, facts.verdicts)),
+    pauses: capture?.pauses,
     participants: description.participants.map((participant) => ({
       id: participant.id,
       name: participant.name,
@@ -97,13 +109,7 @@ function infoOf(row: RecordingRow, facts: SealFacts): RecordingInfo {
       left: participant.disassociatedAt,
     })),
     metadataStatus: description.metadataStatus,
-    warnings: [
-      ...description.warnings,
-      ...facts.doubts,
-      ...(row.endReason === 'crash'
-        ? ['statistics of the legs were lost with the process that crashed']
-        : []),
-    ],
+    warnings: [...description.warnings, ...facts.doubts, ...lostWith(row)],
     retention:
       facts.kept.until === undefined ? undefined : `${facts.kept.profile}, until ${facts.kept.until}`,
     previous: head.lastRecording,
@@ -114,6 +120,9 @@ function infoOf(row: RecordingRow, facts: SealFacts): RecordingInfo {
     logIndex: head.size,
   };
 }
+
+const lostWith = ({ endReason }: RecordingRow): readonly string[] =>
+  endReason === 'crash' ? ['statistics of the legs were lost with the process that crashed'] : [];
 
 /** Samples of the recording: all its files have the same length, unless a crash cut them off. */
 const longest = ({ audio }: SealFacts): number => Math.max(0, ...audio.map(({ file }) => file.samples));
@@ -136,17 +145,19 @@ const decisionInfo = (decision: Decision): DecisionInfo => ({
   loggedIn: (decision.loggedIn ?? []).map(({ group, member }) => `${member} in ${group}`),
 });
 
-const audioInfo = ({ name, file, bytes }: SealFacts['audio'][number]): AudioFileInfo => ({
+const audioInfo = ({ name, file, bytes, madeBy }: SealFacts['audio'][number]): AudioFileInfo => ({
   name,
+  madeBy,
   codec: file.codec,
   bytes,
   samples: Math.floor((file.samples * (file.rate ?? CLOCK_RATE)) / CLOCK_RATE),
   channels: file.channelRoles.map((role, channel) => personOn(role, file.channelLines[channel])),
 });
 
-function legInfo(leg: LegStatistics): LegInfo {
+function legInfo(leg: LegStatistics, verdicts: readonly LegVerdict[]): LegInfo {
   const { role, line, ...figures } = leg;
-  return { ...figures, name: personOn(role, line), clockRate: CLOCK_RATE };
+  const verdict = verdicts.find((each) => each.line === line);
+  return { ...figures, name: personOn(role, line), clockRate: CLOCK_RATE, verdict };
 }
 
 /** Lines are counted from one for people. */

@@ -3,10 +3,19 @@ import { formatHashFile } from '../evidence/hash-file.ts';
 import type { Signer } from '../evidence/signature.ts';
 import type { Kept } from '../rules/retention.ts';
 import type { CapturedFile } from '../media/capture.ts';
+import { judgeLegs, type LegVerdict } from '../media/verdict.ts';
 import type { Chain, ChainTurn } from './chain.ts';
 import { JobError } from './job-error.ts';
 import { formatRecordingInfo, nameOf, type Installation } from './recording-info.ts';
-import type { ChainHead, FileRow, LogStore, RecordingRow, SealFiles, SealIntent } from './ports.ts';
+import type {
+  ChainHead,
+  FileRow,
+  LogStore,
+  RecordingRow,
+  RenderRow,
+  SealFiles,
+  SealIntent,
+} from './ports.ts';
 
 export interface SealDeps {
   readonly store: LogStore;
@@ -19,6 +28,8 @@ export interface SealDeps {
   /** How long a recording sealed at `createdAt` (epoch milliseconds) is kept. */
   readonly keep: (row: RecordingRow, createdAt: number) => Kept;
   readonly now: () => number;
+  /** Told of every recording sealed how its legs were judged. Must not throw. */
+  readonly onJudged?: (row: RecordingRow, verdicts: readonly LegVerdict[]) => void;
   /** Test hook: called between the steps of a seal with the step's name. */
   readonly atStep?: (step: SealStep) => Promise<void> | void;
 }
@@ -30,6 +41,15 @@ interface DigestedAudio {
   readonly bytes: number;
   readonly sha256: string;
   readonly doubts: readonly string[];
+  /** What made it of the others, where it is a derivative. */
+  readonly madeBy?: string;
+}
+
+/** What there is to seal. */
+interface Heard {
+  readonly audio: readonly DigestedAudio[];
+  /** Why there is no playable copy, where there should be one. */
+  readonly unplayable?: string | undefined;
 }
 
 /**
@@ -44,22 +64,24 @@ export async function seal(recording: string, deps: SealDeps): Promise<boolean> 
   if (row.state !== 'ended' || row.capture === undefined) throw new JobError('NOT_ENDED', recording);
   // Finishes an earlier try first, if there was one: its files may have their final names already.
   await deps.chain.exclusively(() => Promise.resolve());
-  const audio = await digestAll(row.capture.files, deps).catch(async (error: unknown) => {
+  const render = await deps.store.render(recording);
+  const heard = await digestAll(row.capture.files, render, deps).catch(async (error: unknown) => {
     // Another run may have sealed it meanwhile and given the files their final names.
     if ((await deps.store.recording(recording))?.state === 'ended') throw error;
     return undefined;
   });
-  if (audio === undefined) return false;
+  if (heard === undefined) return false;
   await deps.atStep?.('digested');
   return deps.chain.exclusively(async (turn) => {
     // An interrupted try of this very seal may have been finished at the beginning of this turn.
     if ((await deps.store.recording(recording))?.state !== 'ended') return false;
-    const intent = await decide(row, audio, turn, deps);
+    const intent = await decide(row, heard, turn, deps);
     await deps.store.write((log) => log.putIntent(intent));
     await deps.atStep?.('intent');
     await place(intent, deps);
     turn.commit();
     await deps.atStep?.('logged');
+    deps.onJudged?.(row, intent.verdicts ?? []);
     return true;
   });
 }
@@ -83,8 +105,23 @@ export async function resumeChain(
   return head;
 }
 
-const digestAll = (files: readonly CapturedFile[], deps: SealDeps): Promise<readonly DigestedAudio[]> =>
-  Promise.all(files.map((file) => digestAudio(file, deps)));
+async function digestAll(
+  files: readonly CapturedFile[],
+  render: RenderRow | undefined,
+  deps: SealDeps,
+): Promise<Heard> {
+  const audio = await Promise.all(files.map((file) => digestAudio(file, deps)));
+  if (render?.file === undefined) return { audio, unplayable: render?.detail };
+  try {
+    const copy = await digestAudio(render.file, deps);
+    // A copy that is not what was made is no evidence of anything, and can be made again: it is left out.
+    if (copy.doubts.length === 0) return { audio: [...audio, { ...copy, madeBy: render.detail }] };
+    return { audio, unplayable: 'the copy that was made is damaged' };
+  } catch (error) {
+    if ((error as { readonly code?: string }).code !== 'ENOENT') throw error;
+    return { audio, unplayable: 'the copy that was made is gone' };
+  }
+}
 
 /**
  * The audio as it is on disk should be the audio as it was heard. Where it is not, the recording is sealed all the same, as
@@ -101,23 +138,22 @@ async function digestAudio(file: CapturedFile, deps: SealDeps): Promise<Digested
   return { file, bytes: digest.bytes, sha256: digest.sha256, doubts };
 }
 
-async function decide(
-  row: RecordingRow,
-  audio: readonly DigestedAudio[],
-  turn: ChainTurn,
-  deps: SealDeps,
-): Promise<SealIntent> {
+async function decide(row: RecordingRow, heard: Heard, turn: ChainTurn, deps: SealDeps): Promise<SealIntent> {
   const fileName = nameOf(row, deps.installation);
   const before = turn.head;
+  const { audio, unplayable } = heard;
   const named = audio.map((part) => ({ ...part, name: audioName(fileName, part.file) }));
   const doubts = audio.flatMap((part) => part.doubts);
   const status = doubts.length > 0 ? 'partial' : (row.status ?? 'complete');
+  const verdicts = row.capture === undefined ? [] : judgeLegs(row.capture);
   const kept = deps.keep(row, Date.parse(turn.reading.time));
   const info = formatRecordingInfo(row, {
     status,
     doubts,
     installation: deps.installation,
-    audio: named.map(({ name, file, bytes }) => ({ name, file, bytes })),
+    audio: named,
+    unplayable,
+    verdicts,
     head: before,
     key: deps.signer.key,
     clock: turn.reading.clock,
@@ -149,12 +185,14 @@ async function decide(
     headAfter,
     fileName,
     texts: textsOf(fileName, { info, hashes, signature }),
-    audio: named.map(({ name, file, bytes, sha256: digest }) => ({
+    audio: named.map(({ name, file, bytes, madeBy, sha256: digest }) => ({
       from: file.path,
       name,
+      ...(madeBy === undefined ? {} : { kind: 'playable' as const }),
       bytes,
       sha256: digest,
     })),
+    verdicts,
     at: deps.now(),
     kept,
   };
@@ -189,6 +227,7 @@ async function place(
       files: filesOf(intent),
       destinations: chosenFrom(deps.destinations, row),
       kept: intent.kept,
+      verdicts: intent.verdicts,
     });
     await log.addStep({ recording: intent.recording, at: deps.now(), step: 'sealed', outcome: 'ok' });
     await log.dropIntent(intent.recording);
@@ -202,10 +241,10 @@ function chosenFrom(all: readonly string[], row: RecordingRow | undefined): read
 }
 
 function filesOf(intent: SealIntent): readonly FileRow[] {
-  const audio = intent.audio.map(({ name, bytes, sha256: digest }) => ({
+  const audio = intent.audio.map(({ name, bytes, kind = 'audio', sha256: digest }) => ({
     recording: intent.recording,
     name,
-    kind: 'audio' as const,
+    kind,
     bytes,
     sha256: digest,
   }));

@@ -5,6 +5,8 @@ import type { CaptureSecurity } from './line-security.ts';
  * Positions and lengths are samples at `CLOCK_RATE` counted from `startedAt`; times are epoch milliseconds.
  */
 
+import type { Levels } from './levels.ts';
+
 /** Ticks a second of every timeline: G.711's clock (RFC 3551 §4.5.14). Other clocks are converted. */
 export const CLOCK_RATE = 8000;
 
@@ -119,6 +121,8 @@ export interface LegStatistics {
   /** In order of time; at most `GAP_LIMIT` listed, `gapCount` counts all. */
   readonly gaps: readonly Gap[];
   readonly gapCount: number;
+  /** Of its G.711; absent where it had none, or where nobody measured. */
+  readonly levels?: Levels;
 }
 
 /** How many gaps a leg lists one by one. */
@@ -150,9 +154,26 @@ export interface CapturedFile {
   readonly audioOffset: number;
 }
 
+/**
+ * Why a recording paused. `src`: the client sent `a=inactive`. `operator`, `policy`: we were told to keep nothing. `hold`: the metadata
+ * says that a participant is on hold; what still arrives is recorded.
+ */
+export type PauseCause = 'src' | 'operator' | 'policy' | 'hold';
+
+/** Times are epoch milliseconds. */
+export interface Pause {
+  readonly cause: PauseCause;
+  readonly from: number;
+  readonly to: number;
+  /** Who asked for it. */
+  readonly actor?: string;
+}
+
 export interface CaptureResult {
   readonly startedAt: number;
   readonly endedAt: number;
+  /** Stated by the recorder when it ends; absent where it could not. */
+  readonly pauses?: readonly Pause[];
   /** Empty when no audio arrived at all. */
   readonly files: readonly CapturedFile[];
   readonly legs: readonly LegStatistics[];

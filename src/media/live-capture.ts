@@ -9,6 +9,7 @@ import {
 import type { Codec } from './codec.ts';
 import type { Law } from './g711.ts';
 import { Leg, REORDER_WINDOW, type LegHost } from './leg.ts';
+import { addLevels } from './levels.ts';
 import { LegLane } from './leg-lane.ts';
 import { PacketLane } from './packet-lane.ts';
 import type { Route } from './pcap.ts';
@@ -163,7 +164,18 @@ export class LiveCapture implements LegHost {
       const file = await this.#finishTrack(track, total);
       if (file !== undefined) files.push(file);
     }
-    return { startedAt: this.startedAt, endedAt: at, files, legs: legs.map((leg) => leg.finish(total)) };
+    return {
+      startedAt: this.startedAt,
+      endedAt: at,
+      files,
+      legs: legs.map((leg) => this.#finishLeg(leg, total)),
+    };
+  }
+
+  #finishLeg(leg: Leg, total: number): LegStatistics {
+    const measured = this.#layout.tracks.flatMap((track) => track.levelsOf(leg.line) ?? []);
+    const statistics = leg.finish(total);
+    return measured.length === 0 ? statistics : { ...statistics, levels: measured.reduce(addLevels) };
   }
 
   statistics(): readonly LegStatistics[] {

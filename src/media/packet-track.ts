@@ -73,6 +73,11 @@ export class PacketTrack {
     return this.#settled;
   }
 
+  /** How loud it was is not known without decoding. */
+  levelsOf(_line: number): undefined {
+    return undefined;
+  }
+
   /** Writes what came, and makes final what is older than `final`. Returns whether it is done. Throws MediaError DISK and has lost nothing. */
   flush(_now: number, final: number): boolean {
     const file = this.#open();

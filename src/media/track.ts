@@ -4,6 +4,7 @@ import type { AudioDisk } from './audio-disk.ts';
 import { CLOCK_RATE, type CapturedFile, type LineRole } from './capture.ts';
 import { SILENCE, type Law } from './g711.ts';
 import { interleave, pickChannel, samplesAtOnce, scratch } from './interleave.ts';
+import { LevelMeter, type Levels } from './levels.ts';
 import type { LaneWriter, LegLane } from './leg-lane.ts';
 import { WavFile } from './wav-file.ts';
 import { WAV_HEADER_BYTES } from './wav-header.ts';
@@ -38,6 +39,8 @@ export class Track implements LaneWriter {
   readonly #disk: AudioDisk;
   #suffix: string;
   #channels: readonly TrackChannel[];
+  /** By line, since a channel may go its own way. */
+  readonly #meters = new Map<number, LevelMeter>();
   #file: WavFile | undefined;
   #hash = createHash('sha256');
   #final = 0;
@@ -62,6 +65,11 @@ export class Track implements LaneWriter {
 
   get channels(): readonly TrackChannel[] {
     return this.#channels;
+  }
+
+  /** Of the channel of a line, as far as it is final; undefined when it has none here. */
+  levelsOf(line: number): Levels | undefined {
+    return this.#meters.get(line)?.levels;
   }
 
   touch(position: number): void {
@@ -174,10 +182,22 @@ export class Track implements LaneWriter {
     while (this.#final < position) {
       const to = Math.min(position, this.#final + limit);
       const length = (to - this.#final) * this.#channels.length;
-      this.#hash.update(this.#interleave(this.#final, to).subarray(0, length));
+      const octets = this.#interleave(this.#final, to);
+      this.#hash.update(octets.subarray(0, length));
+      this.#measure(octets, to - this.#final);
       this.#final = to;
     }
     for (const channel of this.#channels) channel.lane?.ring.release(this.#final);
+  }
+
+  /** Of what is final, on its way to the hash: nothing is done for a packet. */
+  #measure(octets: Buffer, frames: number): void {
+    this.#channels.forEach(({ line, lane }, channel) => {
+      if (lane === undefined) return;
+      let meter = this.#meters.get(line);
+      if (meter === undefined) this.#meters.set(line, (meter = new LevelMeter(this.law)));
+      meter.take(octets, frames, this.#channels.length, channel);
+    });
   }
 
   #interleave(from: number, to: number): Buffer {

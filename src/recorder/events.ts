@@ -1,4 +1,4 @@
-import type { CaptureResult } from '../media/capture.ts';
+import type { CaptureResult, PauseCause } from '../media/capture.ts';
 import type { Decision } from '../rules/decision.ts';
 import type { GroupChange } from '../rules/groups.ts';
 import type { CallDescription } from '../siprec/description.ts';
@@ -52,6 +52,15 @@ export interface NotedEvent extends Stamped {
   readonly recording: string;
   readonly step: string;
   readonly detail?: string;
+}
+
+/** Nothing is kept from here on (`hold`: only marked); and its end. */
+export interface PauseEvent extends Stamped {
+  readonly type: 'paused' | 'resumed';
+  readonly recording: string;
+  readonly cause: PauseCause;
+  /** Who asked for it, where a person or program did. */
+  readonly actor?: string;
 }
 
 /** Files are closed and complete; sealing can start. */
@@ -133,6 +142,7 @@ export type RecorderEvent =
   | OpenedEvent
   | DescribedEvent
   | NotedEvent
+  | PauseEvent
   | EndedEvent
   | FailedEvent
   | RefusedEvent

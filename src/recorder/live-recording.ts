@@ -1,4 +1,4 @@
-import type { CaptureLine, CaptureResult, MediaHost, OpenedCapture } from '../media/capture.ts';
+import type { CaptureLine, CaptureResult, MediaHost, OpenedCapture, PauseCause } from '../media/capture.ts';
 import type { Legs } from '../rules/decision.ts';
 import { DISCARD_PORT } from '../siprec/answer.ts';
 import type { CallDescription } from '../siprec/description.ts';
@@ -6,6 +6,7 @@ import type { SessionOffer } from '../siprec/sdp.ts';
 import type { LinePorts, MediaSources, OfferedCall, RecordingCall } from './call.ts';
 import { captureLines, withoutKeys } from './capture-lines.ts';
 import type { EndReason, FailReason, RecorderEvent } from './events.ts';
+import { Pauses } from './pauses.ts';
 import type { RecordingFolders } from './ports.ts';
 import { RecorderError } from './recorder-error.ts';
 import { recoverCapture } from './recover.ts';
@@ -41,6 +42,7 @@ export class LiveRecording implements RecordingCall {
   #description: CallDescription;
   readonly #legs: Legs;
   #leftOut: readonly number[];
+  readonly #pauses = new Pauses();
   /** Changes and the end run one after the other, whatever order their answers take. */
   #turn: Promise<unknown> = Promise.resolve();
   #ended: Promise<void> | undefined;
@@ -84,7 +86,9 @@ export class LiveRecording implements RecordingCall {
       const at = this.#deps.now();
       this.describe(description);
       try {
-        this.#ports = this.#portsOf(await this.#deps.media.change({ id: this.id, lines, at }));
+        this.#ports = this.#portsOf(
+          await this.#deps.media.change({ id: this.id, lines: this.#maskedLines(lines), at }),
+        );
         this.#noteActivity(lines, at);
         // A line that is not offered any more keeps its port and its channel.
         const gone = this.#lines.filter((known) => !lines.some(({ line }) => line === known.line));
@@ -99,6 +103,7 @@ export class LiveRecording implements RecordingCall {
   describe(description: CallDescription): void {
     if (this.#state.name === 'ending' || JSON.stringify(description) === JSON.stringify(this.#description))
       return;
+    this.#noteHold(description);
     this.#description = description;
     this.#publish({ type: 'described', recording: this.id, at: this.#deps.now(), description });
   }
@@ -114,12 +119,58 @@ export class LiveRecording implements RecordingCall {
   }
 
   async silentFor(): Promise<number> {
-    if (this.#state.name === 'ending' || this.#state.paused) return 0;
+    if (this.#state.name === 'ending' || this.#state.paused || this.#pauses.masked) return 0;
     try {
       return await this.#deps.media.silence(this.id);
     } catch {
       return 0;
     }
+  }
+
+  /** Pauses that are in force because we were told so. */
+  get masks(): Pauses['masks'] {
+    return this.#pauses.masks;
+  }
+
+  /**
+   * Keeps nothing from now on, on any line, until `resume` of the same cause: silence in the file, the packets are counted. False when it
+   * is paused for this cause already, or ends. Rejects with RecorderError MEDIA when it cannot, and then goes on as before.
+   */
+  pause(cause: 'operator' | 'policy', actor?: string): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const at = this.#deps.now();
+      const by = actor === undefined ? {} : { actor };
+      if (this.#state.name === 'ending' || !this.#pauses.begin({ cause, from: at, ...by })) return false;
+      try {
+        await this.#deps.media.change({ id: this.id, lines: this.#maskedLines(this.#lines), at });
+      } catch (error) {
+        this.#pauses.undo(cause);
+        throw new RecorderError('MEDIA', 'the recording could not be paused', { cause: error });
+      }
+      this.#publish({ type: 'paused', recording: this.id, at, cause, ...by });
+      return true;
+    });
+  }
+
+  /** Goes on keeping; see `pause`. False when it was not paused for this cause. */
+  resume(cause: 'operator' | 'policy', actor?: string): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const at = this.#deps.now();
+      if (this.#state.name === 'ending' || !this.#pauses.end(cause, at)) return false;
+      this.#publish({
+        type: 'resumed',
+        recording: this.id,
+        at,
+        cause,
+        ...(actor === undefined ? {} : { actor }),
+      });
+      try {
+        await this.#deps.media.change({ id: this.id, lines: this.#maskedLines(this.#lines), at });
+      } catch (error) {
+        throw new RecorderError('MEDIA', 'the recording could not be resumed', { cause: error });
+      }
+      return true;
+    });
   }
 
   /** The media side can no longer write for this call; it goes on receiving. */
@@ -146,7 +197,8 @@ export class LiveRecording implements RecordingCall {
         (line) => offered.find(({ line: index }) => index === line.line) ?? { ...line, active: false },
       );
       const { id, folder } = next;
-      return { lines, capture: await this.#deps.media.succeed(this.id, { id, folder, bind: '', lines }) };
+      const request = { id, folder, bind: '', lines: this.#maskedLines(lines) };
+      return { lines, capture: await this.#deps.media.succeed(this.id, request) };
     });
   }
 
@@ -162,7 +214,9 @@ export class LiveRecording implements RecordingCall {
   }
 
   async #finish(reason: EndReason, at: number): Promise<void> {
-    const capture = await this.#closeCapture(at);
+    const pauses = this.#pauses.until(at);
+    const closed = await this.#closeCapture(at);
+    const capture = pauses.length === 0 ? closed : { ...closed, pauses };
     const event = endOf(
       { recording: this.id, reason, at: this.#deps.now(), damaged: this.#state.damaged },
       capture,
@@ -215,7 +269,23 @@ export class LiveRecording implements RecordingCall {
     const before = this.#state;
     this.#state = next(before, { type: 're-offered', paused });
     if (this.#state === before) return;
-    this.#publish({ type: 'noted', recording: this.id, at, step: paused ? 'paused' : 'resumed' });
+    if (paused) this.#pauses.begin({ cause: 'src', from: at });
+    else this.#pauses.end('src', at);
+    this.#publish({ type: paused ? 'paused' : 'resumed', recording: this.id, at, cause: 'src' });
+  }
+
+  #maskedLines(lines: readonly CaptureLine[]): readonly CaptureLine[] {
+    return this.#pauses.masked ? lines.map((line) => ({ ...line, active: false })) : lines;
+  }
+
+  /** A participant that has sent and sends nothing any more is on hold; the client goes on deciding what we get (PAUSE-2). */
+  #noteHold(description: CallDescription): void {
+    const cause: PauseCause = 'hold';
+    const at = this.#deps.now();
+    const held = isHeld(this.#description, description);
+    if (held === undefined) return;
+    const changed = held ? this.#pauses.begin({ cause, from: at }) : this.#pauses.end(cause, at);
+    if (changed) this.#publish({ type: held ? 'paused' : 'resumed', recording: this.id, at, cause });
   }
 
   #publish(event: RecorderEvent): void {
@@ -227,6 +297,17 @@ export class LiveRecording implements RecordingCall {
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
+}
+
+/** Whether somebody is on hold; undefined where the metadata does not change that. */
+function isHeld(before: CallDescription, now: CallDescription): boolean | undefined {
+  const present = now.participants.filter(({ disassociatedAt }) => disassociatedAt === undefined);
+  const stopped = present.some(
+    ({ id, sends }) =>
+      sends.length === 0 && before.participants.some((known) => known.id === id && known.sends.length > 0),
+  );
+  if (stopped) return true;
+  return present.length > 0 && present.every(({ sends }) => sends.length > 0) ? false : undefined;
 }
 
 /** What the log will state about the end: a recording, or a failure when no audio ever came. */

@@ -23,6 +23,13 @@ export interface RecorderOptions extends Omit<LiveDeps, 'statements'> {
   readonly minFreeBytes: number;
 }
 
+/** Who wants a recording paused, and why. */
+export interface PauseOrder {
+  readonly cause: 'operator' | 'policy';
+  /** User or program, as the log names it. */
+  readonly actor?: string;
+}
+
 export interface RecorderCounts {
   readonly accepted: number;
   /** Kept out by the rules. */
@@ -139,9 +146,24 @@ export class Recorder implements CallRecorder {
     // The ports are taken over: from here on this is the recording, whatever the journal says.
     void this.#statements.state(openingOf(id, call, capture, this.#options.now()));
     void live.end('replaced');
+    for (const { cause, actor } of live.masks)
+      if (cause === 'operator' || cause === 'policy') await recording.pause(cause, actor);
     // Lines that the client added in the same breath.
     await recording.reoffer(call.offer, description);
     return recording;
+  }
+
+  /**
+   * Keeps nothing of a live recording until `resume`: silence in its files, an entry in the evidence log. Undefined when it is not live;
+   * false when it is paused for this cause already. Rejects with RecorderError MEDIA when it cannot be done.
+   */
+  async pause(recording: string, by: PauseOrder): Promise<boolean | undefined> {
+    return this.#live.get(recording)?.pause(by.cause, by.actor);
+  }
+
+  /** Undoes a `pause` of the same cause; answers alike. */
+  async resume(recording: string, by: PauseOrder): Promise<boolean | undefined> {
+    return this.#live.get(recording)?.resume(by.cause, by.actor);
   }
 
   /** States what refusals are still being counted. Call when no call can come any more. */

@@ -7,6 +7,7 @@ import { JobError } from '../jobs/job-error.ts';
 import type { JournalReader, LogStore, RecordingRow, SealFiles } from '../jobs/ports.ts';
 import type { JobQueues } from '../jobs/queues.ts';
 import { outstanding, reconcile, sealJobId } from '../jobs/reconcile.ts';
+import { renderJobId, type RenderDeps } from '../jobs/render.ts';
 import type { Installation } from '../jobs/recording-info.ts';
 import { beginRun, endRun } from '../jobs/run-log.ts';
 import { resumeChain, seal, type SealDeps } from '../jobs/seal.ts';
@@ -18,6 +19,7 @@ import type { EventJournal, RecordingFolders } from '../recorder/ports.ts';
 import { recoverCapture } from '../recorder/recover.ts';
 import { EvidenceLine } from './evidence-line.ts';
 import { inTime } from './in-time.ts';
+import { Rendering } from './rendering.ts';
 import { OnFoot } from './on-foot.ts';
 
 export interface ArchiveLineOptions {
@@ -40,6 +42,8 @@ export interface ArchiveLineOptions {
   readonly folderOf: UploadDeps['folderOf'];
   readonly lockModeOf: NonNullable<UploadDeps['lockModeOf']>;
   readonly keep: SealDeps['keep'];
+  readonly render: Pick<RenderDeps, 'renderer' | 'maxRate' | 'patience'>;
+  readonly onJudged: NonNullable<SealDeps['onJudged']>;
   readonly queues: JobQueues;
   readonly checkpointMilliseconds: number;
   readonly isLive: (recording: string) => boolean;
@@ -109,6 +113,7 @@ export async function startArchiveLine(options: ArchiveLineOptions): Promise<Arc
     signer: options.signer,
     installation: options.installation,
     keep: options.keep,
+    onJudged: options.onJudged,
     ...(options.atStep === undefined ? {} : { atStep: options.atStep }),
   };
   const line = new Line(options, chain, sealDeps);
@@ -126,6 +131,7 @@ class Line implements ArchiveLine {
   readonly #uploadDeps: UploadDeps;
   readonly #applier: EventApplier;
   readonly #queues: JobQueues;
+  readonly #rendering: Rendering;
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #onFoot: OnFoot<UploadJob>;
   /** Uploads under way, on foot or by a worker: one and the same is not done twice at once. */
@@ -153,6 +159,12 @@ class Line implements ArchiveLine {
       lockModeOf: options.lockModeOf,
       now: Date.now,
     };
+    this.#rendering = new Rendering({
+      store: options.store,
+      files: options.files,
+      now: Date.now,
+      ...options.render,
+    });
     this.#onFoot = new OnFoot((job, signal) => this.#attempt('upload', () => this.#upload(job, signal)));
     this.#applier = new EventApplier({
       journal: options.journal,
@@ -180,6 +192,10 @@ class Line implements ArchiveLine {
     await this.#recoverCrashed();
     this.#queues.work({
       seal: ({ recording }) => this.#seal(recording),
+      render: async ({ recording }, signal) => {
+        await this.#rendering.make(recording, signal);
+        this.#ask('seal', sealJobId(recording), { recording });
+      },
       upload: (job, signal) =>
         this.#upload(job, AbortSignal.any([signal, AbortSignal.timeout(UPLOAD_TIMEOUT)])),
     });
@@ -204,6 +220,7 @@ class Line implements ArchiveLine {
     if (!(await this.#settled(deadline))) return;
     await inTime(Promise.all([this.#reconciling, this.#onFoot.idle()]), deadline);
     await this.#walk(until(deadline));
+    await inTime(this.#rendering.idle(), deadline);
     await inTime(this.#onFoot.idle(), deadline);
   }
 
@@ -235,7 +252,12 @@ class Line implements ArchiveLine {
     await this.#checkpointing;
   }
 
+  /** Waits for the playable copy where there is to be one: what is sealed is closed. */
   async #seal(recording: string): Promise<void> {
+    if (await this.#rendering.awaits(recording)) {
+      this.#ask('render', renderJobId(recording), { recording });
+      return;
+    }
     if (await seal(recording, this.#sealDeps)) {
       this.#options.onSealed(recording);
       // Also where nothing is delivered; an upload asks for it again.
@@ -251,7 +273,7 @@ class Line implements ArchiveLine {
   }
 
   /** With Redis away the work begins on foot, at once. */
-  #ask(queue: 'seal' | 'upload', id: string, data: object): void {
+  #ask(queue: 'seal' | 'upload' | 'render', id: string, data: object): void {
     if (this.#queues.connected())
       this.#queues.request(queue, id, data).catch(() => {
         this.#reconcile();
@@ -350,7 +372,8 @@ class Line implements ArchiveLine {
     const { seals } = await outstanding({ store, now: Date.now });
     for (const recording of seals)
       if (!signal.aborted) await this.#attempt('seal', () => this.#seal(recording));
-    const { uploads } = await outstanding({ store, now: Date.now });
+    const { seals: waiting, uploads } = await outstanding({ store, now: Date.now });
+    this.#rendering.walk(waiting, signal, (recording) => this.#seal(recording));
     this.#onFoot.begin(uploads, signal);
   }
 

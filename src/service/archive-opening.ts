@@ -10,7 +10,7 @@ import type { Counters } from '../jobs/heartbeat.ts';
 import type { Destination } from '../jobs/destination.ts';
 import type { RecordingRow } from '../jobs/ports.ts';
 import { openQueues, type JobQueues, type RedisTarget } from '../jobs/queues.ts';
-import type { SealStep } from '../jobs/seal.ts';
+import type { SealDeps, SealStep } from '../jobs/seal.ts';
 import type { Log } from '../log.ts';
 import type { MediaThreadsHost } from '../media/media-threads.ts';
 import type { Recorder } from '../recorder/recorder.ts';
@@ -24,6 +24,7 @@ import { openDestination } from './destinations.ts';
 import { startArchiveLine, type ArchiveLine } from './archive-line.ts';
 import type { Ground } from './ground.ts';
 import { inTime } from './in-time.ts';
+import { rendererOf } from './rendering.ts';
 import type { ShutdownList } from './shutdown-list.ts';
 
 /** The archive line may come later than the SIP ports: a database that is away does not keep calls from being recorded. */
@@ -42,6 +43,8 @@ export interface ArchiveOpening {
   readonly media: Pick<MediaThreadsHost, 'totals'>;
   readonly closing: ShutdownList;
   readonly log: Log;
+  /** Told how the legs of every recording sealed were judged. */
+  readonly onJudged: NonNullable<SealDeps['onJudged']>;
   /** Tests only: told of every step of a seal. */
   readonly atStep: ((step: SealStep) => void) | undefined;
 }
@@ -63,6 +66,7 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
     redis: await openRedis(config, opening),
     prefix: `sealtape-${originOf(config).replace(/[^a-z0-9]+/g, '-')}`,
     destinations: config.destinations,
+    renderConcurrency: config.media.render.concurrency,
     log,
   });
   closing.add('queues', () => queues.close());
@@ -141,7 +145,7 @@ const originOf = ({ domain, installation, node }: Config): string =>
 
 function lineOptions(
   config: Config,
-  { ground, recorder, media, log, atStep }: ArchiveOpening,
+  { ground, recorder, media, log, onJudged, atStep }: ArchiveOpening,
   parts: {
     readonly database: Database;
     readonly queues: JobQueues;
@@ -175,6 +179,8 @@ function lineOptions(
     lockModeOf: (destination) => modes.get(destination) ?? 'governance',
     folderOf: (destination, row) => templates.get(destination)?.(factsOf(row, config)) ?? '',
     keep: (_row, createdAt) => keptUnder(config.retention.default, createdAt, { profiles, timeZone }),
+    render: rendererOf(config),
+    onJudged,
     queues: parts.queues,
     checkpointMilliseconds: config.evidence.checkpointSeconds * 1000,
     isLive: (recording) => recorder.isLive(recording),

@@ -9,6 +9,7 @@ import { JobError } from '../jobs/job-error.ts';
 import type { SealStep } from '../jobs/seal.ts';
 import type { Log } from '../log.ts';
 import { openArchive } from './archive-opening.ts';
+import { LegVerdicts } from './leg-verdicts.ts';
 import { MediaWatch } from './media-watch.ts';
 import { placeOf } from './destinations.ts';
 import { startMediaThreads } from '../media/media-threads.ts';
@@ -65,7 +66,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   const media = await startMediaThreads({
     ...config.media,
     rhythm: { flushSeconds: config.media.flushSeconds, syncSeconds: config.media.syncSeconds },
-    log: linesTo(log),
+    log: mediaLog(log),
   });
   closing.add('media', () => media.stop());
   const mediaWatch = new MediaWatch(media, alarms);
@@ -90,7 +91,9 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     spoolWatch.close();
   });
   const policy = await openPolicy(config, recorder);
-  const archive = await openArchive(config, { ...options, ground, recorder, media, closing });
+  const verdicts = new LegVerdicts(alarms);
+  const onJudged = verdicts.take;
+  const archive = await openArchive(config, { ...options, ground, recorder, media, closing, onJudged });
   const watch = openDeliveryWatch(config, { database: archive.database, bell: alarms, log });
   closing.add('delivery watch', () => watch.close());
   const sip = await openSip(config, { log, recorder, policy, closing });
@@ -102,6 +105,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     policy,
     archive,
     alarms,
+    verdicts,
     software: SOFTWARE,
     sipUp: () => sip.application.connected,
     sipCounters: () => sip.server?.counters(),
@@ -114,9 +118,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   };
 }
 
-const linesTo = (
-  log: Log,
-): { readonly info: (line: string) => void; readonly warn: (line: string) => void } => ({
+const mediaLog = (log: Log): Parameters<typeof startMediaThreads>[0]['log'] => ({
   info: (line) => {
     log('info', line);
   },

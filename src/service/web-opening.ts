@@ -13,6 +13,7 @@ import type { Alarms } from './alarms.ts';
 import { openApi } from './api-opening.ts';
 import type { Archive } from './archive-opening.ts';
 import type { Ground } from './ground.ts';
+import type { LegVerdicts } from './leg-verdicts.ts';
 
 export interface WebSources {
   readonly log: Log;
@@ -22,6 +23,7 @@ export interface WebSources {
   readonly policy: Policy;
   readonly archive: Archive;
   readonly alarms: Alarms;
+  readonly verdicts: LegVerdicts;
   readonly software: string;
   /** Whether the SIP server is there. */
   readonly sipUp: () => boolean;
@@ -78,6 +80,7 @@ async function takeSnapshot(sources: WebSources, queries: RecordingQueries): Pro
     databaseUp: parts.database.ok,
     redisUp: parts.redis.ok,
     alarms: sources.alarms.active,
+    legs: sources.verdicts.counts,
     ...(known === undefined ? {} : { recordings: known[0], deliveriesWaiting: known[1] }),
   };
 }

@@ -1,4 +1,5 @@
 import type { CaptureResult } from '../media/capture.ts';
+import type { LegVerdict } from '../media/verdict.ts';
 import type {
   ChainHead,
   CheckpointRow,
@@ -7,6 +8,7 @@ import type {
   EntryRow,
   FileRow,
   RecordingRow,
+  RenderRow,
   StepRow,
 } from '../jobs/ports.ts';
 import type { CallDescription, ParticipantEntry } from '../siprec/description.ts';
@@ -119,6 +121,37 @@ export const toRecording = (row: SqlRow): RecordingRow => ({
     profile: string(profile),
     ...optional('until', row['retain_until'], string),
   })),
+});
+
+export const renderColumns = (row: RenderRow): SqlRow => ({
+  recording: row.recording,
+  outcome: row.outcome,
+  detail: text(row.detail),
+  file: row.file === undefined ? null : JSON.stringify(row.file),
+  at: row.at,
+});
+
+export const toRender = (row: SqlRow): RenderRow => ({
+  recording: string(row['recording']),
+  outcome: row['outcome'] as RenderRow['outcome'],
+  detail: string(row['detail']),
+  at: number(row['at']),
+  ...optional('file', row['file'], (value) => json(value) as NonNullable<RenderRow['file']>),
+});
+
+export const verdictColumns = (recording: string, verdict: LegVerdict): SqlRow => ({
+  recording,
+  line: verdict.line,
+  role: verdict.role,
+  verdict: verdict.word,
+  reasons: JSON.stringify(verdict.reasons),
+});
+
+export const toVerdict = (row: SqlRow): LegVerdict => ({
+  line: number(row['line']),
+  role: row['role'] as LegVerdict['role'],
+  word: row['verdict'] as LegVerdict['word'],
+  reasons: json(row['reasons']) as readonly string[],
 });
 
 export const toFile = (row: SqlRow): FileRow => ({

@@ -10,6 +10,7 @@ import type {
   LogWriter,
   RecordingRow,
   RecordingState,
+  RenderRow,
   SealIntent,
 } from '../jobs/ports.ts';
 import type { Database } from './database.ts';
@@ -23,6 +24,7 @@ import {
   toFile,
   toHead,
   toRecording,
+  toRender,
   type SqlRow,
 } from './log-rows.ts';
 import { TransactionWriter } from './log-writer.ts';
@@ -96,6 +98,11 @@ export class SqlLogStore implements LogStore {
     return (await this.#run(this.#from('deliveries').where({ recording }).orderBy('destination'))).map(
       toDelivery,
     );
+  }
+
+  async render(recording: string): Promise<RenderRow | undefined> {
+    const row = await this.#first('renders', { recording });
+    return row === undefined ? undefined : toRender(row);
   }
 
   async copies(recording: string): Promise<readonly CopyRow[]> {

@@ -9,6 +9,7 @@ import type {
   LogWriter,
   RecordingRow,
   RecordingState,
+  RenderRow,
   SealIntent,
   StepRow,
 } from '../jobs/ports.ts';
@@ -21,7 +22,9 @@ import {
   headColumns,
   participantColumns,
   recordingColumns,
+  renderColumns,
   text,
+  verdictColumns,
   type SqlRow,
 } from './log-rows.ts';
 import { changeSpan, insertDeclined, insertRuleSet } from './policy-rows.ts';
@@ -176,6 +179,10 @@ export class TransactionWriter implements LogWriter {
       });
       const files = seal.files.map((file, position) => ({ ...file, recording: id, position }));
       if (files.length > 0) await this.#run(this.#sql('files').insert(files));
+      await this.#insertAll(
+        'leg_verdicts',
+        (seal.verdicts ?? []).map((verdict) => verdictColumns(id, verdict)),
+      );
     }
     const deliveries = seal.destinations.map((destination) => ({
       recording: id,
@@ -228,6 +235,10 @@ export class TransactionWriter implements LogWriter {
         .onConflict(['recording', 'destination'])
         .merge(columns),
     );
+  }
+
+  async putRender(row: RenderRow): Promise<void> {
+    await this.#run(this.#sql('renders').insert(renderColumns(row)).onConflict('recording').ignore());
   }
 
   async putCopies(copies: readonly CopyRow[]): Promise<void> {

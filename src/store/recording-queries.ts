@@ -1,7 +1,16 @@
 import type { DeliveryRow, FileRow, RecordingRow, RecordingState, StepRow } from '../jobs/ports.ts';
+import type { LegVerdict } from '../media/verdict.ts';
 import type { ParticipantEntry } from '../siprec/description.ts';
 import type { Database } from './database.ts';
-import { toDelivery, toFile, toParticipant, toRecording, toStep, type SqlRow } from './log-rows.ts';
+import {
+  toDelivery,
+  toFile,
+  toParticipant,
+  toRecording,
+  toStep,
+  toVerdict,
+  type SqlRow,
+} from './log-rows.ts';
 import { toStoreError } from './sql-error.ts';
 
 /** Where a page of the list ended; the next one begins behind it. */
@@ -19,6 +28,8 @@ export interface RecordingDetails {
   readonly participants: readonly ParticipantEntry[];
   readonly files: readonly FileRow[];
   readonly deliveries: readonly DeliveryRow[];
+  /** How its legs were judged when it was sealed. */
+  readonly verdicts: readonly LegVerdict[];
   readonly steps: readonly StepRow[];
   /** Other recordings of the same call, by the ids they share; newest first. */
   readonly related: readonly RelatedRecording[];
@@ -69,6 +80,7 @@ export class RecordingQueries {
       participants: (await of('participants', 'position')).map(toParticipant),
       files: (await of('files', 'position')).map(toFile),
       deliveries: (await of('deliveries', 'destination')).map(toDelivery),
+      verdicts: (await of('leg_verdicts', 'line')).map(toVerdict),
       steps: (await of('steps', 'id')).map(toStep),
       related: await this.#related(id),
     };

@@ -25,6 +25,8 @@ export interface MetricsSnapshot {
   /** From the database; undefined while it is away. */
   readonly recordings?: Readonly<Partial<Record<RecordingState, number>>>;
   readonly deliveriesWaiting?: number;
+  /** Legs of recordings sealed, by verdict. */
+  readonly legs?: Readonly<Record<string, number>>;
   /** Conditions that hold. */
   readonly alarms: readonly { readonly code: string; readonly severity: string }[];
 }
@@ -50,6 +52,7 @@ export function createMetrics(snapshot: () => Promise<MetricsSnapshot>): Metrics
     sipMetrics(registry),
     logMetrics(registry),
     alarmMetrics(registry),
+    legMetrics(registry),
   ];
   const seal = new Histogram({
     name: 'sealtape_seal_seconds',
@@ -190,6 +193,18 @@ function alarmMetrics(registry: Registry): Apply {
   return (now) => {
     alarms.reset();
     for (const { code, severity } of now.alarms) alarms.inc({ code, severity });
+  };
+}
+
+function legMetrics(registry: Registry): Apply {
+  const verdicts = byReason(
+    registry,
+    'sealtape_legs_total',
+    'Legs of sealed recordings, by verdict',
+    'verdict',
+  );
+  return ({ legs }) => {
+    if (legs !== undefined) verdicts(legs);
   };
 }
 

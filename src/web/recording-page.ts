@@ -1,5 +1,6 @@
 import type { DeliveryRow, FileRow, RecordingRow, StepRow } from '../jobs/ports.ts';
 import { CLOCK_RATE, type Gap, type LegStatistics } from '../media/capture.ts';
+import type { LegVerdict } from '../media/verdict.ts';
 import type { Party } from '../siprec/description.ts';
 import { html, type Html, type HtmlValue } from './html.ts';
 import { renderPage } from './layout.ts';
@@ -25,8 +26,9 @@ export function renderRecording(view: RecordingView): string {
   return renderPage(
     { title, software: view.software, ...(changing ? { refresh: REFRESH_SECONDS } : {}) },
     html`<h1>${title}</h1>
-      ${facts(recording, view)} ${relatedList(view)} ${legs(recording.capture?.legs ?? [])}
-      ${fileList(files, view)} ${deliveryList(deliveries, view.timeZone)} ${stepList(steps, view.timeZone)}`,
+      ${facts(recording, view)} ${relatedList(view)}
+      ${legs(recording.capture?.legs ?? [], view.details.verdicts ?? [])} ${fileList(files, view)}
+      ${deliveryList(deliveries, view.timeZone)} ${stepList(steps, view.timeZone)}`,
   );
 }
 
@@ -86,12 +88,13 @@ function party(side: Party): Html {
   return html`${who === '' ? 'unknown' : who} <span class="quiet">${side.source}</span>`;
 }
 
-function legs(all: readonly LegStatistics[]): Html | undefined {
+function legs(all: readonly LegStatistics[], verdicts: readonly LegVerdict[]): Html | undefined {
   if (all.length === 0) return undefined;
   const rows = all.map(
     (leg) =>
       html`<tr>
         <td>${leg.role} <span class="quiet">line ${leg.line + 1}</span></td>
+        <td data-label="Verdict">${verdictOn(leg, verdicts)}</td>
         <td data-label="Codec">${leg.codecs.join(', ')}</td>
         <td data-label="Packets">${leg.received} of ${leg.expected}</td>
         <td data-label="Lost">${leg.lost}</td>
@@ -103,6 +106,7 @@ function legs(all: readonly LegStatistics[]): Html | undefined {
   );
   return table('Audio as it arrived', rows, [
     'Side',
+    'Verdict',
     'Codec',
     'Packets',
     'Lost',
@@ -111,6 +115,11 @@ function legs(all: readonly LegStatistics[]): Html | undefined {
     'Jitter',
     'Gaps',
   ]);
+}
+
+function verdictOn({ line }: LegStatistics, verdicts: readonly LegVerdict[]): string | undefined {
+  const verdict = verdicts.find((each) => each.line === line);
+  return verdict === undefined ? undefined : [verdict.word, ...verdict.reasons].join('; ');
 }
 
 const GAPS_SHOWN = 10;
@@ -139,7 +148,8 @@ function fileList(files: readonly FileRow[], view: RecordingView): Html | undefi
 }
 
 function fileName(file: FileRow, view: RecordingView): Html {
-  if (!view.audio || file.kind !== 'audio') return html`${file.name}`;
+  const fetched = file.kind === 'audio' || file.kind === 'playable';
+  if (!view.audio || !fetched) return html`${file.name}`;
   return html`<a
     href="/recordings/${view.details.recording.id}/audio/${encodeURIComponent(file.name)}"
     download

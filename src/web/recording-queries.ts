@@ -1,3 +1,4 @@
+import type { LegVerdict } from '../media/verdict.ts';
 import type { DeliveryRow, FileRow, RecordingRow, RecordingState, StepRow } from '../jobs/ports.ts';
 
 /** A recording as the list shows it: without the capture's statistics. */
@@ -11,6 +12,8 @@ export interface RecordingDetails {
   readonly recording: RecordingRow;
   readonly files: readonly FileRow[];
   readonly deliveries: readonly DeliveryRow[];
+  /** Once sealed. */
+  readonly verdicts?: readonly LegVerdict[];
   /** In order of time. */
   readonly steps: readonly StepRow[];
   /** Other recordings of the same call. */

@@ -85,7 +85,7 @@ function registerAudio(app: FastifyInstance, sources: PageSources): void {
     const { id, file } = request.params;
     const { files } = await find(sources.queries, id);
     // Only names the log knows; a path made of the request never reaches the disk.
-    const known = files.find(({ name, kind }) => name === file && kind === 'audio');
+    const known = files.find(({ name, kind }) => name === file && (kind === 'audio' || kind === 'playable'));
     const audio = known === undefined ? undefined : await openAudio(id, known.name);
     if (audio === undefined) throw new WebError('NOT_FOUND', 'This file is not on this machine.');
     return reply

@@ -4,6 +4,9 @@ import { connect, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { buildBody, buildMetadata, newMetadataIds } from '../../src/client/metadata.ts';
 import { buildOffer, parseAnswer } from '../../src/client/session-description.ts';
+import { formatOf } from '../../src/client/stream-format.ts';
+
+const FORMAT = formatOf({ audio: Buffer.alloc(0), law: 'PCMA' });
 
 /** Dialogs that wait for an answer at the same time. */
 const AT_ONCE = 20;
@@ -83,7 +86,7 @@ export class HeldCalls {
       sessionId: call + 1,
       version: 1,
       direction: 'sendonly',
-      lines: labels.map((label, line) => ({ port: 10_000 + 2 * line, law: 'PCMA', label })),
+      lines: labels.map((label, line) => ({ port: 10_000 + 2 * line, format: FORMAT, label })),
     });
     const parties = [{ number: callerNumber(call) }, { number: '+4930555' }];
     const metadata = buildMetadata({

@@ -46,7 +46,7 @@ test('--json prints the report as one document', async () => {
   const { uri } = await server();
   const { code, text } = await run(['--to', uri, '--seconds', '0.1', '--law', 'pcmu', '--json']);
   expect(code).toBe(0);
-  expect(JSON.parse(text)).toMatchObject({ outcome: 'completed', legs: [{ law: 'PCMU' }, { label: '2' }] });
+  expect(JSON.parse(text)).toMatchObject({ outcome: 'completed', legs: [{ codec: 'PCMU' }, { label: '2' }] });
 });
 
 test('a refused call says so and exits 1', async () => {

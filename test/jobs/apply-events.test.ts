@@ -54,6 +54,19 @@ describe('events of the recorder', () => {
     expect(await room.store.recording(failed)).toMatchObject({ state: 'failed', entryIndex: 3 });
   });
 
+  test('that pause a recording become entries, a hold only a step', async () => {
+    const id = await open();
+    const pause = { at: 1500, recording: id } as const;
+    await room.journal.append({ type: 'paused', ...pause, cause: 'operator', actor: 'api:anna' });
+    await room.journal.append({ type: 'paused', ...pause, cause: 'hold' });
+    await room.journal.append({ type: 'resumed', ...pause, cause: 'operator' });
+    await room.applier.settled();
+    expect((await bodies()).slice(2)).toEqual([
+      { type: 'pause', rec: id, cause: 'operator' },
+      { type: 'resume', rec: id, cause: 'operator' },
+    ]);
+  });
+
   test('hold nothing personal in the entries', async () => {
     await room.recordCall();
     const { facts, description } = aCall();

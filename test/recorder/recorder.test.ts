@@ -128,6 +128,43 @@ describe('a live recording', () => {
     expect(types()).toEqual(['opened', 'paused', 'resumed']);
   });
 
+  test('is paused by an order of ours whatever the client says meanwhile, and says who wanted it', async () => {
+    media.result = { files: [aFile], legs: [] };
+    const recording = await recorder.accept(aCall());
+    const order = { cause: 'operator', actor: 'api:anna' } as const;
+    expect(await recorder.pause(recording.id, order)).toBe(true);
+    expect(await recorder.pause(recording.id, order)).toBe(false);
+    await recording.reoffer(anOffer(['inactive', 'inactive']), aDescription());
+    await recording.reoffer(anOffer(), aDescription());
+    expect(await recording.silentFor()).toBe(0);
+    expect(await recorder.resume(recording.id, order)).toBe(true);
+    expect(await recorder.resume(recording.id, order)).toBe(false);
+    expect(await recorder.pause('another', order)).toBeUndefined();
+    expect(media.changed.map((change) => change.lines.map(({ active }) => active))).toEqual([
+      [false, false],
+      [false, false],
+      [false, false],
+      [true, true],
+    ]);
+    await recording.end('bye');
+    const events = journal.events.filter(({ type }) => type === 'paused' || type === 'resumed');
+    expect(events.map((event) => [event.type, 'cause' in event && event.cause])).toEqual([
+      ['paused', 'operator'],
+      ['paused', 'src'],
+      ['resumed', 'src'],
+      ['resumed', 'operator'],
+    ]);
+    const ended = journal.events.find(({ type }) => type === 'ended');
+    expect(ended).toMatchObject({
+      capture: {
+        pauses: expect.arrayContaining([
+          expect.objectContaining({ cause: 'operator', actor: 'api:anna' }),
+          expect.objectContaining({ cause: 'src' }),
+        ]),
+      },
+    });
+  });
+
   test('a line keeps its channel when later metadata says otherwise', async () => {
     const recording = await recorder.accept(aCall());
     await recording.reoffer(anOffer(), aDescription({ callerLine: 1, calleeLine: 0 }));

@@ -69,6 +69,7 @@ describeOnBoth('queries of the pages', (open) => {
       ended: 0,
       sealed: 0,
       delivered: 0,
+      expired: 0,
       failed: 1,
     });
   });

@@ -106,8 +106,11 @@ export async function answeredCall(
 }
 
 /** Starts a call whose recorder will be gone before its end; resolves when it has talked for a while. */
-export async function callToBeCutOff(recorder: Pick<RecorderProcess, 'udpPort'>): Promise<void> {
-  const { over } = await answeredCall(recorder, { timers: { t1: 100, timeout: 1000 } });
+export async function callToBeCutOff(
+  recorder: Pick<RecorderProcess, 'udpPort'>,
+  change: Partial<CallOptions> = {},
+): Promise<void> {
+  const { over } = await answeredCall(recorder, { ...change, timers: { t1: 100, timeout: 1000 } });
   over.catch(() => undefined);
   await pause(1300);
 }

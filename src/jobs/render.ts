@@ -1,0 +1,100 @@
+import type { CapturedFile } from '../media/capture.ts';
+import { needsCopy, planRender, type RenderPlan } from '../media/render-plan.ts';
+import type { LogStore, RecordingRow, RenderRow, SealFiles } from './ports.ts';
+
+/** Makes the file of a plan; `store/ffmpeg.ts` fits. */
+export interface Renderer {
+  /** What it calls itself, for the info file; rejects with code MISSING when it is not there. */
+  version(): Promise<string>;
+  /** Rejects with the reason when it fails or takes too long, and when the signal fires. */
+  render(plan: RenderPlan, to: string, signal: AbortSignal): Promise<void>;
+}
+
+export interface RenderDeps {
+  readonly store: LogStore;
+  readonly files: SealFiles;
+  /** Undefined when copies are switched off. */
+  readonly renderer: Renderer | undefined;
+  readonly maxRate: number;
+  /** Milliseconds after the end of a call from which on the seal no longer waits for a copy. */
+  readonly patience: number;
+  readonly now: () => number;
+}
+
+/** Name of the working file; `_playable.wav` when sealed. */
+const PLAYABLE = 'playable';
+
+export const renderJobId = (recording: string): string => `render-${recording}`;
+
+/** Whether the seal of a recording should wait for its playable copy: one is needed, nobody tried yet, and it is not too late. */
+export async function awaitsCopy(recording: string, deps: RenderDeps): Promise<boolean> {
+  const row = await deps.store.recording(recording);
+  if (deps.renderer === undefined || row?.state !== 'ended' || !needsCopy(row.capture?.files ?? []))
+    return false;
+  if (deps.now() - (row.endedAt ?? 0) > deps.patience) return false;
+  return (await deps.store.render(recording)) === undefined;
+}
+
+/**
+ * Makes the playable copy of an ended recording, and states what became of it. Whatever goes wrong is an outcome, since the originals
+ * are to be sealed without it; only an aborted try leaves none. Repeating it is harmless.
+ */
+export async function render(recording: string, deps: RenderDeps, signal: AbortSignal): Promise<void> {
+  if (!(await awaitsCopy(recording, deps))) return;
+  const row = await deps.store.recording(recording);
+  if (row === undefined) return;
+  const outcome = await make(row, deps, signal);
+  if (signal.aborted) return;
+  await deps.store.write(async (log) => {
+    await log.putRender(outcome);
+    const { at, detail } = outcome;
+    const made = outcome.outcome === 'made';
+    await log.addStep({
+      recording,
+      at,
+      step: made ? 'rendered' : 'not-rendered',
+      outcome: made ? 'ok' : 'warning',
+      detail,
+    });
+  });
+}
+
+async function make(row: RecordingRow, deps: RenderDeps, signal: AbortSignal): Promise<RenderRow> {
+  const { renderer, files, maxRate, now } = deps;
+  const failed = (detail: string): RenderRow => ({ recording: row.id, outcome: 'failed', detail, at: now() });
+  const { capture } = row;
+  const plan = capture === undefined ? undefined : planRender(capture, maxRate);
+  if (plan === undefined || renderer === undefined) return failed('nothing in it can be decoded');
+  const to = files.path(row.id, `${PLAYABLE}.wav.part`);
+  try {
+    const program = await renderer.version();
+    await renderer.render(plan, to, signal);
+    const without = plan.left.length === 0 ? '' : `, without ${plan.left.join(', ')}`;
+    const file = await describeCopy(plan, to, files);
+    return { recording: row.id, outcome: 'made', detail: `${program}${without}`, file, at: now() };
+  } catch (error) {
+    return failed(reasonOf(error));
+  }
+}
+
+async function describeCopy(plan: RenderPlan, path: string, files: SealFiles): Promise<CapturedFile> {
+  const { bytes, audioSha256 } = await files.digest(path, 0);
+  return {
+    path,
+    suffix: PLAYABLE,
+    codec: 'L16',
+    extension: 'wav',
+    rate: plan.rate,
+    channelLines: [],
+    channelRoles: ['caller', 'callee'],
+    samples: plan.ticks,
+    bytes,
+    audioSha256,
+    audioOffset: 0,
+  };
+}
+
+/** One line, short enough for an info file. */
+const reasonOf = (error: unknown): string =>
+  ((error as { readonly message?: string } | null)?.message ?? String(error)).split('\n')[0]?.slice(0, 200) ??
+  'unknown';

@@ -1,0 +1,79 @@
+import type { Law } from './g711.ts';
+
+/** How loud the audio of a leg was: samples looked at, those above the noise of a quiet line, and those at the limit of the law. */
+export interface Levels {
+  readonly samples: number;
+  readonly sounding: number;
+  readonly clipped: number;
+}
+
+/** One sample of so many is looked at: enough to tell silence and clipping, and no beat with a tone of the telephone network. */
+const STRIDE = 7;
+
+/** About −54 dB below full scale: digital silence and the noise of a muted microphone stay under it. */
+const QUIET = 64;
+
+const [SILENT, SOUNDING, CLIPPED] = [0, 1, 2];
+
+/** The class of each octet of a law. */
+const CLASSES: Readonly<Record<Law, Uint8Array>> = {
+  PCMA: classesOf(alawMagnitude),
+  PCMU: classesOf(ulawMagnitude),
+};
+
+function classesOf(magnitude: (octet: number) => number): Uint8Array {
+  const magnitudes = Array.from({ length: 256 }, (_none, octet) => magnitude(octet));
+  const largest = Math.max(...magnitudes);
+  return Uint8Array.from(magnitudes, (value) =>
+    value === largest ? CLIPPED : value >= QUIET ? SOUNDING : SILENT,
+  );
+}
+
+/** ITU-T G.711 table 1a, 16 bit. */
+function alawMagnitude(octet: number): number {
+  const bits = octet ^ 0x55;
+  const segment = (bits >> 4) & 0x07;
+  const step = ((bits & 0x0f) << 4) + 8;
+  return segment === 0 ? step : (step + 0x100) << (segment - 1);
+}
+
+/** ITU-T G.711 table 2a, 16 bit. */
+function ulawMagnitude(octet: number): number {
+  const bits = ~octet & 0x7f;
+  return (((bits & 0x0f) << 3) + 0x84) * 2 ** (bits >> 4) - 0x84;
+}
+
+/** Counts the levels of one channel while its octets go to the disk; a class a sample, no arithmetic. */
+export class LevelMeter {
+  readonly #classes: Uint8Array;
+  readonly #counts = new Uint32Array(3);
+  /** Frames to pass over until the next one that is looked at. */
+  #skip = 0;
+
+  constructor(law: Law) {
+    this.#classes = CLASSES[law];
+  }
+
+  /** Takes `frames` frames of `step` octets; the channel's octet is the one at `channel`. */
+  take(octets: Uint8Array, frames: number, step: number, channel: number): void {
+    const classes = this.#classes;
+    const counts = this.#counts;
+    let frame = this.#skip;
+    for (; frame < frames; frame += STRIDE) {
+      const kind = classes[octets[frame * step + channel] ?? 0] ?? SILENT;
+      counts[kind] = (counts[kind] ?? 0) + 1;
+    }
+    this.#skip = frame - frames;
+  }
+
+  get levels(): Levels {
+    const [silent = 0, sounding = 0, clipped = 0] = this.#counts;
+    return { samples: silent + sounding + clipped, sounding: sounding + clipped, clipped };
+  }
+}
+
+export const addLevels = (one: Levels, other: Levels): Levels => ({
+  samples: one.samples + other.samples,
+  sounding: one.sounding + other.sounding,
+  clipped: one.clipped + other.clipped,
+});

@@ -1,0 +1,81 @@
+import { CLOCK_RATE, type CapturedFile, type CaptureResult, type LineRole } from './capture.ts';
+
+/** What ffmpeg is to make: inputs in order, a filter graph ending in `[out]`, and the rate of its samples. */
+export interface RenderPlan {
+  readonly inputs: readonly { readonly path: string; readonly decoder?: string }[];
+  readonly graph: string;
+  readonly rate: number;
+  /** Length of the timeline, in ticks of CLOCK_RATE. */
+  readonly ticks: number;
+  /** What could not be taken in, as `codec on role`. */
+  readonly left: readonly string[];
+}
+
+/** Codecs that play everywhere: a recording of nothing else needs no copy. */
+const PLAYABLE = new Set(['PCMA', 'PCMU']);
+
+/** Gaps up to this are left to the decoder's concealment, in ticks: 200 ms. */
+const CONCEALED = CLOCK_RATE / 5;
+
+/** Whether a recording holds anything that is not G.711. */
+export const needsCopy = (files: readonly CapturedFile[]): boolean =>
+  files.some(({ codec }) => !PLAYABLE.has(codec));
+
+/**
+ * Caller left, callee right, everybody else on both sides, on the timeline of the files. Nothing that was a gap sounds, whatever a decoder
+ * makes of it. Undefined when no file can be decoded. `maxRate`: samples a second at most.
+ */
+export function planRender(capture: CaptureResult, maxRate: number): RenderPlan | undefined {
+  const readable = capture.files.filter(({ extension }) => extension !== 'pcap');
+  if (readable.length === 0) return undefined;
+  const rate = Math.min(maxRate, Math.max(...readable.map(({ rate: own = CLOCK_RATE }) => own)));
+  const ticks = Math.max(...capture.files.map(({ samples }) => samples));
+  const chains: string[] = [];
+  const sides: Record<'left' | 'right', string[]> = { left: [], right: [] };
+  readable.forEach((file, input) => {
+    file.channelRoles.forEach((role, channel) => {
+      const name = `c${input}x${channel}`;
+      const filters = [
+        `pan=mono|c0=c${channel}`,
+        ...silences(capture, file.channelLines[channel]),
+        `aresample=${rate}`,
+      ];
+      const both = role !== 'caller' && role !== 'callee';
+      chains.push(`[${input}:a]${filters.join(',')}${both ? `,asplit=2[${name}l][${name}r]` : `[${name}]`}`);
+      if (both || role === 'caller') sides.left.push(both ? `${name}l` : name);
+      if (both || role === 'callee') sides.right.push(both ? `${name}r` : name);
+    });
+  });
+  const end = Math.round((ticks * rate) / CLOCK_RATE);
+  for (const side of ['left', 'right'] as const) chains.push(mix(side, sides[side], { rate, end }));
+  chains.push('[left][right]join=inputs=2:channel_layout=stereo[out]');
+  return {
+    inputs: readable.map(({ path, codec }) => (codec === 'OPUS' ? { path, decoder: 'libopus' } : { path })),
+    graph: chains.join(';'),
+    rate,
+    ticks,
+    left: capture.files.filter(({ extension }) => extension === 'pcap').map(describe),
+  };
+}
+
+const describe = ({ codec, channelRoles }: CapturedFile): string =>
+  `${codec} on ${channelRoles.map((role: LineRole) => role).join(' and ')}`;
+
+/** Parts of a side follow each other, each silent where another sounds: their sum is the side. */
+function mix(side: string, parts: readonly string[], { rate, end }: { rate: number; end: number }): string {
+  const whole = `apad=whole_len=${end},atrim=end_sample=${end}`;
+  if (parts.length === 0) return `anullsrc=r=${rate}:cl=mono,atrim=end_sample=${end}[${side}]`;
+  const inputs = parts.map((part) => `[${part}]`).join('');
+  const sum = parts.length === 1 ? '' : `amix=inputs=${parts.length}:normalize=0,`;
+  return `${inputs}${sum}${whole}[${side}]`;
+}
+
+/** Mutes the gaps of a line. */
+function silences(capture: CaptureResult, line: number | undefined): readonly string[] {
+  const gaps = capture.legs.find((leg) => leg.line === line)?.gaps ?? [];
+  const muted = gaps.filter(({ cause, from, to }) => cause === 'paused' || to - from > CONCEALED);
+  if (muted.length === 0) return [];
+  const time = (ticks: number): string => (ticks / CLOCK_RATE).toFixed(4);
+  const spans = muted.map(({ from, to }) => `gte(t,${time(from)})*lt(t,${time(to)})`).join('+');
+  return [`volume=volume=0:eval=frame:enable='${spans}'`];
+}
