@@ -148,7 +148,7 @@ export interface CapturedFile {
   /** Its length, in ticks of CLOCK_RATE whatever the rate of the file. */
   readonly samples: number;
   readonly bytes: number;
-  /** SHA-256 of the audio octets, kept while they were written (evidence.md 1.1 no. 13); hex. */
+  /** SHA-256 of all octets from `audioOffset` on, the pad of a WAV included, kept while they were written (evidence.md 1.1 no. 13); hex. */
   readonly audioSha256: string;
   /** Where the audio octets start in the file. */
   readonly audioOffset: number;

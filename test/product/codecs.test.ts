@@ -47,13 +47,12 @@ describe.each<[TestCodec, string, readonly string[]]>([
 
   test('keeps the originals and a playable copy, all hashed, signed and named', async () => {
     expect(filesOf(recording)).toEqual(files);
+    expect(recording.info.get('Status')).toBe('complete');
     expect(recording.info.get('Codec')).toBe(name);
     expect(recording.info.get('File-3')).toBe(`${recording.name}_playable.wav`);
     expect(recording.info.get('File-3-Derivative')).toMatch(/^made of the other files by ffmpeg \d/);
     expect(recording.info.get('Caller-Verdict')).toBe('good');
     await intact(recording);
-    const shell = verifyShell(['dash'], recording.path('_playable.wav'));
-    expect(`${shell.status} ${shell.output}`).toMatch(/^0 /);
   });
 
   test('plays the caller left and the callee right, each where it was heard', () => {
@@ -101,12 +100,16 @@ test('without ffmpeg the recording is complete without a copy, and says so', asy
 
 test('a crash in mid-call costs a second; the next start takes up files of every codec', async () => {
   const first = await room.start();
+  const hangUp = new AbortController();
   await callToBeCutOff(first, {
+    signal: hangUp.signal,
     caller: { number: '100', ...(await encodeTones(CALLER_VOICE, 20, 'opus')) },
     callee: { number: '200', ...(await encodeTones(CALLEE_VOICE, 20, 'g722')) },
   });
   await eventually(() => (partsOf(first.dataDir).length === 2 ? true : undefined), 10_000);
   await first.kill();
+  // Its packets would reach whoever gets these ports next.
+  hangUp.abort();
   // Half a page came last.
   const [opus] = partsOf(first.dataDir).filter((part) => part.endsWith('.opus.part'));
   writeFileSync(opus ?? '', Buffer.from('OggS'), { flag: 'a' });
@@ -116,16 +119,22 @@ test('a crash in mid-call costs a second; the next start takes up files of every
     return all.length > 0 ? all : undefined;
   }, 30_000);
   if (recording === undefined) throw new Error('nothing was recovered');
-  expect(recording.info.get('Status')).toBe('recovered');
+  expect([recording.info.get('Status'), recording.info.get('Warning-1')]).toEqual([
+    'recovered',
+    'statistics of the legs were lost with the process that crashed',
+  ]);
   expect(filesOf(recording)).toEqual(['_callee.wav', '_caller.opus', '_playable.wav']);
   const heard = decode(recording.path('_caller.opus'), 8000);
   expect(heard.length).toBeGreaterThan(0);
   await intact(recording);
 }, 120_000);
 
-/** The verifier finds it whole, as soon as its entry has been exported. */
-const intact = (recording: SealedRecording): Promise<true> =>
-  eventually(() => (verifyNode(recording.path('_playable.wav')).status === 0 ? true : undefined), 20_000);
+/** Both verifiers find it whole, once its entry has been exported and no export is under way. */
+async function intact(recording: SealedRecording): Promise<void> {
+  const path = recording.path('_playable.wav');
+  await eventually(() => (verifyNode(path).status === 0 ? true : undefined), 20_000);
+  await eventually(() => (verifyShell(['dash'], path).status === 0 ? true : undefined), 20_000);
+}
 
 const partsOf = (dataDir: string): readonly string[] => {
   const spool = join(dataDir, 'spool');
