@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CallReport } from '../../src/client/call.ts';
@@ -8,6 +8,8 @@ import { decode, loudness, toneIn } from '../support/ffmpeg.ts';
 import { awaitRecording, callTo, callToBeCutOff, ProductRoom } from '../support/product-room.ts';
 import { eventually, type RecorderProcess } from '../support/recorder-process.ts';
 import { recordingsIn, verifyNode, verifyShell, type SealedRecording } from '../support/sealed-recording.ts';
+
+jest.setTimeout(120_000);
 
 const room = new ProductRoom();
 let recorder: RecorderProcess;
@@ -127,7 +129,7 @@ test('a crash in mid-call costs a second; the next start takes up files of every
   const heard = decode(recording.path('_caller.opus'), 8000);
   expect(heard.length).toBeGreaterThan(0);
   await intact(recording);
-}, 120_000);
+});
 
 /** Both verifiers find it whole, once its entry has been exported and no export is under way. */
 async function intact(recording: SealedRecording): Promise<void> {
