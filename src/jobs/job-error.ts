@@ -1,4 +1,14 @@
-export type JobErrorCode = 'CHAIN_MOVED' | 'KEY_CHANGED' | 'NOT_CLOSED' | 'NOT_ENDED' | 'UNKNOWN_RECORDING';
+export type JobErrorCode =
+  | 'CHAIN_MOVED'
+  | 'KEY_CHANGED'
+  | 'NOT_CLOSED'
+  | 'NOT_ENDED'
+  | 'UNKNOWN_RECORDING'
+  | 'UNKNOWN_HOLD'
+  | 'UNKNOWN_COPIES'
+  | 'NOT_SEALED'
+  | 'NOT_LATER'
+  | 'HELD';
 
 /** A job cannot do its work. */
 export class JobError extends Error {

@@ -15,6 +15,7 @@ import type { Decision } from '../rules/decision.ts';
 import type { CallDescription } from '../siprec/description.ts';
 import type { Kept } from '../rules/retention.ts';
 import type { Retention } from './destination.ts';
+import type { RetentionWriter } from './retention-orders.ts';
 
 export type { ChainHead, EntryRow, FileRow } from './log-records.ts';
 
@@ -157,6 +158,8 @@ export interface ExportState {
 /** Changes to the log. All calls made in one `LogStore.write` are one transaction. */
 export interface LogWriter {
   readonly evidence: EvidenceWriter;
+  /** Deletions, holds and days. */
+  readonly retention: RetentionWriter;
   /** Fails when index or prev is taken (UNIQUE), which makes a fork by a second process impossible. Also moves the head. */
   appendEntry(entry: EntryRow, head: ChainHead): Promise<void>;
   /** Index of the recording's `open` entry, seen inside this transaction. Rejects with StoreError when there is none. */

@@ -28,6 +28,7 @@ import {
   type SqlRow,
 } from './log-rows.ts';
 import { changeSpan, insertDeclined, insertRuleSet } from './policy-rows.ts';
+import { SqlRetentionWriter } from './retention-writer.ts';
 import { toStoreError } from './sql-error.ts';
 import { StoreError } from './store-error.ts';
 
@@ -41,6 +42,7 @@ const ROWS = 100;
  */
 export class TransactionWriter implements LogWriter {
   readonly evidence: TransactionEvidenceWriter;
+  readonly retention: SqlRetentionWriter;
   readonly #sql: Knex.Transaction;
   readonly #node: string;
   readonly #collected = {
@@ -58,6 +60,7 @@ export class TransactionWriter implements LogWriter {
     this.#sql = transaction;
     this.#node = node;
     this.evidence = new TransactionEvidenceWriter(transaction, node);
+    this.retention = new SqlRetentionWriter(transaction, node);
   }
 
   async appendEntry(entry: EntryRow, head: ChainHead): Promise<void> {

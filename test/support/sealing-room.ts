@@ -28,6 +28,7 @@ let signer: Signer | undefined;
 /** Everything a seal works with, real and on disk; `reopen` is what a restart of the process does. */
 export class SealingRoom {
   readonly folder = mkdtempSync(join(tmpdir(), 'sealtape-seal-'));
+  readonly node = 'test/rec01';
   readonly signer = (signer ??= freshSigner());
   database!: Database;
   store!: SqlLogStore;
@@ -65,7 +66,7 @@ export class SealingRoom {
       join(ROOT, 'migrations'),
     );
     await this.database.migrate();
-    this.store = new SqlLogStore(this.database, { node: 'test/rec01' });
+    this.store = new SqlLogStore(this.database, { node: this.node });
     this.journal = await openJournal(join(this.folder, 'journal'));
     this.spool = await openSpool(this.folder);
     const parts = { store: this.store, files: this.spool, destinations: ['archive'], now: Date.now };
