@@ -9,6 +9,8 @@ export interface DeliveryStanding {
   readonly permanent: number;
   /** What the newest failure said. */
   readonly lastError?: string;
+  /** When that was, epoch milliseconds. */
+  readonly lastFailureAt?: number;
 }
 
 /** A destination that fails. Times are epoch milliseconds. */

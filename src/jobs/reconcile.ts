@@ -8,9 +8,10 @@ export interface ReconcileDeps {
   readonly now: () => number;
 }
 
-/** A delivery that used up its quick tries is asked for again after this long, for ever. */
+/** A delivery that used up its quick tries, or that needs a person, is asked for again after this long, for ever. */
 const RETRY_FAILED = 3_600_000;
-/** Longest pause after a failure that may pass by itself. */
+/** Quick tries with growing pauses, a quarter of an hour in all. */
+const QUICK_TRIES = 10;
 const LONGEST_PAUSE = 300_000;
 
 export const sealJobId = (recording: string): string => `seal-${recording}`;
@@ -41,6 +42,7 @@ export async function outstanding(
 /** The same growing pauses as the queue's own; a job that still waits there is not asked for twice. */
 function isDue(row: DeliveryRow, now: number): boolean {
   if (row.state === 'waiting') return true;
-  const pause = row.permanent ? RETRY_FAILED : Math.min(1000 * 2 ** row.attempts, LONGEST_PAUSE);
+  const slow = row.permanent || row.attempts > QUICK_TRIES;
+  const pause = slow ? RETRY_FAILED : Math.min(1000 * 2 ** row.attempts, LONGEST_PAUSE);
   return now - row.updatedAt > pause;
 }

@@ -12,6 +12,18 @@ export interface DeliveryWatchStore {
   dropTrouble(destination: string): Promise<void>;
   /** Recordings delivered to the destination since then. */
   deliveredSince(destination: string, since: number): Promise<number>;
+  /** Takes failed deliveries as if they had never been tried, and resolves with their number. */
+  askAnew(which: FailedDeliveries): Promise<number>;
+}
+
+/** All that is given must hold. */
+export interface FailedDeliveries {
+  readonly destination?: string | undefined;
+  readonly recording?: string | undefined;
+  /** Also those where only a person can help: the person has helped. */
+  readonly permanent: boolean;
+  /** Failed the last time before this time, epoch milliseconds. */
+  readonly before?: number | undefined;
 }
 
 export interface DeliveryWatchDeps {
@@ -22,10 +34,14 @@ export interface DeliveryWatchDeps {
   /** Names this recorder in subjects. */
   readonly recorder: string;
   readonly bell: AlarmBell;
+  /** Looks soon for what is still to be done. */
+  readonly wake: () => void;
   readonly now: () => number;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void;
 }
 
+/** A failed delivery is not asked for anew sooner than this, whatever else succeeds. */
+const REST = 300_000;
 /** While a destination fails, people hear of it this often. */
 const DIGEST_EVERY = 24 * 3_600_000;
 
@@ -58,6 +74,7 @@ async function look(
     const trouble = known ?? { destination, since: now() };
     if (known === undefined) await store.putTrouble(trouble);
     bell.raise(alarmOf(standing));
+    await followSuccess(standing, deps);
     if (trouble.toldAt === undefined) return { kind: 'began', standing, trouble };
     return now() - trouble.toldAt >= DIGEST_EVERY ? { kind: 'lasting', standing, trouble } : undefined;
   }
@@ -69,6 +86,15 @@ async function look(
   if (known.toldAt !== undefined) return { kind: 'over', standing, trouble: known, delivered };
   await store.dropTrouble(destination);
   return undefined;
+}
+
+/** When a destination takes something again, what waits for its hourly try need not wait any longer. */
+async function followSuccess(standing: DeliveryStanding, deps: DeliveryWatchDeps): Promise<void> {
+  const { destination, failed, permanent, lastFailureAt } = standing;
+  if (failed === permanent || lastFailureAt === undefined) return;
+  if ((await deps.store.deliveredSince(destination, lastFailureAt)) === 0) return;
+  const asked = await deps.store.askAnew({ destination, permanent: false, before: deps.now() - REST });
+  if (asked > 0) deps.wake();
 }
 
 const alarmOf = ({ destination, failed, permanent, lastError }: DeliveryStanding) =>

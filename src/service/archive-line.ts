@@ -12,6 +12,7 @@ import type { Installation } from '../jobs/recording-info.ts';
 import { beginRun, endRun } from '../jobs/run-log.ts';
 import { resumeChain, seal, type SealDeps } from '../jobs/seal.ts';
 import { upload, uploadJobId, type UploadDeps, type UploadJob } from '../jobs/upload.ts';
+import { parseEntry } from '../evidence/entry.ts';
 import type { Signer } from '../evidence/signature.ts';
 import type { Log } from '../log.ts';
 import { endOf } from '../recorder/live-recording.ts';
@@ -58,6 +59,11 @@ export interface ArchiveLineOptions {
 export interface ArchiveLine {
   /** For whoever has something to state: jobs, the API. */
   readonly evidence: EvidenceLog;
+  readonly destinations: ReadonlyMap<string, Destination>;
+  /** When the newest entry of the evidence log was written, epoch milliseconds. Rejects with StoreError. */
+  newestEntryAt(): Promise<number | undefined>;
+  /** Looks soon for what is still to be done. */
+  wake(): void;
   /** Number of the newest journal event in the database. */
   applied(): number;
   /** Whether the database answered when it was last asked. */
@@ -181,6 +187,20 @@ class Line implements ArchiveLine {
 
   applied(): number {
     return this.#applier.applied;
+  }
+
+  get destinations(): ReadonlyMap<string, Destination> {
+    return this.#uploadDeps.destinations;
+  }
+
+  async newestEntryAt(): Promise<number | undefined> {
+    const { origin, head } = this.#chain;
+    const [newest] = await this.#options.store.entries(origin, head.size - 1, 1);
+    return newest === undefined ? undefined : Date.parse(parseEntry(newest.bytes).header.time);
+  }
+
+  wake(): void {
+    this.#reconcile();
   }
 
   databaseAnswers(): boolean {

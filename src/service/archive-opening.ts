@@ -178,7 +178,8 @@ function lineOptions(
     localEvidence: openPathDestination({ name: 'data-directory', root: config.dataDir }),
     lockModeOf: (destination) => modes.get(destination) ?? 'governance',
     folderOf: (destination, row) => templates.get(destination)?.(factsOf(row, config)) ?? '',
-    keep: (_row, createdAt) => keptUnder(config.retention.default, createdAt, { profiles, timeZone }),
+    keep: (row, createdAt) =>
+      keptUnder(row.decision?.retention ?? config.retention.default, createdAt, { profiles, timeZone }),
     render: rendererOf(config),
     onJudged,
     queues: parts.queues,

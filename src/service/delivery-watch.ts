@@ -14,10 +14,15 @@ const LOOK_EVERY = 15_000;
 /** Watches over the deliveries until closed. A database that is away is looked at again at the next turn. */
 export function openDeliveryWatch(
   config: Config,
-  parts: { readonly database: Database; readonly bell: AlarmBell; readonly log: Log },
+  parts: {
+    readonly database: Database;
+    readonly bell: AlarmBell;
+    readonly wake: () => void;
+    readonly log: Log;
+  },
 ): { close(): Promise<void> } {
   const { installation, node, mail } = config;
-  const { database, bell, log } = parts;
+  const { database, bell, wake, log } = parts;
   const recorder = `${installation}/${node}`;
   const deps = {
     store: new SqlDeliveryWatch(database, { node: recorder }),
@@ -25,6 +30,7 @@ export function openDeliveryWatch(
     language: mail?.language ?? 'en',
     recorder,
     bell,
+    wake,
     now: Date.now,
     log,
   };

@@ -94,7 +94,12 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   const verdicts = new LegVerdicts(alarms);
   const onJudged = verdicts.take;
   const archive = await openArchive(config, { ...options, ground, recorder, media, closing, onJudged });
-  const watch = openDeliveryWatch(config, { database: archive.database, bell: alarms, log });
+  const watch = openDeliveryWatch(config, {
+    database: archive.database,
+    bell: alarms,
+    wake: () => archive.line()?.wake(),
+    log,
+  });
   closing.add('delivery watch', () => watch.close());
   const sip = await openSip(config, { log, recorder, policy, closing });
   const web = await openWeb(config, {

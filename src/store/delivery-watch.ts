@@ -1,5 +1,5 @@
 import type { DeliveryStanding, DeliveryTrouble } from '../jobs/delivery-standing.ts';
-import type { DeliveryWatchStore } from '../jobs/watch-deliveries.ts';
+import type { DeliveryWatchStore, FailedDeliveries } from '../jobs/watch-deliveries.ts';
 import type { Database } from './database.ts';
 import type { SqlRow } from './log-rows.ts';
 import { toStoreError } from './sql-error.ts';
@@ -70,6 +70,18 @@ export class SqlDeliveryWatch implements DeliveryWatchStore {
     return Number(rows[0]?.['count'] ?? 0);
   }
 
+  async askAnew({ destination, recording, permanent, before }: FailedDeliveries): Promise<number> {
+    const { knex } = this.#database;
+    const query = knex('deliveries')
+      .where('state', 'failed')
+      .whereIn('recording', knex('recordings').where({ node: this.#node }).select('id'));
+    if (destination !== undefined) void query.andWhere({ destination });
+    if (recording !== undefined) void query.andWhere({ recording });
+    if (!permanent) void query.andWhere({ permanent: false });
+    if (before !== undefined) void query.andWhere('updated_at', '<', before);
+    return this.#run(query.update({ state: 'waiting', permanent: false, error: null }));
+  }
+
   async #standing(row: SqlRow): Promise<DeliveryStanding> {
     const destination = String(row['destination']);
     const newest = await this.#run(
@@ -77,15 +89,17 @@ export class SqlDeliveryWatch implements DeliveryWatchStore {
         .where({ 'deliveries.destination': destination, 'deliveries.state': 'failed' })
         .orderBy('deliveries.updated_at', 'desc')
         .limit(1)
-        .select<SqlRow[]>('deliveries.error'),
+        .select<SqlRow[]>('deliveries.error', 'deliveries.updated_at'),
     );
     const error = newest[0]?.['error'];
+    const failedAt = newest[0]?.['updated_at'];
     return {
       destination,
       waiting: Number(row['waiting']),
       failed: Number(row['failed']),
       permanent: Number(row['permanent']),
       ...(typeof error === 'string' && { lastError: error }),
+      ...(failedAt !== undefined && { lastFailureAt: Number(failedAt) }),
     };
   }
 

@@ -46,12 +46,14 @@ export class SqlRetentionWriter implements RetentionWriter {
       pbx_call_id: null,
       trunk: '',
       file_name: null,
+      decision: null,
       capture: null,
       description: JSON.stringify(FORGOTTEN.description),
       facts: JSON.stringify(FORGOTTEN.facts),
     });
     await this.#run(this.#sql('participants').where({ recording }).delete());
     await this.#run(this.#sql('recording_links').where({ recording }).delete());
+    await this.#run(this.#sql('recording_marks').where({ recording }).delete());
     await this.#run(this.#sql('steps').where({ recording }).andWhere('at', '<', at).update({ detail: null }));
     await this.#run(this.#sql('deliveries').where({ recording }).update({ location: null, error: null }));
     await this.#forgetNames(recording);

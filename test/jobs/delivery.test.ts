@@ -5,7 +5,7 @@ import { openPathDestination } from '../../src/delivery/path.ts';
 import { formatEntryFile } from '../../src/evidence/layout.ts';
 import { checkpoint } from '../../src/jobs/checkpoint.ts';
 import { exportEvidence } from '../../src/jobs/export-evidence.ts';
-import { reconcile } from '../../src/jobs/reconcile.ts';
+import { outstanding, reconcile } from '../../src/jobs/reconcile.ts';
 import { seal } from '../../src/jobs/seal.ts';
 import { upload, type UploadDeps } from '../../src/jobs/upload.ts';
 import { RECORD_ALL } from '../../src/rules/decision.ts';
@@ -209,5 +209,29 @@ describe('the reconciler', () => {
     expect(await reconcile({ store: room.store, queues, now: () => at + 3_700_000 })).toMatchObject({
       uploads: 1,
     });
+  });
+
+  test.each([
+    [3, 10],
+    [10, 301],
+    [11, 3601],
+    [5000, 3601],
+  ])('after %i failures that may pass takes it up again in %i s', async (attempts, seconds) => {
+    const id = await sealed();
+    const at = Date.now();
+    await room.store.write((log) =>
+      log.setDelivery({
+        recording: id,
+        destination: 'archive',
+        state: 'failed',
+        attempts,
+        updatedAt: at,
+        permanent: false,
+      }),
+    );
+    const uploadsAt = async (now: number): Promise<number> =>
+      (await outstanding({ store: room.store, now: () => now })).uploads.length;
+    expect(await uploadsAt(at + seconds * 500)).toBe(0);
+    expect(await uploadsAt(at + seconds * 1000)).toBe(1);
   });
 });

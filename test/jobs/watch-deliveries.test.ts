@@ -2,7 +2,11 @@ import { describe, expect, test } from '@jest/globals';
 import type { Alarm } from '../../src/alarm.ts';
 import type { Notice } from '../../src/jobs/notice.ts';
 import type { DeliveryStanding, DeliveryTrouble } from '../../src/jobs/delivery-standing.ts';
-import { watchDeliveries, type DeliveryWatchDeps } from '../../src/jobs/watch-deliveries.ts';
+import {
+  watchDeliveries,
+  type DeliveryWatchDeps,
+  type FailedDeliveries,
+} from '../../src/jobs/watch-deliveries.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -12,6 +16,8 @@ const NOON = Date.parse('2026-11-23T12:00:00Z');
 class Room {
   standings: DeliveryStanding[] = [];
   delivered = 0;
+  asked: FailedDeliveries[] = [];
+  woken = 0;
   now = NOON;
   mailWorks = true;
   readonly mails: Notice[] = [];
@@ -26,6 +32,10 @@ class Room {
         putTrouble: (trouble) => Promise.resolve(void this.troubles.set(trouble.destination, trouble)),
         dropTrouble: (destination) => Promise.resolve(void this.troubles.delete(destination)),
         deliveredSince: () => Promise.resolve(this.delivered),
+        askAnew: (which) => {
+          this.asked.push(which);
+          return Promise.resolve(1);
+        },
       },
       post: post ? { send: (notice) => this.#send(notice) } : undefined,
       language,
@@ -33,6 +43,9 @@ class Room {
       bell: {
         raise: (alarm) => void this.alarms.set(`${alarm.code} ${alarm.subject ?? ''}`.trim(), alarm),
         clear: (code, subject) => void this.alarms.delete(`${code} ${subject ?? ''}`.trim()),
+      },
+      wake: () => {
+        this.woken++;
       },
       now: () => this.now,
       log: () => undefined,
@@ -133,6 +146,21 @@ describe('a destination that fails', () => {
     room.standings = [];
     await room.look('en', false);
     expect(room.alarms.size).toBe(0);
+  });
+
+  test('that takes something again is given the rest at once, not in an hour', async () => {
+    const room = new Room();
+    room.standings = [failing('nas', { lastFailureAt: NOON - 60_000 })];
+    await room.look();
+    expect(room.asked).toEqual([]);
+    room.delivered = 1;
+    await room.look();
+    expect(room.asked).toEqual([{ destination: 'nas', permanent: false, before: NOON - 300_000 }]);
+    expect(room.woken).toBe(1);
+    // Where only a person can help, a success of others says nothing.
+    room.standings = [failing('nas', { failed: 1, permanent: 1, lastFailureAt: NOON - 60_000 })];
+    await room.look();
+    expect(room.asked).toHaveLength(1);
   });
 
   test('is told in German where that is wanted', async () => {

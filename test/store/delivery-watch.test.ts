@@ -34,7 +34,14 @@ describeOnBoth('the watch over deliveries', (open) => {
     );
     expect(standings).toEqual([
       { destination: 'cloud', waiting: 2, failed: 0, permanent: 0 },
-      { destination: 'nas', waiting: 0, failed: 2, permanent: 1, lastError: 'error at 200' },
+      {
+        destination: 'nas',
+        waiting: 0,
+        failed: 2,
+        permanent: 1,
+        lastError: 'error at 200',
+        lastFailureAt: 200,
+      },
     ]);
     expect(await watch.deliveredSince('nas', 0)).toBe(0);
     await store.write((log) =>
@@ -49,6 +56,32 @@ describeOnBoth('the watch over deliveries', (open) => {
     );
     expect(await watch.deliveredSince('nas', 300)).toBe(1);
     expect(await watch.deliveredSince('nas', 301)).toBe(0);
+  });
+
+  test('takes failed deliveries as untried, those that need a person only when a person says so', async () => {
+    const database = await open();
+    const store = new SqlLogStore(database, { node: 'a' });
+    for (const id of ['r1', 'r2']) await seal(store, id);
+    await seal(new SqlLogStore(database, { node: 'b' }), 'r3');
+    for (const recording of ['r1', 'r2', 'r3'])
+      await store.write((log) =>
+        log.setDelivery({
+          recording,
+          destination: 'nas',
+          state: 'failed',
+          attempts: 12,
+          updatedAt: recording === 'r1' ? 100 : 200,
+          permanent: recording === 'r2',
+          error: 'x',
+        }),
+      );
+    const watch = new SqlDeliveryWatch(database, { node: 'a' });
+    expect(await watch.askAnew({ permanent: false, before: 100 })).toBe(0);
+    expect(await watch.askAnew({ permanent: false })).toBe(1);
+    expect(await watch.askAnew({ permanent: true, destination: 'cloud' })).toBe(0);
+    expect(await watch.askAnew({ permanent: true, recording: 'r2' })).toBe(1);
+    expect(await store.deliveries('r2')).toMatchObject([{}, { state: 'waiting', permanent: false }]);
+    expect(await store.deliveries('r3')).toMatchObject([{}, { state: 'failed' }]);
   });
 
   test('remembers who fails and who was told', async () => {
