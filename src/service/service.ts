@@ -8,11 +8,11 @@ import { openGround, type Ground } from './ground.ts';
 import { JobError } from '../jobs/job-error.ts';
 import type { SealStep } from '../jobs/seal.ts';
 import type { Log } from '../log.ts';
-import { openArchive } from './archive-opening.ts';
+import { openArchive, type Archive } from './archive-opening.ts';
 import { LegVerdicts } from './leg-verdicts.ts';
 import { MediaWatch } from './media-watch.ts';
 import { placeOf } from './destinations.ts';
-import { startMediaThreads } from '../media/media-threads.ts';
+import { startMediaThreads, type MediaThreadsHost } from '../media/media-threads.ts';
 import type { Policy } from '../recorder/policy.ts';
 import { Recorder } from '../recorder/recorder.ts';
 import { startSipServer, type SipServer } from '../sip-server/sip-server.ts';
@@ -69,11 +69,6 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     log: mediaLog(log),
   });
   closing.add('media', () => media.stop());
-  const mediaWatch = new MediaWatch(media, alarms);
-  mediaWatch.start();
-  closing.add('media watch', () => {
-    mediaWatch.stop();
-  });
   const recorder = new Recorder({
     media,
     journal,
@@ -82,25 +77,11 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     log,
     minFreeBytes: config.spool.whenFull === 'record' ? 0 : config.spool.minFreeMegabytes * 1_000_000,
   });
-  const spoolWatch = openSpoolWatch({
-    fullness: () => spool.fullness(),
-    bell: alarms,
-    whenFull: config.spool.whenFull,
-  });
-  closing.add('spool watch', () => {
-    spoolWatch.close();
-  });
   const policy = await openPolicy(config, recorder);
   const verdicts = new LegVerdicts(alarms);
   const onJudged = verdicts.take;
   const archive = await openArchive(config, { ...options, ground, recorder, media, closing, onJudged });
-  const watch = openDeliveryWatch(config, {
-    database: archive.database,
-    bell: alarms,
-    wake: () => archive.line()?.wake(),
-    log,
-  });
-  closing.add('delivery watch', () => watch.close());
+  openWatches(config, { log, alarms, media, ground, archive, closing });
   const sip = await openSip(config, { log, recorder, policy, closing });
   const web = await openWeb(config, {
     log,
@@ -121,6 +102,41 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     banner: banner(config, { ground, sip, webUrl: web.url }),
     stop: (deadline) => stop({ recorder, sip, closing, line: () => archive.line() }, deadline),
   };
+}
+
+/** What looks after the parts while they run, and rings. */
+function openWatches(
+  config: Config,
+  parts: {
+    readonly log: Log;
+    readonly alarms: Alarms;
+    readonly media: MediaThreadsHost;
+    readonly ground: Ground;
+    readonly archive: Archive;
+    readonly closing: ShutdownList;
+  },
+): void {
+  const { log, alarms, media, ground, archive, closing } = parts;
+  const mediaWatch = new MediaWatch(media, alarms);
+  mediaWatch.start();
+  closing.add('media watch', () => {
+    mediaWatch.stop();
+  });
+  const spoolWatch = openSpoolWatch({
+    fullness: () => ground.spool.fullness(),
+    bell: alarms,
+    whenFull: config.spool.whenFull,
+  });
+  closing.add('spool watch', () => {
+    spoolWatch.close();
+  });
+  const deliveryWatch = openDeliveryWatch(config, {
+    database: archive.database,
+    bell: alarms,
+    wake: () => archive.line()?.wake(),
+    log,
+  });
+  closing.add('delivery watch', () => deliveryWatch.close());
 }
 
 const mediaLog = (log: Log): Parameters<typeof startMediaThreads>[0]['log'] => ({

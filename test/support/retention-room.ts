@@ -64,7 +64,8 @@ export class RetentionRoom {
       { recording: id, destination: 'archive' },
       {
         store: this.sealing.store,
-        origin: ORIGIN,
+        origins: () => [ORIGIN],
+        prove: () => this.sealing.prover.prove(),
         certificatePem: this.sealing.signer.certificatePem,
         destinations: this.deps.destinations,
         files: this.sealing.spool,
