@@ -8,7 +8,7 @@ import { suiteOf, type SuiteName } from '../../src/media/srtp/suites.ts';
 import { CertificateMill } from '../support/certificates.ts';
 import { awaitRecording, callTo, CALLEE, CALLER, entryTypes, ProductRoom } from '../support/product-room.ts';
 import type { RecorderProcess } from '../support/recorder-process.ts';
-import { findOctets, recordingsIn, verifyNode } from '../support/sealed-recording.ts';
+import { awaitRecordings, findOctets, recordingsIn, verifyNode } from '../support/sealed-recording.ts';
 import { readWav } from '../support/wav.ts';
 
 const SUITE = 'AES_CM_128_HMAC_SHA1_80';
@@ -145,6 +145,8 @@ test('sealtape call --srtp is what a person tries it with; the archive is whole 
   expect(await runCallCommand(args, (line) => lines.push(line))).toBe(0);
   expect(lines.join('\n')).toMatch(/Leg 1 \+49301234567 \(PCMA, AES_CM_128_HMAC_SHA1_80\): 50 packets/);
   expect(await runCallCommand([...args, 'ROT13'], () => undefined)).toBe(2);
+  // What the stop has no time to deliver would be missing in the archive.
+  await awaitRecordings(recorder.archive, 9, 30_000);
   expect(await recorder.stop()).toBe(0);
   expect(verifyNode(recorder.archive).status).toBe(0);
   expect(recordingsIn(recorder.archive).map(({ info }) => info.get('SIP-Call-ID'))).not.toContain(wrongCall);
