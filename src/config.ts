@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { Database } from './config/database.ts';
 import { Destination, resolveDestination, type DestinationConfig } from './config/destination.ts';
 import { Mail } from './config/mail.ts';
+import { Evidence } from './config/evidence.ts';
 import { Media } from './config/media.ts';
 import { Retention } from './config/retention.ts';
 import { readRuleLists } from './config/rule-lists.ts';
@@ -55,7 +56,7 @@ const schema = z.strictObject({
   timeZone: timeZone.default('UTC'),
   rules: RuleSet.optional(),
   destinations: z.array(Destination).optional(),
-  evidence: z.strictObject({ checkpointSeconds: z.int().min(1).max(300).default(300) }).prefault({}),
+  evidence: Evidence.prefault({}),
   spool: z
     .strictObject({
       minFreeMegabytes: z.int().min(0).default(500),
@@ -101,10 +102,15 @@ export function parseConfig(
   assertUnique(from.source, 'trunks', parsed.trunks);
   assertClientCa(from.source, parsed);
   assertUnique(from.source, 'destinations', destinations);
+  assertUnique(from.source, 'evidence.timestamps', parsed.evidence.timestamps);
   assertProfile(from.source, parsed);
   const sip = { ...parsed.sip, tls: parsed.sip.tls && inFolder(parsed.sip.tls, from.folder) };
   const mail = parsed.mail && filesOfMail(parsed.mail, from.folder);
-  return Object.freeze({ ...parsed, sip, mail, dataDir, destinations });
+  const evidence = {
+    ...parsed.evidence,
+    timestamps: parsed.evidence.timestamps.map((each) => ({ ...each, ca: resolve(from.folder, each.ca) })),
+  };
+  return Object.freeze({ ...parsed, sip, mail, evidence, dataDir, destinations });
 }
 
 function withRuleLists(raw: unknown, from: { readonly source: string; readonly folder: string }): unknown {

@@ -1,4 +1,5 @@
 export type JobErrorCode =
+  | 'BAD_TOKEN'
   | 'CHAIN_MOVED'
   | 'KEY_CHANGED'
   | 'NOT_CLOSED'

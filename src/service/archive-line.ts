@@ -2,6 +2,8 @@ import { Chain, emptyHead, type ClockReading } from '../jobs/chain.ts';
 import { EventApplier } from '../jobs/apply-events.ts';
 import type { Destination } from '../jobs/destination.ts';
 import type { EvidenceLog } from '../jobs/evidence-log.ts';
+import type { TimeStampAuthority } from '../jobs/stamp.ts';
+import type { AlarmBell } from '../alarm.ts';
 import type { Counters } from '../jobs/heartbeat.ts';
 import { JobError } from '../jobs/job-error.ts';
 import type { JournalReader, LogStore, RecordingRow, SealFiles } from '../jobs/ports.ts';
@@ -34,6 +36,8 @@ export interface ArchiveLineOptions {
   readonly policyHash: string;
   readonly lastAlive: number | undefined;
   readonly counters: () => Promise<Counters>;
+  readonly authorities: readonly TimeStampAuthority[];
+  readonly bell: AlarmBell;
   /** Keeps the names of users out of the log. */
   readonly actorSecret: Uint8Array;
   /** Where recordings go. */
@@ -249,6 +253,7 @@ class Line implements ArchiveLine {
       (await this.#settled(deadline)) &&
       (await inTime(
         this.#checkpointing
+          .then(() => this.#line.stop())
           .then(() => this.#line.beat())
           .then(() => endRun({ store: this.#options.store, chain: this.#chain })),
         deadline,
@@ -265,7 +270,7 @@ class Line implements ArchiveLine {
   async close(): Promise<void> {
     this.#ending = true;
     this.#closed = true;
-    this.#line.stop();
+    await this.#line.stop();
     for (const timer of this.#timers) clearInterval(timer);
     await this.#applier.stop();
     await this.#reconciling;

@@ -5,6 +5,9 @@ import { fileURLToPath } from 'node:url';
 import type { Config } from '../config.ts';
 import { parseFolderTemplate, type FolderFacts } from '../delivery/folder-template.ts';
 import { openPathDestination } from '../delivery/path.ts';
+import { openTimeStampAuthority } from '../delivery/time-stamp-authority.ts';
+import type { TimeStampAuthority } from '../jobs/stamp.ts';
+import type { AlarmBell } from '../alarm.ts';
 import { formatOrigin } from '../evidence/origin.ts';
 import type { Counters } from '../jobs/heartbeat.ts';
 import type { Destination } from '../jobs/destination.ts';
@@ -41,6 +44,7 @@ export interface ArchiveOpening {
   readonly ground: Ground;
   readonly recorder: Recorder;
   readonly media: Pick<MediaThreadsHost, 'totals'>;
+  readonly bell: AlarmBell;
   readonly closing: ShutdownList;
   readonly log: Log;
   /** Told how the legs of every recording sealed were judged. */
@@ -75,13 +79,21 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
   const destinations = config.destinations.map(openDestination);
   for (const each of destinations) closing.add(`destination ${each.name}`, () => each.close());
   const listeners: ((recording: string) => void)[] = [];
+  const authorities = await Promise.all(config.evidence.timestamps.map(openTimeStampAuthority));
   const startedAt = Date.now();
   const opened = (async () => {
     while (!state.ended) {
       try {
         await database.migrate();
         state.line = await startArchiveLine(
-          lineOptions(config, opening, { database, queues, destinations, listeners, startedAt }),
+          lineOptions(config, opening, {
+            database,
+            queues,
+            destinations,
+            listeners,
+            startedAt,
+            authorities,
+          }),
         );
         return;
       } catch (error) {
@@ -145,13 +157,14 @@ const originOf = ({ domain, installation, node }: Config): string =>
 
 function lineOptions(
   config: Config,
-  { ground, recorder, media, log, onJudged, atStep }: ArchiveOpening,
+  { ground, recorder, media, bell, log, onJudged, atStep }: ArchiveOpening,
   parts: {
     readonly database: Database;
     readonly queues: JobQueues;
     readonly destinations: readonly Destination[];
     readonly listeners: readonly ((recording: string) => void)[];
     readonly startedAt: number;
+    readonly authorities: readonly TimeStampAuthority[];
   },
 ): Parameters<typeof startArchiveLine>[0] {
   const { installation, node, timeZone, destinations } = config;
@@ -173,6 +186,8 @@ function lineOptions(
     policyHash: policyHash(config),
     lastAlive: ground.lastAlive,
     actorSecret: ground.actorSecret,
+    authorities: parts.authorities,
+    bell,
     counters: async () => countersOf(recorder, ground, (await media.totals()).octets),
     destinations: parts.destinations,
     localEvidence: openPathDestination({ name: 'data-directory', root: config.dataDir }),

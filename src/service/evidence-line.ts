@@ -9,6 +9,8 @@ import { Heartbeat, type Counters } from '../jobs/heartbeat.ts';
 import { LogTree } from '../jobs/log-tree.ts';
 import type { CheckpointRow, LogStore, SealFiles } from '../jobs/ports.ts';
 import { Prover, signaturesOf } from '../jobs/prove.ts';
+import { Stamper, type TimeStampAuthority } from '../jobs/stamp.ts';
+import type { AlarmBell } from '../alarm.ts';
 import type { Log } from '../log.ts';
 
 export interface EvidenceLineOptions {
@@ -23,12 +25,15 @@ export interface EvidenceLineOptions {
   readonly destinations: readonly Destination[];
   /** The recorder's own copy of the evidence log. */
   readonly localEvidence: Destination;
+  readonly authorities: readonly TimeStampAuthority[];
+  readonly bell: AlarmBell;
   readonly log: Log;
 }
 
 /** Without anything new a checkpoint leaves this often, so that silence can be proved (evidence.md 1.5). */
 const HEARTBEAT_EVERY = 3_600_000;
 const CLOCK_EVERY = 5000;
+const STAMPS_EVERY = 60_000;
 /** Entries that a log writes about itself; they alone are no reason for another checkpoint. */
 const QUIET: ReadonlySet<string> = new Set(['heartbeat', 'anchor']);
 const LOOK_AT = 50;
@@ -42,18 +47,21 @@ export class EvidenceLine {
   readonly #prover: Prover;
   readonly #clock: ClockWatch;
   readonly #trees = new Map<string, LogTree>();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #stamper: Stamper;
+  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #stopping = new AbortController();
   #exportedAt = 0;
   #exportedSize = 0;
   #exportedOrigin = '';
 
   constructor(options: EvidenceLineOptions) {
     this.#options = options;
-    const { store, chain, signer, files, clock, counters, actorSecret } = options;
+    const { store, chain, signer, files, clock, counters, actorSecret, authorities, bell } = options;
     this.evidence = new EvidenceLog({ chain, store, actorSecret, now: Date.now });
     this.exports = { store, origins: () => [chain.origin], certificatePem: signer.certificatePem };
     this.#heartbeat = new Heartbeat({ evidence: this.evidence, counters, clock });
     this.#clock = new ClockWatch(clock);
+    this.#stamper = new Stamper({ store, evidence: this.evidence, authorities, bell, now: Date.now });
     const treeOf = (origin: string): LogTree => this.treeOf(origin);
     this.#prover = new Prover({
       ...{ store, chain, signer, files, treeOf, now: Date.now },
@@ -68,14 +76,21 @@ export class EvidenceLine {
   }
 
   start(): void {
-    this.#timer = setInterval(() => {
+    const stamp = setInterval(() => {
+      this.#stamp();
+    }, STAMPS_EVERY);
+    const watch = setInterval(() => {
       for (const body of this.#clock.look())
         void this.#attempt('clock entry', () => this.evidence.append(body));
     }, CLOCK_EVERY);
+    this.#timers.push(stamp, watch);
   }
 
-  stop(): void {
-    clearInterval(this.#timer);
+  /** Resolves when nothing of its own accord is appended any more. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    for (const timer of this.#timers) clearInterval(timer);
+    await this.#attempt('time stamps', () => this.#stamper.idle());
   }
 
   /** Entry and proof beside every recording sealed until now. */
@@ -114,6 +129,13 @@ export class EvidenceLine {
     this.#exportedAt = Date.now();
     this.#exportedSize = row.size;
     this.#exportedOrigin = row.origin;
+    await this.#stamper.request(row);
+    if (!this.#stopping.signal.aborted) this.#stamp();
+  }
+
+  /** Nothing waits for an authority; what is missing is fetched at the next start. */
+  #stamp(): void {
+    void this.#attempt('time stamps', () => this.#stamper.run(this.#stopping.signal));
   }
 
   async #isDue(): Promise<boolean> {

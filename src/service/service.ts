@@ -79,8 +79,15 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   });
   const policy = await openPolicy(config, recorder);
   const verdicts = new LegVerdicts(alarms);
-  const onJudged = verdicts.take;
-  const archive = await openArchive(config, { ...options, ground, recorder, media, closing, onJudged });
+  const archive = await openArchive(config, {
+    ...options,
+    ground,
+    recorder,
+    media,
+    bell: alarms,
+    closing,
+    onJudged: verdicts.take,
+  });
   openWatches(config, { log, alarms, media, ground, archive, closing });
   const sip = await openSip(config, { log, recorder, policy, closing });
   const web = await openWeb(config, {

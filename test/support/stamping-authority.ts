@@ -134,6 +134,18 @@ export class StampingAuthority {
     return { query: read('tsq'), response: read('tsr') };
   }
 
+  /** What the authority answers to a query made elsewhere. */
+  answer(query: Uint8Array): Buffer {
+    this.#number += 1;
+    const name = `${this.#number}`;
+    writeFileSync(join(this.#folder, `${name}.tsq`), query);
+    this.#openssl(
+      ...['ts', '-reply', '-config', 'ts.cnf', '-queryfile', `${name}.tsq`, '-signer', 'tsa.pem'],
+      ...['-inkey', 'tsa.key', '-chain', 'ca.pem', '-out', `${name}.tsr`],
+    );
+    return readFileSync(join(this.#folder, `${name}.tsr`));
+  }
+
   close(): void {
     rmSync(this.#folder, { recursive: true, force: true });
   }
