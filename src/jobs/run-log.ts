@@ -1,7 +1,8 @@
+import type { Checkpoint } from '../evidence/checkpoint.ts';
 import { parseEntry, type EntryBody } from '../evidence/entry.ts';
 import type { Signer } from '../evidence/signature.ts';
 import { certificateFingerprint } from '../evidence/signature.ts';
-import type { Chain } from './chain.ts';
+import type { Chain, ChainTurn } from './chain.ts';
 import { JobError } from './job-error.ts';
 import type { LogStore } from './ports.ts';
 
@@ -16,6 +17,8 @@ export interface RunLogDeps {
   /** When the process before this one was last known to be alive, epoch milliseconds. */
   readonly lastAlive: number | undefined;
   readonly now: () => number;
+  /** The log before, when this one begins because that could not be continued. */
+  readonly predecessor?: Checkpoint | undefined;
 }
 
 /**
@@ -44,8 +47,13 @@ export async function beginRun(deps: RunLogDeps): Promise<void> {
             hashAfter: deps.policyHash,
             actor: 'system',
           });
+    const resumed = newest === undefined && deps.predecessor !== undefined ? await reopen(turn, deps) : [];
     await store.write(async (log) => {
       await log.appendEntry(first.entry, first.headAfter);
+      for (const { entry, headAfter } of resumed) {
+        await log.appendEntry(entry, headAfter);
+        if (entry.recording !== undefined) await log.evidence.setOpenIndex(entry.recording, entry.index);
+      }
       if (changed !== undefined) await log.appendEntry(changed.entry, changed.headAfter);
     });
     turn.commit();
@@ -58,9 +66,29 @@ const genesisOf = (deps: RunLogDeps): EntryBody => ({
   productVersion: deps.productVersion,
   policyHash: deps.policyHash,
   cert: certificateFingerprint(deps.signer.certificatePem),
-  predecessor: '-',
-  reason: 'new',
+  predecessor:
+    deps.predecessor === undefined
+      ? '-'
+      : `${deps.predecessor.origin} ${deps.predecessor.size} ${deps.predecessor.root}`,
+  reason: deps.predecessor === undefined ? 'new' : 'recovery',
 });
+
+/** In a new epoch: since when nothing is known, and the calls that the database still has open, which will end in this log. */
+async function reopen(
+  turn: ChainTurn,
+  deps: RunLogDeps,
+): Promise<readonly ReturnType<ChainTurn['prepare']>[]> {
+  const { store, lastAlive, now } = deps;
+  const open = [...(await store.recordingsInState('recording')), ...(await store.recordingsInState('ended'))];
+  const outage = turn.prepare({
+    type: 'outage',
+    from: new Date(lastAlive ?? now()).toISOString(),
+    to: new Date(now()).toISOString(),
+    cause: 'restore',
+    clean: false,
+  });
+  return [outage, ...open.map(({ id }) => turn.prepare({ type: 'open', rec: id, policy: 'resumed' }, id))];
+}
 
 const outageSince = (newest: string, deps: RunLogDeps): EntryBody => ({
   type: 'outage',

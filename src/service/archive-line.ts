@@ -20,6 +20,7 @@ import type { Log } from '../log.ts';
 import { endOf } from '../recorder/live-recording.ts';
 import type { EventJournal, RecordingFolders } from '../recorder/ports.ts';
 import { recoverCapture } from '../recorder/recover.ts';
+import { settleEpoch } from './epoch.ts';
 import { EvidenceLine } from './evidence-line.ts';
 import { inTime } from './in-time.ts';
 import { Rendering } from './rendering.ts';
@@ -104,7 +105,8 @@ export async function startArchiveLine(options: ArchiveLineOptions): Promise<Arc
     destinations: options.destinations.map(({ name }) => name),
     now: Date.now,
   };
-  const resume = async () => (await resumeChain(options.origin, sealing)) ?? emptyHead(options.origin);
+  const { origin, predecessor, unchecked } = await settleEpoch(options);
+  const resume = async () => (await resumeChain(origin, sealing)) ?? emptyHead(origin);
   const chain = new Chain(await resume(), { key: options.signer.key, clock: options.clock, resume });
   await beginRun({
     store,
@@ -114,6 +116,7 @@ export async function startArchiveLine(options: ArchiveLineOptions): Promise<Arc
     productVersion: options.installation.version,
     policyHash: options.policyHash,
     lastAlive: options.lastAlive,
+    predecessor,
     // The outage ended when calls could come in again, also when the database took longer than that to answer.
     now: () => Math.min(Date.now(), options.startedAt + STARTED_WITHIN),
   });
@@ -126,9 +129,9 @@ export async function startArchiveLine(options: ArchiveLineOptions): Promise<Arc
     onJudged: options.onJudged,
     ...(options.atStep === undefined ? {} : { atStep: options.atStep }),
   };
-  const line = new Line(options, chain, sealDeps);
+  const line = new Line(options, chain, sealDeps, unchecked);
   await line.open();
-  log('info', 'evidence log open', { origin: options.origin, entries: chain.head.size });
+  log('info', 'evidence log open', { origin, entries: chain.head.size });
   return line;
 }
 
@@ -154,11 +157,11 @@ class Line implements ArchiveLine {
   #checkpointing: Promise<void> = Promise.resolve();
   #lastCheckpoint = 0;
 
-  constructor(options: ArchiveLineOptions, chain: Chain, sealDeps: SealDeps) {
+  constructor(options: ArchiveLineOptions, chain: Chain, sealDeps: SealDeps, unchecked: readonly string[]) {
     this.#options = options;
     this.#chain = chain;
     this.#sealDeps = sealDeps;
-    this.#line = new EvidenceLine({ ...options, chain });
+    this.#line = new EvidenceLine({ ...options, chain, unchecked });
     this.evidence = this.#line.evidence;
     this.#uploadDeps = {
       ...this.#line.exports,

@@ -80,21 +80,12 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
   for (const each of destinations) closing.add(`destination ${each.name}`, () => each.close());
   const listeners: ((recording: string) => void)[] = [];
   const authorities = await Promise.all(config.evidence.timestamps.map(openTimeStampAuthority));
-  const startedAt = Date.now();
+  const parts = { database, queues, destinations, listeners, startedAt: Date.now(), authorities };
   const opened = (async () => {
     while (!state.ended) {
       try {
         await database.migrate();
-        state.line = await startArchiveLine(
-          lineOptions(config, opening, {
-            database,
-            queues,
-            destinations,
-            listeners,
-            startedAt,
-            authorities,
-          }),
-        );
+        state.line = await startArchiveLine(lineOptions(config, opening, parts));
         return;
       } catch (error) {
         if ((error as { readonly code?: string }).code !== 'UNAVAILABLE') throw error;

@@ -10,6 +10,7 @@ import { LogTree } from '../jobs/log-tree.ts';
 import type { CheckpointRow, LogStore, SealFiles } from '../jobs/ports.ts';
 import { Prover, signaturesOf } from '../jobs/prove.ts';
 import { Stamper, type TimeStampAuthority } from '../jobs/stamp.ts';
+import { ExportGate } from './epoch.ts';
 import type { AlarmBell } from '../alarm.ts';
 import type { Log } from '../log.ts';
 
@@ -27,6 +28,8 @@ export interface EvidenceLineOptions {
   readonly localEvidence: Destination;
   readonly authorities: readonly TimeStampAuthority[];
   readonly bell: AlarmBell;
+  /** Destinations that could not be asked at the start. */
+  readonly unchecked: readonly string[];
   readonly log: Log;
 }
 
@@ -58,7 +61,13 @@ export class EvidenceLine {
     this.#options = options;
     const { store, chain, signer, files, clock, counters, actorSecret, authorities, bell } = options;
     this.evidence = new EvidenceLog({ chain, store, actorSecret, now: Date.now });
-    this.exports = { store, origins: () => [chain.origin], certificatePem: signer.certificatePem };
+    const gate = new ExportGate(options.unchecked, options);
+    this.exports = {
+      store,
+      origins: () => [chain.origin],
+      certificatePem: signer.certificatePem,
+      mayExport: (destination) => gate.mayExport(destination, chain.origin),
+    };
     this.#heartbeat = new Heartbeat({ evidence: this.evidence, counters, clock });
     this.#clock = new ClockWatch(clock);
     this.#stamper = new Stamper({ store, evidence: this.evidence, authorities, bell, now: Date.now });

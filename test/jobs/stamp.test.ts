@@ -25,6 +25,7 @@ let now: number;
 let answer: ((query: Buffer) => Buffer) | undefined;
 let authorization: string | undefined;
 const { signal } = new AbortController();
+const SHASUM = 'shasum';
 
 beforeEach(async () => {
   room = await SealingRoom.open();
@@ -109,7 +110,7 @@ test('a checkpoint is stamped, anchored in the log, and openssl accepts the toke
     writeFileSync(join(room.folder, name), bytes);
   const openssl = (...words: string[]): string =>
     execFileSync('openssl', words, { cwd: room.folder, encoding: 'utf8', stdio: 'pipe' });
-  expect(execFileSync('shasum', ['-a', '256', '-c', '2.sums'], { cwd: room.folder, encoding: 'utf8' })).toBe(
+  expect(execFileSync(SHASUM, ['-a', '256', '-c', '2.sums'], { cwd: room.folder, encoding: 'utf8' })).toBe(
     '2.txt: OK\n2.sig: OK\n',
   );
   expect(openssl('ts', '-verify', '-data', '2.sums', '-in', '2.tsa1.tsr', '-CAfile', authority.ca)).toContain(

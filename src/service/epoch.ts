@@ -1,0 +1,74 @@
+import type { AlarmBell } from '../alarm.ts';
+import type { Signer } from '../evidence/signature.ts';
+import type { Destination } from '../jobs/destination.ts';
+import { findEpoch, isKnown, type Epoch } from '../jobs/find-epoch.ts';
+import type { LogStore } from '../jobs/ports.ts';
+import type { Log } from '../log.ts';
+
+export interface EpochOptions {
+  readonly store: LogStore;
+  readonly signer: Signer;
+  /** The log's first origin. */
+  readonly origin: string;
+  readonly destinations: readonly Destination[];
+  readonly localEvidence: Destination;
+  readonly bell: AlarmBell;
+  readonly log: Log;
+}
+
+const ROLLED_BACK = 'log-rolled-back';
+
+/**
+ * Decides in which epoch the log goes on. When what left it is not what the database has, the next one begins, loudly: a backup was
+ * restored, or somebody wrote the log anew. Seals that the restored database was in the middle of are begun again.
+ */
+export async function settleEpoch(options: EpochOptions): Promise<Epoch> {
+  const { store, signer, origin, bell, log, localEvidence } = options;
+  const destinations = [localEvidence, ...options.destinations];
+  const epoch = await findEpoch(origin, { store, signer, destinations, log });
+  if (epoch.predecessor === undefined) return epoch;
+  const { size, origin: before } = epoch.predecessor;
+  bell.raise({
+    code: ROLLED_BACK,
+    severity: 'critical',
+    text: `the database does not have the evidence log that was exported (restored from a backup?); the log goes on as ${epoch.origin}`,
+    fields: { predecessor: before, size },
+  });
+  const intents = await store.intents();
+  await store.write(async (transaction) => {
+    for (const { recording } of intents) await transaction.dropIntent(recording);
+  });
+  return epoch;
+}
+
+/** Lets nothing leave to a destination that could not be asked at the start, until it was found to know no more than we do. */
+export class ExportGate {
+  readonly #unchecked: Set<string>;
+  readonly #options: Pick<EpochOptions, 'store' | 'signer' | 'bell' | 'log'>;
+
+  constructor(
+    unchecked: readonly string[],
+    options: Pick<EpochOptions, 'store' | 'signer' | 'bell' | 'log'>,
+  ) {
+    this.#unchecked = new Set(unchecked);
+    this.#options = options;
+  }
+
+  /** Rejects while the destination cannot be asked. */
+  async mayExport(destination: Destination, origin: string): Promise<boolean> {
+    if (!this.#unchecked.has(destination.name)) return true;
+    const { store, signer, bell, log } = this.#options;
+    if (await isKnown(destination, origin, { store, signer, destinations: [], log })) {
+      this.#unchecked.delete(destination.name);
+      bell.clear(ROLLED_BACK, destination.name);
+      return true;
+    }
+    bell.raise({
+      code: ROLLED_BACK,
+      subject: destination.name,
+      severity: 'critical',
+      text: `${destination.name} has an evidence log that the database does not have (restored from a backup?); nothing of the log is exported there, restart the recorder to begin a new epoch`,
+    });
+    return false;
+  }
+}
