@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { entryHash } from '../src/evidence/entry.ts';
+import { entryHash, parseEntry } from '../src/evidence/entry.ts';
 import { Keyring, type NamedBytes } from '../src/evidence/keyring.ts';
 import { readCertificates } from '../src/evidence/stamp-check.ts';
-import type { Trust } from '../src/evidence/verify-log.ts';
+import type { ExpectedGenesis, Trust } from '../src/evidence/verify-log.ts';
 import { messageOf, UnreadableError } from './archive.ts';
 import type { Arguments } from './arguments.ts';
 
@@ -11,10 +11,7 @@ export async function readTrust({ certificates, genesis, authorities }: Argument
   const keyring = await naming('--cert', async () => new Keyring(await readAll(certificates)));
   return {
     keyring,
-    genesis: await naming(
-      '--genesis',
-      async () => new Set(await Promise.all((genesis ?? []).map(genesisHash))),
-    ),
+    genesis: await naming('--genesis', () => Promise.all((genesis ?? []).map(readGenesis))),
     authorities: await naming('--tsa-ca', async () => {
       const files = await readAll(authorities);
       return files.flatMap(({ file, bytes }) => {
@@ -31,9 +28,11 @@ export const readKept = ({ since }: Arguments): Promise<readonly NamedBytes[]> =
   naming('--since', () => readAll(since));
 
 /** A fingerprint as on paper, with or without colons, or a file. */
-async function genesisHash(given: string): Promise<string> {
-  const digits = given.replaceAll(/[: ]|^sha256:/g, '').toLowerCase();
-  return /^[0-9a-f]{64}$/.test(digits) ? digits : entryHash(await readFile(given));
+async function readGenesis(given: string): Promise<ExpectedGenesis> {
+  const digits = given.replaceAll(/^sha256:|[: ]/g, '').toLowerCase();
+  if (/^[0-9a-f]{64}$/.test(digits)) return { hash: digits, origin: undefined };
+  const bytes = await readFile(given);
+  return { hash: entryHash(bytes), origin: parseEntry(bytes).header.origin };
 }
 
 const readAll = (files: readonly string[] = []): Promise<NamedBytes[]> =>

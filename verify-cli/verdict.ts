@@ -141,7 +141,7 @@ export function notShown(verification: Verification): readonly string[] {
       : [
           'that the certificate is the right one: it came from the archive itself; compare its fingerprint with the paper',
         ]),
-    ...(trust.genesis.size > 0 || isTrusted(verification)
+    ...(trust.genesis.length > 0 || isTrusted(verification)
       ? []
       : ['that this is the log that was begun at the installation, and not another one: give its --genesis']),
     'that the telephone system sent the true audio, or that the speakers are those whom the metadata names',

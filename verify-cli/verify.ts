@@ -5,7 +5,7 @@ import { parseHashFile, type FileHash } from '../src/evidence/hash-file.ts';
 import { HASH_ENDING } from '../src/evidence/recording-files.ts';
 import { verifyCompleteness } from '../src/evidence/verify-completeness.ts';
 import type { CheckedLog, Trust } from '../src/evidence/verify-log.ts';
-import { verifyLogs, verifySince, type CheckedSince } from '../src/evidence/verify-logs.ts';
+import { verifyGenesis, verifyLogs, verifySince, type CheckedSince } from '../src/evidence/verify-logs.ts';
 import { verifyRecording, type CheckedRecording } from '../src/evidence/verify-recording.ts';
 import { messageOf, openArchive, type Archive, type RecordingFiles } from './archive.ts';
 import type { Arguments } from './arguments.ts';
@@ -60,6 +60,7 @@ export async function verify(given: Arguments, options: VerifyOptions = {}): Pro
   const findings = [
     ...logs.flatMap((log) => log.findings),
     ...verifyLogs(logs, trust.keyring),
+    ...verifyGenesis(trust.genesis, logs),
     ...since.flatMap((each) => each.findings),
     ...recordings.flatMap((recording) => recording.findings),
     ...(await ownersOfAltered(archive, recordings)),

@@ -41,11 +41,18 @@ export interface LogFiles extends StampFiles {
   readonly notes: readonly NoteFile[];
 }
 
+/** A genesis that was handed over: the whole of it, or its hash alone. */
+export interface ExpectedGenesis {
+  /** SHA-256, hex. */
+  readonly hash: string;
+  readonly origin: string | undefined;
+}
+
 /** What the verifying person brings. */
 export interface Trust {
   readonly keyring: Keyring;
-  /** SHA-256 of each genesis that is expected, hex; empty when none is known. */
-  readonly genesis: ReadonlySet<string>;
+  /** What is expected to be the genesis of a log. */
+  readonly genesis: readonly ExpectedGenesis[];
   /** Certificates of time-stamp authorities. */
   readonly authorities: readonly X509Certificate[];
 }
@@ -67,6 +74,8 @@ export interface CheckedLog {
   readonly size: number;
   readonly tree: MerkleTree;
   readonly genesis: GenesisBody | undefined;
+  /** SHA-256 of it, hex. */
+  readonly genesisHash: string | undefined;
   /** Entries that a valid checkpoint covers. */
   readonly covered: number;
   /** Time that the newest of those entries states. */
@@ -108,6 +117,7 @@ export class LogCheck {
   readonly #times = new Map<number, string>();
   readonly #sizes: ReadonlySet<number>;
   #genesis: ReadEntry | undefined;
+  #genesisHash: string | undefined;
   #firstTime: string | undefined;
   #lastTime: string | undefined;
   #nextOrigin: string | undefined;
@@ -184,6 +194,7 @@ export class LogCheck {
       size: this.#chain.size,
       tree: this.#chain.tree,
       genesis: this.#genesis?.body.type === 'genesis' ? this.#genesis.body : undefined,
+      genesisHash: this.#genesisHash,
       covered,
       coveredTime: this.#times.get(covered - 1),
       firstTime: this.#firstTime,
@@ -217,12 +228,7 @@ export class LogCheck {
     if (genesis === undefined) this.#findings.push(fault('GENESIS_DIFFERS', file, 'is missing'));
     else if (hash !== entryHash(genesis))
       this.#findings.push(fault('GENESIS_DIFFERS', file, 'is not the first entry of the log'));
-    const expected = this.#trust.genesis;
-    const isFirstEpoch = this.#files.origin.endsWith('/e1');
-    if (expected.size > 0 && isFirstEpoch && !expected.has(hash ?? ''))
-      this.#findings.push(
-        fault('GENESIS_UNEXPECTED', file, 'is not the genesis that was given: another log stands here'),
-      );
+    this.#genesisHash = hash;
     this.#checkFirstCertificate(file);
   }
 

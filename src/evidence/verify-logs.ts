@@ -7,7 +7,7 @@ import { consistencyRanges, isConsistent } from './merkle-proof.ts';
 import type { MerkleTree } from './merkle-tree.ts';
 import { parseOrigin } from './origin.ts';
 import { cosignedAt, isSignedByLog, parseNote, type SignedNote } from './signed-note.ts';
-import type { CheckedLog, NoteFile, PeerAnchor } from './verify-log.ts';
+import type { CheckedLog, ExpectedGenesis, NoteFile, PeerAnchor } from './verify-log.ts';
 
 /** What several logs say about one another: epochs of one recorder, peers that saw each other's checkpoints, recordings in two of them. */
 export function verifyLogs(logs: readonly CheckedLog[], keyring: Keyring): readonly Finding[] {
@@ -18,6 +18,25 @@ export function verifyLogs(logs: readonly CheckedLog[], keyring: Keyring): reado
     ...logs.flatMap((log) => log.notes.flatMap((file) => noteFindings(log, file, { byOrigin, keyring }))),
     ...twiceFindings(logs),
   ];
+}
+
+/** Whether the logs that were begun at the installation are these: what was deleted as a whole and begun anew has another genesis. */
+export function verifyGenesis(
+  expected: readonly ExpectedGenesis[],
+  logs: readonly CheckedLog[],
+): readonly Finding[] {
+  return expected.flatMap(({ hash, origin }) => {
+    if (logs.some(({ genesisHash }) => genesisHash === hash)) return [];
+    const log = logs.find((each) => each.origin === origin);
+    const file = log === undefined ? (origin ?? 'evidence') : `${log.folder}/genesis.txt`;
+    return [
+      fault(
+        'GENESIS_UNEXPECTED',
+        file,
+        `is not the genesis that was given, sha256:${hash}: another log stands here`,
+      ),
+    ];
+  });
 }
 
 /** A checkpoint that was kept elsewhere, compared with the log. `proved`: the log continues it. */

@@ -7,7 +7,7 @@ import { LogCheck } from '../../src/evidence/verify-log.ts';
 import { ArchiveBuilder, makeSigner, type TestKey } from '../support/evidence-archive.ts';
 
 const NOTHING_ELSE = { partial: false, authorities: [], tokens: [], keyrolls: [], notes: [] };
-const TRUST = { genesis: new Set<string>(), authorities: [] };
+const TRUST = { genesis: [], authorities: [] };
 
 let key: TestKey;
 

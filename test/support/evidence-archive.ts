@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, createPublicKey } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -18,8 +18,11 @@ import {
   genesisPath,
 } from '../../src/evidence/layout.ts';
 import { appendLeaf, frontierRoot, leafHash } from '../../src/evidence/merkle.ts';
+import { inclusionRanges, rootOfLeaves } from '../../src/evidence/merkle-proof.ts';
 import { recordingName } from '../../src/evidence/recording-name.ts';
 import { certificateFingerprint, createSigner, type Signer } from '../../src/evidence/signature.ts';
+import { noteKeyId } from '../../src/evidence/signed-note.ts';
+import { formatTlogProof } from '../../src/evidence/tlog-proof.ts';
 
 export interface TestKey {
   readonly privateKeyPem: string;
@@ -75,13 +78,24 @@ export class ArchiveBuilder {
   readonly files = new Map<string, Buffer>();
   readonly entries: Buffer[] = [];
   readonly calls: SealedCall[] = [];
-  readonly #key: TestKey;
+  #key: TestKey;
   #prev = NO_PREVIOUS;
   #frontier: readonly string[] = [];
   #time = Date.UTC(2026, 10, 23, 18, 45, 30, 123);
   #last: { fileName: string; index: number; signature: string } | undefined;
 
-  constructor(key: TestKey, origin = 'bank.example/siprec/fra1/rec01/e1') {
+  constructor(
+    key: TestKey,
+    origin = 'bank.example/siprec/fra1/rec01/e1',
+    beginning: {
+      readonly predecessor: string;
+      readonly reason: 'new' | 'recovery';
+      readonly installation?: string;
+    } = {
+      predecessor: '-',
+      reason: 'new',
+    },
+  ) {
     this.#key = key;
     this.origin = origin;
     this.files.set(certificatePath(origin, key.certificatePem), Buffer.from(key.certificatePem));
@@ -91,8 +105,7 @@ export class ArchiveBuilder {
       productVersion: '0.1.0',
       policyHash: sha256(Buffer.from('all')),
       cert: certificateFingerprint(key.certificatePem),
-      predecessor: '-',
-      reason: 'new',
+      ...beginning,
     });
   }
 
@@ -102,6 +115,17 @@ export class ArchiveBuilder {
 
   pass(milliseconds: number): void {
     this.#time += milliseconds;
+  }
+
+  /** Entries from now on name another key; its certificate is added. */
+  useKey(key: TestKey): void {
+    this.#key = key;
+    this.files.set(certificatePath(this.origin, key.certificatePem), Buffer.from(key.certificatePem));
+  }
+
+  /** Root over the entries so far, base64. */
+  get root(): string {
+    return Buffer.from(frontierRoot(this.#frontier), 'hex').toString('base64');
   }
 
   /** Returns the index of the new entry. */
@@ -127,7 +151,11 @@ export class ArchiveBuilder {
   }
 
   /** A whole call: opened, sealed, its four files in the folder of its day. */
-  async call(folder = '2026/11/23/', suffixes: readonly string[] = ['']): Promise<SealedCall> {
+  async call(
+    folder = '2026/11/23/',
+    suffixes: readonly string[] = [''],
+    retain = 'none',
+  ): Promise<SealedCall> {
     const number = this.calls.length;
     const id = `0193f0c2-7a10-7cde-b5c1-${sha256(Buffer.from(`${this.origin} ${number}`)).slice(0, 12)}`;
     const startedAt = this.#time;
@@ -163,7 +191,7 @@ export class ArchiveBuilder {
       status: 'complete',
       hash: sha256(hashes),
       sig: sha256(signature),
-      retain: 'none',
+      retain,
     });
     this.#last = { fileName: name, index, signature: signature.toString('base64') };
     const call: SealedCall = { id, name, folder, index };
@@ -174,11 +202,25 @@ export class ArchiveBuilder {
   /** Signs the log as it stands and returns its size. */
   async checkpoint(): Promise<number> {
     const size = this.entries.length;
-    const root = Buffer.from(frontierRoot(this.#frontier), 'hex').toString('base64');
-    const text = formatCheckpoint(this.origin, size, root);
+    const text = formatCheckpoint(this.origin, size, this.root);
     this.files.set(checkpointPath(this.origin, size, 'txt'), text);
     this.files.set(checkpointPath(this.origin, size, 'sig'), await this.#key.signer.sign(text));
     return size;
+  }
+
+  /** Puts the proof that it is in the log of this size beside every recording. */
+  addProofs(size: number): void {
+    const checkpoint = this.files.get(checkpointPath(this.origin, size, 'txt')) ?? Buffer.alloc(0);
+    const signature = this.files.get(checkpointPath(this.origin, size, 'sig')) ?? Buffer.alloc(0);
+    const leaves = this.entries.slice(0, size).map(leafHash);
+    const publicKey = createPublicKey(this.#key.certificatePem);
+    const keyId = noteKeyId(this.origin, 'log', publicKey);
+    for (const { folder, name, index } of this.calls.filter((call) => call.index < size)) {
+      const path = inclusionRanges(index, size).map((range) => rootOfLeaves(leaves, range));
+      const note = { text: checkpoint, signatures: [{ name: this.origin, keyId, signature }] };
+      this.files.set(`${folder}${name}_entry.txt`, this.entries[index] ?? Buffer.alloc(0));
+      this.files.set(`${folder}${name}.tlog-proof`, formatTlogProof({ index, path, note }));
+    }
   }
 
   /** Puts the entries into their files. */
