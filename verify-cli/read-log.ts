@@ -65,8 +65,8 @@ async function filesOf(place: LogFolder, partial: boolean): Promise<LogFiles> {
   const genesis = here.includes('genesis.txt') ? await place.read('genesis.txt') : undefined;
   const certificates: NamedBytes[] = [];
   for (const name of here.filter((file) => file.endsWith('.pem'))) certificates.push(await place.named(name));
-  const authorities: Uint8Array[] = [];
-  for (const name of await place.names('tsa')) authorities.push(await place.read(`tsa/${name}`));
+  const authorities: NamedBytes[] = [];
+  for (const name of await place.names('tsa')) authorities.push(await place.named(`tsa/${name}`));
   const checkpoint = await place.names('checkpoint');
   return {
     origin: originOf(place.folder, genesis),

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Verifies recordings and their log with POSIX sh, awk, openssl and sha256sum or shasum: docs/evidence-format.md by hand.
 #
-# Usage: verify.sh PATH [CERT]
-#   PATH  a file of a recording, a folder of the archive, or the archive's root
-#   CERT  the certificate handed over on paper or by another safe way
+# Usage: verify.sh PATH [CERT [TSA-CA]]
+#   PATH    a file of a recording, a folder of the archive, or the archive's root
+#   CERT    the certificate handed over on paper or by another safe way; - for none
+#   TSA-CA  certificates (PEM) of the time-stamp authorities that you trust
 # Exit: 0 intact, 1 altered or incomplete, 2 unreadable or wrongly called
 
 set -u
@@ -16,8 +17,8 @@ die() {
   exit 2
 }
 
-if [ $# -lt 1 ] || [ $# -gt 2 ]; then die 'usage: verify.sh PATH [CERT]'; fi
-case $1 in '' | -*) die 'usage: verify.sh PATH [CERT]' ;; esac
+if [ $# -lt 1 ] || [ $# -gt 3 ]; then die 'usage: verify.sh PATH [CERT [TSA-CA]]'; fi
+case $1 in '' | -*) die 'usage: verify.sh PATH [CERT [TSA-CA]]' ;; esac
 [ -r "$1" ] || die "$1: cannot be read"
 for tool in awk openssl; do
   command -v "$tool" >/dev/null || die "$tool is needed"
@@ -36,7 +37,11 @@ trap 'exit 2' HUP INT TERM
 : >"$tmp/faults"
 : >"$tmp/unreadable"
 : >"$tmp/sealed"
-mkdir "$tmp/pub"
+: >"$tmp/deleted"
+: >"$tmp/states"
+# Keys by the hash of their SubjectPublicKeyInfo: all of them, and those that are accepted.
+mkdir "$tmp/all" "$tmp/pub"
+jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null) || jobs=2
 
 # Faults are named as `file: what is wrong`.
 fault() {
@@ -73,7 +78,7 @@ octets() {
 
 # --- certificates -------------------------------------------------------------------------------------------------------
 
-# Makes the key of certificate $1 known; $2 names it.
+# Makes the key of certificate $1 known; $2 names it, $3 says where it is from. An accepted one with $4, otherwise only known.
 add_key() {
   openssl x509 -in "$1" -pubkey -noout >"$tmp/key" 2>/dev/null || return 1
   bits=$(openssl pkey -pubin -in "$tmp/key" -noout -text 2>/dev/null | sed -n 's/.*Public-Key: (\([0-9]*\) bit.*/\1/p')
@@ -82,6 +87,9 @@ add_key() {
     return 0
   fi
   spki=$(openssl pkey -pubin -in "$tmp/key" -outform DER | hash_input)
+  cp "$tmp/key" "$tmp/all/$spki"
+  fingerprint "$1" >"$tmp/all/$spki.cert"
+  [ "${4:-}" = accepted ] || return 0
   mv "$tmp/key" "$tmp/pub/$spki"
   printf 'Certificate  %s\n             SHA-256 %s\n             %s\n' "$2" \
     "$(openssl x509 -in "$1" -noout -fingerprint -sha256 | sed 's/.*=//')" "$3"
@@ -108,8 +116,9 @@ check_certificates() {
     [ "${cert##*/}" = "cert-$(printf '%s' "$print" | cut -c 1-16).pem" ] ||
       fault "$cert: is not the certificate that its name says"
     [ "$print" != "$wanted" ] || found=archive
-    [ -n "${given:-}" ] ||
-      add_key "$cert" "$cert" 'TAKEN FROM THE ARCHIVE ITSELF: compare this fingerprint with the paper'
+    accepted=accepted
+    [ -z "${given:-}" ] || accepted=
+    add_key "$cert" "$cert" 'TAKEN FROM THE ARCHIVE ITSELF: compare this fingerprint with the paper' "$accepted"
   done
   [ -n "$found" ] || fault "evidence/$slug: the certificate that genesis names, sha256:$wanted, is not here"
 }
@@ -127,6 +136,8 @@ split_entries() {
     fi
   done <"$tmp/files"
   : >"$tmp/table"
+  : >"$tmp/rolls"
+  : >"$tmp/anchors"
   awk -v origin="$origin" -v folder="evidence/$slug" -v table="$tmp/table" -v list="$tmp/files" -v tmp="$tmp" '
     function fault(text) { printf "FAULT  %s: %s\n", file, text >>(tmp "/faults") }
     function shell(text) { gsub(/\047/, "\047\\\047\047", text); return "\047" text "\047" }
@@ -154,6 +165,18 @@ split_entries() {
       if ((seen["type"] == "genesis") != (expected == 0)) invalid("genesis is the first entry and only that")
       if (closed && !(seen["type"] == "outage" && seen["clean"] == "yes")) invalid("cannot follow close")
       closed = seen["type"] == "close"
+      ownKey = substr(seen["key"], 8)
+      if (current != "" && ownKey != current)
+        invalid(ownKey in replaced ? "names a key which had been replaced before" : "names another key than those before it, without a key roll")
+      current = ownKey
+      if (seen["type"] == "keyroll") {
+        replaced[ownKey] = 1
+        current = substr(seen["new"], 8)
+        print expected, seen["n"], substr(seen["old"], 8), current, substr(seen["cert-new"], 8), substr(seen["proof-old"], 8), \
+          substr(seen["proof-new"], 8), file >(tmp "/rolls")
+      }
+      if (seen["type"] ~ /^tombstone(-pending)?$/) print seen["rec"] >>(tmp "/deleted")
+      if (seen["type"] == "anchor" && seen["kind"] == "tsa") print expected, seen["name"], seen["of-size"], substr(seen["hash"], 8), file >(tmp "/anchors")
       if (!holed && file != folder sprintf("/entries/%03d/%06d.txt", int(expected / 256000), int(expected / 256)))
         invalid("stands in the wrong file")
       print expected, substr(seen["prev"], 8), substr(seen["key"], 8), seen["type"], seen["rec"] "", \
@@ -209,12 +232,44 @@ check_chain() {
       last = $1 }' "$tmp/table" >>"$tmp/faults"
   cmp -s "$tmp/e/00000000" "evidence/$slug/genesis.txt" 2>/dev/null ||
     fault "evidence/$slug/genesis.txt: is missing or not the first entry of the log"
+  awk -F '\t' -v OFS='\t' -v origin="$origin" '$4 == "recording" { print origin, $1, $3, $5, $6, $7 }' "$tmp/table" >>"$tmp/sealed"
+  printf 'Log          %s: %s entries\n' "$origin" "$count"
+}
+
+# Every key must be accepted: by its certificate, or by a key roll that an accepted key signed.
+check_keys() {
+  while IFS='	' read -r index n old new cert proof_old proof_new file; do
+    statement="evidence/$slug/keyroll-$n.txt"
+    before=$(wc -l <"$tmp/faults")
+    if ! printf 'siprec-log-keyroll/v1\norigin %s\nn %s\nsize %s\nroot %s\nold sha256:%s\nnew sha256:%s\ncert-new sha256:%s\n' \
+      "$origin" "$n" "$index" "$(root_of "$index")" "$old" "$new" "$cert" >"$tmp/statement" ||
+      ! sed '$d' "$statement" 2>/dev/null | cmp -s - "$tmp/statement" || ! sed -n '$p' "$statement" | grep -q '^time [0-9TZ:.-]*$'; then
+      fault "$statement: is missing, or is not what entry $index of $file says"
+    fi
+    check_roll_signature old "$old" "$proof_old"
+    check_roll_signature new "$new" "$proof_new"
+    [ "$(cat "$tmp/all/$new.cert" 2>/dev/null)" = "$cert" ] || fault "$statement: the new certificate is not here, or is of another key"
+    if [ "$(wc -l <"$tmp/faults")" -eq "$before" ] && [ -f "$tmp/pub/$old" ]; then cp "$tmp/all/$new" "$tmp/pub/$new"; fi
+  done <"$tmp/rolls"
   cut -f 3 "$tmp/table" | sort -u >"$tmp/keys"
   while IFS= read -r key; do
     [ -f "$tmp/pub/$key" ] || fault "$(awk -F '\t' -v key="$key" '$3 == key { print $8 ": entry " $1; exit }' "$tmp/table"): no trusted certificate for key sha256:$key"
   done <"$tmp/keys"
-  awk -F '\t' -v OFS='\t' -v origin="$origin" '$4 == "recording" { print origin, $1, $3, $5, $6, $7 }' "$tmp/table" >>"$tmp/sealed"
-  printf 'Log          %s: %s entries\n' "$origin" "$count"
+}
+
+# The signature of one side of key roll $n: $1 old or new, $2 the key, $3 the hash that the entry has.
+check_roll_signature() {
+  signature="evidence/$slug/keyroll-$n.$1.sig"
+  if [ ! -f "$signature" ] || [ "$(hash_input <"$signature")" != "$3" ]; then
+    fault "$signature: is missing, or is not the signature that entry $index has the hash of"
+  elif ! fits "$tmp/all/$2" "$signature" "$statement"; then
+    fault "$signature: does not fit $statement"
+  fi
+}
+
+# Whether signature $2 over file $3 is that of key file $1.
+fits() {
+  openssl dgst -sha256 -verify "$1" -signature "$2" "$3" >/dev/null 2>&1
 }
 
 # --- checkpoints --------------------------------------------------------------------------------------------------------
@@ -260,9 +315,63 @@ root_of() {
   printf '%s\n' "$root" | octets | openssl base64 -A
 }
 
+# The key of entry $1 - 1, which signed the state of size $1.
+key_at() {
+  awk -F '\t' -v size="$1" '$1 < size { key = $3 } END { print key }' "$tmp/table"
+}
+
+# $1.sums lists the hashes of text and signature; tokens are over it. $2 is the size.
+check_sums() {
+  if [ -f "$1.sums" ]; then
+    printf '%s  %s.txt\n%s  %s.sig\n' "$(hash_input <"$1.txt")" "$2" "$(hash_input <"$1.sig")" "$2" 2>/dev/null | cmp -s - "$1.sums" ||
+      fault "$1.sums: does not list the hashes of the checkpoint and its signature"
+  fi
+  for token in "$1".*.tsr; do
+    [ ! -f "$token" ] || check_token "$token" "$1.sums"
+  done
+}
+
+# Seconds since 1970 that token $1 states.
+token_time() {
+  openssl ts -reply -in "$1" -text 2>/dev/null | awk '
+    /^Time stamp: / {
+      month = (index("JanFebMarAprMayJunJulAugSepOctNovDec", $3) + 2) / 3
+      split($5, part, /[:.]/)
+      year = $6
+      days = (year - 1970) * 365 + int((year - 1969) / 4) - int((year - 1901) / 100) + int((year - 1601) / 400)
+      split("0 31 59 90 120 151 181 212 243 273 304 334", before, " ")
+      leap = (year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)) && month > 2
+      print (days + before[month] + leap + $4 - 1) * 86400 + part[1] * 3600 + part[2] * 60 + part[3]
+    }'
+}
+
+# Token $1 over $2: at the time that it states itself, for its certificate may have expired since.
+check_token() {
+  [ -n "$authorities" ] || return 0
+  cat evidence/"$slug"/tsa/*.pem >"$tmp/chain.pem" 2>/dev/null || cp "$authorities" "$tmp/chain.pem"
+  query=${1%.tsr}.tsq
+  if ! openssl ts -verify -data "$2" -in "$1" -CAfile "$authorities" -untrusted "$tmp/chain.pem" -attime "$(token_time "$1")" >/dev/null 2>&1; then
+    fault "$1: is not a valid time stamp of a given authority over $2"
+  elif [ -f "$query" ] && ! openssl ts -verify -queryfile "$query" -in "$1" -CAfile "$authorities" -untrusted "$tmp/chain.pem" -attime "$(token_time "$1")" >/dev/null 2>&1; then
+    fault "$1: does not answer the query kept beside it"
+  else
+    printf 'Time stamp   %s: %s\n' "$1" "$(openssl ts -reply -in "$1" -text 2>/dev/null | sed -n 's/^Time stamp: //p')"
+  fi
+}
+
+# Tokens that the log names must be here.
+check_anchors() {
+  while IFS='	' read -r index name size hash file; do
+    token="evidence/$slug/checkpoint/$size.$name.tsr"
+    if [ ! -f "$token" ]; then
+      fault "$file: entry $index: the token of $name for size $size is not here"
+    elif [ "$(hash_input <"$token")" != "$hash" ]; then
+      fault "$token: is not the token that entry $index has the hash of"
+    fi
+  done <"$tmp/anchors"
+}
+
 check_checkpoints() {
-  build_tree
-  key=$(tail -n 1 "$tmp/table" | cut -f 3)
   covered=0
   for text in "evidence/$slug/checkpoint"/*.txt; do
     [ -f "$text" ] || continue
@@ -271,20 +380,27 @@ check_checkpoints() {
     case $size in
       '' | 0* | *[!0-9]*) fault "$text: is not named by a size" && continue ;;
     esac
+    key=$(key_at "$size")
+    root=$([ "$size" -gt "$count" ] || root_of "$size")
+    check_sums "${text%.txt}" "$size"
     if [ ! -f "${text%.txt}.sig" ]; then
       fault "${text%.txt}.sig: is missing"
-    elif [ -f "$tmp/pub/$key" ] &&
-      ! openssl dgst -sha256 -verify "$tmp/pub/$key" -signature "${text%.txt}.sig" "$text" >/dev/null 2>&1; then
-      fault "${text%.txt}.sig: does not fit $text: one of the two was altered, or another key signed"
     elif [ "$size" -gt "$count" ]; then
       fault "$text: $size entries existed when this was signed, only $count are here: the end of the log is cut off"
-    elif ! printf '%s\n%s\n%s\n' "$origin" "$size" "$(root_of "$size")" | cmp -s - "$text"; then
+    elif [ -f "$tmp/all/$key" ] && ! fits "$tmp/all/$key" "${text%.txt}.sig" "$text"; then
+      fault "${text%.txt}.sig: does not fit $text: one of the two was altered, or another key signed"
+    elif ! printf '%s\n%s\n%s\n' "$origin" "$size" "$root" | cmp -s - "$text"; then
       fault "$text: the first $size entries are not those that were signed"
-    elif [ "$size" -gt "$covered" ]; then
-      covered=$size
+    elif [ -f "$tmp/pub/$key" ]; then
+      [ "$size" -le "$covered" ] || covered=$size
+    fi
+    new=$(awk -F '\t' -v index_="$((size - 1))" '$1 == index_ { print $4 }' "$tmp/rolls")
+    if [ -n "$new" ] && ! fits "$tmp/all/$new" "${text%.txt}.new.sig" "$text"; then
+      fault "${text%.txt}.new.sig: is missing or does not fit $text"
     fi
   done
   for signature in "evidence/$slug/checkpoint"/*.sig; do
+    case $signature in *.new.sig) continue ;; esac
     [ ! -f "$signature" ] || [ -f "${signature%.sig}.txt" ] || fault "${signature%.sig}.txt: is missing"
   done
   printf '             complete up to entry %s of %s, by the newest valid checkpoint\n' "$((covered - 1))" "$((count - 1))"
@@ -295,7 +411,20 @@ check_log() {
   split_entries
   check_certificates
   check_chain
-  [ "$count" -eq 0 ] || check_checkpoints
+  [ "$count" -ne 0 ] || return 0
+  build_tree
+  check_keys
+  check_checkpoints
+  check_anchors
+  # For the proofs beside the recordings: the states that they may lead to.
+  find . -name '*.tlog-proof' -type f ! -path './evidence/*' -exec awk -v origin="$origin" '
+    FNR == 1 { state = 0 }
+    state == 2 { if ($0 ~ /^[1-9][0-9]*$/) print; state = 3 }
+    state == 1 && $0 == origin { state = 2 }
+    $0 == "" && state == 0 { state = 1 }' {} + 2>/dev/null | sort -un >"$tmp/sizes"
+  while IFS= read -r size; do
+    [ "$size" -gt "$count" ] || printf '%s %s %s %s\n' "$origin" "$size" "$(root_of "$size")" "$(key_at "$size")" >>"$tmp/states"
+  done <"$tmp/sizes"
 }
 
 # --- recordings ---------------------------------------------------------------------------------------------------------
@@ -304,7 +433,7 @@ check_log() {
 check_recordings() {
   hash_list <"$tmp/asked" >"$tmp/sums" 2>/dev/null
   awk -F '\t' -v sums="$tmp/sums" -v asked="$tmp/asked" -v signed="$tmp/signed" -v unreadable="$tmp/unreadable" \
-    -v whole="$whole" '
+    -v whole="$whole" -v gone="$tmp/deleted" '
     function fault(file, text) { printf "FAULT  %s: %s\n", file, text }
     function base(path) { sub(/.*\//, "", path); return path }
     function prefix(path,  name, part) {
@@ -335,7 +464,8 @@ check_recordings() {
       if (infos != 1 || audio < 1) fault(rec "_hash.txt", "does not list the info file and the audio")
       total = split(filesOf[rec], own, "\n")
       for (n = 1; n < total; n++)
-        if (!(base(own[n]) in listed) && own[n] != rec "_hash.txt" && own[n] != rec "_hash.SHA256withRSA.sig" && own[n] != rec "_entry.txt" && own[n] != rec ".tlog-proof")
+        if (!(base(own[n]) in listed) && own[n] != rec "_hash.txt" && own[n] != rec "_hash.SHA256withRSA.sig" &&
+          own[n] != rec "_entry.txt" && own[n] != rec ".tlog-proof")
           fault(own[n], "is not in the list that was signed")
     }
     function checkEntry(rec,  text, info, at, id, part, key) {
@@ -362,6 +492,7 @@ check_recordings() {
       print key "\t" rec >signed
     }
     BEGIN {
+      while ((getline text < gone) > 0) deleted[text] = 1
       while ((getline text < sums) > 0) sum[substr(text, 67)] = substr(text, 1, 64)
       printf "" >signed
     }
@@ -385,7 +516,7 @@ check_recordings() {
       }
       if (whole)
         for (at = 1; at <= sealed; at++)
-          if (!(order[at] in placed) && !(substr(uuid[order[at]], 29) in suffix)) {
+          if (!(order[at] in placed) && !(substr(uuid[order[at]], 29) in suffix) && !(uuid[order[at]] in deleted)) {
             split(order[at], part, " ")
             fault(part[1], "entry " part[2] ": recording " uuid[order[at]] " is not in the archive")
           }
@@ -393,24 +524,138 @@ check_recordings() {
     }' "$tmp/sealed" >"$tmp/compared"
   grep '^FAULT' "$tmp/compared" >>"$tmp/faults"
   grep -v '^FAULT' "$tmp/compared"
-  while IFS='	' read -r key rec; do
+  # A signature takes a process of openssl: as many at a time as there are processors.
+  job=0
+  while [ "$job" -lt "$jobs" ]; do
+    job=$((job + 1))
+    check_signatures "$job" >"$tmp/faults.$job" &
+  done
+  wait
+  cat "$tmp"/faults.* >>"$tmp/faults"
+  check_proofs
+}
+
+# Every $jobs-th signature, beginning with number $1.
+check_signatures() {
+  awk -v jobs="$jobs" -v job="$1" 'NR % jobs == job % jobs' "$tmp/signed" | while IFS='	' read -r key rec; do
     signature="${rec}_hash.SHA256withRSA.sig"
     [ -f "$signature" ] || continue
     if [ ! -f "$tmp/pub/$key" ]; then
-      fault "$signature: no trusted certificate for key sha256:$key"
-    elif ! openssl dgst -sha256 -verify "$tmp/pub/$key" -signature "$signature" "${rec}_hash.txt" >/dev/null 2>&1; then
-      fault "$signature: does not fit ${rec}_hash.txt"
+      printf 'FAULT  %s: no trusted certificate for key sha256:%s\n' "$signature" "$key"
+    elif ! fits "$tmp/pub/$key" "$signature" "${rec}_hash.txt"; then
+      printf 'FAULT  %s: does not fit %s_hash.txt\n' "$signature" "$rec"
     fi
-  done <"$tmp/signed"
+  done
+}
+
+# Follows every proof from the entry beside it to the root (RFC 9162 2.1.3.2), all of them one level at a time.
+check_proofs() {
+  sed -n 's/\.tlog-proof$//p' "$tmp/asked" >"$tmp/proofs"
+  [ -s "$tmp/proofs" ] || return 0
+  rm -rf "$tmp/node"
+  mkdir "$tmp/node" "$tmp/path"
+  awk -v tmp="$tmp" -v states="$tmp/states" '
+    function fault(text) { printf "FAULT  %s.tlog-proof: %s\n", rec, text >>(tmp "/faults") }
+    function hex(text,  out, i, bits, size, digit) {
+      if (length(text) != 44 || text !~ /^[A-Za-z0-9+\/]+=$/) return ""
+      for (i = 1; i < 44; i++) {
+        digit = index("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", substr(text, i, 1)) - 1
+        bits = bits * 64 + digit
+        size += 6
+        while (size >= 4) {
+          value = int(bits / 2 ^ (size - 4))
+          out = out substr("0123456789abcdef", value + 1, 1)
+          bits -= value * 2 ^ (size - 4)
+          size -= 4
+        }
+      }
+      return bits == 0 ? out : ""
+    }
+    function follow(number,  line, at, n, index_, size, root, origin, fn, sn, file) {
+      file = rec ".tlog-proof"
+      while ((getline line < file) > 0) text[++n] = line
+      close(file)
+      for (at = 3; at <= n && text[at] != ""; at++) if (hex(text[at]) == "") return "holds something that is no hash"
+      origin = text[at + 1]; size = text[at + 2]; root = text[at + 3]
+      index_ = substr(text[2], 7)
+      if (text[1] != "c2sp.org/tlog-proof@v1" || text[2] !~ /^index (0|[1-9][0-9]*)$/ || text[at + 4] != "") return "is not in its form"
+      if (!((origin " " size) in state)) return "its checkpoint is not a state of the log that is here"
+      if (state[origin " " size] != root) return "its checkpoint of size " size " is not a state of the log that is here"
+      fn = index_ + 0; sn = size - 1
+      if (fn > sn) return "is for entry " index_ " of " size
+      out = ""
+      for (at = 3; text[at] != ""; at++) {
+        if (sn == 0) return "is too long"
+        if (fn % 2 == 1 || fn == sn) {
+          out = out "L " hex(text[at]) "\n"
+          while (fn % 2 == 0 && fn > 0) { fn = int(fn / 2); sn = int(sn / 2) }
+        } else out = out "R " hex(text[at]) "\n"
+        fn = int(fn / 2); sn = int(sn / 2)
+      }
+      if (sn != 0) return "is too short"
+      printf "%s", out >(tmp "/path/" number)
+      close(tmp "/path/" number)
+      printf "%s\t%s\t%s\t%s\t%s\t%s\n", number, hex(root), index_, origin, key[origin " " size], rec >(tmp "/followed")
+      for (at = 1; at <= n; at++) delete text[at]
+      return ""
+    }
+    BEGIN { while ((getline line < states) > 0) { split(line, part, " "); state[part[1] " " part[2]] = part[3]; key[part[1] " " part[2]] = part[4] } }
+    { rec = $0
+      for (at in text) delete text[at]
+      reason = follow(sprintf("%08d", NR))
+      if (reason != "") fault(reason) }' "$tmp/proofs"
+  [ -s "$tmp/followed" ] || return 0
+  while IFS='	' read -r number root index origin key rec; do
+    if [ ! -f "${rec}_entry.txt" ]; then
+      fault "$rec.tlog-proof: proves nothing without ${rec}_entry.txt"
+    else
+      grep -qx "index $index" "${rec}_entry.txt" || fault "$rec.tlog-proof: is for entry $index, the entry beside it is another"
+      { printf '\000' && cat "${rec}_entry.txt"; } >"$tmp/node/$number"
+    fi
+  done <"$tmp/followed"
+  (cd "$tmp/node" && find . -type f | sort | hash_list) | sed 's|^\([0-9a-f]*\) [ *]\./|\1 |' >"$tmp/reached"
+  level=0
+  while [ "$level" -lt 53 ]; do
+    level=$((level + 1))
+    awk -v path="$tmp/path/" -v level="$level" -v done="$tmp/reached.done" '
+      function octal(hex,  out, i, value) {
+        out = ""
+        for (i = 1; i < 64; i += 2) {
+          value = (index("0123456789abcdef", substr(hex, i, 1)) - 1) * 16 + index("0123456789abcdef", substr(hex, i + 1, 1)) - 1
+          out = out (value == 37 ? "%%" : sprintf("\\%03o", value))
+        }
+        return out
+      }
+      { file = path $2
+        line = ""
+        for (at = 1; at <= level; at++) if ((getline line < file) <= 0) { line = ""; break }
+        close(file)
+        if (line == "") print >>done
+        else if (substr(line, 1, 1) == "L") printf "printf '\''\\001%s%s'\'' >%s\n", octal(substr(line, 3)), octal($1), $2
+        else printf "printf '\''\\001%s%s'\'' >%s\n", octal($1), octal(substr(line, 3)), $2 }' "$tmp/reached" >"$tmp/nodes"
+    [ -s "$tmp/nodes" ] || break
+    rm -rf "$tmp/node"
+    mkdir "$tmp/node"
+    (cd "$tmp/node" && sh ../nodes && find . -type f | sort | hash_list) | sed 's|^\([0-9a-f]*\) [ *]\./|\1 |' >"$tmp/reached"
+  done
+  awk -F '\t' -v reached="$tmp/reached.done" '
+    BEGIN { while ((getline line < reached) > 0) root[substr(line, 66)] = substr(line, 1, 64) }
+    ($1 in root) && root[$1] != $2 { printf "FAULT  %s.tlog-proof: does not lead from the entry to the signed root\n", $6 }' "$tmp/followed" >>"$tmp/faults"
+  printf 'Proofs       %s followed to the root\n' "$(wc -l <"$tmp/followed" | tr -d ' ')"
 }
 
 # --- what was asked for -------------------------------------------------------------------------------------------------
 
 given=
-if [ $# -eq 2 ]; then
+authorities=
+if [ $# -eq 3 ]; then
+  authorities="$tmp/authorities.pem"
+  cat "$3" >"$authorities" 2>/dev/null || die "$3: cannot be read"
+fi
+if [ $# -ge 2 ] && [ "$2" != - ]; then
   given="$tmp/given.pem"
   openssl x509 -in "$2" >"$given" 2>/dev/null || die "$2: is not a readable certificate"
-  add_key "$given" "$2" 'given on the command line' || die "$2: has no readable key"
+  add_key "$given" "$2" 'given on the command line' accepted || die "$2: has no readable key"
 fi
 
 if [ -d "$1" ]; then start=$1 file=; else start=$(dirname "$1") file=${1##*/}; fi

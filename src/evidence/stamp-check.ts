@@ -4,6 +4,7 @@ import type { ReadEntry } from './chain-check.ts';
 import type { AnchorBody } from './entry-types.ts';
 import { EvidenceError } from './evidence-error.ts';
 import { fault, note, type Finding } from './finding.ts';
+import type { NamedBytes } from './keyring.ts';
 import { nonceOfQuery, readTimeStamp, type TimeStamp } from './time-stamp.ts';
 import { verifyTimeStamp } from './verify-time-stamp.ts';
 
@@ -46,7 +47,7 @@ export interface CheckedStamps {
 export interface StampFiles {
   readonly tokens: readonly TokenFile[];
   /** PEM certificates kept for the tokens' chains. */
-  readonly authorities: readonly Uint8Array[];
+  readonly authorities: readonly NamedBytes[];
 }
 
 /** Checkpoint `size` as far as tokens need it. */
@@ -86,7 +87,10 @@ export class StampCheck {
   constructor({ tokens, authorities }: StampFiles, trusted: readonly X509Certificate[]) {
     this.#tokens = tokens.map(readToken);
     this.#byHash = new Map(this.#tokens.map((token) => [token.hash, token]));
-    this.#others = authorities.flatMap(readCertificates);
+    this.#others = authorities.flatMap(({ bytes }) => readCertificates(bytes));
+    for (const { file, bytes } of authorities)
+      if (!file.endsWith(`-${createHash('sha256').update(bytes).digest('hex').slice(0, 16)}.pem`))
+        this.#findings.push(fault('TOKEN_INVALID', file, 'is not the file that its name says'));
     this.#trusted = trusted;
   }
 

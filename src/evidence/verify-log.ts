@@ -57,8 +57,8 @@ export interface Trust {
   readonly authorities: readonly X509Certificate[];
 }
 
-/** A checkpoint of another log, as an entry of this one says it was seen. */
-export interface PeerAnchor {
+/** A checkpoint of another log that was seen here, or of this one that was seen elsewhere. */
+export interface SeenCheckpoint {
   readonly index: number;
   readonly file: string;
   readonly body: AnchorBody;
@@ -91,7 +91,8 @@ export interface CheckedLog {
   readonly deletions: ReadonlyMap<string, Deletion>;
   readonly stamps: readonly Stamp[];
   readonly youngerThan: readonly YoungerThan[];
-  readonly peers: readonly PeerAnchor[];
+  /** Checkpoints that peers and witnesses saw, by the entries that say so. */
+  readonly seen: readonly SeenCheckpoint[];
   readonly notes: readonly NoteFile[];
   readonly checkpoints: readonly ReadCheckpoint[];
   readonly keyAt: (index: number) => string | undefined;
@@ -112,7 +113,7 @@ export class LogCheck {
   readonly #deletions = new DeletionCheck(this.#calls.recordings);
   readonly #stamps: StampCheck;
   readonly #findings: Finding[] = [];
-  readonly #peers: PeerAnchor[] = [];
+  readonly #seen: SeenCheckpoint[] = [];
   /** Times of the last entries that checkpoints cover, by index. */
   readonly #times = new Map<number, string>();
   readonly #sizes: ReadonlySet<number>;
@@ -155,10 +156,8 @@ export class LogCheck {
   }
 
   #addAnchor({ header, file }: ReadEntry, body: AnchorBody): void {
-    if (body.kind === 'peer') {
-      this.#peers.push({ index: header.index, file, body });
-      return;
-    }
+    if (body.kind !== 'tsa') this.#seen.push({ index: header.index, file, body });
+    if (body.kind === 'peer') return;
     const { tree } = this.#chain;
     const isOurs = body.ofOrigin === this.#files.origin && body.ofSize > 0 && body.ofSize <= tree.size;
     if (!isOurs || base64(tree.root(body.ofSize)) !== body.ofRoot)
@@ -205,7 +204,7 @@ export class LogCheck {
       deletions: this.#deletions.deletions,
       stamps: stamps.stamps,
       youngerThan: stamps.anchors,
-      peers: this.#peers,
+      seen: this.#seen,
       notes: this.#files.notes,
       checkpoints: valid,
       keyAt: (index) => this.#keys.keyAt(index),

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { createHash } from 'node:crypto';
 import { parseCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { EvidenceError } from './evidence-error.ts';
 import { fault, note, type Finding } from './finding.ts';
@@ -7,14 +8,14 @@ import { consistencyRanges, isConsistent } from './merkle-proof.ts';
 import type { MerkleTree } from './merkle-tree.ts';
 import { parseOrigin } from './origin.ts';
 import { cosignedAt, isSignedByLog, parseNote, type SignedNote } from './signed-note.ts';
-import type { CheckedLog, ExpectedGenesis, NoteFile, PeerAnchor } from './verify-log.ts';
+import type { CheckedLog, ExpectedGenesis, NoteFile, SeenCheckpoint } from './verify-log.ts';
 
 /** What several logs say about one another: epochs of one recorder, peers that saw each other's checkpoints, recordings in two of them. */
 export function verifyLogs(logs: readonly CheckedLog[], keyring: Keyring): readonly Finding[] {
   const byOrigin = new Map(logs.map((log) => [log.origin, log]));
   return [
     ...logs.flatMap((log) => epochFindings(log, byOrigin)),
-    ...logs.flatMap((log) => log.peers.flatMap((peer) => peerFindings(log, peer, byOrigin))),
+    ...logs.flatMap((log) => log.seen.flatMap((peer) => peerFindings(log, peer, byOrigin))),
     ...logs.flatMap((log) => log.notes.flatMap((file) => noteFindings(log, file, { byOrigin, keyring }))),
     ...twiceFindings(logs),
   ];
@@ -146,11 +147,16 @@ function predecessorFindings(
 /** What a peer saw of a log must be a state of that log: otherwise it was cut off, or has two faces. */
 function peerFindings(
   log: CheckedLog,
-  { index, file, body }: PeerAnchor,
+  { index, file, body }: SeenCheckpoint,
   byOrigin: ReadonlyMap<string, CheckedLog>,
 ): readonly Finding[] {
+  const kept = log.notes.find(
+    (note) => note.kind === body.kind && note.size === body.ofSize && note.name === body.name,
+  );
+  if (kept !== undefined && sha256(kept.bytes) !== body.hash)
+    return [fault('NOTE_INVALID', kept.file, `is not the note that entry ${index} has the hash of`)];
   const seen = byOrigin.get(body.ofOrigin);
-  if (seen?.hasEntries !== true) return [];
+  if (body.kind !== 'peer' || seen?.hasEntries !== true) return [];
   if (hasState(seen, body.ofSize, body.ofRoot)) return [];
   const what =
     body.ofSize > seen.size
@@ -212,9 +218,9 @@ function cosignatureFindings(
     }),
   );
   if (isCosigned) return [];
-  return witness === undefined
+  return candidates.every((log) => log.origin === originOf(signed))
     ? [note('WITNESS_UNKNOWN', file, 'no key of the witness is here: its cosignature was not verified')]
-    : [fault('NOTE_INVALID', file, 'the cosignature of this recorder is missing or does not fit')];
+    : [fault('NOTE_INVALID', file, 'the cosignature is missing or does not fit')];
 }
 
 function isSignedBy(
@@ -260,5 +266,10 @@ function twiceFindings(logs: readonly CheckedLog[]): readonly Finding[] {
 
 const hasState = ({ tree }: CheckedLog, size: number, root: string): boolean =>
   size > 0 && size <= tree.size && tree.root(size) === hexOf(root);
+
+/** The log whose checkpoint a note is: its own signature is no cosignature. */
+const originOf = ({ text }: SignedNote): string => text.toString('latin1').split('\n')[0] ?? '';
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 const hexOf = (base64: string): string => Buffer.from(base64, 'base64').toString('hex');

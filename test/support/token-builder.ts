@@ -68,7 +68,7 @@ export function buildToken(key: TokenKey, request: TokenRequest): Buffer {
     seq(oid('contentType'), set(oid('tstInfo'))),
     seq(oid('messageDigest'), set(octets(sha256(info)))),
     seq(oid('signingCertificateV2'), set(seq(seq(seq(octets(sha256(certificate.raw))))))),
-  ].sort(Buffer.compare);
+  ].sort((a, b) => Buffer.compare(a, b));
   const signature = sign('sha256', set(...attributes), createPrivateKey(key.privateKeyPem));
   const fields = childrenIn(childrenIn(readDer(certificate.raw), SEQUENCE)[0], SEQUENCE);
   const [serial, , issuer] = fields[0]?.tag === tagged(0) ? fields.slice(1) : fields;

@@ -10,6 +10,7 @@ import {
   writeArchive,
   type TestKey,
 } from '../support/evidence-archive.ts';
+import { ALTERATIONS } from '../support/alterations.ts';
 import { TAMPERINGS } from '../support/tamperings.ts';
 
 const SCRIPT = join(import.meta.dirname, '../../verify-cli/verify.sh');
@@ -84,12 +85,42 @@ describe.each([
   });
 });
 
-test.each(TAMPERINGS)('$name: named, exit 1', async ({ tamper, named }) => {
+// Each takes seconds; the fixtures below cover the rest.
+test.each(TAMPERINGS.filter((_, at) => at % 4 === 0))('$name: named, exit 1', async ({ tamper, named }) => {
   const files = new Map(builder.files);
   tamper(files, builder);
   const { code, text } = await run([place(files)]);
   const faults = text.split('\n').filter((line) => line.startsWith('FAULT'));
   for (const pattern of named(builder)) expect(faults.join('\n')).toMatch(pattern);
+  expect(code).toBe(1);
+});
+
+const FIXTURES = join(import.meta.dirname, '../../fixtures/evidence');
+const AUTHORITY = join(FIXTURES, 'keys/tsa-ca.pem');
+
+test.each([
+  ['dash', ['dash']],
+  ['busybox', ['busybox', 'sh']],
+])('the published archive is intact under %s: proofs, key roll and time stamps', async (_, shell) => {
+  const { code, text } = await run([join(FIXTURES, 'intact'), '-', AUTHORITY], shell);
+  expect([text, code]).toEqual([expect.stringContaining('Result: INTACT'), 0]);
+  expect(text).toContain('Proofs       3 followed to the root');
+  expect(text.match(/^Time stamp /gm)).toHaveLength(2);
+});
+
+const SHELLED = ALTERATIONS.flatMap(({ shell, ...rest }) =>
+  shell === undefined ? [] : [{ ...rest, shell }],
+);
+
+test.each(SHELLED)('altered-$name is found, exit 1: $what', async ({ name, shell, with: kept = [] }) => {
+  const certificate = kept.find(([option]) => option === '--cert')?.[1];
+  const { code, text } = await run([
+    join(FIXTURES, `altered-${name}`),
+    certificate === undefined ? '-' : join(FIXTURES, certificate),
+    AUTHORITY,
+  ]);
+  const faults = text.split('\n').filter((line) => line.startsWith('FAULT'));
+  expect(faults.join('\n')).toMatch(shell);
   expect(code).toBe(1);
 });
 
