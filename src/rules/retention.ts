@@ -69,7 +69,7 @@ export function keptUnder(
 export const isPast = (until: Day, now: number, timeZone: string): boolean => today(now, timeZone) > until;
 
 /** The day of `now` in `timeZone`. */
-function today(now: number, timeZone: string): Day {
+export function today(now: number, timeZone: string): Day {
   const { year, month, day } = calendarDay(now, timeZone);
   return format(new Date(Date.UTC(year, month - 1, day)));
 }

@@ -20,6 +20,7 @@ import { throttled } from '../sip-server/throttled-log.ts';
 import type { TlsSettings } from '../sip-server/tls-files.ts';
 import { startSipApplication, type SipApplication } from '../sip/application.ts';
 import { Trunks } from '../sip/trunks.ts';
+import { openRetentionKeeper } from './retention-keeper.ts';
 import { openSpoolWatch } from './spool-watch.ts';
 import { groupLogins, openPolicy } from './policy-opening.ts';
 import { ShutdownList } from './shutdown-list.ts';
@@ -144,6 +145,8 @@ function openWatches(
     log,
   });
   closing.add('delivery watch', () => deliveryWatch.close());
+  const retention = openRetentionKeeper(config, { archive, ground, bell: alarms, log });
+  closing.add('retention', () => retention.close());
 }
 
 const mediaLog = (log: Log): Parameters<typeof startMediaThreads>[0]['log'] => ({

@@ -1,0 +1,120 @@
+import { performance } from 'node:perf_hooks';
+import type { AlarmBell } from '../alarm.ts';
+import type { Config } from '../config.ts';
+import { clockFault, type ClockFacts } from '../jobs/clock-guard.ts';
+import { expire, type ExpiryDeps } from '../jobs/expire.ts';
+import type { Log } from '../log.ts';
+import { today } from '../rules/retention.ts';
+import { SqlLogStore } from '../store/log-store.ts';
+import { SqlRetentionStore } from '../store/retention-store.ts';
+import { openSystemClock } from '../store/system-clock.ts';
+import type { Archive } from './archive-opening.ts';
+import type { ArchiveLine } from './archive-line.ts';
+import type { Ground } from './ground.ts';
+
+export interface RetentionKeeperParts {
+  readonly archive: Archive;
+  readonly ground: Ground;
+  readonly bell: AlarmBell;
+  readonly log: Log;
+}
+
+/** How often it is looked whether the day's deletions are due. */
+const LOOK_EVERY = 60_000;
+const TRY_AGAIN = 3_600_000;
+
+/** Deletes once a day, from the configured hour on, what is past its last day, until closed. */
+export function openRetentionKeeper(config: Config, parts: RetentionKeeperParts): { close(): Promise<void> } {
+  if (!config.retention.delete) return { close: () => Promise.resolve() };
+  const keeper = new RetentionKeeper(config, parts);
+  const timer = setInterval(() => {
+    keeper.look();
+  }, LOOK_EVERY);
+  timer.unref();
+  return {
+    close: () => {
+      clearInterval(timer);
+      return keeper.close();
+    },
+  };
+}
+
+class RetentionKeeper {
+  readonly #config: Config;
+  readonly #parts: RetentionKeeperParts;
+  readonly #began = { now: Date.now(), monotonic: performance.now() };
+  readonly #clock = openSystemClock();
+  readonly #abort = new AbortController();
+  #running: Promise<void> | undefined;
+
+  constructor(config: Config, parts: RetentionKeeperParts) {
+    this.#config = config;
+    this.#parts = parts;
+  }
+
+  look(): void {
+    const line = this.#parts.archive.line();
+    if (line === undefined || this.#abort.signal.aborted) return;
+    this.#running ??= this.#runWhenDue(line)
+      .catch((error: unknown) => {
+        this.#parts.log('warn', 'what is past its time could not be deleted now', { error: String(error) });
+      })
+      .finally(() => {
+        this.#running = undefined;
+      });
+  }
+
+  async close(): Promise<void> {
+    this.#abort.abort();
+    await this.#running;
+  }
+
+  async #runWhenDue(line: ArchiveLine): Promise<void> {
+    const { installation, node, timeZone, retention } = this.#config;
+    const store = new SqlRetentionStore(this.#parts.archive.database, { node: `${installation}/${node}` });
+    const day = today(Date.now(), timeZone);
+    const last = await store.lastRun();
+    if (hourIn(timeZone) < retention.hour) return;
+    // A run that a doubtful clock stopped is tried again the same day.
+    if (last?.day === day && (last.outcome === 'done' || Date.now() - last.at < TRY_AGAIN)) return;
+    const run = await expire(this.#deps(line, store), this.#abort.signal);
+    const { deleted, pending, outcome } = run;
+    if (deleted + pending > 0 || outcome !== 'done')
+      this.#parts.log('info', 'recordings past their time', { deleted, pending, outcome });
+  }
+
+  #deps(line: ArchiveLine, store: SqlRetentionStore): ExpiryDeps {
+    const { archive, ground, bell, log } = this.#parts;
+    const { installation, node, timeZone } = this.#config;
+    return {
+      store,
+      log: new SqlLogStore(archive.database, { node: `${installation}/${node}` }),
+      evidence: line.evidence,
+      destinations: line.destinations,
+      files: ground.spool,
+      now: Date.now,
+      clockFault: async () => clockFault(this.#facts(await line.newestEntryAt())),
+      today: () => today(Date.now(), timeZone),
+      bell,
+      tell: log,
+    };
+  }
+
+  #facts(newestEntry: number | undefined): ClockFacts {
+    return {
+      now: Date.now(),
+      monotonic: performance.now(),
+      began: this.#began,
+      lastAlive: this.#parts.ground.lastAlive,
+      newestEntry,
+      synced: this.#clock().clock !== 'unsynced',
+      demand: this.#config.retention.clock,
+      confirmed: false,
+    };
+  }
+}
+
+const hourIn = (timeZone: string): number =>
+  Number(
+    new Intl.DateTimeFormat('en-US', { timeZone, hour: 'numeric', hourCycle: 'h23' }).format(Date.now()),
+  );
