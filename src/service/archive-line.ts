@@ -69,6 +69,8 @@ export interface ArchiveLine {
   newestEntryAt(): Promise<number | undefined>;
   /** Looks soon for what is still to be done. */
   wake(): void;
+  /** Signs and exports the log soon, when something must not wait for the next checkpoint. */
+  publish(): void;
   /** Number of the newest journal event in the database. */
   applied(): number;
   /** Whether the database answered when it was last asked. */
@@ -208,6 +210,10 @@ class Line implements ArchiveLine {
 
   wake(): void {
     this.#reconcile();
+  }
+
+  publish(): void {
+    if (!this.#ending) this.#checkpoint();
   }
 
   databaseAnswers(): boolean {

@@ -79,6 +79,8 @@ class RetentionKeeper {
     if (last?.day === day && (last.outcome === 'done' || Date.now() - last.at < TRY_AGAIN)) return;
     const run = await expire(this.#deps(line, store), this.#abort.signal);
     const { deleted, pending, outcome } = run;
+    // Whoever misses a file in an archive should find its tombstone there.
+    if (deleted + pending > 0) line.publish();
     if (deleted + pending > 0 || outcome !== 'done')
       this.#parts.log('info', 'recordings past their time', { deleted, pending, outcome });
   }
