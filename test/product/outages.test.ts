@@ -94,7 +94,8 @@ describe('PostgreSQL', () => {
       expect((await awaitRecording(recorder.archive, call, 15_000)).info.get('Status')).toBe('complete');
     expect((await healthOf(recorder)).parts['database']?.ok).toBe(true);
     const board = (await (await fetch(`${recorder.web}/queues/api/queues`)).json()) as { queues: unknown[] };
-    expect(board.queues).toHaveLength(2);
+    // Seals, playable copies, and the uploads of the one archive.
+    expect(board.queues).toHaveLength(3);
     expect(await recorder.stop()).toBe(0);
     expectIntact(recorder.archive);
     expect(entryTypes(recorder.archive)[0]).toBe('genesis');
@@ -157,7 +158,10 @@ describe('an outside Redis', () => {
       config: { redis: { url: redis.url }, destinations: [{ name: 'archive', kind: 'path', root }] },
     });
     const report = await callTo(recorder);
-    await eventually(() => (recorder.output().log.includes('upload failed') ? true : undefined), 8000);
+    await eventually(
+      () => (recorder.output().log.includes('upload-archive failed') ? true : undefined),
+      8000,
+    );
     const admin = new Redis(redis.url);
     expect(await admin.dbsize()).toBeGreaterThan(0);
     await admin.flushall();
@@ -219,8 +223,8 @@ test('an archive that is away keeps its copies waiting in the spool, and gets th
     },
   });
   const report = await callTo(recorder);
-  await awaitRecording(recorder.archive, report, 3000);
-  await eventually(() => (recorder.output().log.includes('upload failed') ? true : undefined), 5000);
+  await awaitRecording(recorder.archive, report, 10_000);
+  await eventually(() => (recorder.output().log.includes('upload-later failed') ? true : undefined), 5000);
   expect(spoolOf(recorder)).toHaveLength(1);
   expect((await healthOf(recorder)).recording).toBe(true);
   const page = await (await fetch(recorder.web)).text();
