@@ -2,7 +2,7 @@ import type { DeliveryStanding, DeliveryTrouble } from '../jobs/delivery-standin
 import type { DeliveryWatchStore, FailedDeliveries } from '../jobs/watch-deliveries.ts';
 import type { Database } from './database.ts';
 import type { SqlRow } from './log-rows.ts';
-import { toStoreError } from './sql-error.ts';
+import { answered } from './sql-error.ts';
 
 /** How deliveries stand, from the log in SQLite or PostgreSQL; each recorder sees its own. Rejects with StoreError. */
 export class SqlDeliveryWatch implements DeliveryWatchStore {
@@ -18,7 +18,7 @@ export class SqlDeliveryWatch implements DeliveryWatchStore {
     const { knex } = this.#database;
     const count = (condition: string, name: string): ReturnType<typeof knex.raw> =>
       knex.raw(`sum(case when ${condition} then 1 else 0 end) as ${name}`);
-    const rows = await this.#run(
+    const rows = await answered(
       this.#ofNode()
         .whereIn('deliveries.state', ['waiting', 'failed'])
         .groupBy('deliveries.destination')
@@ -33,7 +33,7 @@ export class SqlDeliveryWatch implements DeliveryWatchStore {
   }
 
   async troubles(): Promise<readonly DeliveryTrouble[]> {
-    const rows = await this.#run(
+    const rows = await answered(
       this.#database.knex<SqlRow, SqlRow[]>('delivery_troubles').where({ node: this.#node }),
     );
     return rows.map((row) => ({
@@ -44,7 +44,7 @@ export class SqlDeliveryWatch implements DeliveryWatchStore {
   }
 
   async putTrouble({ destination, since, toldAt }: DeliveryTrouble): Promise<void> {
-    await this.#run(
+    await answered(
       this.#database
         .knex('delivery_troubles')
         .insert({ node: this.#node, destination, since, told_at: toldAt ?? null })
@@ -54,13 +54,13 @@ export class SqlDeliveryWatch implements DeliveryWatchStore {
   }
 
   async dropTrouble(destination: string): Promise<void> {
-    await this.#run(
+    await answered(
       this.#database.knex('delivery_troubles').where({ node: this.#node, destination }).delete(),
     );
   }
 
   async deliveredSince(destination: string, since: number): Promise<number> {
-    const rows = await this.#run(
+    const rows = await answered(
       this.#ofNode()
         .where('deliveries.destination', destination)
         .where('deliveries.state', 'delivered')
@@ -79,12 +79,12 @@ export class SqlDeliveryWatch implements DeliveryWatchStore {
     if (recording !== undefined) void query.andWhere({ recording });
     if (!permanent) void query.andWhere({ permanent: false });
     if (before !== undefined) void query.andWhere('updated_at', '<', before);
-    return this.#run(query.update({ state: 'waiting', permanent: false, error: null }));
+    return answered(query.update({ state: 'waiting', permanent: false, error: null }));
   }
 
   async #standing(row: SqlRow): Promise<DeliveryStanding> {
     const destination = String(row['destination']);
-    const newest = await this.#run(
+    const newest = await answered(
       this.#ofNode()
         .where({ 'deliveries.destination': destination, 'deliveries.state': 'failed' })
         .orderBy('deliveries.updated_at', 'desc')
@@ -108,13 +108,5 @@ export class SqlDeliveryWatch implements DeliveryWatchStore {
       .knex('deliveries')
       .join('recordings', 'recordings.id', 'deliveries.recording')
       .where('recordings.node', this.#node);
-  }
-
-  async #run<T>(query: PromiseLike<T>): Promise<T> {
-    try {
-      return await query;
-    } catch (error) {
-      throw toStoreError(error);
-    }
   }
 }

@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import type { EvidenceFile, EvidenceStore, StampRow, WitnessedRow } from '../jobs/evidence-ports.ts';
 import type { ChainHead, EntryRow } from '../jobs/ports.ts';
 import { toEntry, toHead, type SqlRow } from './log-rows.ts';
-import { toStoreError } from './sql-error.ts';
+import { answered } from './sql-error.ts';
 
 /** The evidence tables of the log, for reading; see `EvidenceWriter` for changes. */
 export class SqlEvidenceStore implements EvidenceStore {
@@ -15,19 +15,19 @@ export class SqlEvidenceStore implements EvidenceStore {
   }
 
   async heads(prefix: string): Promise<readonly ChainHead[]> {
-    const rows = await this.#run(this.#from('log_heads').where('origin', 'like', `${prefix}/e%`));
+    const rows = await answered(this.#from('log_heads').where('origin', 'like', `${prefix}/e%`));
     const epoch = ({ origin }: ChainHead): number => Number(origin.slice(prefix.length + 2));
     return rows.map(toHead).sort((a, b) => epoch(a) - epoch(b));
   }
 
   async tiles(origin: string): Promise<readonly string[]> {
-    const rows = await this.#run(this.#from('log_tiles').where({ origin }).orderBy('tile'));
+    const rows = await answered(this.#from('log_tiles').where({ origin }).orderBy('tile'));
     return rows.map((row) => String(row['root']));
   }
 
   async files(origin: string, after: number, limit: number): Promise<readonly EvidenceFile[]> {
     const query = this.#from('evidence_files').where({ origin }).andWhere('id', '>', after);
-    const rows = await this.#run(query.orderBy('id').limit(limit));
+    const rows = await answered(query.orderBy('id').limit(limit));
     return rows.map((row) => ({
       id: Number(row['id']),
       path: String(row['path']),
@@ -36,24 +36,24 @@ export class SqlEvidenceStore implements EvidenceStore {
   }
 
   async waitingStamps(): Promise<readonly StampRow[]> {
-    const rows = await this.#run(this.#from('stamps').whereNull('done_at').orderBy(['due_at', 'size']));
+    const rows = await answered(this.#from('stamps').whereNull('done_at').orderBy(['due_at', 'size']));
     return rows.map(toStamp);
   }
 
   async newestStamp(authority: string): Promise<StampRow | undefined> {
     const query = this.#from('stamps').where({ authority }).orderBy('due_at', 'desc').limit(1);
-    return (await this.#run(query)).map(toStamp)[0];
+    return (await answered(query)).map(toStamp)[0];
   }
 
   async witnessed(origin: string): Promise<WitnessedRow | undefined> {
-    const [row] = await this.#run(this.#from('witnessed').where({ node: this.#node, origin }));
+    const [row] = await answered(this.#from('witnessed').where({ node: this.#node, origin }));
     if (row === undefined) return undefined;
     return { origin, size: Number(row['size']), root: String(row['root']), at: Number(row['at']) };
   }
 
   async newestOf(origin: string, types: readonly string[]): Promise<EntryRow | undefined> {
     const query = this.#from('log_entries').where({ origin }).whereIn('type', types);
-    return (await this.#run(query.orderBy('index', 'desc').limit(1))).map(toEntry)[0];
+    return (await answered(query.orderBy('index', 'desc').limit(1))).map(toEntry)[0];
   }
 
   async unproved(limit: number): Promise<readonly (EntryRow & { readonly fileName: string })[]> {
@@ -65,20 +65,12 @@ export class SqlEvidenceStore implements EvidenceStore {
       .orderBy(['log_entries.origin', 'log_entries.index'])
       .limit(limit)
       .select('log_entries.*', 'recordings.file_name');
-    const rows = (await this.#run(query)) as readonly SqlRow[];
+    const rows = (await answered(query)) as readonly SqlRow[];
     return rows.map((row) => ({ ...toEntry(row), fileName: String(row['file_name']) }));
   }
 
   #from(table: string) {
     return this.#knex<SqlRow, SqlRow[]>(table);
-  }
-
-  async #run<T>(query: PromiseLike<T>): Promise<T> {
-    try {
-      return await query;
-    } catch (error) {
-      throw toStoreError(error);
-    }
   }
 }
 

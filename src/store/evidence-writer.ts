@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import type { EvidenceWriter, StampRow, WitnessedRow } from '../jobs/evidence-ports.ts';
 import type { FileRow } from '../jobs/ports.ts';
 import type { SqlRow } from './log-rows.ts';
-import { toStoreError } from './sql-error.ts';
+import { answered } from './sql-error.ts';
 import { StoreError } from './store-error.ts';
 
 /** SQLite takes 500 rows in one INSERT. */
@@ -19,18 +19,18 @@ export class TransactionEvidenceWriter implements EvidenceWriter {
   }
 
   async putFile(origin: string, path: string, bytes: Buffer): Promise<void> {
-    const there = await this.#run(
+    const there = await answered(
       this.#sql('evidence_files').where({ path }).first<SqlRow | undefined>('bytes'),
     );
     if (there !== undefined && !bytes.equals(there['bytes'] as Buffer))
       throw new StoreError('CONFLICT', `${path} is there with other bytes`);
-    if (there === undefined) await this.#run(this.#sql('evidence_files').insert({ origin, path, bytes }));
+    if (there === undefined) await answered(this.#sql('evidence_files').insert({ origin, path, bytes }));
   }
 
   async putTiles(origin: string, first: number, roots: readonly string[]): Promise<void> {
     const rows = roots.map((root, at) => ({ origin, tile: first + at, root }));
     for (let from = 0; from < rows.length; from += ROWS)
-      await this.#run(
+      await answered(
         this.#sql('log_tiles')
           .insert(rows.slice(from, from + ROWS))
           .onConflict(['origin', 'tile'])
@@ -39,11 +39,11 @@ export class TransactionEvidenceWriter implements EvidenceWriter {
   }
 
   async markExported(origin: string, size: number): Promise<void> {
-    await this.#run(this.#sql('checkpoints').where({ origin, size }).update({ exported: true }));
+    await answered(this.#sql('checkpoints').where({ origin, size }).update({ exported: true }));
   }
 
   async putStamp({ origin, size, authority, dueAt }: StampRow): Promise<void> {
-    await this.#run(
+    await answered(
       this.#sql('stamps')
         .insert({ origin, size, authority, due_at: dueAt })
         .onConflict(['origin', 'size', 'authority'])
@@ -52,17 +52,17 @@ export class TransactionEvidenceWriter implements EvidenceWriter {
   }
 
   async finishStamp({ origin, size, authority }: StampRow, at: number): Promise<void> {
-    await this.#run(this.#sql('stamps').where({ origin, size, authority }).update({ done_at: at }));
+    await answered(this.#sql('stamps').where({ origin, size, authority }).update({ done_at: at }));
   }
 
   async setWitnessed({ origin, size, root, at }: WitnessedRow, before: number): Promise<void> {
     const row = { node: this.#node, origin, size, root, at };
     const changed =
       before === 0
-        ? await this.#run(
+        ? await answered(
             this.#sql('witnessed').insert(row).onConflict(['node', 'origin']).ignore().returning('origin'),
           )
-        : await this.#run(
+        : await answered(
             this.#sql('witnessed')
               .where({ node: this.#node, origin, size: before })
               .update(row)
@@ -75,21 +75,13 @@ export class TransactionEvidenceWriter implements EvidenceWriter {
   async addFiles(files: readonly FileRow[]): Promise<void> {
     for (const file of files) {
       const newest = this.#sql('files').where({ recording: file.recording }).orderBy('position', 'desc');
-      const last = await this.#run(newest.first<SqlRow | undefined>('position'));
+      const last = await answered(newest.first<SqlRow | undefined>('position'));
       const position = Number(last?.['position'] ?? -1) + 1;
-      await this.#run(this.#sql('files').insert({ ...file, position }));
+      await answered(this.#sql('files').insert({ ...file, position }));
     }
   }
 
   async setOpenIndex(id: string, index: number): Promise<void> {
-    await this.#run(this.#sql('recordings').where({ id }).update({ open_index: index }));
-  }
-
-  async #run<T>(query: PromiseLike<T>): Promise<T> {
-    try {
-      return await query;
-    } catch (error) {
-      throw toStoreError(error);
-    }
+    await answered(this.#sql('recordings').where({ id }).update({ open_index: index }));
   }
 }

@@ -28,7 +28,7 @@ import {
   type SqlRow,
 } from './log-rows.ts';
 import { TransactionWriter } from './log-writer.ts';
-import { toStoreError } from './sql-error.ts';
+import { answered, toStoreError } from './sql-error.ts';
 
 /**
  * The log in SQLite or PostgreSQL. `node` names this recorder: several may share a PostgreSQL database, and each sees its own
@@ -77,7 +77,7 @@ export class SqlLogStore implements LogStore {
 
   async entries(origin: string, from: number, limit: number): Promise<readonly EntryRow[]> {
     const query = this.#from('log_entries').where({ origin }).andWhere('index', '>=', from);
-    return (await this.#run(query.orderBy('index').limit(limit))).map(toEntry);
+    return (await answered(query.orderBy('index').limit(limit))).map(toEntry);
   }
 
   async recording(id: string): Promise<RecordingRow | undefined> {
@@ -87,15 +87,15 @@ export class SqlLogStore implements LogStore {
 
   async recordingsInState(state: RecordingState): Promise<readonly RecordingRow[]> {
     const query = this.#from('recordings').where({ node: this.#node, state });
-    return (await this.#run(query.orderBy(['opened_at', 'id']))).map(toRecording);
+    return (await answered(query.orderBy(['opened_at', 'id']))).map(toRecording);
   }
 
   async files(recording: string): Promise<readonly FileRow[]> {
-    return (await this.#run(this.#from('files').where({ recording }).orderBy('position'))).map(toFile);
+    return (await answered(this.#from('files').where({ recording }).orderBy('position'))).map(toFile);
   }
 
   async deliveries(recording: string): Promise<readonly DeliveryRow[]> {
-    return (await this.#run(this.#from('deliveries').where({ recording }).orderBy('destination'))).map(
+    return (await answered(this.#from('deliveries').where({ recording }).orderBy('destination'))).map(
       toDelivery,
     );
   }
@@ -107,7 +107,7 @@ export class SqlLogStore implements LogStore {
 
   async copies(recording: string): Promise<readonly CopyRow[]> {
     const query = this.#from('copies').where({ recording });
-    return (await this.#run(query.orderBy(['destination', 'name']))).map(toCopy);
+    return (await answered(query.orderBy(['destination', 'name']))).map(toCopy);
   }
 
   async openDeliveries(): Promise<readonly DeliveryRow[]> {
@@ -117,11 +117,11 @@ export class SqlLogStore implements LogStore {
       .whereIn('deliveries.state', ['waiting', 'failed'])
       .orderBy(['deliveries.waiting_since', 'deliveries.recording', 'deliveries.destination'])
       .select('deliveries.*');
-    return (await this.#run(query)).map(toDelivery);
+    return (await answered(query)).map(toDelivery);
   }
 
   async intents(): Promise<readonly SealIntent[]> {
-    const rows = await this.#run(
+    const rows = await answered(
       this.#from('seal_intents').where({ node: this.#node }).orderBy(['at', 'recording']),
     );
     return rows.map((row) => decodeIntent(String(row['intent'])));
@@ -129,14 +129,14 @@ export class SqlLogStore implements LogStore {
 
   async newestCheckpoint(origin: string): Promise<CheckpointRow | undefined> {
     const query = this.#from('checkpoints').where({ origin }).orderBy('size', 'desc').limit(1);
-    return (await this.#run(query)).map(toCheckpoint)[0];
+    return (await answered(query)).map(toCheckpoint)[0];
   }
 
   async checkpoints(origin: string, afterSize: number): Promise<readonly CheckpointRow[]> {
     const query = this.#from('checkpoints')
       .where({ origin, exported: true })
       .andWhere('size', '>', afterSize);
-    return (await this.#run(query.orderBy('size'))).map(toCheckpoint);
+    return (await answered(query.orderBy('size'))).map(toCheckpoint);
   }
 
   async exportState(destination: string, origin: string): Promise<ExportState> {
@@ -150,14 +150,6 @@ export class SqlLogStore implements LogStore {
   }
 
   async #first(table: string, where: Readonly<Record<string, string>>): Promise<SqlRow | undefined> {
-    return (await this.#run(this.#from(table).where(where).limit(1)))[0];
-  }
-
-  async #run(query: PromiseLike<SqlRow[]>): Promise<SqlRow[]> {
-    try {
-      return await query;
-    } catch (error) {
-      throw toStoreError(error);
-    }
+    return (await answered(this.#from(table).where(where).limit(1)))[0];
   }
 }

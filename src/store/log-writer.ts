@@ -29,7 +29,7 @@ import {
 } from './log-rows.ts';
 import { changeSpan, insertDeclined, insertRuleSet } from './policy-rows.ts';
 import { SqlRetentionWriter } from './retention-writer.ts';
-import { toStoreError } from './sql-error.ts';
+import { answered } from './sql-error.ts';
 import { StoreError } from './store-error.ts';
 
 /** SQLite takes 500 rows in one INSERT; how many participants there are is up to the client. */
@@ -92,7 +92,7 @@ export class TransactionWriter implements LogWriter {
     await this.#insertAll('recordings', opened);
     await this.#insertAll('participants', participants.splice(0));
     for (let related = links.splice(0, ROWS); related.length > 0; related = links.splice(0, ROWS))
-      await this.#run(
+      await answered(
         this.#sql('recording_links').insert(related).onConflict(['recording', 'kind', 'value']).ignore(),
       );
     await this.#insertAll('steps', steps.splice(0));
@@ -101,11 +101,11 @@ export class TransactionWriter implements LogWriter {
   async #moveHead(from: EntryRow, to: ChainHead): Promise<void> {
     const { origin, index, prev } = from;
     if (index === 0) {
-      await this.#run(this.#sql('log_heads').insert({ origin, ...headColumns(to) }));
+      await answered(this.#sql('log_heads').insert({ origin, ...headColumns(to) }));
       return;
     }
     // The head must be where the first entry begins; the row stays locked until the commit, so no second writer gets past it.
-    const moved = await this.#run(
+    const moved = await answered(
       this.#sql('log_heads').where({ origin, size: index, prev }).update(headColumns(to)),
     );
     if (moved !== 1) throw notAtHead(from);
@@ -114,7 +114,7 @@ export class TransactionWriter implements LogWriter {
   async openIndexOf(id: string): Promise<number> {
     const row =
       this.#opened.get(id) ??
-      (await this.#run(this.#sql('recordings').where({ id }).first<SqlRow | undefined>('open_index')));
+      (await answered(this.#sql('recordings').where({ id }).first<SqlRow | undefined>('open_index')));
     const index = row?.['open_index'];
     if (index === null || index === undefined)
       throw new StoreError('MISSING', `recording ${id} has no open entry`);
@@ -132,12 +132,12 @@ export class TransactionWriter implements LogWriter {
 
   async describeRecording(id: string, description: CallDescription): Promise<void> {
     await this.#settle(id);
-    const changed = await this.#run(
+    const changed = await answered(
       this.#sql('recordings').where({ id }).update(descriptionColumns(description)),
     );
     if (changed !== 1) throw new StoreError('MISSING', `no recording ${id}`);
-    await this.#run(this.#sql('participants').where({ recording: id }).delete());
-    await this.#run(this.#sql('recording_links').where({ recording: id }).delete());
+    await answered(this.#sql('participants').where({ recording: id }).delete());
+    await answered(this.#sql('recording_links').where({ recording: id }).delete());
     this.#collectParticipants(id, description);
     this.#collectLinks(id, description);
     await this.flush();
@@ -165,7 +165,7 @@ export class TransactionWriter implements LogWriter {
   async sealRecording(id: string, seal: Parameters<LogWriter['sealRecording']>[1]): Promise<void> {
     const { fileName, entryIndex } = seal;
     await this.#settle(id);
-    const done = await this.#run(
+    const done = await answered(
       this.#sql('recordings')
         .where({ id, file_name: fileName, entry_index: entryIndex })
         .whereIn('state', ['sealed', 'delivered'])
@@ -181,7 +181,7 @@ export class TransactionWriter implements LogWriter {
         retain_until: seal.kept?.until ?? null,
       });
       const files = seal.files.map((file, position) => ({ ...file, recording: id, position }));
-      if (files.length > 0) await this.#run(this.#sql('files').insert(files));
+      if (files.length > 0) await answered(this.#sql('files').insert(files));
       await this.#insertAll(
         'leg_verdicts',
         (seal.verdicts ?? []).map((verdict) => verdictColumns(id, verdict)),
@@ -197,26 +197,26 @@ export class TransactionWriter implements LogWriter {
       permanent: false,
     }));
     if (deliveries.length === 0) return;
-    await this.#run(
+    await answered(
       this.#sql('deliveries').insert(deliveries).onConflict(['recording', 'destination']).ignore(),
     );
   }
 
   async addDeclined(declined: Parameters<LogWriter['addDeclined']>[0]): Promise<void> {
-    await this.#run(insertDeclined(this.#sql, this.#node, declined));
+    await answered(insertDeclined(this.#sql, this.#node, declined));
   }
 
   async addRuleSet(change: Parameters<LogWriter['addRuleSet']>[0]): Promise<void> {
-    await this.#run(insertRuleSet(this.#sql, this.#node, change));
+    await answered(insertRuleSet(this.#sql, this.#node, change));
   }
 
   async changeMembership(change: Parameters<LogWriter['changeMembership']>[0]): Promise<void> {
-    await this.#run(changeSpan(this.#sql, this.#node, change));
+    await answered(changeSpan(this.#sql, this.#node, change));
   }
 
   async setState(id: string, state: RecordingState): Promise<void> {
     await this.#settle(id);
-    const changed = await this.#run(this.#sql('recordings').where({ id }).update({ state }));
+    const changed = await answered(this.#sql('recordings').where({ id }).update({ state }));
     if (changed !== 1) throw new StoreError('MISSING', `no recording ${id}`);
   }
 
@@ -232,7 +232,7 @@ export class TransactionWriter implements LogWriter {
       error: text(row.error),
       location: text(row.location),
     };
-    await this.#run(
+    await answered(
       this.#sql('deliveries')
         .insert({ ...columns, waiting_since: row.updatedAt })
         .onConflict(['recording', 'destination'])
@@ -241,12 +241,12 @@ export class TransactionWriter implements LogWriter {
   }
 
   async putRender(row: RenderRow): Promise<void> {
-    await this.#run(this.#sql('renders').insert(renderColumns(row)).onConflict('recording').ignore());
+    await answered(this.#sql('renders').insert(renderColumns(row)).onConflict('recording').ignore());
   }
 
   async putCopies(copies: readonly CopyRow[]): Promise<void> {
     if (copies.length === 0) return;
-    await this.#run(
+    await answered(
       this.#sql('copies')
         .insert(copies.map(copyColumns))
         .onConflict(['recording', 'destination', 'name'])
@@ -270,22 +270,22 @@ export class TransactionWriter implements LogWriter {
   async putIntent(intent: SealIntent): Promise<void> {
     const { recording, at } = intent;
     const encoded = encodeIntent(intent);
-    const there = await this.#run(
+    const there = await answered(
       this.#sql('seal_intents').where({ recording }).first<SqlRow | undefined>('intent'),
     );
     if (there?.['intent'] === encoded) return;
     if (there !== undefined) throw new StoreError('CONFLICT', `${recording} has an unfinished seal`);
-    await this.#run(this.#sql('seal_intents').insert({ recording, node: this.#node, at, intent: encoded }));
+    await answered(this.#sql('seal_intents').insert({ recording, node: this.#node, at, intent: encoded }));
   }
 
   async dropIntent(recording: string): Promise<void> {
-    await this.#run(this.#sql('seal_intents').where({ recording }).delete());
+    await answered(this.#sql('seal_intents').where({ recording }).delete());
   }
 
   /** The same checkpoint twice is fine; another text for the same size is a CONFLICT: a log states each size once. */
   async putCheckpoint(row: CheckpointRow): Promise<void> {
     const { origin, size, root, text: bytes, signature, nextSignature, exported, at } = row;
-    const there = await this.#run(
+    const there = await answered(
       this.#sql('checkpoints').where({ origin, size }).first<SqlRow | undefined>('text'),
     );
     if (there !== undefined) {
@@ -296,11 +296,11 @@ export class TransactionWriter implements LogWriter {
       throw new StoreError('CONFLICT', `${origin} has another checkpoint of size ${size}`);
     }
     const columns = { origin, size, root, text: bytes, signature, exported, at };
-    await this.#run(this.#sql('checkpoints').insert({ ...columns, next_signature: nextSignature ?? null }));
+    await answered(this.#sql('checkpoints').insert({ ...columns, next_signature: nextSignature ?? null }));
   }
 
   async setCursor(sequence: number): Promise<void> {
-    await this.#run(
+    await answered(
       this.#sql('journal_cursor')
         .insert({ node: this.#node, sequence })
         .onConflict(['node'])
@@ -309,7 +309,7 @@ export class TransactionWriter implements LogWriter {
   }
 
   async setExport(destination: string, origin: string, state: ExportState): Promise<void> {
-    await this.#run(
+    await answered(
       this.#sql('exports')
         .insert({ destination, origin, ...state })
         .onConflict(['destination', 'origin'])
@@ -323,11 +323,11 @@ export class TransactionWriter implements LogWriter {
     columns: Record<string, unknown>,
   ): Promise<void> {
     await this.#settle(id);
-    const moved = await this.#run(
+    const moved = await answered(
       this.#sql('recordings').where({ id }).whereIn('state', from).update(columns),
     );
     if (moved === 1) return;
-    const row = await this.#run(this.#sql('recordings').where({ id }).first<SqlRow | undefined>('state'));
+    const row = await answered(this.#sql('recordings').where({ id }).first<SqlRow | undefined>('state'));
     if (row === undefined) throw new StoreError('MISSING', `no recording ${id}`);
     throw new StoreError('CONFLICT', `recording ${id} is ${String(row['state'])}, not ${from.join(' or ')}`);
   }
@@ -349,15 +349,7 @@ export class TransactionWriter implements LogWriter {
 
   async #insertAll(table: string, rows: readonly SqlRow[]): Promise<void> {
     for (let from = 0; from < rows.length; from += ROWS)
-      await this.#run(this.#sql(table).insert(rows.slice(from, from + ROWS)));
-  }
-
-  async #run<T>(query: PromiseLike<T>): Promise<T> {
-    try {
-      return await query;
-    } catch (error) {
-      throw toStoreError(error);
-    }
+      await answered(this.#sql(table).insert(rows.slice(from, from + ROWS)));
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Decision } from '../rules/decision.ts';
 import type { Database } from './database.ts';
 import type { SqlRow } from './log-rows.ts';
-import { toStoreError } from './sql-error.ts';
+import { answered } from './sql-error.ts';
 
 /** One version of the rules, as it was stored. */
 export interface RuleVersion {
@@ -49,7 +49,7 @@ export class PolicyQueries {
 
   /** Newest first. */
   async ruleVersions(): Promise<readonly RuleVersion[]> {
-    const rows = await this.#run(this.#from('rule_sets').orderBy('version', 'desc').limit(1000));
+    const rows = await answered(this.#from('rule_sets').orderBy('version', 'desc').limit(1000));
     return rows.map((row) => ({
       version: Number(row['version']),
       at: Number(row['at']),
@@ -81,7 +81,7 @@ export class PolicyQueries {
     const query = this.#from(table).where('since', '<=', on.to);
     void query.where((later) => void later.whereNull('until').orWhere('until', '>', on.from));
     if (on.group !== undefined) void query.where({ group: on.group });
-    const rows = await this.#run(query.orderBy(['since', 'id']).limit(10_000));
+    const rows = await answered(query.orderBy(['since', 'id']).limit(10_000));
     return rows.map((row) => ({
       group: String(row['group']),
       member: String(row['member']),
@@ -105,20 +105,12 @@ export class PolicyQueries {
       void query.where((either) => void either.where({ call_id: callId }).orWhere({ pbx_call_id: callId }));
     if (on.from !== undefined) void query.where('at', '>=', on.from);
     if (on.to !== undefined) void query.where('at', '<=', on.to);
-    const rows = await this.#run(query.orderBy('at', 'desc').orderBy('id', 'desc').limit(on.limit));
+    const rows = await answered(query.orderBy('at', 'desc').orderBy('id', 'desc').limit(on.limit));
     return rows.map(toDeclined);
   }
 
   #from(table: string) {
     return this.#database.knex<SqlRow, SqlRow[]>(table).where({ node: this.#node });
-  }
-
-  async #run(query: PromiseLike<unknown>): Promise<readonly SqlRow[]> {
-    try {
-      return (await query) as SqlRow[];
-    } catch (error) {
-      throw toStoreError(error);
-    }
   }
 }
 

@@ -4,7 +4,7 @@ import type { DeletableRow, DeletionRun, RetentionStore } from '../jobs/retentio
 import type { Day } from '../rules/retention.ts';
 import type { Database } from './database.ts';
 import { toRecording, type SqlRow } from './log-rows.ts';
-import { toStoreError } from './sql-error.ts';
+import { answered } from './sql-error.ts';
 
 /** What is due, what is held and what is being deleted, from the log in SQLite or PostgreSQL; each recorder sees its own. */
 export class SqlRetentionStore implements RetentionStore {
@@ -94,7 +94,7 @@ export class SqlRetentionStore implements RetentionStore {
   }
 
   async putRun(run: DeletionRun): Promise<void> {
-    await this.#run(this.#knex('deletion_runs').insert({ node: this.#node, ...run }));
+    await answered(this.#knex('deletion_runs').insert({ node: this.#node, ...run }));
   }
 
   #recordings(): Knex.QueryBuilder {
@@ -122,15 +122,7 @@ export class SqlRetentionStore implements RetentionStore {
   }
 
   #rows(query: Knex.QueryBuilder): Promise<SqlRow[]> {
-    return this.#run(query as PromiseLike<SqlRow[]>);
-  }
-
-  async #run<T>(query: PromiseLike<T>): Promise<T> {
-    try {
-      return await query;
-    } catch (error) {
-      throw toStoreError(error);
-    }
+    return answered(query as PromiseLike<SqlRow[]>);
   }
 }
 

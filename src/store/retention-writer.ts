@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import type { DeletionOrder, HoldRow, RetentionWriter } from '../jobs/retention-orders.ts';
 import type { Day } from '../rules/retention.ts';
 import { text } from './log-rows.ts';
-import { toStoreError } from './sql-error.ts';
+import { answered } from './sql-error.ts';
 import { StoreError } from './store-error.ts';
 
 /** What is left of a recording's description and facts: nothing that leads to a person. */
@@ -51,16 +51,16 @@ export class SqlRetentionWriter implements RetentionWriter {
       description: JSON.stringify(FORGOTTEN.description),
       facts: JSON.stringify(FORGOTTEN.facts),
     });
-    await this.#run(this.#sql('participants').where({ recording }).delete());
-    await this.#run(this.#sql('recording_links').where({ recording }).delete());
-    await this.#run(this.#sql('recording_marks').where({ recording }).delete());
-    await this.#run(this.#sql('steps').where({ recording }).andWhere('at', '<', at).update({ detail: null }));
-    await this.#run(this.#sql('deliveries').where({ recording }).update({ location: null, error: null }));
+    await answered(this.#sql('participants').where({ recording }).delete());
+    await answered(this.#sql('recording_links').where({ recording }).delete());
+    await answered(this.#sql('recording_marks').where({ recording }).delete());
+    await answered(this.#sql('steps').where({ recording }).andWhere('at', '<', at).update({ detail: null }));
+    await answered(this.#sql('deliveries').where({ recording }).update({ location: null, error: null }));
     await this.#forgetNames(recording);
   }
 
   async putHold(hold: HoldRow, recordings: readonly string[]): Promise<void> {
-    await this.#run(
+    await answered(
       this.#sql('holds')
         .insert({
           id: hold.id,
@@ -73,7 +73,7 @@ export class SqlRetentionWriter implements RetentionWriter {
         .onConflict(['id'])
         .ignore(),
     );
-    await this.#run(
+    await answered(
       this.#sql('held_recordings')
         .insert(recordings.map((recording) => ({ hold: hold.id, recording })))
         .onConflict(['hold', 'recording'])
@@ -85,7 +85,7 @@ export class SqlRetentionWriter implements RetentionWriter {
     id: string,
     release: { readonly at: number; readonly actor: string; readonly reason: string },
   ): Promise<void> {
-    await this.#run(
+    await answered(
       this.#sql('holds')
         .where({ id })
         .update({
@@ -103,11 +103,11 @@ export class SqlRetentionWriter implements RetentionWriter {
   /** The names of files carry numbers; hashes and sizes stay, under names that say only which file it was. */
   async #forgetNames(recording: string): Promise<void> {
     const rename = async (table: 'files' | 'copies', columns: Record<string, string>): Promise<void> => {
-      const rows = await this.#run(
+      const rows = await answered(
         this.#sql(table).where('recording', recording).distinct<{ name: string }[]>('name'),
       );
       for (const [at, { name }] of rows.sort((a, b) => (a.name < b.name ? -1 : 1)).entries())
-        await this.#run(
+        await answered(
           this.#sql(table)
             .where({ recording, name })
             .update({ ...columns, name: `deleted-${at + 1}${/\.[A-Za-z0-9]+$/.exec(name)?.[0] ?? ''}` }),
@@ -118,15 +118,7 @@ export class SqlRetentionWriter implements RetentionWriter {
   }
 
   async #change(id: string, columns: Record<string, unknown>): Promise<void> {
-    const changed = await this.#run(this.#sql('recordings').where({ id }).update(columns));
+    const changed = await answered(this.#sql('recordings').where({ id }).update(columns));
     if (changed !== 1) throw new StoreError('MISSING', `no recording ${id}`);
-  }
-
-  async #run<T>(query: PromiseLike<T>): Promise<T> {
-    try {
-      return await query;
-    } catch (error) {
-      throw toStoreError(error);
-    }
   }
 }

@@ -30,3 +30,12 @@ export function toStoreError(error: unknown): StoreError {
     cause: error,
   });
 }
+
+/** What a query answers; what it throws comes as StoreError. */
+export async function answered<T>(query: PromiseLike<T>): Promise<T> {
+  try {
+    return await query;
+  } catch (error) {
+    throw toStoreError(error);
+  }
+}
