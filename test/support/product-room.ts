@@ -176,7 +176,8 @@ export function entriesIn(archive: string): readonly ReadonlyMap<string, string>
   const root = join(archive, 'evidence');
   if (!existsSync(root)) return [];
   const text = filesBelow(root)
-    .filter((file) => file.includes('/entries/'))
+    // What a killed recorder left unfinished is nobody's entry file; it is swept later.
+    .filter((file) => /\/entries\/\d+\/\d+\.txt$/.test(file))
     .map((file) => readFileSync(join(root, file), 'utf8'))
     .join('');
   return text
