@@ -14,6 +14,7 @@ export const NO_TOTALS: ThreadTotals = {
   socketErrors: 0,
   overruns: 0,
   sinkErrors: 0,
+  smallBuffers: 0,
 };
 
 export function addTotals(a: ThreadTotals, b: ThreadTotals): ThreadTotals {
@@ -31,5 +32,6 @@ export function addTotals(a: ThreadTotals, b: ThreadTotals): ThreadTotals {
     socketErrors: a.socketErrors + b.socketErrors,
     overruns: a.overruns + b.overruns,
     sinkErrors: a.sinkErrors + b.sinkErrors,
+    smallBuffers: a.smallBuffers + b.smallBuffers,
   };
 }

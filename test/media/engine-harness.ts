@@ -15,6 +15,8 @@ class FakeReceiver implements Receiver {
   /** Ports that another program uses. */
   readonly taken = new Set<number>();
   drained = 0;
+  /** What the capture sent, in order. */
+  readonly sent: { readonly port: number; readonly to: string; readonly datagram: Buffer }[] = [];
   /** What the kernel still has when a socket is drained. */
   inKernel: () => void = () => undefined;
   #source = '';
@@ -32,6 +34,7 @@ class FakeReceiver implements Receiver {
         this.inKernel();
         return Promise.resolve();
       },
+      send: (datagram, to) => void this.sent.push({ port, to, datagram: Buffer.from(datagram) }),
       close: () => void this.sinks.delete(port),
     });
   }

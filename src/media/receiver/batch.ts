@@ -14,10 +14,17 @@ import {
   SystemCallError,
 } from './libc.ts';
 import type { OpenSockets } from './open-sockets.ts';
-import type { Arrival, PacketSink, Receiver, ReceiverFaults, ReceiverSocket } from './receiver.ts';
+import type {
+  Arrival,
+  PacketSink,
+  Receiver,
+  ReceiverFaults,
+  ReceiverSocket,
+  SocketOptions,
+} from './receiver.ts';
 import { RECEIVE_BUFFER_BYTES, type ReceiverOptions } from './receiver-options.ts';
-import { formatSource, SourceKeys } from './source-keys.ts';
-import { SLICE_MS, SweepWheel } from './sweep-wheel.ts';
+import { formatSource, SourceKeys, splitSource } from './source-keys.ts';
+import { SELDOM_SLICES, SLICE_MS, SweepWheel } from './sweep-wheel.ts';
 
 /** Reads of one socket within a sweep; beyond, a flood at one port would starve the others. */
 const SWEEP_READS = 8;
@@ -31,7 +38,7 @@ interface Shared {
   readonly keys: SourceKeys;
   readonly options: ReceiverOptions;
   readonly arrival: Arrival;
-  readonly faults: { truncated: number; socketErrors: number; overruns: number; sinkErrors: number };
+  readonly faults: { -readonly [Fault in keyof ReceiverFaults]: number };
   /** A sink is being called, so the slab is in use. */
   reading: boolean;
 }
@@ -45,6 +52,7 @@ export class BatchReceiver implements Receiver {
   readonly kind = 'batch';
   readonly #shared: Shared;
   readonly #wheel = new SweepWheel<BatchSocket>();
+  readonly #slowWheel = new SweepWheel<BatchSocket>(SELDOM_SLICES);
   readonly #openSockets: OpenSockets | undefined;
   readonly #stampHolder: number;
   #timer: NodeJS.Timeout | undefined;
@@ -59,7 +67,7 @@ export class BatchReceiver implements Receiver {
       keys: new SourceKeys(),
       options,
       arrival: { slab: slab.data, start: 0, end: 0, at: 0.5, sourceKey: 0 },
-      faults: { truncated: 0, socketErrors: 0, overruns: 0, sinkErrors: 0 },
+      faults: { truncated: 0, socketErrors: 0, overruns: 0, sinkErrors: 0, smallBuffers: 0 },
       reading: false,
     };
     this.#openSockets = options.openSockets;
@@ -69,10 +77,15 @@ export class BatchReceiver implements Receiver {
     this.#openSockets?.add(this.#stampHolder);
   }
 
-  open(address: string, port: number, sink: PacketSink): Promise<ReceiverSocket> {
+  open(
+    address: string,
+    port: number,
+    sink: PacketSink,
+    options: SocketOptions = {},
+  ): Promise<ReceiverSocket> {
     if (this.#stopped) return Promise.reject(new MediaError('STOPPED', 'receiver is stopped'));
     try {
-      return Promise.resolve(this.#open(address, port, sink));
+      return Promise.resolve(this.#open({ address, port, sink }, options));
     } catch (error) {
       const taken = error instanceof SystemCallError && error.errno === EADDRINUSE;
       const detail = `${address} port ${port}: ${error instanceof Error ? error.message : String(error)}`;
@@ -82,8 +95,10 @@ export class BatchReceiver implements Receiver {
 
   /** Reads the sockets whose turn has come. For the owner's timer when `ownTimer` is false. Never throws. */
   sweep(): void {
-    for (let slice = this.#wheel.due(performance.now()); slice > 0; slice -= 1)
-      for (const socket of this.#wheel.next()) socket.read(SWEEP_READS);
+    const now = performance.now();
+    for (const wheel of [this.#wheel, this.#slowWheel])
+      for (let slice = wheel.due(now); slice > 0; slice -= 1)
+        for (const socket of wheel.next()) socket.read(SWEEP_READS);
   }
 
   faults(): ReceiverFaults {
@@ -94,23 +109,25 @@ export class BatchReceiver implements Receiver {
     if (this.#stopped) return;
     this.#stopped = true;
     clearInterval(this.#timer);
-    for (const socket of this.#wheel.all()) socket.close();
+    for (const socket of [...this.#wheel.all(), ...this.#slowWheel.all()]) socket.close();
     this.#openSockets?.remove(this.#stampHolder);
     this.#shared.libc.close(this.#stampHolder);
   }
 
-  #open(address: string, port: number, sink: PacketSink): ReceiverSocket {
+  #open({ address, port, sink }: Place, socketOptions: SocketOptions): ReceiverSocket {
     const { libc } = this.#shared;
+    const wheel = socketOptions.seldom === true ? this.#slowWheel : this.#wheel;
     const family = addressFamily(address);
     const fd = libc.udpSocket(family);
     this.#openSockets?.add(fd);
     try {
-      this.#prepare(fd, family);
+      this.#prepare(fd, family, socketOptions);
       libc.bind(fd, address, port);
-      const socket = new BatchSocket(this.#shared, { fd, port: libc.boundPort(fd), sink }, () => {
-        this.#release(socket, fd);
+      const socket = new BatchSocket(this.#shared, { fd, family, port: libc.boundPort(fd), sink }, () => {
+        wheel.remove(socket);
+        this.#release(fd);
       });
-      this.#wheel.add(socket);
+      wheel.add(socket);
       this.#startTimer();
       return socket;
     } catch (error) {
@@ -120,21 +137,21 @@ export class BatchReceiver implements Receiver {
     }
   }
 
-  #prepare(fd: number, family: number): void {
+  #prepare(fd: number, family: number, socketOptions: SocketOptions): void {
     const { libc, options } = this.#shared;
     if (family === AF_INET6) libc.allowBothFamilies(fd);
     libc.setOption(fd, SO_TIMESTAMPNS, 1);
     libc.setOption(fd, SO_RXQ_OVFL, 1);
-    const wanted = options.receiveBuffer ?? RECEIVE_BUFFER_BYTES;
+    const wanted = socketOptions.receiveBuffer ?? options.receiveBuffer ?? RECEIVE_BUFFER_BYTES;
     const granted = libc.setReceiveBuffer(fd, wanted);
+    if (granted * 2 < wanted) this.#shared.faults.smallBuffers += 1;
     if (this.#toldBuffer) return;
     this.#toldBuffer = true;
     const advice = granted < wanted ? `, not ${wanted}: raise net.core.rmem_max` : '';
     options.log?.(`batch receiver: the kernel grants ${granted} bytes of receive buffer a port${advice}`);
   }
 
-  #release(socket: BatchSocket, fd: number): void {
-    this.#wheel.remove(socket);
+  #release(fd: number): void {
     // Taken off the list first: a number that is closed may name another file a moment later.
     this.#openSockets?.remove(fd);
     this.#shared.libc.close(fd);
@@ -148,8 +165,15 @@ export class BatchReceiver implements Receiver {
   }
 }
 
+interface Place {
+  readonly address: string;
+  readonly port: number;
+  readonly sink: PacketSink;
+}
+
 interface BoundSocket {
   readonly fd: number;
+  readonly family: number;
   readonly port: number;
   readonly sink: PacketSink;
 }
@@ -157,6 +181,7 @@ interface BoundSocket {
 class BatchSocket implements ReceiverSocket {
   readonly port: number;
   readonly #fd: number;
+  readonly #family: number;
   readonly #sink: PacketSink;
   readonly #shared: Shared;
   readonly #onClose: () => void;
@@ -169,6 +194,7 @@ class BatchSocket implements ReceiverSocket {
   constructor(shared: Shared, bound: BoundSocket, onClose: () => void) {
     this.#shared = shared;
     this.#fd = bound.fd;
+    this.#family = bound.family;
     this.port = bound.port;
     this.#sink = bound.sink;
     this.#onClose = onClose;
@@ -187,6 +213,12 @@ class BatchSocket implements ReceiverSocket {
     if (this.#shared.reading) await Promise.resolve();
     this.read(DRAIN_READS);
     this.#readDrops();
+  }
+
+  send(datagram: Buffer, to: string): void {
+    const target = splitSource(to);
+    if (this.#closed || target === undefined) return;
+    this.#shared.libc.sendTo(this.#fd, this.#family, datagram, target);
   }
 
   close(): void {

@@ -1,9 +1,16 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
-import { isIPv6 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 import { MediaError } from '../media-error.ts';
-import type { Arrival, PacketSink, Receiver, ReceiverFaults, ReceiverSocket } from './receiver.ts';
+import type {
+  Arrival,
+  PacketSink,
+  Receiver,
+  ReceiverFaults,
+  ReceiverSocket,
+  SocketOptions,
+} from './receiver.ts';
 import { RECEIVE_BUFFER_BYTES, type ReceiverOptions } from './receiver-options.ts';
-import { formatSource, SourceKeys } from './source-keys.ts';
+import { formatSource, SourceKeys, splitSource } from './source-keys.ts';
 
 /** Turns of the event loop a drain waits at most; each takes up to 32 datagrams of a socket. */
 const DRAIN_TURNS = 256;
@@ -12,7 +19,13 @@ const DRAIN_TURNS = 256;
 interface Shared {
   readonly keys: SourceKeys;
   readonly options: ReceiverOptions;
-  readonly faults: { truncated: number; socketErrors: number; overruns: number; sinkErrors: number };
+  readonly faults: {
+    truncated: number;
+    socketErrors: number;
+    overruns: number;
+    sinkErrors: number;
+    smallBuffers: number;
+  };
 }
 
 /** One event per datagram through Node's own sockets: works everywhere, at five times the cost of `batch`. */
@@ -26,13 +39,21 @@ export class DgramReceiver implements Receiver {
     this.#shared = {
       keys: new SourceKeys(),
       options,
-      faults: { truncated: 0, socketErrors: 0, overruns: 0, sinkErrors: 0 },
+      faults: { truncated: 0, socketErrors: 0, overruns: 0, sinkErrors: 0, smallBuffers: 0 },
     };
   }
 
-  async open(address: string, port: number, sink: PacketSink): Promise<ReceiverSocket> {
+  async open(
+    address: string,
+    port: number,
+    sink: PacketSink,
+    options: SocketOptions = {},
+  ): Promise<ReceiverSocket> {
     this.#refuseWhenStopped();
-    const socket = await bind(address, port, this.#shared.options);
+    const wanted = options.receiveBuffer ?? this.#shared.options.receiveBuffer ?? RECEIVE_BUFFER_BYTES;
+    const socket = await bind(address, port, wanted);
+    // Linux says twice what it grants (socket(7)).
+    if (socket.getRecvBufferSize() < wanted) this.#shared.faults.smallBuffers += 1;
     const opened = new DgramSocket(this.#shared, { socket, sink }, () => this.#sockets.delete(opened));
     this.#sockets.add(opened);
     this.#closeWhenStopped(opened);
@@ -64,11 +85,11 @@ export class DgramReceiver implements Receiver {
   }
 }
 
-function bind(address: string, port: number, options: ReceiverOptions): Promise<Socket> {
+function bind(address: string, port: number, receiveBuffer: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = createSocket({
       type: isIPv6(address) ? 'udp6' : 'udp4',
-      recvBufferSize: options.receiveBuffer ?? RECEIVE_BUFFER_BYTES,
+      recvBufferSize: receiveBuffer,
       // An address is an address: no question to the DNS about a host name.
       lookup: (host, _options, done) => {
         done(null, host, isIPv6(host) ? 6 : 4);
@@ -131,6 +152,15 @@ class DgramSocket implements ReceiverSocket {
       await nextTurn();
       quiet = this.#received === before ? quiet + 1 : 0;
     }
+  }
+
+  send(datagram: Buffer, to: string): void {
+    const target = splitSource(to);
+    if (this.#closed || target === undefined) return;
+    const { address, port } = target;
+    const both = this.#socket.address().family === 'IPv6' && isIPv4(address);
+    // Whoever does not get it gets the next one.
+    this.#socket.send(datagram, port, both ? `::ffff:${address}` : address, () => undefined);
   }
 
   close(): void {

@@ -61,6 +61,7 @@ export class Libc {
   readonly #inetPton: Call;
   readonly #inetNtop: Call;
   readonly #recvmmsg: Call;
+  readonly #sendto: Call;
   readonly #close: Call;
 
   constructor(koffi: Koffi) {
@@ -75,6 +76,7 @@ export class Libc {
     this.#inetPton = bindCall('int inet_pton(int, str, void *)');
     this.#inetNtop = bindCall('intptr_t inet_ntop(int, void *, void *, uint)');
     this.#recvmmsg = bindCall('int recvmmsg(int, void *, uint, int, void *)');
+    this.#sendto = bindCall('intptr_t sendto(int, void *, size_t, int, void *, uint)');
     this.#close = bindCall('int close(int)');
   }
 
@@ -143,12 +145,23 @@ export class Libc {
     return this.#recvmmsg(fd, headers, count, MSG_DONTWAIT, null);
   }
 
+  /** Sends from a socket of a family, without waiting and without saying whether it went. Never throws. */
+  sendTo(fd: number, family: number, datagram: Buffer, to: { address: string; port: number }): void {
+    try {
+      const name = this.#socketAddress(addressIn(family, to.address), to.port);
+      this.#sendto(fd, datagram, datagram.length, MSG_DONTWAIT, name, name.length);
+    } catch {
+      // An address of the other family cannot be reached from here.
+    }
+  }
+
   close(fd: number): void {
     this.#close(fd);
   }
 
-  /** struct sockaddr_in or sockaddr_in6 of an address without zone. */
-  #socketAddress(address: string, port: number): Buffer {
+  /** struct sockaddr_in or sockaddr_in6 of an address, whose zone may be given by number. */
+  #socketAddress(text: string, port: number): Buffer {
+    const [address = '', zone] = text.split('%');
     const family = addressFamily(address);
     const name = Buffer.alloc(family === AF_INET ? 16 : 28);
     name.writeUInt16LE(family, 0);
@@ -157,6 +170,7 @@ export class Libc {
     this.#check('inet_pton', this.#inetPton(family, address, bytes) - 1);
     if (family === AF_INET) bytes.copy(name, 4, 0, 4);
     else bytes.copy(name, 8);
+    if (zone !== undefined && family === AF_INET6) name.writeUInt32LE(Number(zone) >>> 0, 24);
     return name;
   }
 
@@ -172,6 +186,10 @@ export function addressFamily(address: string): number {
   if (isIPv6(address) && !address.includes('%')) return AF_INET6;
   throw new TypeError(`not an address: ${address}`);
 }
+
+/** An IPv4 address as a socket for both families wants it (RFC 4291 §2.5.5.2). */
+const addressIn = (family: number, address: string): string =>
+  family === AF_INET6 && isIPv4(address) ? `::ffff:${address}` : address;
 
 /** The C library of this process. Throws with the reason where the batch receiver cannot work. */
 export function loadLibc(): Libc {

@@ -26,6 +26,11 @@ export interface ReceiverSocket {
   readonly overruns?: number | undefined;
   /** Resolves when everything the kernel had for this socket at the time of the call went through the sink. */
   drain(): Promise<void>;
+  /**
+   * Sends a datagram from this port to `to`, written as `sourceAddress` writes it. Nobody waits for it, and nothing says whether it
+   * went: for reports and handshakes, which are repeated. Never throws.
+   */
+  send(datagram: Buffer, to: string): void;
   /** May be called twice. Nothing reaches the sink afterwards. */
   close(): void;
 }
@@ -40,13 +45,22 @@ export interface ReceiverFaults {
   readonly overruns: number;
   /** A sink threw although it must not. */
   readonly sinkErrors: number;
+  /** Sockets that got less than half the buffer asked for: they do not hold five sweeps of full-sized packets. */
+  readonly smallBuffers: number;
+}
+
+export interface SocketOptions {
+  /** Read about once a second, for what is not in a hurry (RTCP): it costs next to nothing while nothing comes. Default false. */
+  readonly seldom?: boolean;
+  /** Bytes of socket buffer to ask for. Default: the receiver's. */
+  readonly receiveBuffer?: number | undefined;
 }
 
 /** A way of getting datagrams out of the kernel: `dgram` (always there) and `batch` (recvmmsg through koffi). */
 export interface Receiver {
   readonly kind: 'dgram' | 'batch';
   /** Binds a UDP port; receiving when this resolves. Rejects with MediaError PORT_TAKEN or SOCKET. */
-  open(address: string, port: number, sink: PacketSink): Promise<ReceiverSocket>;
+  open(address: string, port: number, sink: PacketSink, options?: SocketOptions): Promise<ReceiverSocket>;
   /** Closes every socket and stops the sweep. */
   stop(): void;
 }

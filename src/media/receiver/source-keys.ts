@@ -21,3 +21,11 @@ export function formatSource(address: string, port: number): string {
   const plain = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
   return plain.includes(':') ? `[${plain}]:${port}` : `${plain}:${port}`;
 }
+
+/** The parts of what `formatSource` writes; undefined for what it does not. */
+export function splitSource(source: string): { readonly address: string; readonly port: number } | undefined {
+  const [, six, four, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(source) ?? [];
+  const address = six ?? four;
+  const usable = Number(port) >= 1 && Number(port) <= 65_535;
+  return address === undefined || !usable ? undefined : { address, port: Number(port) };
+}

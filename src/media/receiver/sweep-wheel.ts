@@ -2,12 +2,19 @@
 export const SLICE_MS = 20;
 /** Slices to a full turn: every member comes up once in 200 ms. */
 export const SLICES = 10;
+/** The same for what comes seldom: once in a second. */
+export const SELDOM_SLICES = 50;
 
-/** Spreads its members over ten slices of nearly equal size and says which slice is due. */
+/** Spreads its members over slices of nearly equal size and says which slice is due. */
 export class SweepWheel<T> {
-  readonly #slices: Set<T>[] = Array.from({ length: SLICES }, () => new Set<T>());
+  readonly #slices: Set<T>[];
   #current = 0;
   #dueAt = 0;
+
+  /** `slices` to a full turn. */
+  constructor(slices = SLICES) {
+    this.#slices = Array.from({ length: slices }, () => new Set<T>());
+  }
 
   add(member: T): void {
     let smallest: Set<T> | undefined;
@@ -30,7 +37,7 @@ export class SweepWheel<T> {
    */
   due(now: number): number {
     if (now < this.#dueAt) return 0;
-    const slices = Math.min(SLICES, Math.floor((now - this.#dueAt) / SLICE_MS) + 1);
+    const slices = Math.min(this.#slices.length, Math.floor((now - this.#dueAt) / SLICE_MS) + 1);
     const next = this.#dueAt + slices * SLICE_MS;
     this.#dueAt = next > now ? next : now + SLICE_MS;
     return slices;
@@ -38,7 +45,7 @@ export class SweepWheel<T> {
 
   /** The next slice in turn. Members may be added and removed while it is walked. */
   next(): Iterable<T> {
-    this.#current = (this.#current + 1) % SLICES;
+    this.#current = (this.#current + 1) % this.#slices.length;
     return this.#slices[this.#current] ?? [];
   }
 }

@@ -49,6 +49,12 @@ export class Sender {
     });
   }
 
+  /** The next datagram that comes back, and the port it was sent from. */
+  async next(): Promise<{ readonly bytes: Buffer; readonly port: number }> {
+    const [bytes, { port }] = (await once(this.#socket, 'message')) as [Buffer, { port: number }];
+    return { bytes, port };
+  }
+
   close(): void {
     this.#socket.close();
   }
@@ -123,6 +129,42 @@ export function describeReceiver(name: string, create: (options: ReceiverOptions
       listener.socket = await receiver.open(address, port, listener.sink);
       return [listener, listener.socket];
     };
+
+    test.each(sources.filter((row) => hasIPv6 || !needsIPv6(row)))(
+      'RTP-2: answers from its own port, %s',
+      async (_name, address, from) => {
+        const [listener, socket] = await listen(open(), address);
+        const peer = await sender(from);
+        await peer.send(Buffer.from('a question'), socket.port, from);
+        await listener.count(1);
+        const answer = peer.next();
+        socket.send(Buffer.from('the answer'), listener.heard[0]?.from ?? '');
+        const { bytes, port } = await answer;
+        expect([bytes.toString(), port]).toEqual(['the answer', socket.port]);
+      },
+    );
+
+    test('sends nowhere without an error', async () => {
+      const [, socket] = await listen(open());
+      for (const to of ['', '127.0.0.1', '127.0.0.1:0', '[::1]:4000', 'host:1', '127.0.0.1:99999'])
+        socket.send(Buffer.alloc(8), to);
+      socket.close();
+      socket.send(Buffer.alloc(8), '127.0.0.1:4000');
+    });
+
+    test('reads a socket for what comes seldom, too', async () => {
+      const receiver = open();
+      const listener = new Listener();
+      const socket = await receiver.open('127.0.0.1', 0, listener.sink, {
+        seldom: true,
+        receiveBuffer: 8192,
+      });
+      listener.socket = socket;
+      const from = await sender();
+      await from.send(Buffer.alloc(28, 1), socket.port, '127.0.0.1');
+      await listener.count(1);
+      expect(listener.sizes).toEqual([28]);
+    });
 
     test('delivers every datagram whole and in order, empty ones and full frames too', async () => {
       const [listener, socket] = await listen(open());
