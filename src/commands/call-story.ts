@@ -1,4 +1,5 @@
 import type { StepRow } from '../jobs/ports.ts';
+import type { Derived } from '../siprec/derived.ts';
 import type { CallDescription } from '../siprec/description.ts';
 import type { RecordingDetails } from '../store/recording-queries.ts';
 import type { TracedMessage } from '../store/trace-record.ts';
@@ -31,7 +32,7 @@ export function tellCall(story: CallStory, whole: boolean): readonly string[] {
   ].toSorted((a, b) => a.at - b.at);
   const clock = clockOf(timeZone);
   return [
-    ...recordings.flatMap((details) => [...decisions(details), '']),
+    ...recordings.flatMap((details) => [...decisions(details).map(printable), '']),
     ...(messages.length === 0 ? ['No SIP message of this call is kept (any more).', ''] : []),
     ...moments.flatMap(({ at, lines: [first = '', ...more] }) => [`${clock(at)}  ${first}`, ...more]),
   ];
@@ -52,11 +53,21 @@ function decisions({ recording, related }: RecordingDetails): readonly string[] 
     `Direction    ${description.direction}${because(description.directionSource, description.directionRule, description.directionConfidence)}`,
     `Channels     ${description.channelSource}`,
     `Metadata     ${description.metadataStatus}`,
-    ...pbxCallIds.map(({ value, source }) => `PBX call id  ${value}${because(source)}`),
+    ...concluded('User', description.user),
+    ...concluded('Group', description.group),
+    ...concluded('Tenant', description.tenant),
+    ...pbxCallIds.flatMap((id) => concluded('PBX call id', id)),
     ...warnings.map((warning) => `Warning      ${warning}`),
     ...related.map(({ id: other, sharedId }) => `Related      ${other} (${sharedId})`),
   ];
 }
+
+const concluded = (what: string, derived: Derived | undefined): readonly string[] =>
+  derived === undefined
+    ? []
+    : [
+        `${what.padEnd(12)} ${derived.value}${because(derived.source, `rule ${derived.rule}`, derived.confidence)}`,
+      ];
 
 function partyOf(party: CallDescription['caller']): string {
   const who = [party.name, party.number ?? party.aor].filter((part) => part !== undefined).join(' ');
@@ -73,7 +84,9 @@ const SIGNS = { ok: ' ', warning: '!', error: 'X' } as const;
 const stepMoment = ({ at, step, outcome, detail }: StepRow, recording?: string): Moment => ({
   at,
   lines: [
-    `${SIGNS[outcome]}  ${step}${detail === undefined ? '' : `: ${detail}`}${recording === undefined ? '' : `  (${recording})`}`,
+    printable(
+      `${SIGNS[outcome]}  ${step}${detail === undefined ? '' : `: ${detail}`}${recording === undefined ? '' : `  (${recording})`}`,
+    ),
   ],
 });
 

@@ -7,13 +7,15 @@ export interface PartyInfo {
   /** Where name and number were taken from. */
   readonly source: string;
   readonly confidence?: string | undefined;
+  readonly rule?: string | undefined;
 }
 
-/** Something concluded from the signalling, with where it came from and how sure it is. */
+/** Something concluded from the signalling, with where it came from, how sure it is, and by which rule (docs/interop.md). */
 export interface ConcludedInfo {
   readonly value: string;
   readonly source: string;
   readonly confidence?: string | undefined;
+  readonly rule?: string | undefined;
 }
 
 /** One of several of a kind. */
@@ -77,10 +79,11 @@ export interface RecordingInfo {
   readonly direction: string;
   readonly directionSource: string;
   readonly directionConfidence?: string | undefined;
+  readonly directionRule?: string | undefined;
   readonly caller: PartyInfo;
   readonly callee: PartyInfo;
   readonly sipCallId: string;
-  readonly pbxCallId?: { readonly value: string; readonly source: string } | undefined;
+  readonly pbxCallId?: ConcludedInfo | undefined;
   /** All ids of the call in the PBX, beside the one it is best known by. */
   readonly pbxCallIds?: readonly ItemInfo[] | undefined;
   /** Numbers the call went through before. */
@@ -162,6 +165,7 @@ function callLines(info: RecordingInfo): readonly InfoField[] {
     ['Direction', info.direction],
     ['Direction-Source', info.directionSource],
     ...known('Direction-Confidence', info.directionConfidence),
+    ...known('Direction-Rule', info.directionRule),
   ];
 }
 
@@ -170,6 +174,7 @@ const partyLines = (key: string, party: PartyInfo): readonly InfoField[] => [
   ...known(`${key}-Number`, party.number),
   [`${key}-Source`, party.source],
   ...known(`${key}-Confidence`, party.confidence),
+  ...known(`${key}-Rule`, party.rule),
 ];
 
 const concludedLines = (key: string, concluded: ConcludedInfo | undefined): readonly InfoField[] =>
@@ -179,14 +184,18 @@ const concludedLines = (key: string, concluded: ConcludedInfo | undefined): read
         [key, concluded.value],
         [`${key}-Source`, concluded.source],
         ...known(`${key}-Confidence`, concluded.confidence),
+        ...known(`${key}-Rule`, concluded.rule),
       ];
 
-/** `PBX-Call-ID-1: ucid 00FA…; from header User-to-User`. */
+/** `PBX-Call-ID-1: ucid 00FA…; from header User-to-User; confidence high; rule 5.4`. */
 const itemLines = (key: string, items: readonly ItemInfo[] | undefined): readonly InfoField[] =>
-  (items ?? []).map(({ kind, value, source }, at) => [
-    `${key}-${at + 1}`,
-    `${kind} ${value}; from ${source}`,
-  ]);
+  (items ?? []).map(({ kind, value, source, confidence, rule }, at) => {
+    const sure = confidence === undefined ? '' : `; confidence ${confidence}`;
+    return [
+      `${key}-${at + 1}`,
+      `${kind} ${value}; from ${source}${sure}${rule === undefined ? '' : `; rule ${rule}`}`,
+    ];
+  });
 
 const decisionLines = (decision: DecisionInfo | undefined): readonly InfoField[] =>
   decision === undefined
@@ -204,8 +213,7 @@ const decisionLines = (decision: DecisionInfo | undefined): readonly InfoField[]
 
 const originLines = (info: RecordingInfo): readonly InfoField[] => [
   ['SIP-Call-ID', info.sipCallId],
-  ...known('PBX-Call-ID', info.pbxCallId?.value),
-  ...known('PBX-Call-ID-Source', info.pbxCallId?.source),
+  ...concludedLines('PBX-Call-ID', info.pbxCallId),
   ...itemLines('PBX-Call-ID', info.pbxCallIds),
   ...(info.related ?? []).map(({ kind, value }, at): InfoField => [`Related-${at + 1}`, `${kind} ${value}`]),
   ['Trunk', info.trunk],

@@ -78,6 +78,7 @@ function infoOf(row: RecordingRow, facts: SealFacts): RecordingInfo {
     direction: description.direction,
     directionSource: description.directionSource,
     directionConfidence: description.directionConfidence,
+    directionRule: description.directionRule,
     caller: partyOf(description.caller),
     callee: partyOf(description.callee),
     sipCallId: call.callId,
@@ -127,11 +128,12 @@ const lostWith = ({ endReason }: RecordingRow): readonly string[] =>
 /** Samples of the recording: all its files have the same length, unless a crash cut them off. */
 const longest = ({ audio }: SealFacts): number => Math.max(0, ...audio.map(({ file }) => file.samples));
 
-const partyOf = ({ name, number, aor, source, confidence }: Party): PartyInfo => ({
+const partyOf = ({ name, number, aor, source, confidence, rule }: Party): PartyInfo => ({
   name,
   number: number ?? aor,
   source,
   confidence,
+  rule,
 });
 
 const decisionInfo = (decision: Decision): DecisionInfo => ({

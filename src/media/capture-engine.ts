@@ -129,6 +129,7 @@ export class CaptureEngine implements MediaHost {
       }
     }
     eraseKeys(change.lines);
+    for (const line of change.gone ?? []) this.#closeLine(running, line);
     return opened(capture);
   }
 
@@ -287,10 +288,20 @@ export class CaptureEngine implements MediaHost {
   }
 
   #closeSockets(capture: LiveCapture): void {
-    for (const socket of capture.sockets.values()) {
-      socket.close();
-      this.#parts.ports.giveBack(socket.port, this.#parts.now());
-    }
+    for (const socket of capture.sockets.values()) this.#closeSocket(socket);
+  }
+
+  #closeSocket(socket: ReceiverSocket): void {
+    socket.close();
+    this.#parts.ports.giveBack(socket.port, this.#parts.now());
+  }
+
+  #closeLine({ capture, routes }: Running, line: number): void {
+    const socket = capture.sockets.get(line);
+    if (socket !== undefined) this.#closeSocket(socket);
+    routes.get(line)?.guard?.destroy();
+    routes.delete(line);
+    capture.removeLeg(line);
   }
 
   #checkFolder(folder: string): void {

@@ -60,12 +60,17 @@ export interface OpenedCapture {
   readonly lines: readonly OpenedLine[];
 }
 
-/** Lines missing here stay as they are; lines with a new index get a port; nothing is ever taken away. */
+/** Lines missing here stay as they are; lines with a new index get a port; nothing is taken away but what `gone` names. */
 export interface CaptureChange {
   readonly id: string;
   readonly lines: readonly CaptureLine[];
   /** When the change took effect; pauses are noted with this time. */
   readonly at: number;
+  /**
+   * Lines that nobody will send on after all: their ports close, and the side that is left has a mono file, also of what is recorded already.
+   * What came in on them is not kept. Unknown ones are passed over.
+   */
+  readonly gone?: readonly number[];
 }
 
 /** A span of one leg in which nothing was recorded. */

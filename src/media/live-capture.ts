@@ -121,6 +121,13 @@ export class LiveCapture implements LegHost {
     return leg;
   }
 
+  /** Forgets a leg that nothing is to be kept of; its socket is closed already. */
+  removeLeg(line: number): void {
+    this.#legs.delete(line);
+    this.#sockets.delete(line);
+    this.#layout.withdraw(line);
+  }
+
   connect(leg: Leg, socket: ReceiverSocket): void {
     this.#sockets.set(leg.line, socket);
   }

@@ -62,6 +62,17 @@ export class TrackLayout {
       this.#sides.set(leg.role, leg.line);
   }
 
+  /** Takes a line's side away: the other has a mono file from now on, and of what it said before. */
+  withdraw(line: number): void {
+    const [side] = [...this.#sides].find(([, known]) => known === line) ?? [];
+    if (side === undefined) return;
+    this.#sides.delete(side);
+    const kept = this.#stereo?.channels.find((channel) => channel.line !== line);
+    if (kept !== undefined) this.#stereo?.keepOnly(kept, kept.role);
+    this.#stereo = undefined;
+    this.#apart = true;
+  }
+
   /** Finds or makes the place for the first audio of a leg in a law. */
   place(leg: LaidOutLeg, lane: LegLane): Track {
     const side = this.#sideOf(leg);

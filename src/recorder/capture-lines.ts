@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import type { CaptureLine, LineRole } from '../media/capture.ts';
 import { eraseSecurity } from '../media/line-security.ts';
 import { planLines } from '../siprec/answer.ts';
+import { isNoAddress } from '../siprec/held.ts';
 import { RECORD_ALL, type Decision, type Legs } from '../rules/decision.ts';
 import type { CallDescription } from '../siprec/description.ts';
 import type { OfferedLine, SessionOffer } from '../siprec/sdp.ts';
@@ -29,7 +30,7 @@ export function captureLines(
         channels,
       })),
       active: line.direction !== 'inactive',
-      sources: sourcesOf(offer.lines[line.index]?.address, sources),
+      sources: sourcesOf(offer.lines.find(({ index }) => index === line.index)?.address, sources),
       ...securityOf(offer.lines.find(({ index }) => index === line.index)),
     }));
 }
@@ -37,7 +38,7 @@ export function captureLines(
 /** A name, and the address that stands for none (hold), say nothing about where packets come from. */
 function sourcesOf(address: string | undefined, { networks, offered }: MediaSources): readonly string[] {
   const useful = offered && address !== undefined && isIP(address) !== 0;
-  return useful && address !== '0.0.0.0' && address !== '::' ? [...networks, address] : networks;
+  return useful && !isNoAddress(address) ? [...networks, address] : networks;
 }
 
 /**
@@ -60,11 +61,16 @@ export function keptOf(
 export const choiceOf = (
   call: OfferedCall,
   all: readonly CaptureLine[],
-): { readonly description: CallDescription; readonly legs: Legs; readonly leftOut: readonly number[] } => {
-  const { description, decision = RECORD_ALL } = call;
+): {
+  readonly offer: SessionOffer;
+  readonly description: CallDescription;
+  readonly legs: Legs;
+  readonly leftOut: readonly number[];
+} => {
+  const { offer, description, decision = RECORD_ALL } = call;
   const { legs } = decision;
   const leftOut = all.filter(({ role }) => legs !== 'both' && role !== legs).map(({ line }) => line);
-  return { description, legs, leftOut };
+  return { offer, description, legs, leftOut };
 };
 
 function roleOf(line: number, description: CallDescription): LineRole {

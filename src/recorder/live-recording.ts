@@ -1,4 +1,4 @@
-import type { CaptureLine, CaptureResult, MediaHost, OpenedCapture, PauseCause } from '../media/capture.ts';
+import type { CaptureLine, CaptureResult, MediaHost, OpenedCapture } from '../media/capture.ts';
 import type { Legs } from '../rules/decision.ts';
 import { DISCARD_PORT } from '../siprec/answer.ts';
 import type { CallDescription } from '../siprec/description.ts';
@@ -6,6 +6,7 @@ import type { SessionOffer } from '../siprec/sdp.ts';
 import type { LinePorts, MediaSources, OfferedCall, RecordingCall } from './call.ts';
 import { captureLines, withoutKeys } from './capture-lines.ts';
 import type { EndReason, FailReason, RecorderEvent } from './events.ts';
+import { Hold } from './hold.ts';
 import { Pauses } from './pauses.ts';
 import type { RecordingFolders } from './ports.ts';
 import { RecorderError } from './recorder-error.ts';
@@ -43,6 +44,7 @@ export class LiveRecording implements RecordingCall {
   readonly #legs: Legs;
   #leftOut: readonly number[];
   readonly #pauses = new Pauses();
+  readonly #hold: Hold;
   /** Changes and the end run one after the other, whatever order their answers take. */
   #turn: Promise<unknown> = Promise.resolve();
   #ended: Promise<void> | undefined;
@@ -54,6 +56,7 @@ export class LiveRecording implements RecordingCall {
       readonly folder: string;
       readonly capture: OpenedCapture;
       readonly lines: readonly CaptureLine[];
+      readonly offer: SessionOffer;
       readonly description: CallDescription;
       readonly sources: MediaSources;
       readonly legs: Legs;
@@ -70,6 +73,7 @@ export class LiveRecording implements RecordingCall {
     this.#leftOut = opened.leftOut;
     this.#ports = this.#portsOf(opened.capture);
     this.#lines = withoutKeys(opened.lines);
+    this.#hold = new Hold(opened.offer);
     this.#description = opened.description;
     this.#sources = opened.sources;
     this.#onEnded = opened.onEnded;
@@ -90,6 +94,8 @@ export class LiveRecording implements RecordingCall {
           await this.#deps.media.change({ id: this.id, lines: this.#maskedLines(lines), at }),
         );
         this.#noteActivity(lines, at);
+        this.#hold.offered(offer);
+        this.#noteHold();
         // A line that is not offered any more keeps its port and its channel.
         const gone = this.#lines.filter((known) => !lines.some(({ line }) => line === known.line));
         this.#lines = [...gone, ...withoutKeys(lines)];
@@ -103,7 +109,8 @@ export class LiveRecording implements RecordingCall {
   describe(description: CallDescription): void {
     if (this.#state.name === 'ending' || JSON.stringify(description) === JSON.stringify(this.#description))
       return;
-    this.#noteHold(description);
+    this.#hold.described(this.#description, description);
+    this.#noteHold();
     this.#description = description;
     this.#publish({ type: 'described', recording: this.id, at: this.#deps.now(), description });
   }
@@ -202,6 +209,21 @@ export class LiveRecording implements RecordingCall {
     });
   }
 
+  /** Takes away a line that nobody will send on: its port closes and its channel goes. Never rejects. */
+  dropLine(line: number): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#state.name === 'ending') return;
+      const left = this.#lines.filter((known) => known.line !== line);
+      try {
+        const change = { id: this.id, lines: this.#maskedLines(left), gone: [line], at: this.#deps.now() };
+        this.#ports = this.#portsOf(await this.#deps.media.change(change));
+        this.#lines = left;
+      } catch (error) {
+        this.note('line not taken away', messageOf(error));
+      }
+    });
+  }
+
   end(reason: EndReason): Promise<void> {
     if (this.#ended === undefined) {
       const at = this.#deps.now();
@@ -278,12 +300,11 @@ export class LiveRecording implements RecordingCall {
     return this.#pauses.masked ? lines.map((line) => ({ ...line, active: false })) : lines;
   }
 
-  /** A participant that has sent and sends nothing any more is on hold; the client goes on deciding what we get (PAUSE-2). */
-  #noteHold(description: CallDescription): void {
-    const cause: PauseCause = 'hold';
+  /** Marks the span in which somebody is on hold; the client goes on deciding what we get (PAUSE-2). */
+  #noteHold(): void {
+    const cause = 'hold';
     const at = this.#deps.now();
-    const held = isHeld(this.#description, description);
-    if (held === undefined) return;
+    const { held } = this.#hold;
     const changed = held ? this.#pauses.begin({ cause, from: at }) : this.#pauses.end(cause, at);
     if (changed) this.#publish({ type: held ? 'paused' : 'resumed', recording: this.id, at, cause });
   }
@@ -297,17 +318,6 @@ export class LiveRecording implements RecordingCall {
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
-}
-
-/** Whether somebody is on hold; undefined where the metadata does not change that. */
-function isHeld(before: CallDescription, now: CallDescription): boolean | undefined {
-  const present = now.participants.filter(({ disassociatedAt }) => disassociatedAt === undefined);
-  const stopped = present.some(
-    ({ id, sends }) =>
-      sends.length === 0 && before.participants.some((known) => known.id === id && known.sends.length > 0),
-  );
-  if (stopped) return true;
-  return present.length > 0 && present.every(({ sends }) => sends.length > 0) ? false : undefined;
 }
 
 /** What the log will state about the end: a recording, or a failure when no audio ever came. */

@@ -7,8 +7,8 @@ import type { EndReason } from './events.ts';
 
 /**
  * Calls whose two ends come in two dialogs (CUCM's built-in bridge, siprec-interop.md 4.6). The first dialog opens a capture of both
- * channels and keeps the other one's port ready; a second dialog of the same call within the time takes it. After that it becomes a
- * recording of its own, linked by the ids both carry.
+ * channels and keeps the other one's port ready; a second dialog of the same call within the time takes it. After that the first goes on
+ * alone, as a mono recording, and the second becomes another one, linked by the ids both carry.
  */
 export interface PairLines {
   readonly lines: readonly CaptureLine[];
@@ -40,6 +40,12 @@ export function pairLines(call: OfferedCall): PairLines | undefined {
   };
 }
 
+/** What a recording of two halves must be able to do beside the usual. */
+interface DividedRecording extends RecordingCall {
+  /** The line will not be used: its port closes, its channel goes. Never rejects. */
+  dropLine(line: number): Promise<void>;
+}
+
 interface Waiting {
   readonly call: PairedRecording;
   readonly side: 'near' | 'far';
@@ -66,27 +72,39 @@ export class PairedHalves {
   }
 
   /** The first half's view of a recording that holds both. */
-  open(recording: RecordingCall, call: OfferedCall, lines: PairLines): RecordingCall {
+  open(recording: DividedRecording, call: OfferedCall, lines: PairLines): RecordingCall {
     const { pair } = call.description;
     const paired = new PairedRecording(recording, lines);
-    if (pair !== undefined)
+    if (pair !== undefined) {
+      // Another half of the same side took its place: nobody can find the one before any more.
+      void this.#waiting.get(pair.key)?.call.goAlone();
       this.#waiting.set(pair.key, { call: paired, side: pair.side, since: this.#now() });
+      setTimeout(() => {
+        this.#forgetLate();
+      }, PAIR_WITHIN + 1).unref();
+    }
     return paired.first();
   }
 
   #forgetLate(): void {
     const before = this.#now() - PAIR_WITHIN;
-    for (const [key, { since }] of this.#waiting) if (since < before) this.#waiting.delete(key);
+    for (const [key, { since, call }] of this.#waiting)
+      if (since < before) {
+        this.#waiting.delete(key);
+        void call.goAlone();
+      }
   }
 }
 
 /** One recording with two dialogs; it ends when the last of them has. */
 class PairedRecording {
-  readonly #recording: RecordingCall;
+  readonly #recording: DividedRecording;
   readonly #lines: PairLines;
   #open = 1;
+  /** Decided: both halves are there, or the other one never will be. */
+  #settled = false;
 
-  constructor(recording: RecordingCall, lines: PairLines) {
+  constructor(recording: DividedRecording, lines: PairLines) {
     this.#recording = recording;
     this.#lines = lines;
   }
@@ -95,9 +113,18 @@ class PairedRecording {
     return new Half(this.#recording, this.#lines.own, (reason) => this.#endOne(reason));
   }
 
-  /** Undefined when the first half has hung up already. */
+  /** Nobody waits any more: what is there is a mono recording of one end (linked, never merged). */
+  async goAlone(): Promise<void> {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#recording.note('other half missing', 'recorded alone');
+    await this.#recording.dropLine(this.#lines.other);
+  }
+
+  /** Undefined when the first half has hung up already, or goes on alone. */
   join(call: OfferedCall): RecordingCall | undefined {
-    if (this.#open === 0) return undefined;
+    if (this.#open === 0 || this.#settled) return undefined;
+    this.#settled = true;
     this.#open++;
     this.#recording.note('other half joined', call.facts.callId);
     const half = new Half(this.#recording, this.#lines.other, (reason) => this.#endOne(reason));
@@ -109,8 +136,10 @@ class PairedRecording {
 
   async #endOne(reason: EndReason): Promise<void> {
     this.#open--;
-    if (this.#open === 0) await this.#recording.end(reason);
-    else this.#recording.note('one half ended', reason);
+    if (this.#open === 0) {
+      await this.goAlone();
+      await this.#recording.end(reason);
+    } else this.#recording.note('one half ended', reason);
   }
 }
 

@@ -36,7 +36,8 @@ export interface CallDescription {
   readonly directionRule?: string;
   readonly caller: Party;
   readonly callee: Party;
-  readonly pbxCallId?: { readonly value: string; readonly source: string };
+  /** The id the call is best known by; confidence and rule are absent in journals of earlier versions. */
+  readonly pbxCallId?: Pick<Derived, 'value' | 'source'> & Partial<Pick<Derived, 'confidence' | 'rule'>>;
   readonly metadataStatus: MetadataStatus;
   readonly participants: readonly ParticipantEntry[];
   /** m-line index of each side and how that was decided; undefined where the client sends no such line. */
@@ -96,7 +97,7 @@ export function describeCall(input: DescriptionInput): CallDescription {
   return {
     ...decideDirection(derived, sides, input.ownNumbers ?? []),
     ...sides,
-    ...(best && { pbxCallId: { value: best.value, source: best.source } }),
+    ...(best && { pbxCallId: idOf(best) }),
     metadataStatus,
     participants: (state?.participants ?? []).map(entryOf),
     warnings: warningsOf(input),
@@ -106,6 +107,13 @@ export function describeCall(input: DescriptionInput): CallDescription {
     ...filledList('related', relatedOf(state, derived)),
   };
 }
+
+const idOf = ({ value, source, confidence, rule }: DerivedItem): Derived => ({
+  value,
+  source,
+  confidence,
+  rule,
+});
 
 const evidenceOf = (input: DescriptionInput, state: MetadataState | undefined): CallEvidence => ({
   offer: input.offer,

@@ -124,15 +124,20 @@ test('the info file has its documented lines in their documented order', () => {
 });
 
 test('what a client says beyond that is stated with where it came from', () => {
-  const concluded = { value: 'alice', source: 'userID', confidence: 'high' };
+  const concluded = { value: 'alice', source: 'userID', confidence: 'high', rule: '5.3' };
   const lines = formatInfo(
     infoFields({
       ...info,
       directionConfidence: 'high',
+      directionRule: '5.2-1',
+      caller: { number: '1', source: 'callType', confidence: 'high', rule: '5.1-1' },
+      pbxCallId: { value: '00FA080004', source: 'User-to-User', confidence: 'high', rule: '5.4' },
       user: concluded,
       group: { value: 'sales', source: 'groupID' },
       redirects: [{ kind: 'last', value: '4711', source: 'lastRedirectNumber' }],
-      pbxCallIds: [{ kind: 'ucid', value: '00FA080004', source: 'User-to-User' }],
+      pbxCallIds: [
+        { kind: 'ucid', value: '00FA080004', source: 'User-to-User', confidence: 'high', rule: '5.4' },
+      ],
       related: [{ kind: 'ucid', value: '00FA080004' }],
       profile: 'avaya',
       profileSource: 'recognised by its labels',
@@ -143,13 +148,18 @@ test('what a client says beyond that is stated with where it came from', () => {
   expect(lines).toEqual(
     expect.arrayContaining([
       'Direction-Confidence: high',
+      'Direction-Rule: 5.2-1',
+      'Caller-Rule: 5.1-1',
+      'User-Rule: 5.3',
       'User: alice',
       'User-Source: userID',
       'User-Confidence: high',
       'Group: sales',
       'Group-Source: groupID',
       'Redirect-1: last 4711; from lastRedirectNumber',
-      'PBX-Call-ID-1: ucid 00FA080004; from User-to-User',
+      'PBX-Call-ID-1: ucid 00FA080004; from User-to-User; confidence high; rule 5.4',
+      'PBX-Call-ID-Confidence: high',
+      'PBX-Call-ID-Rule: 5.4',
       'Related-1: ucid 00FA080004',
       'Profile: avaya',
       'Profile-Source: recognised by its labels',

@@ -92,6 +92,35 @@ describe('CUCM built-in bridge (interop 4.6): near and far end in two dialogs', 
     expect(media.opened).toHaveLength(2);
   });
 
+  test('halves that do not find each other become two linked mono recordings, never a channel that nobody speaks on', async () => {
+    const first = await recorder.accept(half('near'));
+    clock += PAIR_WITHIN + 1;
+    const second = await recorder.accept(half('far'));
+    await first.end('bye');
+    await second.end('bye');
+    expect(media.changed.map(({ id, lines, gone }) => [id, lines.map(({ role }) => role), gone])).toEqual([
+      [first.id, ['caller'], [1]],
+      [second.id, ['callee'], [1]],
+    ]);
+    expect([...first.ports]).toEqual([[0, 20_000]]);
+    const steps = journal.events.flatMap((event) => (event.type === 'noted' ? [event.step] : []));
+    expect(steps).toEqual(['other half missing', 'other half missing']);
+    expect(media.closed).toEqual([first.id, second.id]);
+  });
+
+  test('a half that was alone goes on alone: its re-offers are of its line, and no late half joins it', async () => {
+    const first = await recorder.accept(half('far'));
+    clock += PAIR_WITHIN + 1;
+    await recorder.accept(half('near', 'c/9 c/9'));
+    const ports = await first.reoffer(anOffer(['sendonly']), aDescription());
+    expect([...ports]).toEqual([[0, 20_000]]);
+    expect(media.changed.map(({ lines, gone }) => [lines.map(({ line }) => line), gone])).toEqual([
+      [[0], [1]],
+      [[0], undefined],
+    ]);
+    expect((await recorder.accept(half('near'))).id).not.toBe(first.id);
+  });
+
   test('a half that comes when the first has hung up is a recording of its own', async () => {
     const first = await recorder.accept(half('near'));
     await first.end('bye');

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { CapturedFile } from '../../src/media/capture.ts';
 import { MediaError } from '../../src/media/media-error.ts';
 import { Recorder } from '../../src/recorder/recorder.ts';
+import { parseSdp } from '../../src/siprec/sdp.ts';
 import {
   aCall,
   aDescription,
@@ -126,6 +127,23 @@ describe('a live recording', () => {
       [true, true],
     ]);
     expect(types()).toEqual(['opened', 'paused', 'resumed']);
+  });
+
+  test('SDP-14: marks a hold by the address 0.0.0.0, keeps the port, and goes on recording what still arrives', async () => {
+    media.result = { files: [aFile], legs: [] };
+    const recording = await recorder.accept(aCall());
+    const held = parseSdp(
+      'v=0\r\nc=IN IP4 0.0.0.0\r\nm=audio 40000 RTP/AVP 8\r\nm=audio 40002 RTP/AVP 8\r\n',
+    );
+    const ports = await recording.reoffer(held, aDescription());
+    expect([...ports]).toEqual([...recording.ports]);
+    expect(media.changed.at(-1)?.lines.map(({ active }) => active)).toEqual([true, true]);
+    clock += 2000;
+    await recording.reoffer(anOffer(), aDescription());
+    await recording.end('bye');
+    expect(types()).toEqual(['opened', 'paused', 'resumed', 'ended']);
+    const capture = journal.events.flatMap((event) => (event.type === 'ended' ? [event.capture] : []));
+    expect(capture[0]?.pauses).toEqual([{ cause: 'hold', from: 5000, to: 7000 }]);
   });
 
   test('is paused by an order of ours whatever the client says meanwhile, and says who wanted it', async () => {

@@ -4,6 +4,7 @@ import { identityFrom } from '../../src/siprec/address.ts';
 import { parseBody, type SiprecBody } from '../../src/siprec/body.ts';
 import { describeCall, type CallDescription } from '../../src/siprec/description.ts';
 import { applyUpdate, type MetadataState } from '../../src/siprec/metadata-state.ts';
+import { heldLines } from '../../src/siprec/held.ts';
 import { parseMetadata } from '../../src/siprec/metadata.ts';
 import { parseSdp, type SessionOffer } from '../../src/siprec/sdp.ts';
 import { mergeHeaders, VENDOR_HEADERS } from '../../src/siprec/vendor-headers.ts';
@@ -149,7 +150,7 @@ export function linesOf(
 /** Paused: every accepted line answered inactive. Held: an accepted line that asks for silence by address (SDP-14). */
 export function eventsOf({ offer, state, body }: Concluded): VendorCase['events'] {
   const accepted = offer === undefined ? [] : planLines(offer).filter((line) => line.accepted);
-  const held = accepted.some(({ index }) => offer?.lines[index]?.address === '0.0.0.0');
+  const held = offer !== undefined && heldLines(offer).length > 0;
   return {
     ...(offer !== undefined && { paused: accepted.every(({ direction }) => direction === 'inactive'), held }),
     newSession: body.metadata !== undefined && state?.newSession !== undefined,

@@ -33,7 +33,9 @@ export class FakeMedia implements MediaHost {
     this.changed.push(change);
     const before = this.opened.find(({ id }) => id === change.id)?.lines ?? [];
     const added = change.lines.filter(({ line }) => !before.some((known) => known.line === line));
-    return Promise.resolve({ startedAt: 1000, lines: portsFor([...before, ...added]) });
+    const gone = this.changed.flatMap((each) => (each.id === change.id ? (each.gone ?? []) : []));
+    const left = [...before, ...added].filter(({ line }) => !gone.includes(line));
+    return Promise.resolve({ startedAt: 1000, lines: portsFor(left) });
   }
 
   succeed(id: string, next: CaptureRequest): Promise<OpenedCapture> {
