@@ -41,6 +41,10 @@ export interface LegInfo {
   readonly jitterMax: number;
   /** Milliseconds: what gaps took up of the drift of the sender's clock, and what is left at the end (positive: audio stands too early). */
   readonly clock?: { readonly takenUp: number; readonly left: number } | undefined;
+  /** RTCP: reports that came and went, and the packets the client says it sent. */
+  readonly reports?:
+    | { readonly received: number; readonly sent: number; readonly packetsSent?: number | undefined }
+    | undefined;
   /** Those listed one by one; `gapCount` counts all. */
   readonly gaps: readonly GapInfo[];
   readonly gapCount: number;
@@ -75,6 +79,7 @@ export function legLines(leg: LegInfo): readonly InfoField[] {
     [`${key}-Telephone-Events`, `${leg.telephoneEvents}`],
     [`${key}-Jitter`, `${leg.jitter.toFixed(1)} ms, at most ${leg.jitterMax.toFixed(1)} ms`],
     ...clockLines(key, leg),
+    ...reportLines(key, leg),
     ...levelLines(key, leg),
     [`${key}-Gaps`, `${leg.gapCount}`],
   ];
@@ -100,6 +105,15 @@ function clockLines(key: string, { clock }: LegInfo): readonly InfoField[] {
       `${takenUp.toFixed(0)} ms taken up in silence; at the end the audio stands ${Math.abs(left).toFixed(0)} ms too ${side}`,
     ],
   ];
+}
+
+/** Only where any were exchanged. What the client counts itself is worth knowing where packets are missing. */
+function reportLines(key: string, { reports }: LegInfo): readonly InfoField[] {
+  if (reports === undefined || reports.received + reports.sent === 0) return [];
+  const { received, sent, packetsSent } = reports;
+  const counted =
+    packetsSent === undefined ? '' : `; by the last one the client had sent ${packetsSent} packets`;
+  return [[`${key}-Reports`, `${received} received, ${sent} sent${counted}`]];
 }
 
 /** `Caller-Verdict: degraded; 2.0 percent of the packets lost`. */

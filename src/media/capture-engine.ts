@@ -10,12 +10,11 @@ import type {
   MediaTotals,
   OpenedCapture,
 } from './capture.ts';
-import type { Leg } from './leg.ts';
-import { LineGuard } from './line-guard.ts';
+import { LineRoute } from './line-route.ts';
 import { eraseSecurity } from './line-security.ts';
 import { LiveCapture } from './live-capture.ts';
 import { MediaError } from './media-error.ts';
-import type { Arrival, PacketSink, Receiver, ReceiverSocket } from './receiver/receiver.ts';
+import type { Receiver, ReceiverSocket } from './receiver/receiver.ts';
 import { SteadyClock } from './steady-clock.ts';
 
 /** Packets still in flight when a call ends are waited for this long, in ms. */
@@ -52,19 +51,13 @@ export interface EngineParts {
   readonly sleep?: (ms: number) => Promise<void>;
 }
 
-/** Where the packets of a port go; moves to another capture when one succeeds the other. */
-interface Route {
-  capture: LiveCapture;
-  leg: Leg;
-  /** Opens the packets of an encrypted line. */
-  guard?: LineGuard | undefined;
-}
-
 interface Running {
   readonly capture: LiveCapture;
   readonly bind: string;
   /** By line. */
-  readonly routes: Map<number, Route>;
+  readonly routes: Map<number, LineRoute>;
+  /** Steady time of the next reports to the client. */
+  reportDue: number;
   /** Set once the end has begun. */
   ending?: Promise<CaptureResult>;
 }
@@ -96,12 +89,12 @@ export class CaptureEngine implements MediaHost {
   async open(request: CaptureRequest): Promise<OpenedCapture> {
     this.#checkRequest(request);
     const capture = this.#begin(request);
-    const running: Running = { capture, bind: request.bind, routes: new Map() };
+    const running: Running = this.#run(capture, request.bind, new Map());
     this.#running.set(request.id, running);
     try {
       for (const line of request.lines) await this.#openLine(running, line);
     } catch (error) {
-      this.#closeSockets(capture);
+      this.#closePorts(running);
       this.#running.delete(request.id);
       throw error;
     } finally {
@@ -125,7 +118,8 @@ export class CaptureEngine implements MediaHost {
         leg.addFormats(line.formats);
         leg.gate.allow(line.sources);
         leg.setActive(line.active, capture.positionOf(change.at));
-        secure(running.routes.get(line.line), line, change.at);
+        const { receiver } = this.#parts;
+        await running.routes.get(line.line)?.change(line, change.at, { receiver, bind: running.bind });
       }
     }
     eraseKeys(change.lines);
@@ -152,15 +146,14 @@ export class CaptureEngine implements MediaHost {
       const leg = successor.addLeg(line);
       const socket = capture.sockets.get(line.line);
       if (socket !== undefined) successor.connect(leg, socket);
-      routes.set(
-        line.line,
-        Object.assign(routes.get(line.line) ?? { capture, leg }, { capture: successor, leg }),
-      );
-      secure(routes.get(line.line), line, successor.startedAt);
+      const route = routes.get(line.line) ?? new LineRoute(successor, leg);
+      routes.set(line.line, Object.assign(route, { capture: successor, leg }));
+      // Keys change at once; only a port for reports takes a moment, and nobody waits for it.
+      void route.change(line, successor.startedAt, { receiver: this.#parts.receiver, bind });
     }
     eraseKeys(next.lines);
     capture.letGo();
-    this.#running.set(next.id, { capture: successor, bind, routes });
+    this.#running.set(next.id, this.#run(successor, bind, routes));
     this.#opened++;
     running.ending = this.#finish(capture, successor.startedAt);
     // Whoever closes it hears of an error.
@@ -184,7 +177,10 @@ export class CaptureEngine implements MediaHost {
     const turn = this.#ticks++ % TICKS_TO_SWEEP;
     const swept = this.#tickTimes[turn] ?? 0;
     this.#tickTimes[turn] = steady;
-    for (const { capture } of this.#running.values()) capture.tick(steady, swept);
+    for (const running of this.#running.values()) {
+      running.capture.tick(steady, swept);
+      if (steady >= running.reportDue) this.#report(running, steady);
+    }
   }
 
   totals(): Promise<MediaTotals> {
@@ -214,13 +210,27 @@ export class CaptureEngine implements MediaHost {
     }
   }
 
-  async #end({ capture, routes }: Running, at: number): Promise<CaptureResult> {
+  #run(capture: LiveCapture, bind: string, routes: Map<number, LineRoute>): Running {
+    const now = this.#clock.update(this.#parts.now());
+    // The first report comes after half the time (RFC 3550 §6.2).
+    return { capture, bind, routes, reportDue: now + reportPause() / 2 };
+  }
+
+  #report(running: Running, steady: number): void {
+    running.reportDue = running.ending === undefined ? steady + reportPause() : Infinity;
+    if (running.ending !== undefined) return;
+    for (const route of running.routes.values()) route.report(this.#parts.now());
+  }
+
+  async #end(running: Running, at: number): Promise<CaptureResult> {
+    const { capture, routes } = running;
     const wait = at + LINGER - this.#parts.now();
     // A clock that was set back must not keep a call open.
     if (wait > 0) await this.#sleep(Math.min(wait, LINGER));
-    await Promise.allSettled([...capture.sockets.values()].map((socket) => socket.drain()));
-    this.#closeSockets(capture);
-    for (const { guard } of routes.values()) guard?.destroy();
+    const drained = [...capture.sockets.values(), ...routes.values()].map((port) => port.drain());
+    await Promise.allSettled(drained);
+    for (const route of routes.values()) route.report(this.#parts.now(), true);
+    this.#closePorts(running);
     this.#clock.update(this.#parts.now());
     return this.#finish(capture, at);
   }
@@ -262,33 +272,34 @@ export class CaptureEngine implements MediaHost {
   async #openLine(running: Running, line: CaptureLine): Promise<void> {
     const { capture, bind } = running;
     const leg = capture.addLeg(line);
-    const route: Route = { capture, leg };
+    const route = new LineRoute(capture, leg);
     running.routes.set(line.line, route);
-    secure(route, line, capture.startedAt);
-    const socket = await this.#openSocket(bind, sinkOf(route));
-    capture.connect(leg, socket);
+    route.secure(line, capture.startedAt);
+    capture.connect(leg, await this.#openPair(bind, route, line));
     if (running.ending === undefined) return;
     // The call ended while the port was being opened; its sockets are closed already.
-    this.#closeSockets(capture);
+    this.#closePorts(running);
     throw new MediaError('STOPPED', 'the capture has ended');
   }
 
-  async #openSocket(bind: string, sink: PacketSink): Promise<ReceiverSocket> {
+  async #openPair(bind: string, route: LineRoute, line: CaptureLine): Promise<ReceiverSocket> {
+    const { receiver, ports, now } = this.#parts;
     for (let tries = 0; tries < PORT_TRIES; tries++) {
-      const port = this.#parts.ports.take();
+      const port = ports.take();
       if (port === undefined) break;
       try {
-        return await this.#parts.receiver.open(bind, port, sink);
+        return await route.open({ receiver, bind, port }, line);
       } catch (error) {
-        this.#parts.ports.giveBack(port, this.#parts.now());
+        ports.giveBack(port, now());
         if ((error as { readonly code?: string }).code !== 'PORT_TAKEN') throw error;
       }
     }
     throw new MediaError('NO_PORTS', `no free port on ${bind}`);
   }
 
-  #closeSockets(capture: LiveCapture): void {
+  #closePorts({ capture, routes }: Running): void {
     for (const socket of capture.sockets.values()) this.#closeSocket(socket);
+    for (const route of routes.values()) route.close();
   }
 
   #closeSocket(socket: ReceiverSocket): void {
@@ -299,7 +310,7 @@ export class CaptureEngine implements MediaHost {
   #closeLine({ capture, routes }: Running, line: number): void {
     const socket = capture.sockets.get(line);
     if (socket !== undefined) this.#closeSocket(socket);
-    routes.get(line)?.guard?.destroy();
+    routes.get(line)?.close();
     routes.delete(line);
     capture.removeLeg(line);
   }
@@ -319,39 +330,8 @@ export class CaptureEngine implements MediaHost {
   }
 }
 
-/** A fault of ours in one leg must not stop the sweep over all the others. */
-function sinkOf(route: Route): PacketSink {
-  const source = (): string => route.capture.sourceOf(route.leg);
-  return (arrival) => {
-    try {
-      if (!route.leg.gate.admits(arrival.sourceKey, source)) return;
-      if (route.guard === undefined) route.leg.take(arrival);
-      else takeGuarded(route, route.guard, arrival);
-    } catch (error) {
-      route.capture.fail(error as Error);
-    }
-  };
-}
-
-function takeGuarded(route: Route, guard: LineGuard, arrival: Arrival): void {
-  if (guard.isDone(arrival.at)) {
-    guard.destroy();
-    route.guard = undefined;
-    route.leg.take(arrival);
-    return;
-  }
-  const admission = guard.admit(arrival);
-  if (admission === 'opened') route.leg.take(guard.clear);
-  else route.leg.turnAway(admission === 'repeated');
-}
-
-/** Gives a route the keys of its line; the keys that came with the request are overwritten. */
-function secure(route: Route | undefined, { security }: CaptureLine, at: number): void {
-  if (route === undefined) return;
-  if (route.guard !== undefined) route.guard.update(security, at);
-  else if (security !== undefined) route.guard = new LineGuard(security);
-  route.leg.encryption = route.guard?.suite ?? route.leg.encryption;
-}
+/** Ms to the next reports: 5 s on the average, never the same, so that the reports of many calls do not come at once (RFC 3550 §6.3.1). */
+const reportPause = (): number => 5000 * (0.5 + Math.random());
 
 /** The keys that came with a request have been taken over; two lines may have the same ones. */
 function eraseKeys(lines: readonly CaptureLine[]): void {

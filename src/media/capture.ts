@@ -23,6 +23,14 @@ export interface PayloadFormat {
   readonly channels?: number;
 }
 
+/** RTCP of a line (RFC 3550 §6). */
+export interface LineReporting {
+  /** On the port of the audio (RFC 5761); else on the odd one above it. */
+  readonly mux: boolean;
+  /** `address:port` where the SDP says that the client takes reports (RFC 3605); undefined when it names no usable one. */
+  readonly target?: string | undefined;
+}
+
 export interface CaptureLine {
   /** Index of the m-line in the SDP. */
   readonly line: number;
@@ -32,6 +40,10 @@ export interface CaptureLine {
   readonly active: boolean;
   /** Addresses and networks its packets may come from; without it from anywhere. Others are counted and never heard. */
   readonly sources?: readonly string[] | undefined;
+  /** Where its reports go; without it none are sent, and those of the client are taken where they come. */
+  readonly rtcp?: LineReporting | undefined;
+  /** Datagrams a second at most that its formats let expect. Default 50. */
+  readonly packetRate?: number | undefined;
   /** How its packets are encrypted; without it they are not. */
   readonly security?: CaptureSecurity;
 }
@@ -50,7 +62,7 @@ export interface CaptureRequest {
 
 export interface OpenedLine {
   readonly line: number;
-  /** Even UDP port that already receives; the odd one above is kept free for RTCP (RFC 3550 §11). */
+  /** Even UDP port that already receives; reports come in on the odd one above (RFC 3550 §11). */
   readonly port: number;
 }
 
@@ -81,6 +93,19 @@ export interface Gap {
   /** `lost`: sequence numbers are missing; `silent`: the sender paused; `paused`: the client said so in SDP. */
   readonly cause: 'lost' | 'silent' | 'paused';
   readonly packets: number;
+}
+
+/** What was reported on a leg, in both directions. */
+export interface ReportCounts {
+  /** Compound packets that came in and could be read, and that we sent. */
+  readonly received: number;
+  readonly sent: number;
+  /** Looked like RTCP and were none. */
+  readonly malformed: number;
+  /** Packets of audio the client says it sent, by its last reports; undefined when it never said. */
+  readonly packetsSent: number | undefined;
+  /** Sources that took their leave. */
+  readonly byes: number;
 }
 
 export interface LegStatistics {
@@ -126,6 +151,8 @@ export interface LegStatistics {
   /** In order of time; at most `GAP_LIMIT` listed, `gapCount` counts all. */
   readonly gaps: readonly Gap[];
   readonly gapCount: number;
+  /** What was reported by RTCP; absent where nobody counted. */
+  readonly reports?: ReportCounts;
   /** Of its G.711; absent where it had none, or where nobody measured. */
   readonly levels?: Levels;
 }

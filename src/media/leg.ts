@@ -2,6 +2,8 @@ import { CLOCK_RATE, type CaptureLine, type LegStatistics, type PayloadFormat } 
 import { STATIC_CODECS, ticksOf, UNKNOWN_CODEC, type Codec } from './codec.ts';
 import { Coverage } from './coverage.ts';
 import type { Law } from './g711.ts';
+import { LegReports } from './rtcp/leg-reports.ts';
+import { LegSources } from './leg-sources.ts';
 import type { LegLane } from './leg-lane.ts';
 import type { PacketLane } from './packet-lane.ts';
 import { PacketKeeper, type PacketInHand } from './packet-keeper.ts';
@@ -9,13 +11,10 @@ import type { Route } from './pcap.ts';
 import type { Arrival } from './receiver/receiver.ts';
 import { SourceGate } from './receiver/source-gate.ts';
 import { isRtcp, readRtp, RtpPacket } from './rtp-packet.ts';
-import { RtpStream, type Place } from './rtp-stream.ts';
+import type { RtpStream, Place } from './rtp-stream.ts';
 
 /** Packets that come at most this much behind are put in their place: 2 s. */
 export const REORDER_WINDOW = 2 * CLOCK_RATE;
-
-/** Sources and SSRCs are listed up to this number; a sender that changes them for every packet fills no memory. */
-const LISTED = 100;
 
 /** `packets`: audio that is not G.711, kept packet by packet. `unknown`: a number nobody announced. */
 type PayloadKind = Law | 'event' | 'noise' | 'empty' | 'packets' | 'unknown';
@@ -50,9 +49,8 @@ export class Leg {
   readonly #host: LegHost;
   readonly #coverage = new Coverage();
   readonly #kinds: PayloadKind[] = staticKinds();
-  #current: RtpStream | undefined;
-  /** The source before; its last packets may arrive among those of the new one. */
-  #before: RtpStream | undefined;
+  readonly sources = new LegSources();
+  readonly reports = new LegReports();
   #lastPlaced: RtpStream | undefined;
   #pcma: LegLane | undefined;
   #pcmu: LegLane | undefined;
@@ -61,12 +59,7 @@ export class Leg {
   #pausedSince: number | undefined;
   #sourceKey: number | undefined;
 
-  readonly #ssrcs: string[] = [];
-  readonly #sources: string[] = [];
   readonly #codecs: string[] = [];
-  #expectedBefore = 0;
-  #receivedBefore = 0;
-  #jitterMaxBefore = 0;
   #late = 0;
   #duplicate = 0;
   #reordered = 0;
@@ -121,8 +114,7 @@ export class Leg {
     if (this.#pausedSince === undefined) return;
     this.#coverage.pause(this.#pausedSince, position);
     this.#pausedSince = undefined;
-    this.#current?.interrupt();
-    this.#before?.interrupt();
+    this.sources.interrupt();
   }
 
   /** Takes one datagram. Never throws, allocates nothing in the ordinary case. */
@@ -136,7 +128,8 @@ export class Leg {
       return;
     }
     const kind = this.#kinds[packet.payloadType] ?? 'unknown';
-    const stream = this.#streamOf(packet.ssrc, kind);
+    // A payload nobody announced does not displace a source.
+    const stream = this.sources.of(packet.ssrc, kind === 'unknown');
     if (stream === undefined) {
       this.#rejected++;
       return;
@@ -173,22 +166,12 @@ export class Leg {
 
   /** The counts so far; gaps only as far as they are settled. */
   statistics(): LegStatistics {
-    const streams = [this.#current, this.#before].filter((stream) => stream !== undefined);
-    const sum = (start: number, of: (stream: RtpStream) => number): number =>
-      streams.reduce((total, stream) => total + of(stream), start);
-    const expected = sum(this.#expectedBefore, (stream) => stream.window.expected);
-    const received = sum(this.#receivedBefore, (stream) => stream.window.received);
-    const jitterMax = Math.max(this.#jitterMaxBefore, ...streams.map((stream) => stream.jitter.max));
     return {
       line: this.line,
       role: this.role,
       codecs: [...this.#codecs],
-      ssrcs: [...this.#ssrcs],
-      sources: [...this.#sources],
+      ...this.sources.statistics(),
       firstSample: this.#coverage.firstSample,
-      expected,
-      received,
-      lost: expected - received,
       late: this.#late,
       duplicate: this.#duplicate,
       reordered: this.#reordered,
@@ -202,11 +185,9 @@ export class Leg {
       telephoneEvents: this.#telephoneEvents,
       comfortNoise: this.#comfortNoise,
       octets: this.#octets,
-      jitter: milliseconds(this.#current?.jitter.value ?? 0),
-      jitterMax: milliseconds(jitterMax),
-      ...clockOf(this.#current, this.#before),
       gaps: [...this.#coverage.gaps],
       gapCount: this.#coverage.gapCount,
+      reports: this.reports.counts,
     };
   }
 
@@ -345,14 +326,10 @@ export class Leg {
   #placeInGaps(lane: LegLane, position: number, to: number, slab: Buffer): boolean {
     const from = Math.max(position, lane.ring.base, 0);
     const source = { slab, offset: packet.payloadStart - position };
-    const spans = lane.ring.reserve(to) ? this.#coverage.fill(from, to, this.#sequenceInHand()) : [];
+    const sequence = this.sources.sequenceOf(packet.ssrc);
+    const spans = lane.ring.reserve(to) ? this.#coverage.fill(from, to, sequence) : [];
     for (const span of spans) this.#write(lane, span.from, span.to, source);
     return spans.length > 0;
-  }
-
-  #sequenceInHand(): number {
-    const stream = packet.ssrc === this.#current?.ssrc ? this.#current : this.#before;
-    return stream?.window.extended ?? NaN;
   }
 
   /** Copies the part `[from, to)` of the packet in hand; `offset` + position is its place in the slab. */
@@ -372,41 +349,11 @@ export class Leg {
     return lane;
   }
 
-  #streamOf(ssrc: number, kind: PayloadKind): RtpStream | undefined {
-    if (this.#current?.ssrc === ssrc) return this.#current;
-    if (this.#before?.ssrc === ssrc) return this.#before;
-    // A payload nobody announced does not displace a source.
-    if (kind === 'unknown' && this.#current !== undefined) return undefined;
-    if (this.#before !== undefined) {
-      this.#expectedBefore += this.#before.window.expected;
-      this.#receivedBefore += this.#before.window.received;
-      this.#jitterMaxBefore = Math.max(this.#jitterMaxBefore, this.#before.jitter.max);
-    }
-    this.#before = this.#current;
-    this.#current = new RtpStream(ssrc);
-    const name = ssrc.toString(16).padStart(8, '0');
-    if (this.#ssrcs.length < LISTED && !this.#ssrcs.includes(name)) this.#ssrcs.push(name);
-    return this.#current;
-  }
-
   #noteSource(key: number): void {
     this.#sourceKey = key;
-    const source = this.#host.sourceOf(this);
-    if (this.#sources.length < LISTED && !this.#sources.includes(source)) this.#sources.push(source);
+    this.sources.noteAddress(this.#host.sourceOf(this));
   }
 }
-
-/** Drift of the source heard last, and what gaps took up of it and of the one before. */
-function clockOf(
-  current: RtpStream | undefined,
-  before: RtpStream | undefined,
-): Pick<LegStatistics, 'clock'> {
-  const takenUp = milliseconds((current?.drift.takenUp ?? 0) + (before?.drift.takenUp ?? 0));
-  const left = milliseconds(current?.drift.value ?? 0);
-  return Math.abs(takenUp) < 10 && Math.abs(left) < 10 ? {} : { clock: { takenUp, left } };
-}
-
-const milliseconds = (samples: number): number => (samples * 1000) / CLOCK_RATE;
 
 function kindOf(format: PayloadFormat): PayloadKind {
   const { encoding, clockRate } = format;

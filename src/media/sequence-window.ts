@@ -31,6 +31,11 @@ export class SequenceWindow {
     return this.#highest < 0 ? 0 : this.#expectedBefore + this.#highest - this.#first + 1;
   }
 
+  /** The highest number so far, its turns since the first one in the upper half (RFC 3550 §6.4.1). */
+  get highest(): number {
+    return Math.max(0, this.#highest - 0x10000);
+  }
+
   /** Takes one 16-bit sequence number. */
   accept(sequenceNumber: number): SequenceVerdict {
     if (this.#highest < 0) return this.#begin(sequenceNumber, 'next');

@@ -3,6 +3,7 @@ import type { CaptureLine, LineRole } from '../media/capture.ts';
 import { eraseSecurity } from '../media/line-security.ts';
 import { planLines } from '../siprec/answer.ts';
 import { isNoAddress } from '../siprec/held.ts';
+import { reportTarget } from '../siprec/report-target.ts';
 import { RECORD_ALL, type Decision, type Legs } from '../rules/decision.ts';
 import type { CallDescription } from '../siprec/description.ts';
 import type { OfferedLine, SessionOffer } from '../siprec/sdp.ts';
@@ -30,10 +31,28 @@ export function captureLines(
         channels,
       })),
       active: line.direction !== 'inactive',
-      sources: sourcesOf(offer.lines.find(({ index }) => index === line.index)?.address, sources),
-      ...securityOf(offer.lines.find(({ index }) => index === line.index)),
+      ...offeredOf(
+        offer.lines.find(({ index }) => index === line.index),
+        sources,
+      ),
     }));
 }
+
+/** What the offered line itself says of where its packets come from, how often, how encrypted, and where reports go. */
+function offeredOf(
+  line: OfferedLine | undefined,
+  sources: MediaSources,
+): Pick<CaptureLine, 'sources' | 'rtcp' | 'packetRate' | 'security'> {
+  return {
+    sources: sourcesOf(line?.address, sources),
+    rtcp: { mux: line?.rtcpMux === true, target: line && reportTarget(line) },
+    ...(line?.packetTime !== undefined && { packetRate: rateOf(line.packetTime) }),
+    ...securityOf(line),
+  };
+}
+
+/** Packets of less than 5 ms nobody sends; of more than 20 ms they may become shorter at any time. */
+const rateOf = (packetTime: number): number => 1000 / Math.min(20, Math.max(5, packetTime));
 
 /** A name, and the address that stands for none (hold), say nothing about where packets come from. */
 function sourcesOf(address: string | undefined, { networks, offered }: MediaSources): readonly string[] {

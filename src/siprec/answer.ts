@@ -111,6 +111,8 @@ function mediaLines(
     `m=${line.media} ${port} ${line.protocol} ${plan.formats.map((format) => format.payloadType).join(' ')}`,
     ...plan.formats.flatMap(formatLines),
     ...securityLines(line),
+    // Offered or not at all (RFC 5761 §5.1.1).
+    ...(line.rtcpMux === true && port !== DISCARD_PORT ? ['a=rtcp-mux'] : []),
     ...(line.label === undefined ? [] : [`a=label:${line.label}`]),
     `a=${port === DISCARD_PORT ? 'inactive' : plan.direction}`,
   ];

@@ -61,7 +61,8 @@ function answeredLine(offered: OfferedLine, answer: OfferedLine | undefined): Of
   if (answer?.media !== offered.media) return { ...offered, port: 0, direction: 'inactive' };
   const label = answer.label ?? offered.label;
   const formats = answer.formats.map((format) => mapped(format, offered));
-  return { ...answer, ...(label !== undefined && { label }), formats };
+  // We did not offer to share the port.
+  return { ...answer, ...(label !== undefined && { label }), formats, rtcpMux: false };
 }
 
 /** A number answered without its rtpmap means what we offered it for. */

@@ -30,6 +30,10 @@ export interface OfferedLine {
   /** RFC 4574, as an opaque token. */
   readonly label?: string;
   readonly packetTime?: number;
+  /** Reports may share the port of the audio (RFC 5761). */
+  readonly rtcpMux?: boolean;
+  /** Where the client takes reports, when not on the port above that of the audio (RFC 3605). */
+  readonly rtcp?: { readonly port: number; readonly address?: string };
   /** The `a=crypto` lines that can be answered, in the client's order. */
   readonly cryptos?: readonly OfferedCrypto[];
   /** How the line is encrypted, and why it must not be taken, once `secureOffer` has decided. */
@@ -128,6 +132,7 @@ function parseLine(input: {
     direction: directionOf(attributes) ?? directionOf(attributesOf(session)) ?? 'sendrecv',
     ...labelOf(attributes),
     ...packetTimeOf(attributes),
+    ...reportingOf(attributes),
     ...cryptosOf(attributes),
   };
 }
@@ -172,6 +177,17 @@ function labelOf(attributes: readonly Attribute[]): { readonly label?: string } 
 function packetTimeOf(attributes: readonly Attribute[]): { readonly packetTime?: number } {
   const packetTime = Number(attributes.find(({ name }) => name === 'ptime')?.value ?? 0);
   return packetTime > 0 && Number.isFinite(packetTime) ? { packetTime } : {};
+}
+
+/** `a=rtcp-mux`, and `a=rtcp:53020 IN IP4 192.0.2.1` or the port alone. */
+function reportingOf(attributes: readonly Attribute[]): Pick<OfferedLine, 'rtcp' | 'rtcpMux'> {
+  const value = attributes.find(({ name }) => name === 'rtcp')?.value ?? '';
+  const [, digits, address] = /^(\d{1,5})(?:\s+IN\s+IP[46]\s+(\S+))?$/i.exec(value) ?? [];
+  const port = Number(digits);
+  return {
+    ...(attributes.some(({ name }) => name === 'rtcp-mux') && { rtcpMux: true }),
+    ...(port > 0 && port <= 65_535 && { rtcp: { port, ...(address !== undefined && { address }) } }),
+  };
 }
 
 const MAX_CRYPTOS = 32;

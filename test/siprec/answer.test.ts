@@ -133,6 +133,12 @@ describe('buildAnswer', () => {
     expect(answer(offer('m=audio 4 RTP/AVP 8', `a=label:${label}`))).toContain(`a=label:${label}`);
   });
 
+  test('takes reports on the port of the audio where the client offers that, and only there (RTP-5)', () => {
+    const lines = answer(offer('m=audio 4 RTP/AVP 8', 'a=rtcp-mux', 'm=audio 6 RTP/AVP 8'));
+    expect(lines.filter((line) => line.startsWith('a=rtcp'))).toEqual(['a=rtcp-mux']);
+    expect(lines.indexOf('a=rtcp-mux')).toBeLessThan(lines.indexOf('m=audio 30002 RTP/AVP 8'));
+  });
+
   test('invents no label (SDP-9, SDP-10)', () => {
     expect(answer(offer('m=audio 4 RTP/AVP 8')).join('\n')).not.toContain('label');
   });

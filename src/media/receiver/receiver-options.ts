@@ -1,10 +1,24 @@
 import type { OpenSockets } from './open-sockets.ts';
 
+/** What a network card with pages of 4 KiB books for a packet, however short it is, with the kernel's own structure. */
+const PACKET_BYTES = 4096 + 256;
+/** Seconds that a buffer must hold: five sweeps of 200 ms. */
+const HELD_SECONDS = 1;
+/** Packets a second of audio in packets of 20 ms. */
+const USUAL_RATE = 50;
+
 /**
- * Asked of the kernel for every port. Two seconds of G.711 at 20 ms are 100 datagrams, which a network card with pages of
- * 4 KiB books as 400 KiB; the kernel grants up to net.core.rmem_max, with CAP_NET_ADMIN more.
+ * Bytes of socket buffer to ask for, for so many datagrams a second. The kernel grants up to net.core.rmem_max, with CAP_NET_ADMIN more, and
+ * books twice what was asked (socket(7)): there is room for ten sweeps, and for five where it grants half.
  */
-export const RECEIVE_BUFFER_BYTES = 512 * 1024;
+export const bufferFor = (packetRate = USUAL_RATE): number =>
+  Math.ceil(packetRate * HELD_SECONDS * PACKET_BYTES);
+
+/** Asked of the kernel for a port of which no rate is known. */
+export const RECEIVE_BUFFER_BYTES = bufferFor();
+
+/** Reports come every few seconds. */
+export const REPORT_BUFFER_BYTES = 8192;
 
 export interface ReceiverOptions {
   /** Epoch milliseconds with fraction; stamps what the kernel does not. */

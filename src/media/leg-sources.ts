@@ -1,0 +1,98 @@
+import { CLOCK_RATE, type LegStatistics } from './capture.ts';
+import { RtpStream } from './rtp-stream.ts';
+
+/** Sources and SSRCs are listed up to this number; a sender that changes them for every packet fills no memory. */
+const LISTED = 100;
+
+/** The synchronisation sources of a line: the one that sends, the one before it, and the figures of all there ever were. */
+export class LegSources {
+  #current: RtpStream | undefined;
+  /** The source before; its last packets may arrive among those of the new one. */
+  #before: RtpStream | undefined;
+  readonly #ssrcs: string[] = [];
+  readonly #addresses: string[] = [];
+  #address: string | undefined;
+  readonly #past = { expected: 0, received: 0, jitterMax: 0 };
+
+  /** The newest first. */
+  get streams(): readonly RtpStream[] {
+    return [this.#current, this.#before].filter((stream) => stream !== undefined);
+  }
+
+  /** The stream of a source; with `keep` a new one displaces no other, and is undefined unless it is the first. */
+  of(ssrc: number, keep: boolean): RtpStream | undefined {
+    if (this.#current?.ssrc === ssrc) return this.#current;
+    if (this.#before?.ssrc === ssrc) return this.#before;
+    if (keep && this.#current !== undefined) return undefined;
+    this.#retire(this.#before);
+    this.#before = this.#current;
+    this.#current = new RtpStream(ssrc);
+    const name = ssrc.toString(16).padStart(8, '0');
+    if (this.#ssrcs.length < LISTED && !this.#ssrcs.includes(name)) this.#ssrcs.push(name);
+    return this.#current;
+  }
+
+  /** What comes next is placed by its arrival. */
+  interrupt(): void {
+    for (const stream of this.streams) stream.interrupt();
+  }
+
+  /** The extended number of the packet taken last of a source. */
+  sequenceOf(ssrc: number): number {
+    const stream = ssrc === this.#current?.ssrc ? this.#current : this.#before;
+    return stream?.window.extended ?? NaN;
+  }
+
+  /** `address:port` the packets come from now. */
+  get address(): string | undefined {
+    return this.#address;
+  }
+
+  /** Notes an `address:port` that packets come from now, and lists it. */
+  noteAddress(address: string): void {
+    this.#address = address;
+    if (this.#addresses.length < LISTED && !this.#addresses.includes(address)) this.#addresses.push(address);
+  }
+
+  /** Their part of the leg's statistics. */
+  statistics(): Pick<
+    LegStatistics,
+    'ssrcs' | 'sources' | 'expected' | 'received' | 'lost' | 'jitter' | 'jitterMax' | 'clock'
+  > {
+    const { streams } = this;
+    const sum = (start: number, of: (stream: RtpStream) => number): number =>
+      streams.reduce((total, stream) => total + of(stream), start);
+    const expected = sum(this.#past.expected, (stream) => stream.window.expected);
+    const received = sum(this.#past.received, (stream) => stream.window.received);
+    const jitterMax = Math.max(this.#past.jitterMax, ...streams.map((stream) => stream.jitter.max));
+    return {
+      ssrcs: [...this.#ssrcs],
+      sources: [...this.#addresses],
+      expected,
+      received,
+      lost: expected - received,
+      jitter: milliseconds(this.#current?.jitter.value ?? 0),
+      jitterMax: milliseconds(jitterMax),
+      ...clockOf(this.#current, this.#before),
+    };
+  }
+
+  #retire(stream: RtpStream | undefined): void {
+    if (stream === undefined) return;
+    this.#past.expected += stream.window.expected;
+    this.#past.received += stream.window.received;
+    this.#past.jitterMax = Math.max(this.#past.jitterMax, stream.jitter.max);
+  }
+}
+
+/** Drift of the source heard last, and what gaps took up of it and of the one before. */
+function clockOf(
+  current: RtpStream | undefined,
+  before: RtpStream | undefined,
+): Pick<LegStatistics, 'clock'> {
+  const takenUp = milliseconds((current?.drift.takenUp ?? 0) + (before?.drift.takenUp ?? 0));
+  const left = milliseconds(current?.drift.value ?? 0);
+  return Math.abs(takenUp) < 10 && Math.abs(left) < 10 ? {} : { clock: { takenUp, left } };
+}
+
+const milliseconds = (samples: number): number => (samples * 1000) / CLOCK_RATE;

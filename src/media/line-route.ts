@@ -1,0 +1,177 @@
+import { randomBytes, randomInt } from 'node:crypto';
+import type { CaptureLine, LineReporting } from './capture.ts';
+import type { Leg } from './leg.ts';
+import { LineGuard } from './line-guard.ts';
+import type { LiveCapture } from './live-capture.ts';
+import type { Arrival, Receiver, ReceiverSocket } from './receiver/receiver.ts';
+import { splitSource } from './receiver/source-keys.ts';
+import { bufferFor, REPORT_BUFFER_BYTES } from './receiver/receiver-options.ts';
+import { looksLikeRtcp } from './rtcp/rtcp-packet.ts';
+
+/** Canonical name of this recorder in all its reports: random, and new with every start (RFC 7022 §4.2). */
+const OWN_NAME = randomBytes(12).toString('base64');
+
+/** Where to bind, and the even port of a pair. */
+export interface PortPair {
+  readonly receiver: Receiver;
+  readonly bind: string;
+  readonly port: number;
+}
+
+/**
+ * The way from the ports of a line to its leg: who may send, what is encrypted, what is a report. Stays when one capture succeeds another
+ * on the same ports.
+ */
+export class LineRoute {
+  capture: LiveCapture;
+  leg: Leg;
+  /** Opens the packets of an encrypted line. */
+  #guard: LineGuard | undefined;
+  #rtcp: LineReporting | undefined;
+  #socket: ReceiverSocket | undefined;
+  /** The odd port; undefined where reports share the even one. */
+  #reportSocket: ReceiverSocket | undefined;
+  /** Where the client's reports come from: ours go there (RFC 4961). */
+  #reporter: string | undefined;
+  #own = { ssrc: randomInt(0x1_0000_0000), name: OWN_NAME };
+
+  constructor(capture: LiveCapture, leg: Leg) {
+    this.capture = capture;
+    this.leg = leg;
+  }
+
+  /** Binds the port of the line and, where reports have one of their own, that too. Rejects as `Receiver.open` does, with neither bound. */
+  async open(pair: PortPair, line: CaptureLine): Promise<ReceiverSocket> {
+    const { receiver, bind, port } = pair;
+    const options = { receiveBuffer: bufferFor(line.packetRate) };
+    const socket = await receiver.open(bind, port, this.#sink, options);
+    this.#socket = socket;
+    this.#rtcp = line.rtcp;
+    try {
+      await this.#openReports(pair);
+      return socket;
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
+  }
+
+  /** Takes what a re-offer says of keys and reports. */
+  async change(line: CaptureLine, at: number, pair: Omit<PortPair, 'port'>): Promise<void> {
+    this.secure(line, at);
+    this.#rtcp = line.rtcp;
+    if (this.#socket === undefined) return;
+    try {
+      await this.#openReports({ ...pair, port: this.#socket.port });
+    } catch {
+      // Another program has the odd port. The audio goes on without reports.
+    }
+  }
+
+  /** Gives the route the keys of its line. */
+  secure({ security }: CaptureLine, at: number): void {
+    if (this.#guard !== undefined) this.#guard.update(security, at);
+    else if (security !== undefined) this.#guard = new LineGuard(security);
+    this.leg.encryption = this.#guard?.suite ?? this.leg.encryption;
+  }
+
+  /** Takes in the reports that the kernel still has. */
+  async drain(): Promise<void> {
+    await this.#reportSocket?.drain();
+  }
+
+  /** Tells the client how its packets arrive (RFC 7866 §8.1.1); `leaves` with the end of the call. `now` in epoch ms. */
+  report(now: number, leaves = false): void {
+    const target = this.#target();
+    const socket = this.#reportSocket ?? this.#socket;
+    if (this.#rtcp === undefined || target === undefined || socket === undefined) return;
+    const { streams } = this.leg.sources;
+    // Two that chose the same number cannot be told apart (RFC 3550 §8.2).
+    if (streams.some(({ ssrc }) => ssrc === this.#own.ssrc))
+      this.#own = { ...this.#own, ssrc: (this.#own.ssrc + 1 + randomInt(0xffff)) % 0x1_0000_0000 };
+    const compound = this.leg.reports.compose(this.#own, streams, { now, leaves });
+    socket.send(this.#guard?.suite === undefined ? compound : this.#guard.protectRtcp(compound), target);
+  }
+
+  /** Closes the port of the reports and overwrites the keys; the other port belongs to the capture. */
+  close(): void {
+    this.#reportSocket?.close();
+    this.#guard?.destroy();
+  }
+
+  async #openReports({ receiver, bind, port }: PortPair): Promise<void> {
+    if (this.#rtcp === undefined || this.#rtcp.mux || this.#reportSocket !== undefined) return;
+    this.#reportSocket = await receiver.open(bind, port + 1, this.#reportSink, {
+      seldom: true,
+      receiveBuffer: REPORT_BUFFER_BYTES,
+    });
+  }
+
+  /** A fault of ours in one leg must not stop the sweep over all the others. */
+  readonly #sink = (arrival: Arrival): void => {
+    try {
+      const admitted = this.leg.gate.admits(arrival.sourceKey, () => this.capture.sourceOf(this.leg));
+      if (!admitted) return;
+      if (looksLikeRtcp(arrival.slab, arrival.start)) this.#takeReport(arrival, this.#socket);
+      else if (this.#guard === undefined) this.leg.take(arrival);
+      else this.#takeGuarded(this.#guard, arrival);
+    } catch (error) {
+      this.capture.fail(error as Error);
+    }
+  };
+
+  /** What is no report has no business on this port. */
+  readonly #reportSink = (arrival: Arrival): void => {
+    try {
+      const socket = this.#reportSocket;
+      const admitted = this.leg.gate.admits(arrival.sourceKey, () => socket?.sourceAddress() ?? '');
+      if (admitted) this.#takeReport(arrival, socket);
+    } catch (error) {
+      this.capture.fail(error as Error);
+    }
+  };
+
+  #takeReport(arrival: Arrival, socket: ReceiverSocket | undefined): void {
+    const guard = this.#guard;
+    if (guard === undefined) {
+      this.#hear(arrival, socket);
+      return;
+    }
+    const admission = guard.admit(arrival);
+    if (admission === 'opened') this.#hear(guard.clear, socket);
+    else this.leg.turnAway(admission === 'repeated');
+  }
+
+  #hear(report: Arrival, socket: ReceiverSocket | undefined): void {
+    const from = socket?.sourceAddress() ?? '';
+    if (this.leg.reports.take(report, from)) this.#reporter = from;
+    // Among the audio it is one more packet that is none.
+    else if (socket === this.#socket) this.leg.take(report);
+  }
+
+  #takeGuarded(guard: LineGuard, arrival: Arrival): void {
+    if (guard.isDone(arrival.at)) {
+      guard.destroy();
+      this.#guard = undefined;
+      this.leg.take(arrival);
+      return;
+    }
+    const admission = guard.admit(arrival);
+    if (admission === 'opened') this.leg.take(guard.clear);
+    else this.leg.turnAway(admission === 'repeated');
+  }
+
+  /**
+   * Where its reports came from; else where the SDP wants ours; else beside the port of its audio, where that comes from another host
+   * than the SDP names (a translation of addresses in between).
+   */
+  #target(): string | undefined {
+    if (this.#reporter !== undefined) return this.#reporter;
+    const named = this.#rtcp?.target;
+    const audio = splitSource(this.leg.sources.address ?? '');
+    if (audio === undefined) return named;
+    if (named !== undefined && splitSource(named)?.address === audio.address) return named;
+    const port = audio.port + (this.#rtcp?.mux === true ? 0 : 1);
+    return audio.address.includes(':') ? `[${audio.address}]:${port}` : `${audio.address}:${port}`;
+  }
+}

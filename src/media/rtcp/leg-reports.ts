@@ -1,0 +1,82 @@
+import type { ReportCounts } from '../capture.ts';
+import type { Arrival } from '../receiver/receiver.ts';
+import type { RtpStream } from '../rtp-stream.ts';
+import { Reception } from './reception.ts';
+import { readRtcp, type SenderReport } from './rtcp-packet.ts';
+import { receiverReport } from './reports-sent.ts';
+
+/** Sources whose reports are remembered; a client that invents them fills no memory. */
+const REMEMBERED = 8;
+
+/** A sender report as it came in. */
+export interface HeardReport extends SenderReport {
+  /** Time of arrival, epoch ms. */
+  readonly at: number;
+  /** `address:port` it came from. */
+  readonly from: string;
+  /** The name its sender gives itself, where it ever said one. */
+  readonly name: string | undefined;
+}
+
+/** The reports of one leg: what its sources say of themselves, and what we say of them. */
+export class LegReports {
+  readonly #heard = new Map<number, HeardReport>();
+  readonly #names = new Map<number, string>();
+  readonly #reception = new Reception();
+  readonly #counts = { received: 0, sent: 0, malformed: 0, byes: 0 };
+  /** Grows with every sender report. */
+  changes = 0;
+
+  /** Takes one datagram that looks like RTCP; false when it is none. Never throws. */
+  take(arrival: Arrival, from: string): boolean {
+    const news = readRtcp(arrival.slab, arrival.start, arrival.end);
+    if (news === undefined) {
+      this.#counts.malformed++;
+      return false;
+    }
+    this.#counts.received++;
+    this.#counts.byes += news.byes.length;
+    for (const [source, name] of news.names) remember(this.#names, source, name);
+    for (const report of news.reports) {
+      const name = this.#names.get(report.ssrc);
+      remember(this.#heard, report.ssrc, { ...report, at: arrival.at, from, name });
+      this.changes++;
+    }
+    return true;
+  }
+
+  /** The last report of a source. */
+  of(ssrc: number): HeardReport | undefined {
+    return this.#heard.get(ssrc);
+  }
+
+  /** What is to be said now (`now` in epoch ms) of the streams of the leg; counted as sent. */
+  compose(
+    own: { readonly ssrc: number; readonly name: string },
+    streams: readonly RtpStream[],
+    { now, leaves }: { readonly now: number; readonly leaves: boolean },
+  ): Buffer {
+    this.#counts.sent++;
+    const blocks = streams.flatMap((stream) => {
+      const block = this.#reception.blockOf(stream);
+      if (block === undefined) return [];
+      const report = this.#heard.get(stream.ssrc);
+      return report === undefined
+        ? block
+        : { ...block, lastReport: { middle: report.middle, ago: now - report.at } };
+    });
+    return receiverReport(own, blocks, leaves);
+  }
+
+  get counts(): ReportCounts {
+    const reports = [...this.#heard.values()];
+    const packetsSent =
+      reports.length === 0 ? undefined : reports.reduce((sum, { packets }) => sum + packets, 0);
+    return { ...this.#counts, packetsSent };
+  }
+}
+
+function remember<T>(known: Map<number, T>, source: number, value: T): void {
+  if (known.size >= REMEMBERED && !known.has(source)) known.clear();
+  known.set(source, value);
+}
