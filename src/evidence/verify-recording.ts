@@ -147,6 +147,14 @@ function findEntry(view: RecordingView, info: Info | undefined, at: EntrySearch)
     return undefined;
   }
   compareEntry(view, found, { hash, findings: at.findings });
+  if (view.info === undefined && view.hashes === undefined && view.others.length === 0)
+    at.findings.push(
+      fault(
+        'RECORDING_MISSING',
+        `${view.folder}${view.name}`,
+        `entry ${found.index}: recording ${found.body.rec} is not in the archive, only its entry and proof are`,
+      ),
+    );
   if (found.whole && info !== undefined && found.index !== Number(index))
     at.findings.push(
       fault(
@@ -166,7 +174,7 @@ function candidate(
   if (proved !== undefined && logs.get(proved.origin)?.hasEntries !== true) return proved;
   const named = log?.recordings.get(Number(index));
   const own = entryWithHash(hash, logs);
-  if (named === undefined || log === undefined) return own;
+  if (named === undefined || log === undefined) return own ?? proved;
   return own === undefined || own.index === named.index ? { ...named, origin: log.origin, whole: true } : own;
 }
 

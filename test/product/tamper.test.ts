@@ -79,6 +79,9 @@ const TAMPERINGS: readonly (readonly [string, (copy: Copy) => string])[] = [
     ({ recordings }) => {
       for (const suffix of ['.wav', '_info.txt', '_hash.txt', '_hash.SHA256withRSA.sig'])
         rmSync(recordings[1]?.path(suffix) ?? '');
+      // These come last, and may not have come yet.
+      for (const suffix of ['_entry.txt', '.tlog-proof'])
+        rmSync(recordings[1]?.path(suffix) ?? '', { force: true });
       return recordings[1]?.info.get('Recording-Id') ?? '';
     },
   ],

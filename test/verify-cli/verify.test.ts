@@ -132,6 +132,21 @@ describe('what is missing', () => {
     expect(text).toMatch(/RECORDING_MISSING/);
   });
 
+  test('is named by its id when its entry and proof were left', async () => {
+    const proved = await buildArchive(key);
+    proved.addProofs(await proved.checkpoint());
+    const { id, name } = proved.calls[1] ?? { id: 'none', name: 'none' };
+    const left = [...proved.finish()].filter(
+      ([path]) => !path.includes(name) || /_entry\.txt$|\.tlog-proof$/.test(path),
+    );
+    const { code, text } = await run(place(new Map(left)));
+    expect(faultsIn(text)).toMatch(
+      new RegExp(`RECORDING_MISSING .*: recording ${id} is not in the archive, only its entry`),
+    );
+    expect(faultsIn(text)).not.toMatch(/NOT_IN_LOG/);
+    expect(code).toBe(1);
+  });
+
   test('is noticed from the folder it was deleted from', async () => {
     const { code, text } = await run(join(place(deleted(1)), '2026/11/23'));
     expect(faultsIn(text)).toContain(callAt(1).name);
