@@ -65,60 +65,62 @@ hash_list() {
   quoted | xargs $sum_command
 }
 
-# Hex on standard input becomes octets, without a process for each.
-octets() {
-  sh -c "$(awk '
-    { out = ""
-      for (i = 1; i < length($0); i += 2) {
-        value = (index("0123456789abcdef", substr($0, i, 1)) - 1) * 16 + index("0123456789abcdef", substr($0, i + 1, 1)) - 1
-        out = out (value == 37 ? "%%" : sprintf("\\%03o", value))
-      }
-      printf "printf '\''%s'\''\n", out }')"
+# The hashes of the files in folder $1, one a line in the order of their names: hash, space, name.
+hash_folder() {
+  (cd "$1" && find . -type f | sort | hash_list) | sed 's|^\([0-9a-f]*\) [ *]\./|\1 |'
 }
 
 # --- certificates -------------------------------------------------------------------------------------------------------
 
-# Makes the key of certificate $1 known; $2 names it, $3 says where it is from. An accepted one with $4, otherwise only known.
-add_key() {
-  openssl x509 -in "$1" -pubkey -noout >"$tmp/key" 2>/dev/null || return 1
-  bits=$(openssl pkey -pubin -in "$tmp/key" -noout -text 2>/dev/null | sed -n 's/.*Public-Key: (\([0-9]*\) bit.*/\1/p')
-  if ! openssl rsa -pubin -in "$tmp/key" -noout 2>/dev/null || [ "${bits:-0}" -lt 3072 ]; then
-    fault "$2: is not an RSA key of at least 3072 bits"
-    return 0
-  fi
-  spki=$(openssl pkey -pubin -in "$tmp/key" -outform DER | hash_input)
-  cp "$tmp/key" "$tmp/all/$spki"
-  fingerprint "$1" >"$tmp/all/$spki.cert"
-  [ "${4:-}" = accepted ] || return 0
-  mv "$tmp/key" "$tmp/pub/$spki"
-  printf 'Certificate  %s\n             SHA-256 %s\n             %s\n' "$2" \
-    "$(openssl x509 -in "$1" -noout -fingerprint -sha256 | sed 's/.*=//')" "$3"
+# Reads certificate $1 at one go: $print its fingerprint, $tmp/canonical the certificate, $tmp/key its key, $bits how long that is if
+# it is an RSA key. A start of openssl costs more than all else here.
+read_certificate() {
+  print=
+  openssl x509 -in "$1" -pubkey -text -fingerprint -sha256 >"$tmp/certificate" 2>/dev/null || return 1
+  awk -v key="$tmp/key" -v canonical="$tmp/canonical" '
+    /^-----BEGIN / { file = /CERTIFICATE/ ? canonical : key; printf "" >file }
+    file != "" { print >file }
+    /^-----END / { file = "" }
+    /Public Key Algorithm:/ { rsa = /rsaEncryption/ }
+    /Public-Key: \([0-9]+ bit/ && bits == "" { bits = $0; gsub(/.*\(| bit.*/, "", bits) }
+    /^[A-Za-z0-9]+ Fingerprint=/ { print_ = tolower($0); sub(/.*=/, "", print_); gsub(/:/, "", print_) }
+    END { print print_, rsa ? bits + 0 : 0 }' "$tmp/certificate" >"$tmp/summary"
+  IFS=' ' read -r print bits <"$tmp/summary"
 }
 
-fingerprint() {
-  openssl x509 -in "$1" -noout -fingerprint -sha256 2>/dev/null | sed 's/.*=//' | tr -d ':' | tr 'A-F' 'a-f'
+# Makes the key of the certificate that was read known; $1 names it, $2 says where it is from. An accepted one with $3, otherwise only known.
+add_key() {
+  if [ "$bits" -lt 3072 ]; then
+    fault "$1: is not an RSA key of at least 3072 bits"
+    return 0
+  fi
+  spki=$(sed '/^-----/d' "$tmp/key" | openssl base64 -d | hash_input)
+  printf '%s\n' "$print" >"$tmp/all/$spki.cert"
+  mv "$tmp/key" "$tmp/all/$spki"
+  [ "${3:-}" = accepted ] || return 0
+  cp "$tmp/all/$spki" "$tmp/pub/$spki"
+  printf 'Certificate  %s\n             SHA-256 %s\n             %s\n' "$1" \
+    "$(printf '%s\n' "$print" | tr 'a-f' 'A-F' | sed 's/../&:/g; s/:$//')" "$2"
 }
 
 # The archive's certificates must be what their names and genesis say, octet for octet.
 check_certificates() {
   wanted=$(sed -n 's/^cert sha256://p' "$tmp/e/00000000" 2>/dev/null)
   found=
-  [ -z "${given:-}" ] || [ "$(fingerprint "$given")" != "$wanted" ] || found=given
+  [ -z "${given:-}" ] || [ "$given_print" != "$wanted" ] || found=given
   for cert in "evidence/$slug"/*.pem; do
     [ -f "$cert" ] || continue
-    print=$(fingerprint "$cert")
-    if [ -z "$print" ]; then
+    if ! read_certificate "$cert"; then
       fault "$cert: is not a readable certificate"
       continue
     fi
-    openssl x509 -in "$cert" >"$tmp/canonical" 2>/dev/null
     tr -d '\r' <"$cert" | cmp -s - "$tmp/canonical" || fault "$cert: is not only a certificate"
     [ "${cert##*/}" = "cert-$(printf '%s' "$print" | cut -c 1-16).pem" ] ||
       fault "$cert: is not the certificate that its name says"
     [ "$print" != "$wanted" ] || found=archive
     accepted=accepted
     [ -z "${given:-}" ] || accepted=
-    add_key "$cert" "$cert" 'TAKEN FROM THE ARCHIVE ITSELF: compare this fingerprint with the paper' "$accepted"
+    add_key "$cert" 'TAKEN FROM THE ARCHIVE ITSELF: compare this fingerprint with the paper' "$accepted"
   done
   [ -n "$found" ] || fault "evidence/$slug: the certificate that genesis names, sha256:$wanted, is not here"
 }
@@ -222,7 +224,7 @@ check_chain() {
     fault "evidence/$slug: the log has no readable entry"
     return
   fi
-  (cd "$tmp/e" && find . -type f | sort | hash_list) >"$tmp/hashes"
+  hash_folder "$tmp/e" >"$tmp/hashes"
   awk -F '\t' -v hashes="$tmp/hashes" '
     BEGIN { previous = sprintf("%064d", 0) }
     { if ($2 != previous && ($1 == last + 1 || NR == 1))
@@ -242,7 +244,7 @@ check_keys() {
     statement="evidence/$slug/keyroll-$n.txt"
     before=$(wc -l <"$tmp/faults")
     if ! printf 'siprec-log-keyroll/v1\norigin %s\nn %s\nsize %s\nroot %s\nold sha256:%s\nnew sha256:%s\ncert-new sha256:%s\n' \
-      "$origin" "$n" "$index" "$(root_of "$index")" "$old" "$new" "$cert" >"$tmp/statement" ||
+      "$origin" "$n" "$index" "$(awk -v size="$index" '$1 == size { print $2 }' "$tmp/roots")" "$old" "$new" "$cert" >"$tmp/statement" ||
       ! sed '$d' "$statement" 2>/dev/null | cmp -s - "$tmp/statement" || ! sed -n '$p' "$statement" | grep -q '^time [0-9TZ:.-]*$'; then
       fault "$statement: is missing, or is not what entry $index of $file says"
     fi
@@ -277,7 +279,7 @@ fits() {
 # All full subtrees of the tree of RFC 6962 2.1, one file a level, one hash a line.
 build_tree() {
   rm -f "$tmp"/tree.*
-  (cd "$tmp/leaf" && find . -type f | sort | hash_list) | cut -c 1-64 >"$tmp/tree.0"
+  hash_folder "$tmp/leaf" | cut -c 1-64 >"$tmp/tree.0"
   level=0
   while [ "$(wc -l <"$tmp/tree.$level")" -gt 1 ]; do
     rm -rf "$tmp/node"
@@ -293,31 +295,80 @@ build_tree() {
       }
       NR % 2 == 1 { left = octal($0); next }
       { printf "printf '\''\\001%s%s'\'' >%08d\n", left, octal($0), NR / 2 }' "$tmp/tree.$level" >"$tmp/nodes"
-    (cd "$tmp/node" && sh ../nodes && find . -type f | sort | hash_list) | cut -c 1-64 >"$tmp/tree.$((level + 1))"
+    (cd "$tmp/node" && sh ../nodes)
+    hash_folder "$tmp/node" | cut -c 1-64 >"$tmp/tree.$((level + 1))"
     level=$((level + 1))
   done
+  top=$level
 }
 
-# The root over the first $1 entries, base64.
-root_of() {
-  rest=$1
+# The states over the first so many entries, sizes on standard input: $tmp/roots gets size, root in base64, and the key of the last
+# entry, which signed it. All of them one level of the tree at a time.
+find_roots() {
+  sort -n -u | awk -v count="$count" '$1 > 0 && $1 + 0 <= count + 0 { print $1, $1, "-" }' >"$tmp/joined"
+  : >"$tmp/joins"
   level=0
-  root=
   # From the smallest full subtree to the largest: each is the left neighbour of what is already joined.
-  while [ "$rest" -gt 0 ]; do
-    if [ $((rest % 2)) -eq 1 ]; then
-      left=$(sed -n "${rest}p" "$tmp/tree.$level")
-      if [ -z "$root" ]; then root=$left; else root=$(printf '01%s%s\n' "$left" "$root" | octets | hash_input); fi
+  while [ "$level" -le "$top" ]; do
+    rm -rf "$tmp/node"
+    mkdir "$tmp/node"
+    awk -v tree="$tmp/tree.$level" -v nodes="$tmp/nodes" '
+      function octal(hex,  out, i, value) {
+        out = ""
+        for (i = 1; i < 64; i += 2) {
+          value = (index("0123456789abcdef", substr(hex, i, 1)) - 1) * 16 + index("0123456789abcdef", substr(hex, i + 1, 1)) - 1
+          out = out (value == 37 ? "%%" : sprintf("\\%03o", value))
+        }
+        return out
+      }
+      BEGIN {
+        printf "" >nodes
+        while ((getline line < tree) > 0) full[++n] = line
+      }
+      $2 % 2 == 1 && $3 == "-" { $3 = full[$2] }
+      $2 % 2 == 1 && $3 != full[$2] { printf "printf '\''\\001%s%s'\'' >%s\n", octal(full[$2]), octal($3), $1 >nodes }
+      { print $1, int($2 / 2), $3 }' "$tmp/joined" >"$tmp/join"
+    if [ -s "$tmp/nodes" ]; then
+      (cd "$tmp/node" && sh ../nodes)
+      hash_folder "$tmp/node" >"$tmp/joins"
+      awk -v joins="$tmp/joins" '
+        BEGIN { while ((getline line < joins) > 0) root[substr(line, 66)] = substr(line, 1, 64) }
+        { print $1, $2, $1 in root ? root[$1] : $3 }' "$tmp/join" >"$tmp/joined"
+    else
+      mv "$tmp/join" "$tmp/joined"
     fi
-    rest=$((rest / 2))
     level=$((level + 1))
   done
-  printf '%s\n' "$root" | octets | openssl base64 -A
-}
-
-# The key of entry $1 - 1, which signed the state of size $1.
-key_at() {
-  awk -F '\t' -v size="$1" '$1 < size { key = $3 } END { print key }' "$tmp/table"
+  awk -F '\t' -v states="$tmp/joined" '
+    function base64(hex,  out, i, bits, size) {
+      hex = hex "00"
+      for (i = 1; i <= 64; i++) {
+        bits = bits * 16 + index("0123456789abcdef", substr(hex, i, 1)) - 1
+        size += 4
+        if (size >= 6) {
+          out = out digit(int(bits / 2 ^ (size - 6)))
+          bits %= 2 ^ (size - 6)
+          size -= 6
+        }
+      }
+      return out digit(bits * 2 ^ (6 - size)) "="
+    }
+    function digit(value) { return substr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", value + 1, 1) }
+    function state() {
+      print size[at], base64(root[at]), last
+      at++
+    }
+    BEGIN {
+      at = 1
+      while ((getline line < states) > 0) {
+        split(line, part, " ")
+        size[++n] = part[1]
+        root[n] = part[3]
+      }
+    }
+    { while (at <= n && size[at] <= $1 + 0) state()
+      last = $3 }
+    END { while (at <= n) state() }' "$tmp/table" >"$tmp/roots"
 }
 
 # $1.sums lists the hashes of text and signature; tokens are over it. $2 is the size.
@@ -331,31 +382,26 @@ check_sums() {
   done
 }
 
-# Seconds since 1970 that token $1 states.
-token_time() {
-  openssl ts -reply -in "$1" -text 2>/dev/null | awk '
-    /^Time stamp: / {
-      month = (index("JanFebMarAprMayJunJulAugSepOctNovDec", $3) + 2) / 3
-      split($5, part, /[:.]/)
-      year = $6
-      days = (year - 1970) * 365 + int((year - 1969) / 4) - int((year - 1901) / 100) + int((year - 1601) / 400)
-      split("0 31 59 90 120 151 181 212 243 273 304 334", before, " ")
-      leap = (year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)) && month > 2
-      print (days + before[month] + leap + $4 - 1) * 86400 + part[1] * 3600 + part[2] * 60 + part[3]
-    }'
-}
-
 # Token $1 over $2: at the time that it states itself, for its certificate may have expired since.
 check_token() {
   [ -n "$authorities" ] || return 0
-  cat evidence/"$slug"/tsa/*.pem >"$tmp/chain.pem" 2>/dev/null || cp "$authorities" "$tmp/chain.pem"
+  [ -f "$tmp/chain.pem" ] || cat evidence/"$slug"/tsa/*.pem >"$tmp/chain.pem" 2>/dev/null || cp "$authorities" "$tmp/chain.pem"
   query=${1%.tsr}.tsq
-  if ! openssl ts -verify -data "$2" -in "$1" -CAfile "$authorities" -untrusted "$tmp/chain.pem" -attime "$(token_time "$1")" >/dev/null 2>&1; then
+  stated=$(openssl ts -reply -in "$1" -text 2>/dev/null | sed -n 's/^Time stamp: //p')
+  seconds=$(printf '%s\n' "$stated" | awk '{
+    month = (index("JanFebMarAprMayJunJulAugSepOctNovDec", $1) + 2) / 3
+    split($3, part, /[:.]/)
+    year = $4
+    days = (year - 1970) * 365 + int((year - 1969) / 4) - int((year - 1901) / 100) + int((year - 1601) / 400)
+    split("0 31 59 90 120 151 181 212 243 273 304 334", before, " ")
+    leap = (year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)) && month > 2
+    printf "%d\n", (days + before[month] + leap + $2 - 1) * 86400 + part[1] * 3600 + part[2] * 60 + part[3] }')
+  if ! openssl ts -verify -data "$2" -in "$1" -CAfile "$authorities" -untrusted "$tmp/chain.pem" -attime "$seconds" >/dev/null 2>&1; then
     fault "$1: is not a valid time stamp of a given authority over $2"
-  elif [ -f "$query" ] && ! openssl ts -verify -queryfile "$query" -in "$1" -CAfile "$authorities" -untrusted "$tmp/chain.pem" -attime "$(token_time "$1")" >/dev/null 2>&1; then
+  elif [ -f "$query" ] && ! openssl ts -verify -queryfile "$query" -in "$1" -CAfile "$authorities" -untrusted "$tmp/chain.pem" -attime "$seconds" >/dev/null 2>&1; then
     fault "$1: does not answer the query kept beside it"
   else
-    printf 'Time stamp   %s: %s\n' "$1" "$(openssl ts -reply -in "$1" -text 2>/dev/null | sed -n 's/^Time stamp: //p')"
+    printf 'Time stamp   %s: %s\n' "$1" "$stated"
   fi
 }
 
@@ -373,15 +419,13 @@ check_anchors() {
 
 check_checkpoints() {
   covered=0
-  for text in "evidence/$slug/checkpoint"/*.txt; do
-    [ -f "$text" ] || continue
-    size=${text##*/}
-    size=${size%.txt}
-    case $size in
-      '' | 0* | *[!0-9]*) fault "$text: is not named by a size" && continue ;;
-    esac
-    key=$(key_at "$size")
-    root=$([ "$size" -gt "$count" ] || root_of "$size")
+  rm -f "$tmp/chain.pem"
+  awk '
+    FILENAME ~ /roots$/ { state[$1] = $2 " " $3; next }
+    FILENAME ~ /rolls$/ { split($0, part, "\t"); rolled[part[1] + 1] = part[4]; next }
+    { print $1, ($1 in state ? state[$1] : "- -"), $1 in rolled ? rolled[$1] : "-" }' "$tmp/roots" "$tmp/rolls" "$tmp/checkpoints" >"$tmp/checking"
+  while IFS=' ' read -r size root key new; do
+    text="evidence/$slug/checkpoint/$size.txt"
     check_sums "${text%.txt}" "$size"
     if [ ! -f "${text%.txt}.sig" ]; then
       fault "${text%.txt}.sig: is missing"
@@ -394,11 +438,10 @@ check_checkpoints() {
     elif [ -f "$tmp/pub/$key" ]; then
       [ "$size" -le "$covered" ] || covered=$size
     fi
-    new=$(awk -F '\t' -v index_="$((size - 1))" '$1 == index_ { print $4 }' "$tmp/rolls")
-    if [ -n "$new" ] && ! fits "$tmp/all/$new" "${text%.txt}.new.sig" "$text"; then
+    if [ "$new" != - ] && ! fits "$tmp/all/$new" "${text%.txt}.new.sig" "$text"; then
       fault "${text%.txt}.new.sig: is missing or does not fit $text"
     fi
-  done
+  done <"$tmp/checking"
   for signature in "evidence/$slug/checkpoint"/*.sig; do
     case $signature in *.new.sig) continue ;; esac
     [ ! -f "$signature" ] || [ -f "${signature%.sig}.txt" ] || fault "${signature%.sig}.txt: is missing"
@@ -413,18 +456,33 @@ check_log() {
   check_chain
   [ "$count" -ne 0 ] || return 0
   build_tree
+  list_states
   check_keys
   check_checkpoints
   check_anchors
-  # For the proofs beside the recordings: the states that they may lead to.
+  awk -v origin="$origin" '
+    FILENAME ~ /sizes$/ { wanted[$1] = 1; next }
+    $1 in wanted { print origin, $0 }' "$tmp/sizes" "$tmp/roots" >>"$tmp/states"
+}
+
+# All states that something here speaks of: checkpoints, key rolls, and the proofs beside the recordings.
+list_states() {
+  : >"$tmp/checkpoints"
+  for text in "evidence/$slug/checkpoint"/*.txt; do
+    [ -f "$text" ] || continue
+    size=${text##*/}
+    size=${size%.txt}
+    case $size in
+      '' | 0* | *[!0-9]*) fault "$text: is not named by a size" ;;
+      *) printf '%s\n' "$size" >>"$tmp/checkpoints" ;;
+    esac
+  done
   find . -name '*.tlog-proof' -type f ! -path './evidence/*' -exec awk -v origin="$origin" '
     FNR == 1 { state = 0 }
     state == 2 { if ($0 ~ /^[1-9][0-9]*$/) print; state = 3 }
     state == 1 && $0 == origin { state = 2 }
     $0 == "" && state == 0 { state = 1 }' {} + 2>/dev/null | sort -un >"$tmp/sizes"
-  while IFS= read -r size; do
-    [ "$size" -gt "$count" ] || printf '%s %s %s %s\n' "$origin" "$size" "$(root_of "$size")" "$(key_at "$size")" >>"$tmp/states"
-  done <"$tmp/sizes"
+  { cat "$tmp/checkpoints" "$tmp/sizes" && cut -f 1 "$tmp/rolls"; } | find_roots
 }
 
 # --- recordings ---------------------------------------------------------------------------------------------------------
@@ -613,7 +671,7 @@ check_proofs() {
       { printf '\000' && cat "${rec}_entry.txt"; } >"$tmp/node/$number"
     fi
   done <"$tmp/followed"
-  (cd "$tmp/node" && find . -type f | sort | hash_list) | sed 's|^\([0-9a-f]*\) [ *]\./|\1 |' >"$tmp/reached"
+  hash_folder "$tmp/node" >"$tmp/reached"
   level=0
   while [ "$level" -lt 53 ]; do
     level=$((level + 1))
@@ -636,7 +694,8 @@ check_proofs() {
     [ -s "$tmp/nodes" ] || break
     rm -rf "$tmp/node"
     mkdir "$tmp/node"
-    (cd "$tmp/node" && sh ../nodes && find . -type f | sort | hash_list) | sed 's|^\([0-9a-f]*\) [ *]\./|\1 |' >"$tmp/reached"
+    (cd "$tmp/node" && sh ../nodes)
+    hash_folder "$tmp/node" >"$tmp/reached"
   done
   awk -F '\t' -v reached="$tmp/reached.done" '
     BEGIN { while ((getline line < reached) > 0) root[substr(line, 66)] = substr(line, 1, 64) }
@@ -654,8 +713,10 @@ if [ $# -eq 3 ]; then
 fi
 if [ $# -ge 2 ] && [ "$2" != - ]; then
   given="$tmp/given.pem"
-  openssl x509 -in "$2" >"$given" 2>/dev/null || die "$2: is not a readable certificate"
-  add_key "$given" "$2" 'given on the command line' accepted || die "$2: has no readable key"
+  read_certificate "$2" || die "$2: is not a readable certificate"
+  mv "$tmp/canonical" "$given"
+  given_print=$print
+  add_key "$2" 'given on the command line' accepted
 fi
 
 if [ -d "$1" ]; then start=$1 file=; else start=$(dirname "$1") file=${1##*/}; fi
