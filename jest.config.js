@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 /** @type {import('jest').Config} */
 export default {
   testEnvironment: 'node',
@@ -5,6 +7,8 @@ export default {
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   extensionsToTreatAsEsm: ['.ts'],
   testTimeout: 30_000,
+  // Product tests wait much of their time: two at once also where there are two processors only.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
   transform: {
     '\\.ts$': [
       '@swc/jest',
