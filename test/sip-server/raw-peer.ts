@@ -4,7 +4,7 @@ import { connect, createServer, isIPv6, type Server, type Socket as TcpSocket } 
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { StreamFramer } from '../../src/sip-server/stream-framer.ts';
 
-const WAIT_MS = 5_000;
+const WAIT_MS = 20_000;
 
 export interface Call {
   readonly callId: string;

@@ -88,7 +88,7 @@ async function connectApplication(port: number, register: (srf: Srf) => void): P
 
 /** Waits for something of the application's side that no message announces. */
 export async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000;
+  const deadline = Date.now() + 20_000;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`never came true: ${String(condition)}`);
     await new Promise((resolve) => setImmediate(resolve));

@@ -15,7 +15,7 @@ export interface Received {
 
 export type Protocol = 'udp' | 'tcp' | 'tls';
 
-const PATIENCE = 5000;
+const PATIENCE = 20_000;
 
 /** A bare socket that speaks to a SIP server, message by message. */
 export class Peer {

@@ -14,7 +14,7 @@ const successor = (bench: Bench, secret = 'correct horse'): Promise<SipServer> =
   });
 
 async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5000;
+  const deadline = Date.now() + 20_000;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`never came true: ${String(condition)}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
