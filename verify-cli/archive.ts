@@ -46,7 +46,7 @@ export async function openArchive(path: string): Promise<Archive> {
   });
   const isFile = (await stat(asked)).isFile();
   if (!isFile && (await isLog(asked))) return logAlone(dirname(asked), basename(asked));
-  const root = await findRoot(asked);
+  const root = (await isBundle(asked, isFile)) ? undefined : await findRoot(asked);
   if (root === undefined) return openBundle(path, asked, isFile);
   return openWithin(root, path, asked, isFile);
 }
@@ -89,6 +89,10 @@ const logAlone = (root: string, folder: string): Archive => ({
   elsewhere: new Map(),
   foreign: [],
 });
+
+/** Wherever it was unpacked, a bundle stands for itself. */
+const isBundle = (asked: string, isFile: boolean): Promise<boolean> =>
+  isFolder(join(isFile ? dirname(asked) : asked, PROOFS));
 
 async function openBundle(path: string, asked: string, isFile: boolean): Promise<Archive> {
   const root = isFile ? dirname(asked) : asked;

@@ -108,7 +108,7 @@ check_certificates() {
   wanted=$(sed -n 's/^cert sha256://p' "$tmp/e/00000000" 2>/dev/null)
   found=
   [ -z "${given:-}" ] || [ "$given_print" != "$wanted" ] || found=given
-  for cert in "evidence/$slug"/*.pem; do
+  for cert in "$logs_folder/$slug"/*.pem; do
     [ -f "$cert" ] || continue
     if ! read_certificate "$cert"; then
       fault "$cert: is not a readable certificate"
@@ -122,7 +122,7 @@ check_certificates() {
     [ -z "${given:-}" ] || accepted=
     add_key "$cert" 'TAKEN FROM THE ARCHIVE ITSELF: compare this fingerprint with the paper' "$accepted"
   done
-  [ -n "$found" ] || fault "evidence/$slug: the certificate that genesis names, sha256:$wanted, is not here"
+  [ -n "$found" ] || fault "$logs_folder/$slug: the certificate that genesis names, sha256:$wanted, is not here"
 }
 
 # --- entries ------------------------------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ check_certificates() {
 split_entries() {
   rm -rf "$tmp/e" "$tmp/leaf"
   mkdir "$tmp/e" "$tmp/leaf"
-  find "evidence/$slug/entries" -type f -name '*.txt' 2>/dev/null | sort >"$tmp/files"
+  find "$logs_folder/$slug/entries" -type f -name '*.txt' 2>/dev/null | sort >"$tmp/files"
   while IFS= read -r file; do
     if [ "$(tr -d '\n -~' <"$file" | wc -c)" -ne 0 ] || [ "$(tail -c 1 "$file" | od -An -tx1 | tr -d ' ')" != 0a ]; then
       fault "$file: holds octets that no entry has, or does not end in a line feed"
@@ -140,7 +140,7 @@ split_entries() {
   : >"$tmp/table"
   : >"$tmp/rolls"
   : >"$tmp/anchors"
-  awk -v origin="$origin" -v folder="evidence/$slug" -v table="$tmp/table" -v list="$tmp/files" -v tmp="$tmp" '
+  awk -v origin="$origin" -v folder="$logs_folder/$slug" -v table="$tmp/table" -v list="$tmp/files" -v tmp="$tmp" '
     function fault(text) { printf "FAULT  %s: %s\n", file, text >>(tmp "/faults") }
     function shell(text) { gsub(/\047/, "\047\\\047\047", text); return "\047" text "\047" }
     function isHash(text) { return length(text) == 71 && text ~ /^sha256:[0-9a-f]+$/ }
@@ -221,7 +221,7 @@ split_entries() {
 check_chain() {
   count=$(wc -l <"$tmp/table" | tr -d ' ')
   if [ "$count" -eq 0 ]; then
-    fault "evidence/$slug: the log has no readable entry"
+    fault "$logs_folder/$slug: the log has no readable entry"
     return
   fi
   hash_folder "$tmp/e" >"$tmp/hashes"
@@ -232,8 +232,8 @@ check_chain() {
       getline hash <hashes
       previous = substr(hash, 1, 64)
       last = $1 }' "$tmp/table" >>"$tmp/faults"
-  cmp -s "$tmp/e/00000000" "evidence/$slug/genesis.txt" 2>/dev/null ||
-    fault "evidence/$slug/genesis.txt: is missing or not the first entry of the log"
+  cmp -s "$tmp/e/00000000" "$logs_folder/$slug/genesis.txt" 2>/dev/null ||
+    fault "$logs_folder/$slug/genesis.txt: is missing or not the first entry of the log"
   awk -F '\t' -v OFS='\t' -v origin="$origin" '$4 == "recording" { print origin, $1, $3, $5, $6, $7 }' "$tmp/table" >>"$tmp/sealed"
   printf 'Log          %s: %s entries\n' "$origin" "$count"
 }
@@ -241,7 +241,7 @@ check_chain() {
 # Every key must be accepted: by its certificate, or by a key roll that an accepted key signed.
 check_keys() {
   while IFS='	' read -r index n old new cert proof_old proof_new file; do
-    statement="evidence/$slug/keyroll-$n.txt"
+    statement="$logs_folder/$slug/keyroll-$n.txt"
     before=$(wc -l <"$tmp/faults")
     if ! printf 'siprec-log-keyroll/v1\norigin %s\nn %s\nsize %s\nroot %s\nold sha256:%s\nnew sha256:%s\ncert-new sha256:%s\n' \
       "$origin" "$n" "$index" "$(awk -v size="$index" '$1 == size { print $2 }' "$tmp/roots")" "$old" "$new" "$cert" >"$tmp/statement" ||
@@ -261,7 +261,7 @@ check_keys() {
 
 # The signature of one side of key roll $n: $1 old or new, $2 the key, $3 the hash that the entry has.
 check_roll_signature() {
-  signature="evidence/$slug/keyroll-$n.$1.sig"
+  signature="$logs_folder/$slug/keyroll-$n.$1.sig"
   if [ ! -f "$signature" ] || [ "$(hash_input <"$signature")" != "$3" ]; then
     fault "$signature: is missing, or is not the signature that entry $index has the hash of"
   elif ! fits "$tmp/all/$2" "$signature" "$statement"; then
@@ -385,7 +385,7 @@ check_sums() {
 # Token $1 over $2: at the time that it states itself, for its certificate may have expired since.
 check_token() {
   [ -n "$authorities" ] || return 0
-  [ -f "$tmp/chain.pem" ] || cat evidence/"$slug"/tsa/*.pem >"$tmp/chain.pem" 2>/dev/null || cp "$authorities" "$tmp/chain.pem"
+  [ -f "$tmp/chain.pem" ] || cat "$logs_folder/$slug"/tsa/*.pem >"$tmp/chain.pem" 2>/dev/null || cp "$authorities" "$tmp/chain.pem"
   query=${1%.tsr}.tsq
   stated=$(openssl ts -reply -in "$1" -text 2>/dev/null | sed -n 's/^Time stamp: //p')
   seconds=$(printf '%s\n' "$stated" | awk '{
@@ -408,7 +408,7 @@ check_token() {
 # Tokens that the log names must be here.
 check_anchors() {
   while IFS='	' read -r index name size hash file; do
-    token="evidence/$slug/checkpoint/$size.$name.tsr"
+    token="$logs_folder/$slug/checkpoint/$size.$name.tsr"
     if [ ! -f "$token" ]; then
       fault "$file: entry $index: the token of $name for size $size is not here"
     elif [ "$(hash_input <"$token")" != "$hash" ]; then
@@ -425,7 +425,7 @@ check_checkpoints() {
     FILENAME ~ /rolls$/ { split($0, part, "\t"); rolled[part[1] + 1] = part[4]; next }
     { print $1, ($1 in state ? state[$1] : "- -"), $1 in rolled ? rolled[$1] : "-" }' "$tmp/roots" "$tmp/rolls" "$tmp/checkpoints" >"$tmp/checking"
   while IFS=' ' read -r size root key new; do
-    text="evidence/$slug/checkpoint/$size.txt"
+    text="$logs_folder/$slug/checkpoint/$size.txt"
     check_sums "${text%.txt}" "$size"
     if [ ! -f "${text%.txt}.sig" ]; then
       fault "${text%.txt}.sig: is missing"
@@ -442,7 +442,7 @@ check_checkpoints() {
       fault "${text%.txt}.new.sig: is missing or does not fit $text"
     fi
   done <"$tmp/checking"
-  for signature in "evidence/$slug/checkpoint"/*.sig; do
+  for signature in "$logs_folder/$slug/checkpoint"/*.sig; do
     case $signature in *.new.sig) continue ;; esac
     [ ! -f "$signature" ] || [ -f "${signature%.sig}.txt" ] || fault "${signature%.sig}.txt: is missing"
   done
@@ -465,10 +465,47 @@ check_log() {
     $1 in wanted { print origin, $0 }' "$tmp/sizes" "$tmp/roots" >>"$tmp/states"
 }
 
+# Of a hand-over: the signed states of log $slug, and the entries beside the recordings, which the proofs tie to these.
+check_states() {
+  origin=$(printf '%s' "$slug" | tr '_' '/')
+  rm -rf "$tmp/e" "$tmp/chain.pem"
+  mkdir "$tmp/e"
+  cp "$logs_folder/$slug/genesis.txt" "$tmp/e/00000000" 2>/dev/null ||
+    fault "$logs_folder/$slug/genesis.txt: is missing"
+  check_certificates
+  for text in "$logs_folder/$slug/checkpoint"/*.txt; do
+    [ -f "$text" ] || continue
+    size=${text##*/}
+    size=${size%.txt}
+    check_sums "${text%.txt}" "$size"
+    by=
+    for key in "$tmp/pub"/*; do
+      if [ -f "$key" ] && fits "$key" "${text%.txt}.sig" "$text"; then by=${key##*/}; fi
+    done
+    if [ -z "$by" ]; then
+      fault "${text%.txt}.sig: is missing, does not fit $text, or there is no trusted certificate of its key"
+    elif [ "$(sed -n 1p "$text")" != "$origin" ] || [ "$(sed -n 2p "$text")" != "$size" ] || [ "$(wc -l <"$text")" -ne 3 ]; then
+      fault "$text: is not a checkpoint of $origin over $size entries"
+    else
+      printf '%s %s %s %s\n' "$origin" "$size" "$(sed -n 3p "$text")" "$by" >>"$tmp/states"
+    fi
+  done
+  find . -name '*_entry.txt' -type f ! -path "./$logs_folder/*" -exec awk -v origin="$origin" -v OFS='\t' '
+    function finish() {
+      if (seen["origin"] == origin && seen["type"] == "recording")
+        print origin, seen["index"], substr(seen["key"], 8), seen["rec"], substr(seen["hash"], 8), substr(seen["sig"], 8)
+      for (key in seen) delete seen[key]
+    }
+    FNR == 1 && NR > 1 { finish() }
+    { at = index($0, " "); if (at && !(substr($0, 1, at - 1) in seen)) seen[substr($0, 1, at - 1)] = substr($0, at + 1) }
+    END { finish() }' {} + >>"$tmp/sealed"
+  printf 'Log          %s: %s signed states\n' "$origin" "$(grep -c "^$origin " "$tmp/states")"
+}
+
 # All states that something here speaks of: checkpoints, key rolls, and the proofs beside the recordings.
 list_states() {
   : >"$tmp/checkpoints"
-  for text in "evidence/$slug/checkpoint"/*.txt; do
+  for text in "$logs_folder/$slug/checkpoint"/*.txt; do
     [ -f "$text" ] || continue
     size=${text##*/}
     size=${size%.txt}
@@ -477,7 +514,7 @@ list_states() {
       *) printf '%s\n' "$size" >>"$tmp/checkpoints" ;;
     esac
   done
-  find . -name '*.tlog-proof' -type f ! -path './evidence/*' -exec awk -v origin="$origin" '
+  find . -name '*.tlog-proof' -type f ! -path "./$logs_folder/*" -exec awk -v origin="$origin" '
     FNR == 1 { state = 0 }
     state == 2 { if ($0 ~ /^[1-9][0-9]*$/) print; state = 3 }
     state == 1 && $0 == origin { state = 2 }
@@ -491,7 +528,7 @@ list_states() {
 check_recordings() {
   hash_list <"$tmp/asked" >"$tmp/sums" 2>/dev/null
   awk -F '\t' -v sums="$tmp/sums" -v asked="$tmp/asked" -v signed="$tmp/signed" -v unreadable="$tmp/unreadable" \
-    -v whole="$whole" -v gone="$tmp/deleted" '
+    -v whole="$whole" -v bundle="$logs_folder" -v gone="$tmp/deleted" '
     function fault(file, text) { printf "FAULT  %s: %s\n", file, text }
     function base(path) { sub(/.*\//, "", path); return path }
     function prefix(path,  name, part) {
@@ -568,8 +605,8 @@ check_recordings() {
       }
       for (at = 1; at <= count; at++) {
         rec = recs[at]
-        split("_info.txt _hash.txt _hash.SHA256withRSA.sig", needed, " ")
-        for (n = 1; n <= 3; n++) if (!((rec needed[n]) in sum)) fault(rec needed[n], "is missing")
+        total = split("_info.txt _hash.txt _hash.SHA256withRSA.sig" (bundle == "proof" ? " _entry.txt .tlog-proof" : ""), needed, " ")
+        for (n = 1; n <= total; n++) if (!((rec needed[n]) in sum)) fault(rec needed[n], "is missing")
         if ((rec "_hash.txt") in sum) { checkList(rec); checkEntry(rec) }
       }
       if (whole)
@@ -722,10 +759,13 @@ fi
 if [ -d "$1" ]; then start=$1 file=; else start=$(dirname "$1") file=${1##*/}; fi
 start=$(cd "$start" && pwd -P) || die "$1: cannot be read"
 root=$start
-while [ ! -d "$root/evidence" ]; do
-  [ "$root" != / ] || die "$1: neither here nor above is a folder \"evidence\""
+while [ ! -d "$root/evidence" ] && [ ! -d "$root/proof" ]; do
+  [ "$root" != / ] || die "$1: neither here nor above is a folder \"evidence\", or \"proof\" of a hand-over"
   root=$(dirname "$root")
 done
+# A hand-over has what is needed of the log, without its entries.
+logs_folder=evidence
+[ ! -d "$root/proof" ] || logs_folder=proof
 cd "$root" || die "$root: cannot be read"
 below=${start#"$root"}
 below=${below#/}
@@ -737,29 +777,29 @@ if [ -n "$file" ]; then
   [ -n "$stem" ] || die "$1: not a file of a recording"
   find "${below:-.}" -type f -name "${stem}[._]*" >"$tmp/found" || die "$1: cannot be read"
 elif [ -z "$below" ]; then
-  whole=1
-  find . -type f ! -path './evidence/*' >"$tmp/found" || printf 'UNREADABLE  %s\n' "$root" >>"$tmp/unreadable"
+  [ "$logs_folder" = proof ] || whole=1
+  find . -type f ! -path "./$logs_folder/*" >"$tmp/found" || printf 'UNREADABLE  %s\n' "$root" >>"$tmp/unreadable"
 else
   case $below/ in
-    evidence/*) : >"$tmp/found" ;;
+    "$logs_folder"/*) : >"$tmp/found" ;;
     *) find "$below" -type f >"$tmp/found" || printf 'UNREADABLE  %s\n' "$below" >>"$tmp/unreadable" ;;
   esac
   case $below/ in
-    evidence/*) ;;
+    "$logs_folder"/*) ;;
     *) grep -q '_[0-9a-f]\{8\}[._][^/]*$' "$tmp/found" || die "$1: no recording here" ;;
   esac
 fi
 sed 's|^\./||' "$tmp/found" | sort >"$tmp/asked"
 
 logs=0
-for folder in evidence/*/; do
+for folder in "$logs_folder"/*/; do
   [ -d "$folder" ] || continue
-  slug=${folder#evidence/}
+  slug=${folder#"$logs_folder"/}
   slug=${slug%/}
   logs=$((logs + 1))
-  check_log
+  if [ "$logs_folder" = proof ]; then check_states; else check_log; fi
 done
-[ "$logs" -gt 0 ] || die "$root/evidence: no log here"
+[ "$logs" -gt 0 ] || die "$root/$logs_folder: no log here"
 check_recordings
 
 # Names come from the archive; they must not steer the terminal.
@@ -769,6 +809,9 @@ Not shown: that the telephone system sent the true audio and names; when anythin
 recorder; that the holder of the key has not written everything anew; that nothing was cut off behind the newest checkpoint here;
 that every call reached the recorder; that every opened call was ended (sealtape-verify follows those).
 NOT_SHOWN
+if [ "$logs_folder" = proof ]; then
+  printf 'The log itself is not here: that there are no further recordings, and that its entries continue one another, was not checked.\n'
+fi
 [ "$whole" -eq 1 ] || printf 'Only what was asked for was examined: missing recordings are searched from the root of the archive.\n'
 [ -n "$given" ] || printf 'The certificate came from the archive itself: compare its fingerprint with the paper.\n'
 if [ -s "$tmp/faults" ]; then

@@ -1,4 +1,5 @@
 import { userInfo } from 'node:os';
+import { Readable } from 'node:stream';
 import { ConfigError, loadConfig } from '../config.ts';
 import { readAdminToken } from '../store/admin-token.ts';
 import { readWebAddress } from '../store/web-address.ts';
@@ -33,6 +34,8 @@ interface ApiRequest {
 export interface ApiClient {
   /** The answer's JSON, undefined when there is none. Rejects with ApiClientError. */
   send(method: 'GET' | 'PUT' | 'POST' | 'DELETE', path: string, request?: ApiRequest): Promise<unknown>;
+  /** The octets of a file, without a limit in time. Rejects with ApiClientError. */
+  fetchFile(path: string): Promise<Readable>;
 }
 
 const PATIENCE = 60_000;
@@ -55,7 +58,10 @@ export async function openApiClient(configFile: string | undefined, folder = '.'
       `${dataDir} has no admin token; was the recorder ever started with it?`,
     );
   const base = await baseOf(dataDir, listen);
-  return { send: (method, path, request) => send({ base, token }, { method, path, ...request }) };
+  return {
+    send: (method, path, request) => send({ base, token }, { method, path, ...request }),
+    fetchFile: (path) => fetchFile({ base, token }, path),
+  };
 }
 
 /** Data directory and web address by the configuration. Throws ApiClientError BAD_CONFIG. */
@@ -75,6 +81,19 @@ function readAddress(
 async function baseOf(dataDir: string, listen: string): Promise<string> {
   const url = listen.endsWith(':0') ? await readWebAddress(dataDir) : `http://${listen}`;
   return `${url ?? ''}/api/v1`;
+}
+
+async function fetchFile(
+  to: { readonly base: string; readonly token: string },
+  path: string,
+): Promise<Readable> {
+  const answer = await fetch(`${to.base}${path}`, {
+    headers: { authorization: `Bearer ${to.token}`, 'x-sealtape-actor': `${userName()} at a terminal` },
+  }).catch((cause: unknown) => {
+    throw new ApiClientError('NOT_REACHABLE', `no recorder answers at ${to.base}; is it running?`, { cause });
+  });
+  if (!answer.ok) throw refusal(answer.status, await answer.text());
+  return Readable.from(answer.body ?? []);
 }
 
 async function send(
@@ -97,15 +116,19 @@ async function send(
   });
   const text = await answer.text();
   if (answer.ok) return text === '' ? undefined : parse(text);
+  throw refusal(answer.status, text);
+}
+
+function refusal(status: number, text: string): ApiClientError {
   const { error, message, faults } = parse(text) as {
     readonly error?: string;
     readonly message?: string;
     readonly faults?: readonly { readonly path: string; readonly message: string }[];
   };
   const lines = (faults ?? []).map((fault) => `\n  ${fault.path}: ${fault.message}`);
-  throw new ApiClientError(
+  return new ApiClientError(
     'REFUSED',
-    `${message ?? `the recorder answered ${answer.status}`}${lines.length > 1 ? lines.join('') : ''}`,
+    `${message ?? `the recorder answered ${status}`}${lines.length > 1 ? lines.join('') : ''}`,
     error === undefined ? {} : { reason: error },
   );
 }

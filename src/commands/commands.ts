@@ -1,6 +1,7 @@
 import { call } from './call.ts';
 import type { Command } from './command.ts';
 import { destinations } from './destinations.ts';
+import { exportRecordings } from './export.ts';
 import { groups } from './groups.ts';
 import { rules } from './rules.ts';
 import { status } from './status.ts';
@@ -11,6 +12,7 @@ import { trace } from './trace.ts';
 export const COMMANDS: Readonly<Record<string, Command>> = {
   call,
   destinations,
+  export: exportRecordings,
   groups,
   rules,
   status,

@@ -3,6 +3,7 @@ export type JobErrorCode =
   | 'CHAIN_MOVED'
   | 'KEY_CHANGED'
   | 'NOT_CLOSED'
+  | 'NO_COPY'
   | 'NOT_ENDED'
   | 'UNKNOWN_RECORDING'
   | 'UNKNOWN_HOLD'

@@ -6,6 +6,9 @@ import { describeMessage } from '../siprec/describe-message.ts';
 import type { Database } from '../store/database.ts';
 import { PolicyQueries } from '../store/policy-queries.ts';
 import { declinedRoutes } from '../web/api/declined-routes.ts';
+import { exportRoutes } from '../web/api/export-routes.ts';
+import { RecordingQueries } from '../store/recording-queries.ts';
+import type { Archive } from './archive-opening.ts';
 import { groupsRoutes } from '../web/api/groups-routes.ts';
 import { rulesRoutes } from '../web/api/rules-routes.ts';
 import { openAdminToken } from '../store/admin-token.ts';
@@ -19,6 +22,7 @@ export interface ApiSources {
   readonly recorder: Recorder;
   readonly policy: Policy;
   readonly database: Database;
+  readonly archive: Pick<Archive, 'line'>;
   readonly software: string;
   readonly health: () => Promise<HealthReport>;
   readonly log: Log;
@@ -46,6 +50,7 @@ function routesOf(config: Config, sources: ApiSources): readonly ApiRoute[] {
     ),
     ...groupsRoutes(policy, decided),
     ...declinedRoutes(decided),
+    ...exportRoutes(() => sources.archive.line()?.handOver, new RecordingQueries(database)),
   ];
 }
 

@@ -2,6 +2,7 @@ import { Chain, emptyHead, type ClockReading } from '../jobs/chain.ts';
 import { EventApplier } from '../jobs/apply-events.ts';
 import type { Destination } from '../jobs/destination.ts';
 import type { EvidenceLog } from '../jobs/evidence-log.ts';
+import { HandOver } from '../jobs/hand-over.ts';
 import type { TimeStampAuthority } from '../jobs/stamp.ts';
 import type { AlarmBell } from '../alarm.ts';
 import type { Counters } from '../jobs/heartbeat.ts';
@@ -65,6 +66,8 @@ export interface ArchiveLine {
   /** For whoever has something to state: jobs, the API. */
   readonly evidence: EvidenceLog;
   readonly destinations: ReadonlyMap<string, Destination>;
+  /** Recordings for outsiders. */
+  readonly handOver: HandOver;
   /** When the newest entry of the evidence log was written, epoch milliseconds. Rejects with StoreError. */
   newestEntryAt(): Promise<number | undefined>;
   /** Looks soon for what is still to be done. */
@@ -139,6 +142,7 @@ export async function startArchiveLine(options: ArchiveLineOptions): Promise<Arc
 
 class Line implements ArchiveLine {
   readonly evidence: EvidenceLog;
+  readonly handOver: HandOver;
   readonly #line: EvidenceLine;
   readonly #options: ArchiveLineOptions;
   readonly #chain: Chain;
@@ -174,6 +178,12 @@ class Line implements ArchiveLine {
       lockModeOf: options.lockModeOf,
       now: Date.now,
     };
+    this.handOver = new HandOver({
+      ...this.#uploadDeps,
+      evidence: this.evidence,
+      treeOf: (origin) => this.#line.treeOf(origin),
+      signaturesOf: this.#line.signaturesOf,
+    });
     this.#rendering = new Rendering({
       store: options.store,
       files: options.files,

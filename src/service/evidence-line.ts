@@ -74,7 +74,7 @@ export class EvidenceLine {
     const treeOf = (origin: string): LogTree => this.treeOf(origin);
     this.#prover = new Prover({
       ...{ store, chain, signer, files, treeOf, now: Date.now },
-      signaturesOf: (row: CheckpointRow) => signaturesOf(row, { pem: signer.certificatePem }),
+      signaturesOf: this.signaturesOf,
     });
   }
 
@@ -83,6 +83,10 @@ export class EvidenceLine {
     this.#trees.set(origin, known);
     return known;
   }
+
+  /** The lines of a note for a checkpoint of ours. */
+  readonly signaturesOf = (row: CheckpointRow): ReturnType<typeof signaturesOf> =>
+    signaturesOf(row, { pem: this.#options.signer.certificatePem });
 
   start(): void {
     const stamp = setInterval(() => {

@@ -56,6 +56,10 @@ export class SqlEvidenceStore implements EvidenceStore {
     return (await answered(query.orderBy('index', 'desc').limit(1))).map(toEntry)[0];
   }
 
+  async entriesOf(recording: string, type: string): Promise<readonly EntryRow[]> {
+    return (await answered(this.#from('log_entries').where({ recording, type }))).map(toEntry);
+  }
+
   async unproved(limit: number): Promise<readonly (EntryRow & { readonly fileName: string })[]> {
     const proofs = this.#from('files').where({ kind: 'proof' }).select('recording');
     const query = this.#from('recordings')

@@ -106,6 +106,33 @@ export class RecordingQueries {
     return rows.map(({ id }) => String(id));
   }
 
+  /**
+   * Sealed recordings by party and time of their start, oldest first. A number is matched as it stands; one of at least six digits also
+   * without what is in front of it in the log, such as a country code.
+   */
+  async findWithParty(on: {
+    readonly number?: string | undefined;
+    readonly from?: number | undefined;
+    readonly to?: number | undefined;
+    readonly limit: number;
+  }): Promise<readonly string[]> {
+    const { number, from, to, limit } = on;
+    const query = this.#from('recordings').whereIn('state', ['sealed', 'delivered']);
+    if (from !== undefined) void query.where('started_at', '>=', from);
+    if (to !== undefined) void query.where('started_at', '<=', to);
+    if (number !== undefined) {
+      const ending = number.replace(/[^0-9]/g, '').replace(/^0+/, '');
+      void query.where((either) => {
+        for (const column of ['caller_number', 'callee_number']) {
+          void either.orWhere(column, number);
+          if (ending.length >= 6) void either.orWhere(column, 'like', `%${ending}`);
+        }
+      });
+    }
+    const rows = await run(query.orderBy('started_at').limit(limit).select('id'));
+    return rows.map(({ id }) => String(id));
+  }
+
   /** Steps that belong to no recording and name this text: calls that were refused. Oldest first. */
   async stepsNaming(text: string): Promise<readonly StepRow[]> {
     const named = text.replace(/[\\%_]/g, '\\$&');
