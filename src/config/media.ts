@@ -9,6 +9,7 @@ export const Media = z.strictObject({
   threads: z.int().min(1).max(64).default(1),
   flushSeconds: z.int().min(1).max(5).default(1),
   syncSeconds: z.int().min(1).max(60).default(10),
+  bufferSeconds: z.int().min(5).max(60).default(30),
   receiver: z.enum(['auto', 'batch', 'dgram']).default('auto'),
   render: z
     .strictObject({

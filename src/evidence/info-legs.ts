@@ -4,7 +4,7 @@ import type { InfoField } from './info.ts';
 interface GapInfo {
   readonly from: number;
   readonly to: number;
-  /** `lost`, `silent` or `paused`. */
+  /** `lost`, `silent`, `paused` or `disk`. */
   readonly cause: string;
   readonly packets: number;
 }
@@ -28,6 +28,8 @@ export interface LegInfo {
   readonly reordered: number;
   readonly whilePaused: number;
   readonly rejected: number;
+  /** Packets that the disk had no room for. */
+  readonly unwritten?: number | undefined;
   /** Packets from outside the media networks, and who sent them. */
   readonly foreign?: number | undefined;
   readonly foreignSources?: readonly string[] | undefined;
@@ -73,6 +75,7 @@ export function legLines(leg: LegInfo): readonly InfoField[] {
     [`${key}-Packets-Reordered`, `${leg.reordered}`],
     [`${key}-Packets-While-Paused`, `${leg.whilePaused}`],
     [`${key}-Packets-Rejected`, `${leg.rejected}`],
+    ...(leg.unwritten === undefined ? [] : [[`${key}-Packets-Unwritten`, `${leg.unwritten}`] as const]),
     ...foreignLines(key, leg),
     [`${key}-Encryption`, leg.encryption ?? 'none'],
     ...(leg.unauthentic === undefined ? [] : [[`${key}-Packets-Unauthentic`, `${leg.unauthentic}`] as const]),

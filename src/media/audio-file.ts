@@ -35,6 +35,25 @@ export class AudioFile {
     }
   }
 
+  /** Whether a write would be taken now. */
+  get ready(): boolean {
+    return this.#disk.ready(this.#fd);
+  }
+
+  /** Resolves when everything is written. Rejects with MediaError DISK. */
+  async settled(): Promise<void> {
+    try {
+      await this.#disk.settled(this.#fd);
+    } catch (error) {
+      throw failure(this.path, error);
+    }
+  }
+
+  /** Gives up what the disk refuses; returns the position before which the file is right. */
+  giveUp(): number {
+    return this.#disk.giveUp(this.#fd);
+  }
+
   /** Reads `length` octets from `position`. */
   read(octets: Uint8Array, length: number, position: number): void {
     const count = guarded(this.path, () => this.#disk.read(this.#fd, octets, length, position));

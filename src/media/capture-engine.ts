@@ -29,6 +29,9 @@ const PORT_TRIES = 500;
  */
 const TICKS_TO_SWEEP = 15;
 
+/** How long a disk may take to say whether a call can be recorded, in ms: less than a client waits for an answer. */
+const DISK_PATIENCE = 3000;
+
 /** Captures are written in turn: each has its place in the interval, one of so many. */
 const TURNS = 50;
 
@@ -77,7 +80,16 @@ export class CaptureEngine implements MediaHost {
   readonly #finished = new WeakSet<LiveCapture>();
   #opened = 0;
   #stopped = false;
-  readonly #past = { packets: 0, octets: 0, lost: 0, late: 0, rejected: 0, foreign: 0, unauthentic: 0 };
+  readonly #past = {
+    packets: 0,
+    octets: 0,
+    lost: 0,
+    late: 0,
+    rejected: 0,
+    unwritten: 0,
+    foreign: 0,
+    unauthentic: 0,
+  };
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
@@ -87,7 +99,7 @@ export class CaptureEngine implements MediaHost {
   }
 
   async open(request: CaptureRequest): Promise<OpenedCapture> {
-    this.#checkRequest(request);
+    await this.#checkRequest(request);
     const capture = this.#begin(request);
     const running: Running = this.#run(capture, request.bind, new Map());
     this.#running.set(request.id, running);
@@ -129,7 +141,7 @@ export class CaptureEngine implements MediaHost {
 
   async succeed(id: string, next: CaptureRequest): Promise<OpenedCapture> {
     const running = this.#find(id);
-    this.#checkRequest(next);
+    await this.#checkRequest(next);
     const { capture, routes, bind } = running;
     await Promise.allSettled([...capture.sockets.values()].map((socket) => socket.drain()));
     const named = new Set(next.lines.map(({ line }) => line));
@@ -244,12 +256,17 @@ export class CaptureEngine implements MediaHost {
     }
   }
 
-  #checkRequest(request: CaptureRequest): void {
-    if (this.#stopped) throw new MediaError('STOPPED', request.id);
-    if (this.#running.has(request.id))
-      throw new MediaError('BAD_REQUEST', `${request.id} is already running`);
+  async #checkRequest(request: CaptureRequest): Promise<void> {
+    this.#checkNew(request);
     checkLines(request.lines);
-    this.#checkFolder(request.folder);
+    await this.#checkFolder(request.folder);
+    // Meanwhile another may have taken the name.
+    this.#checkNew(request);
+  }
+
+  #checkNew({ id }: CaptureRequest): void {
+    if (this.#stopped) throw new MediaError('STOPPED', id);
+    if (this.#running.has(id)) throw new MediaError('BAD_REQUEST', `${id} is already running`);
   }
 
   #begin({ id, folder, layout }: CaptureRequest): LiveCapture {
@@ -315,11 +332,20 @@ export class CaptureEngine implements MediaHost {
     capture.removeLeg(line);
   }
 
-  #checkFolder(folder: string): void {
+  /** A disk that does not answer must not keep a client waiting for its answer. */
+  async #checkFolder(folder: string): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const tooLong = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        reject(new Error(`no answer for ${DISK_PATIENCE} ms`));
+      }, DISK_PATIENCE);
+    });
     try {
-      this.#disk.check(folder);
+      await Promise.race([this.#disk.check(folder), tooLong]);
     } catch (cause) {
       throw new MediaError('DISK', `cannot write to ${folder}`, { cause });
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -361,6 +387,7 @@ function addTo(
     sum.lost += leg.lost;
     sum.late += leg.late;
     sum.rejected += leg.rejected;
+    sum.unwritten += leg.unwritten ?? 0;
     sum.foreign += leg.foreign ?? 0;
     sum.unauthentic += leg.unauthentic ?? 0;
   }

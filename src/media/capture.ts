@@ -90,8 +90,11 @@ export interface Gap {
   /** Samples from the start, first missing one and first present one again. */
   readonly from: number;
   readonly to: number;
-  /** `lost`: sequence numbers are missing; `silent`: the sender paused; `paused`: the client said so in SDP. */
-  readonly cause: 'lost' | 'silent' | 'paused';
+  /**
+   * `lost`: sequence numbers are missing; `silent`: the sender paused; `paused`: the client said so in SDP; `disk`: packets came and the
+   * disk did not take them.
+   */
+  readonly cause: 'lost' | 'silent' | 'paused' | 'disk';
   readonly packets: number;
 }
 
@@ -131,6 +134,8 @@ export interface LegStatistics {
   readonly whilePaused: number;
   /** Not RTP, unknown payload number, or more than fits: counted, not recorded. */
   readonly rejected: number;
+  /** Came while the disk had not taken what came before, and there was no more room: not recorded. Left out when there were none. */
+  readonly unwritten?: number;
   /** Came from outside the networks of the trunk: counted in no other figure, not recorded. Left out when there were none. */
   readonly foreign?: number;
   /** `address:port` of those, at most ten. */
@@ -219,6 +224,8 @@ export interface MediaTotals {
   readonly lost: number;
   readonly late: number;
   readonly rejected: number;
+  /** Not recorded because the disk did not take what came before. */
+  readonly unwritten: number;
   /** From senders outside the media networks of their trunk. */
   readonly foreign: number;
   /** Of encrypted lines, among the rejected: no key fits. */

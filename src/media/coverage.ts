@@ -14,6 +14,8 @@ interface OpenGap {
   before: number;
   /** Packets between the two that arrived without being audio. */
   known: number;
+  /** Packets in it arrived and could not be kept, because the disk had not taken what came before. */
+  unwritten: boolean;
   kind: 'lead' | 'open' | 'paused';
 }
 
@@ -25,6 +27,7 @@ export class Coverage {
   #end = 0;
   #last = NaN;
   #knownSinceEnd = 0;
+  #unwrittenSinceEnd = false;
   readonly #open: OpenGap[] = [];
   readonly #settled: Gap[] = [];
   #settledCount = 0;
@@ -55,7 +58,7 @@ export class Coverage {
     if (from < this.#first) this.#first = from;
     this.#end = to;
     this.#last = sequence;
-    this.#knownSinceEnd = 0;
+    this.#forget();
   }
 
   /** Audio `[from, to)` before the end: returns the parts of it that were still open, which are covered now. */
@@ -92,6 +95,11 @@ export class Coverage {
     this.#knownSinceEnd++;
   }
 
+  /** A packet arrived for which there was no room, because the disk does not take what came before it. */
+  spill(): void {
+    this.#unwrittenSinceEnd = true;
+  }
+
   /** A packet that is no audio arrived late: its number is no longer missing. */
   skipOld(sequence: number): void {
     const gap = this.#open.find((each) => sequence > each.after && sequence < each.before);
@@ -104,10 +112,10 @@ export class Coverage {
     const start = Math.max(from, this.#end);
     if (to <= start) return;
     if (start > this.#end && this.#first !== Infinity) this.#openGap(start, NaN, NaN);
-    this.#push({ from: start, to, after: NaN, before: NaN, known: 0, kind: 'paused' });
+    this.#push({ from: start, to, after: NaN, before: NaN, known: 0, unwritten: false, kind: 'paused' });
     this.#end = to;
     this.#last = NaN;
-    this.#knownSinceEnd = 0;
+    this.#forget();
   }
 
   /** Gaps that end at or before `position` can no longer be filled. */
@@ -120,14 +128,28 @@ export class Coverage {
 
   /** Settles everything; silence after the last packet is a gap when it is longer than `tolerated`. */
   finish(total: number, tolerated: number): void {
-    if (this.#first !== Infinity && total - this.#end > tolerated) this.#openGap(total, NaN, NaN);
+    const late = total - this.#end > tolerated || this.#unwrittenSinceEnd;
+    if (this.#first !== Infinity && late) this.#openGap(total, NaN, NaN);
     this.settle(Infinity);
   }
 
   #openGap(to: number, after: number, before: number): void {
     if (to <= this.#end) return;
     const kind = this.#first === Infinity ? 'lead' : 'open';
-    this.#push({ from: this.#end, to, after, before, known: this.#knownSinceEnd, kind });
+    this.#push({
+      from: this.#end,
+      to,
+      after,
+      before,
+      known: this.#knownSinceEnd,
+      unwritten: this.#unwrittenSinceEnd,
+      kind,
+    });
+  }
+
+  #forget(): void {
+    this.#knownSinceEnd = 0;
+    this.#unwrittenSinceEnd = false;
   }
 
   #push(gap: OpenGap): void {
@@ -137,14 +159,22 @@ export class Coverage {
   #split(index: number, gap: OpenGap, part: Span, sequence: number): void {
     const lead = gap.kind === 'lead';
     const inside = sequence < gap.before && (lead || sequence > gap.after);
-    const { after, before, known, kind } = gap;
+    const { after, before, known, unwritten, kind } = gap;
     const pieces: OpenGap[] = [];
     // Packets known not to be audio stay with the left piece: where exactly they were does not change the sum.
     if (gap.from < part.from)
-      pieces.push({ from: gap.from, to: part.from, after, before: inside ? sequence : before, known, kind });
+      pieces.push({
+        from: gap.from,
+        to: part.from,
+        after,
+        before: inside ? sequence : before,
+        known,
+        unwritten,
+        kind,
+      });
     if (part.to < gap.to) {
       // What lies behind the new first packet is a hole like any other.
-      const right = { from: part.to, to: gap.to, before, kind: lead ? ('open' as const) : kind };
+      const right = { from: part.to, to: gap.to, before, unwritten, kind: lead ? ('open' as const) : kind };
       const counted = pieces.length > 0;
       if (inside) pieces.push({ ...right, after: sequence, known: counted ? 0 : known });
       else pieces.push({ ...right, after: counted ? NaN : after, known: counted ? 0 : known });
@@ -157,7 +187,7 @@ export class Coverage {
     if (this.#settled.length >= GAP_LIMIT) return;
     const missing = gap.before - gap.after - 1 - gap.known;
     const packets = missing > 0 ? missing : 0;
-    const heard = packets > 0 ? 'lost' : 'silent';
+    const heard = gap.unwritten ? 'disk' : packets > 0 ? 'lost' : 'silent';
     this.#settled.push({
       from: gap.from,
       to: gap.to,

@@ -14,9 +14,10 @@ export class LegLane {
   readonly ring: LegRing;
   writer: LaneWriter | undefined;
 
-  constructor(line: number, law: Law, base: number) {
+  /** `limit`: as a ring's. */
+  constructor(line: number, law: Law, base: number, limit?: number) {
     this.line = line;
     this.law = law;
-    this.ring = new LegRing(SILENCE[law], base);
+    this.ring = new LegRing(SILENCE[law], base, limit);
   }
 }

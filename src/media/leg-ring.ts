@@ -2,7 +2,7 @@
 const FIRST_CAPACITY = 32 * 1024;
 
 /** 65.5 s. A sender further ahead of the clock, or a disk away for longer, costs audio. */
-const LAST_CAPACITY = 512 * 1024;
+export const LONGEST = 512 * 1024;
 
 /**
  * The octets of one leg between the oldest sample that may still change and the newest that arrived, by position. What nobody
@@ -14,12 +14,14 @@ const LAST_CAPACITY = 512 * 1024;
  */
 export class LegRing {
   readonly #silence: number;
+  readonly #limit: number;
   #octets: Buffer;
   #base: number;
 
-  /** `base`: first position kept; everything before it is silence already. */
-  constructor(silence: number, base: number) {
+  /** `base`: first position kept; everything before it is silence already. `limit`: positions it spans at most. */
+  constructor(silence: number, base: number, limit = LONGEST) {
     this.#silence = silence;
+    this.#limit = Math.min(limit, LONGEST);
     this.#base = base;
     this.#octets = Buffer.alloc(FIRST_CAPACITY, silence);
   }
@@ -34,8 +36,8 @@ export class LegRing {
 
   /** Makes room for positions before `end`, growing if it must; false when that is more than a leg may hold. */
   reserve(end: number): boolean {
+    if (end - this.#base > this.#limit) return false;
     if (end - this.#base <= this.#octets.length) return true;
-    if (end - this.#base > LAST_CAPACITY) return false;
     let capacity = this.#octets.length;
     while (capacity < end - this.#base) capacity *= 2;
     const grown = Buffer.alloc(capacity, this.#silence);

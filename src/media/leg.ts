@@ -6,7 +6,7 @@ import { LegReports } from './rtcp/leg-reports.ts';
 import { LegSources } from './leg-sources.ts';
 import type { LegLane } from './leg-lane.ts';
 import type { PacketLane } from './packet-lane.ts';
-import { PacketKeeper, type PacketInHand } from './packet-keeper.ts';
+import { isDiskBehind, PacketKeeper, type PacketInHand } from './packet-keeper.ts';
 import type { Route } from './pcap.ts';
 import type { Arrival } from './receiver/receiver.ts';
 import { SourceGate } from './receiver/source-gate.ts';
@@ -65,6 +65,7 @@ export class Leg {
   #reordered = 0;
   #whilePaused = 0;
   #rejected = 0;
+  #unwritten = 0;
   #telephoneEvents = 0;
   #comfortNoise = 0;
   #octets = 0;
@@ -177,6 +178,7 @@ export class Leg {
       reordered: this.#reordered,
       whilePaused: this.#whilePaused,
       rejected: this.#rejected,
+      ...(this.#unwritten > 0 && { unwritten: this.#unwritten }),
       ...(this.gate.foreign > 0 && { foreign: this.gate.foreign, foreignSources: [...this.gate.strangers] }),
       ...(this.encryption !== undefined && {
         encryption: this.encryption,
@@ -255,7 +257,8 @@ export class Leg {
         : straggler
           ? this.#keeper.keepStraggler(hand, REORDER_WINDOW)
           : this.#keeper.keepNext(hand);
-    if (fate === 'late') this.#late++;
+    if (fate === 'unwritten') this.#spill();
+    else if (fate === 'late') this.#late++;
     else if (fate === 'rejected') this.#rejected++;
     // Kept as it came, for whoever may read it, but not known to be audio.
     if (hand.codec === UNKNOWN_CODEC) return;
@@ -301,8 +304,10 @@ export class Leg {
     const inGap = position < end && this.#placeInGaps(lane, position, Math.min(position + length, end), slab);
     const from = Math.max(position, end);
     const blocked = from >= position + length || (position < end && !comparable);
-    if (blocked || !lane.ring.reserve(position + length)) {
-      if (!inGap) this.#rejected++;
+    const room = blocked || lane.ring.reserve(position + length);
+    if (blocked || !room) {
+      if (!room && isDiskBehind(at, lane.ring.base)) this.#spill();
+      else if (!inGap) this.#rejected++;
       return;
     }
     this.#write(lane, from, position + length, { slab, offset: packet.payloadStart - position });
@@ -320,6 +325,11 @@ export class Leg {
     }
     this.#reordered++;
     if (!this.#placeInGaps(lane, position, position + length, slab)) this.#rejected++;
+  }
+
+  #spill(): void {
+    this.#unwritten++;
+    this.#coverage.spill();
   }
 
   /** Fills what is still open of `[position, to)`; false when nothing was. */

@@ -54,6 +54,8 @@ export class LiveCapture implements LegHost {
   readonly #origin: number;
   readonly #legs = new Map<number, Leg>();
   readonly #sockets = new Map<number, ReceiverSocket>();
+  /** Positions that a leg holds at most. */
+  readonly #limit: number | undefined;
   #due: number;
   #syncDue: number;
   /** When datagrams were last counted and there were more (steady time), and how many there were. */
@@ -66,7 +68,9 @@ export class LiveCapture implements LegHost {
     this.startedAt = start.startedAt;
     this.#surroundings = surroundings;
     this.#origin = surroundings.clock.steady(start.startedAt);
-    const { flushSeconds, syncSeconds } = surroundings.rhythm;
+    const { flushSeconds, syncSeconds, bufferSeconds } = surroundings.rhythm;
+    this.#limit =
+      bufferSeconds === undefined ? undefined : bufferSeconds * CLOCK_RATE + ROOM_BEFORE + CLOCK_RATE;
     this.#due = this.#origin + start.turn * flushSeconds * 1000;
     this.#syncDue = this.#origin + (1 + start.turn) * syncSeconds * 1000;
     this.#heardAt = this.#origin;
@@ -91,7 +95,7 @@ export class LiveCapture implements LegHost {
 
   openLane(leg: Leg, law: Law, position: number): LegLane {
     // The base is set twice: here for a new file, and by the file when it is already further.
-    const lane = new LegLane(leg.line, law, Math.max(0, position - ROOM_BEFORE));
+    const lane = new LegLane(leg.line, law, Math.max(0, position - ROOM_BEFORE), this.#limit);
     const track = this.#layout.place(leg, lane);
     lane.ring.release(track.final);
     lane.writer = track;
@@ -99,7 +103,7 @@ export class LiveCapture implements LegHost {
   }
 
   openPackets(leg: Leg, codec: Codec, position: number): PacketLane {
-    const lane = new PacketLane(leg.line, codec, Math.max(0, position - ROOM_BEFORE));
+    const lane = new PacketLane(leg.line, codec, Math.max(0, position - ROOM_BEFORE), this.#limit);
     const track = this.#layout.placePackets(leg, lane);
     lane.base = Math.max(lane.base, track.final);
     return lane;
@@ -237,7 +241,9 @@ export class LiveCapture implements LegHost {
   async #finishTrack(track: AnyTrack, total: number): Promise<CapturedFile | undefined> {
     for (let attempt = 1; attempt <= LAST_TRIES; attempt++) {
       try {
+        do await track.settled();
         while (!track.flush(total, total));
+        await track.settled();
         return await track.finish(total);
       } catch (error) {
         this.fail(error as Error);
@@ -246,6 +252,7 @@ export class LiveCapture implements LegHost {
     }
     try {
       // The audio that reached the disk is still a recording, only shorter.
+      track.cut();
       return await track.finish(total);
     } catch {
       track.abandon();

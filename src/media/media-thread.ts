@@ -6,6 +6,7 @@ import { type OpenedReceiver, openReceiver } from './receiver/open-receiver.ts';
 import { OpenSockets } from './receiver/open-sockets.ts';
 import { SLICE_MS } from './receiver/sweep-wheel.ts';
 import { threadCpuSeconds } from './thread-cpu.ts';
+import { WriteBehind } from './write-behind.ts';
 import {
   type Answer,
   type FromThread,
@@ -42,11 +43,13 @@ class MediaThread {
     const openSockets = new OpenSockets(data.openSockets);
     const ports = new PortPool(data.ports, now);
     for (const [used, at] of data.used) ports.rest(used, at);
+    const disk = new WriteBehind();
     this.#receiver = openReceiver(data.receiver, { now, log, ownTimer: false, openSockets });
     this.#engine = new CaptureEngine({
       receiver: this.#receiver,
       ports,
       now,
+      fs: disk,
       ...(data.rhythm && { rhythm: data.rhythm }),
     });
     this.#handlers = {
@@ -57,6 +60,7 @@ class MediaThread {
       totals: async () => ({
         ...(await this.#engine.totals()),
         ...this.#receiver.faults(),
+        diskWait: disk.waiting,
         cpuSeconds: threadCpuSeconds(),
       }),
       silence: (id) => this.#engine.silence(id),

@@ -14,8 +14,14 @@ const DUMP_GAP = CLOCK_RATE / 5;
 /** Names listed of what is in one dump. */
 const LISTED = 100;
 
-/** What became of a packet. `filled`: kept in a gap behind others. */
-type Fate = 'kept' | 'filled' | 'late' | 'rejected';
+/** What became of a packet. `filled`: kept in a gap behind others. `unwritten`: no room, since the disk does not take what came before. */
+type Fate = 'kept' | 'filled' | 'late' | 'rejected' | 'unwritten';
+
+/** Older audio than this is on the disk and final, however seldom is written; where it is not, the disk is late. 10 s. */
+const USUAL_DELAY = 10 * CLOCK_RATE;
+
+/** Whether what arrives at a position finds no room because of the disk, and not because its sender is ahead of the clock. */
+export const isDiskBehind = (at: number, base: number): boolean => at - base > USUAL_DELAY;
 
 interface KeeperHost {
   /** Makes the lane for the first packet in a codec, `position` being where it starts. */
@@ -81,7 +87,8 @@ export class PacketKeeper {
     // Frames cannot be cut: one that begins a little early stands behind what is there.
     const position = Math.max(named, end);
     const blocked = position >= named + ticks || (named < end && !comparable);
-    if (blocked || !lane.reaches(position + ticks)) return 'rejected';
+    if (blocked) return 'rejected';
+    if (!lane.reaches(position + ticks)) return isDiskBehind(at, lane.base) ? 'unwritten' : 'rejected';
     keep(lane, position, hand);
     this.#coverage.extend(position, position + ticks, sequence, comparable);
     return 'kept';
@@ -105,7 +112,7 @@ export class PacketKeeper {
     const lane = this.#lane(codec, at);
     const { end } = this.#coverage;
     const to = at + DUMP_LASTS;
-    if (!lane.reaches(to)) return 'rejected';
+    if (!lane.reaches(to)) return isDiskBehind(at, lane.base) ? 'unwritten' : 'rejected';
     const octets = pcapRecord(
       arrival.at,
       this.#host.route(),

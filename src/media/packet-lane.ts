@@ -1,8 +1,6 @@
 import type { Codec } from './codec.ts';
 import type { KeptPacket } from './kept-packet.ts';
-
-/** Ticks that a lane holds at most, as much as a ring: a sender further ahead, or a disk away for longer, costs audio. */
-const LONGEST = 512 * 1024;
+import { LONGEST } from './leg-ring.ts';
 
 /** The packets of one leg in one codec, by position, from the oldest that may still get a neighbour on. */
 export class PacketLane {
@@ -14,7 +12,11 @@ export class PacketLane {
   /** Counts changes, so that a file is only written when there is something new. */
   changes = 0;
 
-  constructor(line: number, codec: Codec, base: number) {
+  readonly #limit: number;
+
+  /** `limit`: ticks it spans at most, as a ring does. */
+  constructor(line: number, codec: Codec, base: number, limit = LONGEST) {
+    this.#limit = Math.min(limit, LONGEST);
     this.line = line;
     this.codec = codec;
     this.base = base;
@@ -26,7 +28,7 @@ export class PacketLane {
 
   /** Whether a packet that ends there can be kept. */
   reaches(end: number): boolean {
-    return end - this.base <= LONGEST;
+    return end - this.base <= this.#limit;
   }
 
   /** Keeps a packet in its place. */

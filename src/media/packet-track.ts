@@ -6,6 +6,7 @@ import { CLOCK_RATE, type CapturedFile, type LineRole } from './capture.ts';
 import type { Codec } from './codec.ts';
 import { framingOf } from './framing.ts';
 import type { Framing } from './kept-packet.ts';
+import { MediaError } from './media-error.ts';
 import type { PacketLane } from './packet-lane.ts';
 
 /** The header is brought up to date, and the file to the disk, when it grew by this much: 5 s. */
@@ -80,6 +81,7 @@ export class PacketTrack {
 
   /** Writes what came, and makes final what is older than `final`. Returns whether it is done. Throws MediaError DISK and has lost nothing. */
   flush(_now: number, final: number): boolean {
+    if (this.#file?.ready === false) return true;
     const file = this.#open();
     const to = Math.max(this.#settled, Math.min(final, this.#settled + STEP));
     this.#finalise(file, to);
@@ -90,6 +92,21 @@ export class PacketTrack {
       this.#headerAt = position;
     }
     return to >= final;
+  }
+
+  /** Resolves when the disk has what was written. Rejects with MediaError DISK. */
+  async settled(): Promise<void> {
+    await this.#file?.settled();
+  }
+
+  /** Gives up what the disk refuses. Throws MediaError DISK where that is final already: then the next start has to put the file in order. */
+  cut(): void {
+    const reached = this.#file?.giveUp() ?? Infinity;
+    if (reached < this.#final.octets)
+      throw new MediaError(
+        'DISK',
+        `${this.#plan.suffix}: the disk has ${reached} of ${this.#final.octets} octets`,
+      );
   }
 
   /** Begins to bring to the disk what was written. */

@@ -17,7 +17,11 @@ export interface ThreadData {
 }
 
 /** Totals of media threads, with what went wrong at their sockets. */
-export type ThreadTotals = MediaTotals & ReceiverFaults;
+export type ThreadTotals = MediaTotals &
+  ReceiverFaults & {
+    /** Milliseconds for which the disk has not answered a write; the longest of all threads. */
+    readonly diskWait: number;
+  };
 
 /** The calls a media thread answers: name, argument, answer. */
 export interface ThreadCalls {

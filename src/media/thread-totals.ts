@@ -7,6 +7,7 @@ export const NO_TOTALS: ThreadTotals = {
   lost: 0,
   late: 0,
   rejected: 0,
+  unwritten: 0,
   foreign: 0,
   unauthentic: 0,
   cpuSeconds: 0,
@@ -15,6 +16,7 @@ export const NO_TOTALS: ThreadTotals = {
   overruns: 0,
   sinkErrors: 0,
   smallBuffers: 0,
+  diskWait: 0,
 };
 
 export function addTotals(a: ThreadTotals, b: ThreadTotals): ThreadTotals {
@@ -25,6 +27,7 @@ export function addTotals(a: ThreadTotals, b: ThreadTotals): ThreadTotals {
     lost: a.lost + b.lost,
     late: a.late + b.late,
     rejected: a.rejected + b.rejected,
+    unwritten: a.unwritten + b.unwritten,
     foreign: a.foreign + b.foreign,
     unauthentic: a.unauthentic + b.unauthentic,
     cpuSeconds: a.cpuSeconds + b.cpuSeconds,
@@ -33,5 +36,7 @@ export function addTotals(a: ThreadTotals, b: ThreadTotals): ThreadTotals {
     overruns: a.overruns + b.overruns,
     sinkErrors: a.sinkErrors + b.sinkErrors,
     smallBuffers: a.smallBuffers + b.smallBuffers,
+    // How long the slowest has waited; those that are gone wait for nothing.
+    diskWait: Math.max(a.diskWait, b.diskWait),
   };
 }

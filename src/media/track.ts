@@ -90,6 +90,8 @@ export class Track implements LaneWriter {
    * whether it is done. Throws MediaError DISK and has then lost nothing: the next call goes on from there.
    */
   flush(now: number, final: number): boolean {
+    // What the disk has not taken yet stays in the rings, and the disk is not asked again before it has answered.
+    if (this.#file?.ready === false) return true;
     const file = this.#openFile();
     const limit = samplesAtOnce(this.#channels.length);
     const to = Math.min(now, this.#next + limit);
@@ -105,6 +107,19 @@ export class Track implements LaneWriter {
     }
     this.#finalise(Math.min(final, this.#next));
     return this.#next >= now;
+  }
+
+  /** Resolves when the disk has what was written. Rejects with MediaError DISK. */
+  async settled(): Promise<void> {
+    await this.#file?.settled();
+  }
+
+  /** Makes the track end before what the disk refuses. */
+  cut(): void {
+    const file = this.#file;
+    if (file === undefined) return;
+    this.#next = Math.min(this.#next, file.giveUp());
+    if (this.#final > this.#next) this.#hashAgain(file);
   }
 
   /** Begins to bring to the disk what was written. */
@@ -179,6 +194,20 @@ export class Track implements LaneWriter {
     this.#file = file;
     old.remove();
     return file;
+  }
+
+  /** What was hashed and did not get to the disk leaves the hash again. */
+  #hashAgain(file: WavFile): void {
+    this.#hash = createHash('sha256');
+    const channels = this.#channels.length;
+    const octets = scratch();
+    for (let from = 0; from < this.#next;) {
+      const count = Math.min(samplesAtOnce(channels), this.#next - from);
+      file.read(octets, count * channels, from);
+      this.#hash.update(octets.subarray(0, count * channels));
+      from += count;
+    }
+    this.#final = this.#next;
   }
 
   #finalise(position: number): void {

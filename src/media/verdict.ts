@@ -96,13 +96,21 @@ function checkLoss({ leg }: Judged): Finding | undefined {
 }
 
 function checkLostGap({ leg }: Judged): Finding | undefined {
-  const longest = Math.max(0, ...leg.gaps.filter(isLost).map(({ from, to }) => to - from));
-  if (longest < LOST_GAP.degraded) return undefined;
-  const word = longest < LOST_GAP.faulty ? 'degraded' : 'faulty';
-  return { word, reason: `${seconds(longest)} lost at a stretch` };
+  const longest = leg.gaps
+    .filter(isLost)
+    .reduce<Gap | undefined>(
+      (most, gap) => (most && lengthOf(most) >= lengthOf(gap) ? most : gap),
+      undefined,
+    );
+  if (longest === undefined || (lengthOf(longest) < LOST_GAP.degraded && longest.cause !== 'disk'))
+    return undefined;
+  const word = lengthOf(longest) < LOST_GAP.faulty ? 'degraded' : 'faulty';
+  const why = longest.cause === 'disk' ? ', because the disk did not take it' : '';
+  return { word, reason: `${seconds(lengthOf(longest))} lost at a stretch${why}` };
 }
 
-const isLost = ({ cause }: Gap): boolean => cause === 'lost';
+const isLost = ({ cause }: Gap): boolean => cause === 'lost' || cause === 'disk';
+const lengthOf = ({ from, to }: Gap): number => to - from;
 
 function checkOrder({ leg }: Judged): Finding | undefined {
   const { received, late, rejected } = leg;

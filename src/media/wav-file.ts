@@ -39,6 +39,21 @@ export class WavFile {
     this.#file.write(wavHeader(this.format, samples), WAV_HEADER_BYTES, 0);
   }
 
+  /** Whether a write would be taken now. */
+  get ready(): boolean {
+    return this.#file.ready;
+  }
+
+  settled(): Promise<void> {
+    return this.#file.settled();
+  }
+
+  /** Gives up what the disk refuses; returns the frame before which the file is right. */
+  giveUp(): number {
+    const octets = this.#file.giveUp() - WAV_HEADER_BYTES;
+    return Math.max(0, Math.floor(octets / this.format.channels));
+  }
+
   startSync(): void {
     this.#file.startSync();
   }

@@ -1,32 +1,109 @@
-import type { AlarmBell } from '../alarm.ts';
+import type { Alarm, AlarmBell } from '../alarm.ts';
 
-/** What the media side says about packets it could not take in time. */
-interface DroppedPackets {
-  totals(): Promise<{ readonly overruns: number }>;
+/** What the media side says about what went wrong on this machine. */
+interface MediaTroubles {
+  /** Packets the kernel dropped. */
+  readonly overruns: number;
+  /** Packets the disk had no room for. */
+  readonly unwritten: number;
+  /** Ports with less buffer than they need. */
+  readonly smallBuffers: number;
+  /** Milliseconds for which the disk has not answered. */
+  readonly diskWait: number;
 }
 
-const CODE = 'media-packets-dropped';
-/** How often the counters are read, and how long without a new drop until the alarm ends. */
+interface MediaSide {
+  totals(): Promise<MediaTroubles>;
+}
+
+/** How often the figures are read, and how long without a new one until an alarm ends. */
 const LOOK_EVERY = 5000;
 const QUIET_AFTER = 10 * 60_000;
+/** A disk that takes so long for one write is not merely busy, in ms. */
+const STALLED = 3000;
 
-/**
- * Rings when the kernel drops packets because a receive buffer is full: then it was us who lost audio, not the network, and
- * somebody must give the machine more processors or larger buffers.
- */
-export class MediaWatch {
-  readonly #media: DroppedPackets;
+/** A figure that should not grow, and the alarm about it. */
+interface Growth {
+  readonly code: string;
+  readonly severity: Alarm['severity'];
+  readonly of: (troubles: MediaTroubles) => number;
+  readonly text: (count: number) => string;
+  /** Name of the figure among the alarm's fields. */
+  readonly field: string;
+}
+
+const GROWTHS: readonly Growth[] = [
+  {
+    code: 'media-packets-dropped',
+    severity: 'critical',
+    of: ({ overruns }) => overruns,
+    text: (packets) =>
+      `The kernel dropped ${packets} RTP packets because this recorder did not fetch them in time: more CPU, or a larger net.core.rmem_max, is needed`,
+    field: 'packets',
+  },
+  {
+    code: 'media-audio-unwritten',
+    severity: 'critical',
+    of: ({ unwritten }) => unwritten,
+    text: (packets) =>
+      `${packets} RTP packets are lost because the disk under the data directory did not take the audio before them in time`,
+    field: 'packets',
+  },
+  {
+    code: 'media-buffers-small',
+    severity: 'warning',
+    of: ({ smallBuffers }) => smallBuffers,
+    text: (ports) =>
+      `The kernel gave ${ports} ports less receive buffer than a second of their audio needs: raise net.core.rmem_max, or give the recorder CAP_NET_ADMIN`,
+    field: 'ports',
+  },
+];
+
+/** Watches one growth: rings while it goes on and ends when nothing was added for a while. */
+class GrowthWatch {
+  readonly #growth: Growth;
   readonly #bell: AlarmBell;
-  readonly #now: () => number;
-  #timer: NodeJS.Timeout | undefined;
   #seen = 0;
   #since = 0;
-  #lastDropAt: number | undefined;
+  #lastAt: number | undefined;
 
-  constructor(media: DroppedPackets, bell: AlarmBell, now: () => number = Date.now) {
+  constructor(growth: Growth, bell: AlarmBell) {
+    this.#growth = growth;
+    this.#bell = bell;
+  }
+
+  note(troubles: MediaTroubles, now: number): void {
+    const { code, severity, text, field } = this.#growth;
+    const count = this.#growth.of(troubles);
+    if (count > this.#seen) {
+      if (this.#lastAt === undefined) this.#since = this.#seen;
+      this.#lastAt = now;
+      this.#seen = count;
+      const added = count - this.#since;
+      this.#bell.raise({ code, severity, text: text(added), fields: { [field]: added } });
+    } else if (this.#lastAt !== undefined && now - this.#lastAt >= QUIET_AFTER) {
+      this.#lastAt = undefined;
+      this.#bell.clear(code);
+    }
+  }
+}
+
+/**
+ * Rings when audio is lost, or about to be, through the fault of this machine and not of the network: packets not fetched in time, a disk that
+ * does not answer, buffers too small.
+ */
+export class MediaWatch {
+  readonly #media: MediaSide;
+  readonly #bell: AlarmBell;
+  readonly #now: () => number;
+  readonly #growths: readonly GrowthWatch[];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(media: MediaSide, bell: AlarmBell, now: () => number = Date.now) {
     this.#media = media;
     this.#bell = bell;
     this.#now = now;
+    this.#growths = GROWTHS.map((growth) => new GrowthWatch(growth, bell));
   }
 
   start(): void {
@@ -38,31 +115,27 @@ export class MediaWatch {
     this.#timer = undefined;
   }
 
-  /** Reads the counters once. Never rejects. */
+  /** Reads the figures once. Never rejects. */
   async look(): Promise<void> {
     try {
-      this.#note((await this.#media.totals()).overruns);
+      this.#note(await this.#media.totals());
     } catch {
       // A thread that does not answer is reported elsewhere.
     }
   }
 
-  #note(overruns: number): void {
+  #note(troubles: MediaTroubles): void {
     const now = this.#now();
-    if (overruns > this.#seen) {
-      if (this.#lastDropAt === undefined) this.#since = this.#seen;
-      this.#lastDropAt = now;
-      this.#seen = overruns;
-      const packets = overruns - this.#since;
+    for (const growth of this.#growths) growth.note(troubles, now);
+    const { diskWait } = troubles;
+    const seconds = Math.round(diskWait / 1000);
+    if (diskWait < STALLED) this.#bell.clear('media-disk-stalled');
+    else
       this.#bell.raise({
-        code: CODE,
+        code: 'media-disk-stalled',
         severity: 'critical',
-        text: `The kernel dropped ${packets} RTP packets because this recorder did not fetch them in time: more CPU, or a larger net.core.rmem_max, is needed`,
-        fields: { packets },
+        text: `The disk under the data directory has not answered a write of audio for ${seconds} s; running calls go on in memory, up to media.bufferSeconds`,
+        fields: { seconds },
       });
-    } else if (this.#lastDropAt !== undefined && now - this.#lastDropAt >= QUIET_AFTER) {
-      this.#lastDropAt = undefined;
-      this.#bell.clear(CODE);
-    }
   }
 }

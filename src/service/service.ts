@@ -66,7 +66,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   const { journal, spool } = ground;
   const media = await startMediaThreads({
     ...config.media,
-    rhythm: { flushSeconds: config.media.flushSeconds, syncSeconds: config.media.syncSeconds },
+    rhythm: config.media,
     log: mediaLog(log),
   });
   closing.add('media', () => media.stop());

@@ -14,6 +14,8 @@ export interface MetricsSnapshot {
   readonly media: MediaTotals & {
     /** Packets the kernel dropped because a socket's buffer was full: lost by us. */
     readonly overruns: number;
+    /** Milliseconds. */
+    readonly diskWait: number;
   };
   /** What the embedded SIP server counts; undefined with another one. */
   readonly sip?:
@@ -112,6 +114,16 @@ function mediaMetrics(registry: Registry): Apply {
     'sealtape_rtp_packets_dropped_total',
     'Packets the kernel dropped because a receive buffer was full',
   );
+  const unwritten = total(
+    registry,
+    'sealtape_rtp_packets_unwritten_total',
+    'Packets not recorded because the disk did not take what came before',
+  );
+  const diskWait = new Gauge({
+    name: 'sealtape_media_disk_wait_seconds',
+    help: 'How long the disk has not answered the oldest write of audio',
+    registers: [registry],
+  });
   const unauthentic = total(
     registry,
     'sealtape_srtp_packets_unauthentic_total',
@@ -126,6 +138,8 @@ function mediaMetrics(registry: Registry): Apply {
     rejected(media.rejected);
     foreign(media.foreign);
     dropped(media.overruns);
+    unwritten(media.unwritten);
+    diskWait.set(media.diskWait / 1000);
     unauthentic(media.unauthentic);
     cpu(media.cpuSeconds);
   };

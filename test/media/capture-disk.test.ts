@@ -20,6 +20,9 @@ class SwitchedDisk implements AudioDisk {
   readonly read = nodeDisk.read;
   readonly remove = nodeDisk.remove;
   readonly close = nodeDisk.close;
+  readonly ready = nodeDisk.ready;
+  readonly settled = nodeDisk.settled;
+  readonly giveUp = nodeDisk.giveUp;
 
   create(path: string): number {
     this.#guard(true);
@@ -87,7 +90,7 @@ test('a file that cannot even be made is made later', async () => {
   expectSameAudio(channelsOf(result.files[0])[0], octets(0, 48_000));
 });
 
-test('what the ring can no longer hold is counted, listed as lost, and silent in the file', async () => {
+test('what the ring can no longer hold is counted, listed as the fault of the disk, and silent in the file', async () => {
   const disk = new SwitchedDisk();
   disk.fault = 'ENOSPC';
   await start(disk);
@@ -97,9 +100,15 @@ test('what the ring can no longer hold is counted, listed as lost, and silent in
   const result = await harness.close();
   const [leg] = result.legs;
   // 65.536 s fit: 3276 whole packets.
-  expect(leg).toMatchObject({ rejected: 4000 - 3276, received: 4100, expected: 4200, lost: 100 });
+  expect(leg).toMatchObject({
+    unwritten: 4000 - 3276,
+    rejected: 0,
+    received: 4100,
+    expected: 4200,
+    lost: 100,
+  });
   expect(leg?.gaps).toEqual([
-    { from: 3276 * 160, to: 4100 * 160, cause: 'lost', packets: 4000 - 3276 + 100 },
+    { from: 3276 * 160, to: 4100 * 160, cause: 'disk', packets: 4000 - 3276 + 100 },
   ]);
   expectSameAudio(
     channelsOf(result.files[0])[0],

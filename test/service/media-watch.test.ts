@@ -5,10 +5,16 @@ import { MediaWatch } from '../../src/service/media-watch.ts';
 test('rings when the kernel drops packets, counts on while it goes on, and ends after ten quiet minutes', async () => {
   const rung: (Alarm | string)[] = [];
   let overruns = 0;
+  const fine = { unwritten: 0, smallBuffers: 0, diskWait: 0 };
   let now = 0;
   const watch = new MediaWatch(
-    { totals: () => Promise.resolve({ overruns }) },
-    { raise: (alarm) => rung.push(alarm), clear: (code) => rung.push(`${code} over`) },
+    { totals: () => Promise.resolve({ ...fine, overruns }) },
+    {
+      raise: (alarm) => rung.push(alarm),
+      clear: (code) => {
+        if (code === 'media-packets-dropped') rung.push(`${code} over`);
+      },
+    },
     () => now,
   );
   await watch.look();
@@ -31,6 +37,28 @@ test('rings when the kernel drops packets, counts on while it goes on, and ends 
   overruns = 21;
   await watch.look();
   expect(rung[3]).toMatchObject({ fields: { packets: 1 } });
+});
+
+test.each([
+  [{ unwritten: 7 }, 'media-audio-unwritten', 'critical', { packets: 7 }],
+  [{ smallBuffers: 2 }, 'media-buffers-small', 'warning', { ports: 2 }],
+  [{ diskWait: 8200 }, 'media-disk-stalled', 'critical', { seconds: 8 }],
+])('rings for %j', async (trouble, code, severity, fields) => {
+  const active = new Map<string, Alarm>();
+  const fine = { overruns: 0, unwritten: 0, smallBuffers: 0, diskWait: 0 };
+  let now = 0;
+  let troubles = { ...fine, ...trouble };
+  const bell = {
+    raise: (alarm: Alarm) => void active.set(alarm.code, alarm),
+    clear: (ended: string) => void active.delete(ended),
+  };
+  const watch = new MediaWatch({ totals: () => Promise.resolve(troubles) }, bell, () => now);
+  await watch.look();
+  expect([...active.values()]).toEqual([expect.objectContaining({ code, severity, fields })]);
+  troubles = { ...troubles, diskWait: 0 };
+  now = 600_000;
+  await watch.look();
+  expect([...active.keys()]).toEqual([]);
 });
 
 test('survives a media side that does not answer', async () => {

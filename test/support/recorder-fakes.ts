@@ -58,6 +58,7 @@ export class FakeMedia implements MediaHost {
       lost: 0,
       late: 0,
       rejected: 0,
+      unwritten: 0,
       foreign: 0,
       unauthentic: 0,
       cpuSeconds: 0,

@@ -10,6 +10,8 @@ const SNAPSHOT: MetricsSnapshot = {
     lost: 4,
     late: 1,
     rejected: 2,
+    unwritten: 4,
+    diskWait: 2500,
     foreign: 7,
     overruns: 3,
     unauthentic: 1,
@@ -33,6 +35,8 @@ test('a scrape shows the snapshot', async () => {
   const scraped = await lines(createMetrics(() => Promise.resolve(SNAPSHOT)).text());
   expect(scraped).toEqual(
     expect.arrayContaining([
+      'sealtape_rtp_packets_unwritten_total 4',
+      'sealtape_media_disk_wait_seconds 2.5',
       'sealtape_calls_running 3',
       'sealtape_calls_accepted_total 40',
       'sealtape_calls_refused_total{reason="403"} 2',
