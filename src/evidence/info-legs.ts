@@ -37,6 +37,9 @@ export interface LegInfo {
   readonly encryption?: string | undefined;
   /** Packets of an encrypted leg that no key fitted. */
   readonly unauthentic?: number | undefined;
+  /** How the handshake for its keys went, in words, and how many packets came before it was finished. */
+  readonly keyExchange?: string | undefined;
+  readonly beforeKeys?: number | undefined;
   readonly telephoneEvents: number;
   /** Milliseconds, last and largest. */
   readonly jitter: number;
@@ -79,6 +82,7 @@ export function legLines(leg: LegInfo): readonly InfoField[] {
     ...foreignLines(key, leg),
     [`${key}-Encryption`, leg.encryption ?? 'none'],
     ...(leg.unauthentic === undefined ? [] : [[`${key}-Packets-Unauthentic`, `${leg.unauthentic}`] as const]),
+    ...handshakeLines(key, leg),
     [`${key}-Telephone-Events`, `${leg.telephoneEvents}`],
     [`${key}-Jitter`, `${leg.jitter.toFixed(1)} ms, at most ${leg.jitterMax.toFixed(1)} ms`],
     ...clockLines(key, leg),
@@ -95,6 +99,15 @@ const foreignLines = (key: string, { foreign = 0, foreignSources = [] }: LegInfo
     : [
         [`${key}-Packets-Foreign`, `${foreign}`],
         [`${key}-Foreign-Sources`, list(foreignSources)],
+      ];
+
+/** Only where the keys come from a handshake beside the media. */
+const handshakeLines = (key: string, { keyExchange, beforeKeys = 0 }: LegInfo): readonly InfoField[] =>
+  keyExchange === undefined
+    ? []
+    : [
+        [`${key}-Key-Exchange`, keyExchange],
+        [`${key}-Packets-Before-Keys`, `${beforeKeys}`],
       ];
 
 /** Only where the clock of the sender did not keep time with ours. */

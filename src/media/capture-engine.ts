@@ -10,6 +10,8 @@ import type {
   MediaTotals,
   OpenedCapture,
 } from './capture.ts';
+import { DtlsDesk } from './dtls/dtls-desk.ts';
+import type { DtlsIdentity } from './dtls/dtls-identity.ts';
 import { LineRoute } from './line-route.ts';
 import { eraseSecurity } from './line-security.ts';
 import { LiveCapture } from './live-capture.ts';
@@ -52,6 +54,10 @@ export interface EngineParts {
   /** Default `USUAL_RHYTHM`. */
   readonly rhythm?: DiskRhythm;
   readonly sleep?: (ms: number) => Promise<void>;
+  /** Our certificate; without one DTLS lines cannot be heard. */
+  readonly dtls?: DtlsIdentity | undefined;
+  /** Lines for the operator. */
+  readonly log?: (line: string) => void;
 }
 
 interface Running {
@@ -71,6 +77,7 @@ export class CaptureEngine implements MediaHost {
   readonly #disk: AudioDisk;
   readonly #sleep: (ms: number) => Promise<void>;
   readonly #clock: SteadyClock;
+  readonly #desk: DtlsDesk;
   readonly #running = new Map<string, Running>();
   readonly #listeners: ((id: string, error: Error) => void)[] = [];
   /** Steady times of the last ticks, a ring. */
@@ -96,6 +103,7 @@ export class CaptureEngine implements MediaHost {
     this.#disk = parts.fs ?? nodeDisk;
     this.#sleep = parts.sleep ?? ((ms) => delay(ms));
     this.#clock = new SteadyClock(parts.now(), parts.steady ?? (() => performance.now()));
+    this.#desk = new DtlsDesk(parts.dtls, parts.log ?? (() => undefined));
   }
 
   async open(request: CaptureRequest): Promise<OpenedCapture> {
@@ -158,7 +166,7 @@ export class CaptureEngine implements MediaHost {
       const leg = successor.addLeg(line);
       const socket = capture.sockets.get(line.line);
       if (socket !== undefined) successor.connect(leg, socket);
-      const route = routes.get(line.line) ?? new LineRoute(successor, leg);
+      const route = routes.get(line.line) ?? new LineRoute(successor, leg, this.#desk);
       routes.set(line.line, Object.assign(route, { capture: successor, leg }));
       // Keys change at once; only a port for reports takes a moment, and nobody waits for it.
       void route.change(line, successor.startedAt, { receiver: this.#parts.receiver, bind });
@@ -193,6 +201,7 @@ export class CaptureEngine implements MediaHost {
       running.capture.tick(steady, swept);
       if (steady >= running.reportDue) this.#report(running, steady);
     }
+    this.#desk.work(steady);
   }
 
   totals(): Promise<MediaTotals> {
@@ -200,7 +209,8 @@ export class CaptureEngine implements MediaHost {
     for (const { capture } of this.#running.values()) if (!this.#finished.has(capture)) addTo(sum, capture);
     // The time the loop was not idle: an upper bound of the thread's CPU time, which Node 20 does not tell.
     const cpuSeconds = performance.eventLoopUtilization().active / 1000;
-    return Promise.resolve({ captures: this.#opened, ...sum, cpuSeconds });
+    const handshakesFailed = this.#desk.failures;
+    return Promise.resolve({ captures: this.#opened, ...sum, handshakesFailed, cpuSeconds });
   }
 
   silence(id: string): Promise<number> {
@@ -218,6 +228,7 @@ export class CaptureEngine implements MediaHost {
     try {
       await Promise.allSettled([...this.#running.keys()].map((id) => this.close(id, at)));
     } finally {
+      this.#desk.destroy();
       this.#parts.receiver.stop();
     }
   }
@@ -289,7 +300,7 @@ export class CaptureEngine implements MediaHost {
   async #openLine(running: Running, line: CaptureLine): Promise<void> {
     const { capture, bind } = running;
     const leg = capture.addLeg(line);
-    const route = new LineRoute(capture, leg);
+    const route = new LineRoute(capture, leg, this.#desk);
     running.routes.set(line.line, route);
     route.secure(line, capture.startedAt);
     capture.connect(leg, await this.#openPair(bind, route, line));
@@ -315,8 +326,8 @@ export class CaptureEngine implements MediaHost {
   }
 
   #closePorts({ capture, routes }: Running): void {
-    for (const socket of capture.sockets.values()) this.#closeSocket(socket);
     for (const route of routes.values()) route.close();
+    for (const socket of capture.sockets.values()) this.#closeSocket(socket);
   }
 
   #closeSocket(socket: ReceiverSocket): void {
@@ -325,10 +336,10 @@ export class CaptureEngine implements MediaHost {
   }
 
   #closeLine({ capture, routes }: Running, line: number): void {
-    const socket = capture.sockets.get(line);
-    if (socket !== undefined) this.#closeSocket(socket);
     routes.get(line)?.close();
     routes.delete(line);
+    const socket = capture.sockets.get(line);
+    if (socket !== undefined) this.#closeSocket(socket);
     capture.removeLeg(line);
   }
 
@@ -361,7 +372,8 @@ const reportPause = (): number => 5000 * (0.5 + Math.random());
 
 /** The keys that came with a request have been taken over; two lines may have the same ones. */
 function eraseKeys(lines: readonly CaptureLine[]): void {
-  for (const { security } of lines) if (security !== undefined) eraseSecurity(security);
+  for (const { security } of lines)
+    if (security !== undefined && security !== 'unchanged') eraseSecurity(security);
 }
 
 const opened = (capture: LiveCapture): OpenedCapture => ({
@@ -378,7 +390,7 @@ function checkLines(lines: readonly CaptureLine[]): void {
 }
 
 function addTo(
-  sum: { -readonly [Key in keyof Omit<MediaTotals, 'captures' | 'cpuSeconds'>]: number },
+  sum: { -readonly [Key in keyof Omit<MediaTotals, 'captures' | 'handshakesFailed' | 'cpuSeconds'>]: number },
   capture: LiveCapture,
 ): void {
   sum.packets += capture.packets;

@@ -44,8 +44,8 @@ export interface CaptureLine {
   readonly rtcp?: LineReporting | undefined;
   /** Datagrams a second at most that its formats let expect. Default 50. */
   readonly packetRate?: number | undefined;
-  /** How its packets are encrypted; without it they are not. */
-  readonly security?: CaptureSecurity;
+  /** How its packets are encrypted; without it they are not. `unchanged`: as before, by keys that are known to the media side alone. */
+  readonly security?: CaptureSecurity | 'unchanged';
 }
 
 export interface CaptureRequest {
@@ -144,6 +144,10 @@ export interface LegStatistics {
   readonly encryption?: string | undefined;
   /** Packets that no key of the call fits; they are among the rejected. */
   readonly unauthentic?: number;
+  /** How the handshake went, where the keys come from one (RFC 5764); one line for people. */
+  readonly keyExchange?: string;
+  /** Packets that came before it was finished; they are among the rejected. */
+  readonly beforeKeys?: number;
   readonly telephoneEvents: number;
   readonly comfortNoise: number;
   /** Octets of audio written. */
@@ -230,6 +234,8 @@ export interface MediaTotals {
   readonly foreign: number;
   /** Of encrypted lines, among the rejected: no key fits. */
   readonly unauthentic: number;
+  /** DTLS handshakes that came to nothing. */
+  readonly handshakesFailed: number;
   /** CPU seconds the media threads used. */
   readonly cpuSeconds: number;
 }

@@ -5,6 +5,7 @@ import type { Law } from './g711.ts';
 import { LegReports } from './rtcp/leg-reports.ts';
 import { LegSources } from './leg-sources.ts';
 import type { LegLane } from './leg-lane.ts';
+import type { Refusal } from './line-guard.ts';
 import type { PacketLane } from './packet-lane.ts';
 import { isDiskBehind, PacketKeeper, type PacketInHand } from './packet-keeper.ts';
 import type { Route } from './pcap.ts';
@@ -70,10 +71,13 @@ export class Leg {
   #comfortNoise = 0;
   #octets = 0;
   #unauthentic = 0;
+  #beforeKeys = 0;
   /** Datagrams of any kind, those of nobody we know excepted. */
   packets = 0;
   /** Crypto suite, where the leg is encrypted. */
   encryption: string | undefined;
+  /** How its handshake stands, where its keys come from one. */
+  keyExchange: string | undefined;
 
   constructor(line: CaptureLine, host: LegHost) {
     this.line = line.line;
@@ -144,13 +148,14 @@ export class Leg {
   }
 
   /** Counts a packet of an encrypted leg that nobody may hear: one that was here before, or one that no key fits. */
-  turnAway(repeated: boolean): void {
-    if (repeated) {
+  turnAway(why: Refusal): void {
+    if (why === 'repeated') {
       this.#duplicate++;
       return;
     }
     this.#rejected++;
-    this.#unauthentic++;
+    if (why === 'early') this.#beforeKeys++;
+    else this.#unauthentic++;
   }
 
   /** Gaps before `position` are final. */
@@ -183,6 +188,10 @@ export class Leg {
       ...(this.encryption !== undefined && {
         encryption: this.encryption,
         unauthentic: this.#unauthentic,
+      }),
+      ...(this.keyExchange !== undefined && {
+        keyExchange: this.keyExchange,
+        beforeKeys: this.#beforeKeys,
       }),
       telephoneEvents: this.#telephoneEvents,
       comfortNoise: this.#comfortNoise,

@@ -1,7 +1,11 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import type { CaptureLine, LineReporting } from './capture.ts';
+import type { DtlsDesk } from './dtls/dtls-desk.ts';
+import type { DtlsHost, DtlsLine } from './dtls/dtls-line.ts';
+import { packetKind } from './dtls/dtls-records.ts';
 import type { Leg } from './leg.ts';
 import { LineGuard } from './line-guard.ts';
+import { eraseSecurity, type CaptureSecurity } from './line-security.ts';
 import type { LiveCapture } from './live-capture.ts';
 import type { Arrival, Receiver, ReceiverSocket } from './receiver/receiver.ts';
 import { splitSource } from './receiver/source-keys.ts';
@@ -18,6 +22,9 @@ export interface PortPair {
   readonly port: number;
 }
 
+const isHandshake = ({ slab, start, end }: Arrival): boolean =>
+  end > start && packetKind(slab[start] ?? 0) === 'dtls';
+
 /**
  * The way from the ports of a line to its leg: who may send, what is encrypted, what is a report. Stays when one capture succeeds another
  * on the same ports.
@@ -27,6 +34,9 @@ export class LineRoute {
   leg: Leg;
   /** Opens the packets of an encrypted line. */
   #guard: LineGuard | undefined;
+  /** Shakes hands for the keys of the guard. */
+  #dtls: DtlsLine | undefined;
+  readonly #desk: DtlsDesk;
   #rtcp: LineReporting | undefined;
   #socket: ReceiverSocket | undefined;
   /** The odd port; undefined where reports share the even one. */
@@ -35,9 +45,10 @@ export class LineRoute {
   #reporter: string | undefined;
   #own = { ssrc: randomInt(0x1_0000_0000), name: OWN_NAME };
 
-  constructor(capture: LiveCapture, leg: Leg) {
+  constructor(capture: LiveCapture, leg: Leg, desk: DtlsDesk) {
     this.capture = capture;
     this.leg = leg;
+    this.#desk = desk;
   }
 
   /** Binds the port of the line and, where reports have one of their own, that too. Rejects as `Receiver.open` does, with neither bound. */
@@ -68,11 +79,11 @@ export class LineRoute {
     }
   }
 
-  /** Gives the route the keys of its line. */
+  /** Gives the route what its line is secured with; the keys that came with the request are overwritten later. */
   secure({ security }: CaptureLine, at: number): void {
-    if (this.#guard !== undefined) this.#guard.update(security, at);
-    else if (security !== undefined) this.#guard = new LineGuard(security);
+    if (security !== 'unchanged') this.#resecure(security, at);
     this.leg.encryption = this.#guard?.suite ?? this.leg.encryption;
+    this.leg.keyExchange = this.#dtls?.status ?? this.leg.keyExchange;
   }
 
   /** Takes in the reports that the kernel still has. */
@@ -85,18 +96,60 @@ export class LineRoute {
     const target = this.#target();
     const socket = this.#reportSocket ?? this.#socket;
     if (this.#rtcp === undefined || target === undefined || socket === undefined) return;
+    // The keys of a handshake are those of its port alone (RFC 5764 §4).
+    const foreignKeys = this.#dtls !== undefined && socket !== this.#socket;
+    if (this.#guard?.canSend === false || foreignKeys) return;
     const { streams } = this.leg.sources;
     // Two that chose the same number cannot be told apart (RFC 3550 §8.2).
     if (streams.some(({ ssrc }) => ssrc === this.#own.ssrc))
       this.#own = { ...this.#own, ssrc: (this.#own.ssrc + 1 + randomInt(0xffff)) % 0x1_0000_0000 };
     const compound = this.leg.reports.compose(this.#own, streams, { now, leaves });
-    socket.send(this.#guard?.suite === undefined ? compound : this.#guard.protectRtcp(compound), target);
+    socket.send(this.#guard?.protectRtcp(compound) ?? compound, target);
   }
 
-  /** Closes the port of the reports and overwrites the keys; the other port belongs to the capture. */
+  /** Says farewell, closes the port of the reports and overwrites the keys; the other port belongs to the capture, which closes it next. */
   close(): void {
+    if (this.#dtls !== undefined) this.#desk.close(this.#dtls);
     this.#reportSocket?.close();
     this.#guard?.destroy();
+  }
+
+  #resecure(security: CaptureSecurity | undefined, at: number): void {
+    if (security?.dtls !== undefined) {
+      this.#guard ??= new LineGuard();
+      this.#guard.expectKeys();
+      if (this.#dtls !== undefined) this.#desk.update(this.#dtls, security.dtls);
+      else this.#dtls = this.#desk.open(security.dtls, this.#host, () => `port ${this.#socket?.port ?? 0}`);
+      return;
+    }
+    if (this.#dtls !== undefined) this.#desk.close(this.#dtls);
+    this.#dtls = undefined;
+    if (this.#guard !== undefined) this.#guard.update(security, at);
+    else if (security !== undefined) this.#guard = new LineGuard(security);
+  }
+
+  /** The port as a handshake sees it. */
+  readonly #host: Omit<DtlsHost, 'failed'> = {
+    send: (datagram, to) => {
+      this.#socket?.send(datagram, to);
+    },
+    hurry: () => {
+      this.#socket?.hurry?.();
+    },
+    isAllowed: (source) => this.leg.gate.isAllowed(source),
+    secured: ({ theirs, own }) => {
+      const keys = { theirs, own, unencryptedRtcp: false };
+      this.#guard?.update(keys, 0);
+      this.leg.encryption = theirs.suite;
+      eraseSecurity(keys);
+    },
+    state: (text) => {
+      this.leg.keyExchange = text;
+    },
+  };
+
+  #takeHandshake(line: DtlsLine, { slab, start, end }: Arrival): void {
+    this.#desk.take(line, slab.subarray(start, end), this.capture.sourceOf(this.leg));
   }
 
   async #openReports({ receiver, bind, port }: PortPair): Promise<void> {
@@ -112,7 +165,8 @@ export class LineRoute {
     try {
       const admitted = this.leg.gate.admits(arrival.sourceKey, () => this.capture.sourceOf(this.leg));
       if (!admitted) return;
-      if (looksLikeRtcp(arrival.slab, arrival.start)) this.#takeReport(arrival, this.#socket);
+      if (this.#dtls !== undefined && isHandshake(arrival)) this.#takeHandshake(this.#dtls, arrival);
+      else if (looksLikeRtcp(arrival.slab, arrival.start)) this.#takeReport(arrival, this.#socket);
       else if (this.#guard === undefined) this.leg.take(arrival);
       else this.#takeGuarded(this.#guard, arrival);
     } catch (error) {
@@ -139,7 +193,7 @@ export class LineRoute {
     }
     const admission = guard.admit(arrival);
     if (admission === 'opened') this.#hear(guard.clear, socket);
-    else this.leg.turnAway(admission === 'repeated');
+    else this.leg.turnAway(admission);
   }
 
   #hear(report: Arrival, socket: ReceiverSocket | undefined): void {
@@ -158,7 +212,7 @@ export class LineRoute {
     }
     const admission = guard.admit(arrival);
     if (admission === 'opened') this.leg.take(guard.clear);
-    else this.leg.turnAway(admission === 'repeated');
+    else this.leg.turnAway(admission);
   }
 
   /**

@@ -50,6 +50,8 @@ class MediaThread {
       ports,
       now,
       fs: disk,
+      log,
+      dtls: data.dtls,
       ...(data.rhythm && { rhythm: data.rhythm }),
     });
     this.#handlers = {

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { DiskRhythm } from './audio-disk.ts';
+import type { DtlsIdentity } from './dtls/dtls-identity.ts';
 import type { CaptureChange, CaptureRequest, CaptureResult, MediaHost, OpenedCapture } from './capture.ts';
 import { MediaError } from './media-error.ts';
 import { splitPortRange } from './port-pool.ts';
@@ -16,6 +17,8 @@ export interface MediaThreadsOptions {
   readonly receiver: ReceiverKind;
   /** Default: written every second, brought to the disk every ten. */
   readonly rhythm?: DiskRhythm | undefined;
+  /** What our ends of DTLS show; without it DTLS lines are not heard. */
+  readonly dtls?: DtlsIdentity | undefined;
   readonly log: MediaLog;
   /** Starts a thread. Default: a worker on `media-thread` beside this file. */
   readonly spawn?: ((data: ThreadData) => Worker) | undefined;
@@ -61,6 +64,7 @@ class MediaThreads implements MediaThreadsHost {
           ports,
           receiver: options.receiver,
           rhythm: options.rhythm,
+          dtls: options.dtls,
           log: options.log,
           spawn,
           lost: (capture, error) => {

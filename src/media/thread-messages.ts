@@ -1,6 +1,7 @@
 import type { CaptureChange, CaptureRequest, CaptureResult, MediaTotals, OpenedCapture } from './capture.ts';
 import { MediaError, type MediaErrorCode } from './media-error.ts';
 import type { DiskRhythm } from './audio-disk.ts';
+import type { DtlsIdentity } from './dtls/dtls-identity.ts';
 import type { ReceiverKind } from './receiver/open-receiver.ts';
 import type { Receiver, ReceiverFaults } from './receiver/receiver.ts';
 
@@ -10,6 +11,7 @@ export interface ThreadData {
   readonly ports: string;
   readonly receiver: ReceiverKind;
   readonly rhythm?: DiskRhythm | undefined;
+  readonly dtls?: DtlsIdentity | undefined;
   /** Ports a thread before it has used, with the epoch milliseconds of their last use. */
   readonly used: readonly (readonly [port: number, at: number])[];
   /** Shared memory of an `OpenSockets`. */

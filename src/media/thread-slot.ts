@@ -1,5 +1,6 @@
 import type { Worker } from 'node:worker_threads';
 import type { DiskRhythm } from './audio-disk.ts';
+import type { DtlsIdentity } from './dtls/dtls-identity.ts';
 import type { CaptureChange, CaptureRequest, CaptureResult, OpenedCapture } from './capture.ts';
 import { MediaError } from './media-error.ts';
 import { QUARANTINE_MS } from './port-pool.ts';
@@ -27,6 +28,7 @@ export interface ThreadSlotOptions {
   readonly ports: string;
   readonly receiver: ReceiverKind;
   readonly rhythm?: DiskRhythm | undefined;
+  readonly dtls?: DtlsIdentity | undefined;
   readonly log: MediaLog;
   readonly spawn: (data: ThreadData) => Worker;
   /** A running capture's thread died. */
@@ -68,11 +70,12 @@ export class ThreadSlot {
   async start(): Promise<void> {
     const openSockets = new OpenSockets();
     const startedAt = Date.now();
-    const { ports, receiver, rhythm, log, spawn } = this.#options;
+    const { ports, receiver, rhythm, dtls, log, spawn } = this.#options;
     const worker = spawn({
       ports,
       receiver,
       rhythm,
+      dtls,
       used: this.#portsToRest(startedAt),
       openSockets: openSockets.shared,
     });

@@ -1,11 +1,13 @@
 import { isIP } from 'node:net';
 import type { CaptureLine, LineRole } from '../media/capture.ts';
+import type { DtlsTerms } from '../media/dtls/dtls-line.ts';
 import { eraseSecurity } from '../media/line-security.ts';
 import { planLines } from '../siprec/answer.ts';
 import { isNoAddress } from '../siprec/held.ts';
 import { reportTarget } from '../siprec/report-target.ts';
 import { RECORD_ALL, type Decision, type Legs } from '../rules/decision.ts';
 import type { CallDescription } from '../siprec/description.ts';
+import type { DtlsSecurity } from '../siprec/line-security.ts';
 import type { OfferedLine, SessionOffer } from '../siprec/sdp.ts';
 import type { MediaSources, OfferedCall } from './call.ts';
 
@@ -101,7 +103,8 @@ function roleOf(line: number, description: CallDescription): LineRole {
 /** The keys of a line as the media side takes them; it overwrites its copy. */
 function securityOf(line: OfferedLine | undefined): Pick<CaptureLine, 'security'> {
   const security = line?.security;
-  if (security === undefined) return {};
+  if (line === undefined || security === undefined) return {};
+  if (security.crypto === undefined) return { security: { dtls: dtlsTerms(line, security) } };
   const { crypto, own } = security;
   const { suite, unencryptedRtcp } = crypto;
   const masters = crypto.keys.map(({ secret, mki }) => ({
@@ -117,10 +120,23 @@ function securityOf(line: OfferedLine | undefined): Pick<CaptureLine, 'security'
   };
 }
 
-/** The lines without their keys, which are overwritten: the media side has them now. */
+function dtlsTerms({ address, port }: OfferedLine, security: DtlsSecurity): DtlsTerms {
+  const { role, fingerprints, tlsId } = security;
+  const known = address !== undefined && isIP(address) !== 0;
+  return {
+    role,
+    fingerprints,
+    ...(known && { peer: isIP(address) === 6 ? `[${address}]:${port}` : `${address}:${port}` }),
+    ...(tlsId !== undefined && { association: tlsId.theirs }),
+  };
+}
+
+/** The lines without their keys, which are overwritten: the media side alone has them now. */
 export function withoutKeys(lines: readonly CaptureLine[]): readonly CaptureLine[] {
-  return lines.map(({ security, ...line }) => {
-    if (security !== undefined) eraseSecurity(security);
-    return line;
+  return lines.map((line) => {
+    const { security } = line;
+    if (security === undefined || security === 'unchanged') return line;
+    eraseSecurity(security);
+    return { ...line, security: 'unchanged' };
   });
 }

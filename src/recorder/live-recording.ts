@@ -347,7 +347,10 @@ function describeSilence(capture: CaptureResult): string {
   const strangers = capture.legs.flatMap((leg) => leg.foreignSources ?? []);
   if (received === 0 && strangers.length > 0)
     return `packets came only from ${strangers.join(', ')}, outside the media networks of the trunk`;
-  return received === 0 ? 'no packet arrived' : `${received} packets arrived, none with audio to record`;
+  const silence =
+    received === 0 ? 'no packet arrived' : `${received} packets arrived, none with audio to record`;
+  const handshakes = [...new Set(capture.legs.flatMap((leg) => leg.keyExchange ?? []))];
+  return [silence, ...handshakes].join('; ');
 }
 
 const messageOf = (error: unknown): string =>

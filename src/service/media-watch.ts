@@ -8,6 +8,8 @@ interface MediaTroubles {
   readonly unwritten: number;
   /** Ports with less buffer than they need. */
   readonly smallBuffers: number;
+  /** DTLS handshakes that came to nothing. */
+  readonly handshakesFailed: number;
   /** Milliseconds for which the disk has not answered. */
   readonly diskWait: number;
 }
@@ -57,6 +59,14 @@ const GROWTHS: readonly Growth[] = [
       `The kernel gave ${ports} ports less receive buffer than a second of their audio needs: raise net.core.rmem_max, or give the recorder CAP_NET_ADMIN`,
     field: 'ports',
   },
+  {
+    code: 'dtls-handshake-failed',
+    severity: 'warning',
+    of: ({ handshakesFailed }) => handshakesFailed,
+    text: (handshakes) =>
+      `${handshakes} DTLS handshakes failed, and what those legs sent cannot be heard; the log and the info file of each recording say why`,
+    field: 'handshakes',
+  },
 ];
 
 /** Watches one growth: rings while it goes on and ends when nothing was added for a while. */
@@ -90,7 +100,7 @@ class GrowthWatch {
 
 /**
  * Rings when audio is lost, or about to be, through the fault of this machine and not of the network: packets not fetched in time, a disk that
- * does not answer, buffers too small.
+ * does not answer, buffers too small; and when DTLS handshakes fail, which makes their calls silent.
  */
 export class MediaWatch {
   readonly #media: MediaSide;

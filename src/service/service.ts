@@ -4,6 +4,7 @@ import { Alarms } from './alarms.ts';
 import type { ArchiveLine } from './archive-line.ts';
 import type { Config } from '../config.ts';
 import { openDeliveryWatch } from './delivery-watch.ts';
+import { openDtls } from './dtls-opening.ts';
 import { openGround, type Ground } from './ground.ts';
 import { JobError } from '../jobs/job-error.ts';
 import type { SealStep } from '../jobs/seal.ts';
@@ -64,8 +65,10 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   const alarms = new Alarms(log);
   const ground = await openGround(config, log, closing);
   const { journal, spool } = ground;
+  const dtls = await openDtls(log);
   const media = await startMediaThreads({
     ...config.media,
+    dtls,
     rhythm: config.media,
     log: mediaLog(log),
   });
@@ -90,7 +93,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     onJudged: verdicts.take,
   });
   openWatches(config, { log, alarms, media, ground, archive, closing });
-  const sip = await openSip(config, { log, recorder, policy, closing });
+  const sip = await openSip(config, { log, recorder, policy, closing, dtlsFingerprint: dtls?.fingerprint });
   const web = await openWeb(config, {
     log,
     ground,
@@ -172,11 +175,13 @@ async function openSip(
     recorder,
     policy,
     closing,
+    dtlsFingerprint,
   }: {
     readonly log: Log;
     readonly recorder: Recorder;
     readonly policy: Policy;
     readonly closing: ShutdownList;
+    readonly dtlsFingerprint: string | undefined;
   },
 ): Promise<Sip> {
   const secret = randomBytes(32).toString('hex');
@@ -205,6 +210,7 @@ async function openSip(
     ...(server === undefined && { seen }),
     trunks: config.trunks,
     ...(config.media.address === undefined ? {} : { mediaAddress: config.media.address }),
+    dtlsFingerprint,
     recorder,
     policy,
     logins: groupLogins(policy),

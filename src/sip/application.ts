@@ -22,6 +22,8 @@ export interface SipApplicationOptions {
   readonly trunks: readonly Trunk[];
   /** Address for the SDP; default: the local address a request came in on. */
   readonly mediaAddress?: string;
+  /** SHA-256 of the certificate of the media threads; without it no DTLS is answered. */
+  readonly dtlsFingerprint?: string | undefined;
   readonly recorder: CallRecorder;
   /** Left out, every call is recorded. */
   readonly policy?: CallPolicy;

@@ -26,6 +26,8 @@ export interface IntakeParts {
   /** Calls of function keys that log members in and out. */
   readonly groupCalls?: GroupCalls;
   readonly mediaAddress?: string;
+  /** SHA-256 of the certificate of the media threads; without it no DTLS is answered. */
+  readonly dtlsFingerprint?: string | undefined;
   readonly embeddedServer?: boolean;
   readonly software: string;
   readonly log: Log;
@@ -124,8 +126,8 @@ export class Intake {
 
   async #take(incoming: Incoming): Promise<void> {
     const { request, response, trunk, host } = incoming;
-    const { recorder, mediaAddress, software, log } = this.#parts;
-    const security = securityPolicy(trunk, request.protocol);
+    const { recorder, mediaAddress, dtlsFingerprint, software, log } = this.#parts;
+    const security = securityPolicy(trunk, request.protocol, dtlsFingerprint);
     const { content, offered: hasOffer } = readSession(request, trunk, Date.now(), security);
     const answers = new AnswerWriter(mediaAddress ?? host);
     answers.check(content.offer);

@@ -118,8 +118,16 @@ function mediaLines(
   ];
 }
 
-const securityLines = ({ security }: OfferedLine): readonly string[] =>
-  security === undefined ? [] : [formatCrypto(security.crypto, security.own)];
+function securityLines({ security }: OfferedLine): readonly string[] {
+  if (security === undefined) return [];
+  if (security.crypto !== undefined) return [formatCrypto(security.crypto, security.own)];
+  const { role, ownFingerprint, tlsId } = security;
+  return [
+    `a=setup:${role}`,
+    `a=fingerprint:sha-256 ${ownFingerprint}`,
+    ...(tlsId === undefined ? [] : [`a=tls-id:${tlsId.own}`]),
+  ];
+}
 
 function formatLines(format: OfferedFormat): readonly string[] {
   const { payloadType, encoding, clockRate, channels, fmtp } = format;

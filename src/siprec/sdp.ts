@@ -1,4 +1,5 @@
 import { parseCrypto, type OfferedCrypto } from './crypto-attribute.ts';
+import { dtlsOf, type OfferedDtls } from './dtls-attributes.ts';
 import { SiprecError } from './errors.ts';
 import type { LineSecurity } from './line-security.ts';
 import { STATIC_FORMATS } from './static-formats.ts';
@@ -36,6 +37,8 @@ export interface OfferedLine {
   readonly rtcp?: { readonly port: number; readonly address?: string };
   /** The `a=crypto` lines that can be answered, in the client's order. */
   readonly cryptos?: readonly OfferedCrypto[];
+  /** What it announces for DTLS. */
+  readonly dtls?: OfferedDtls;
   /** How the line is encrypted, and why it must not be taken, once `secureOffer` has decided. */
   readonly security?: LineSecurity;
   readonly refusal?: string;
@@ -134,6 +137,7 @@ function parseLine(input: {
     ...packetTimeOf(attributes),
     ...reportingOf(attributes),
     ...cryptosOf(attributes),
+    ...dtlsOf(attributes, attributesOf(session)),
   };
 }
 

@@ -9,6 +9,8 @@ export interface SecurityPolicy {
   readonly srtp: 'required' | 'preferred' | 'off';
   /** The call came over TLS, or the trunk does without. */
   readonly keysAreSafe: boolean;
+  /** SHA-256 of the certificate that our media threads show in DTLS; undefined where they cannot do it. */
+  readonly dtlsFingerprint?: string | undefined;
 }
 
 /** The decision about a line: `security` for an encrypted one, `refusal` for one that must not be taken. */
@@ -18,8 +20,8 @@ type Decision = Pick<OfferedLine, 'security' | 'refusal'>;
 export const NO_ENCRYPTION: SecurityPolicy = { srtp: 'off', keysAreSafe: false };
 
 /**
- * Decides for every line of an offer how it is encrypted (SRTP-2, SRTP-5, SRTP-7). Profiles SAVP and SAVPF with `a=crypto`, and AVP
- * with it, which asks for encryption where it can be had (RFC 8643). Of several lines for one stream the encrypted one is taken. `before` is the offer before this one in the dialog, whose keys of ours go on.
+ * Decides for every line of an offer how it is encrypted (SRTP-2, SRTP-5, SRTP-6, SRTP-7). Profiles SAVP and SAVPF with `a=crypto` or
+ * `a=fingerprint`, and AVP with them, which asks for encryption where it can be had (RFC 8643). Of several lines for one stream the encrypted one is taken. `before` is the offer before this one in the dialog, whose keys of ours go on.
  */
 export function secureOffer(
   offer: SessionOffer,
@@ -46,18 +48,68 @@ function decide(line: OfferedLine, policy: SecurityPolicy, before: OfferedLine |
       : policy.srtp === 'required'
         ? { refusal: 'this trunk requires SRTP, and SRTP needs TLS signalling' }
         : {};
-  const security = sdes(line, before);
+  const security = keying(line, policy, before);
   if (security !== undefined) return { security };
-  if (profile.startsWith('UDP/TLS/')) return { refusal: 'DTLS-SRTP is not supported, keys in the SDP are' };
-  if (secure) return { refusal: `no usable key for profile ${line.protocol}` };
+  if (secure) return { refusal: whyNoKeys(line, policy) };
   return policy.srtp === 'required' ? { refusal: 'this trunk requires SRTP' } : {};
+}
+
+/** Keys in the SDP are there from the first packet on, so they go first where the profile leaves the choice. */
+function keying(
+  line: OfferedLine,
+  policy: SecurityPolicy,
+  before: OfferedLine | undefined,
+): LineSecurity | undefined {
+  return isDtlsProfile(line)
+    ? (handshake(line, policy, before) ?? sdes(line, before))
+    : (sdes(line, before) ?? handshake(line, policy, before));
+}
+
+const isDtlsProfile = ({ protocol }: OfferedLine): boolean => protocol.toUpperCase().startsWith('UDP/TLS/');
+
+function whyNoKeys(line: OfferedLine, { dtlsFingerprint }: SecurityPolicy): string {
+  const { dtls, protocol } = line;
+  if (dtls === undefined && !isDtlsProfile(line)) return `no usable key for profile ${protocol}`;
+  if (dtlsFingerprint === undefined)
+    return 'DTLS-SRTP is not available on this recorder, keys in the SDP are';
+  if (dtls === undefined) return `no usable fingerprint for profile ${protocol}`;
+  return `a=setup:${dtls.setup ?? ''} leaves nobody to begin the handshake`;
+}
+
+/**
+ * Who begins the handshake (RFC 5763 §5): the client where it can, since it knows first that we are there. A re-offer of the same association
+ * keeps the roles (RFC 8842 §5.5).
+ */
+function handshake(
+  { dtls }: OfferedLine,
+  { dtlsFingerprint }: SecurityPolicy,
+  before: OfferedLine | undefined,
+): LineSecurity | undefined {
+  if (dtls === undefined || dtlsFingerprint === undefined) return undefined;
+  const { fingerprints, setup = 'active', tlsId } = dtls;
+  if (setup !== 'active' && setup !== 'passive' && setup !== 'actpass') return undefined;
+  const known = before?.security?.crypto === undefined ? before?.security : undefined;
+  const goesOn =
+    known?.tlsId?.theirs === tlsId && JSON.stringify(known?.fingerprints) === JSON.stringify(fingerprints);
+  const role = setup === 'passive' ? 'active' : 'passive';
+  return {
+    fingerprints,
+    role: goesOn && known !== undefined && setup === 'actpass' ? known.role : role,
+    ownFingerprint: dtlsFingerprint,
+    ...(tlsId !== undefined && {
+      tlsId: {
+        theirs: tlsId,
+        own: (goesOn ? known?.tlsId?.own : undefined) ?? randomBytes(20).toString('hex'),
+      },
+    }),
+  };
 }
 
 /** The first line we can do is the client's preference (RFC 4568 §5.1.2). */
 function sdes(line: OfferedLine, before: OfferedLine | undefined): LineSecurity | undefined {
   const [crypto] = line.cryptos ?? [];
   if (crypto === undefined) return undefined;
-  const known = before?.security;
+  const known = before?.security?.crypto === undefined ? undefined : before.security;
   const own =
     known?.crypto.suite === crypto.suite ? known.own : new Secret(randomBytes(keyBytesOf(crypto.suite)));
   return { crypto, own };
@@ -85,5 +137,5 @@ export function eraseKeys(offer: SessionOffer, next?: SessionOffer): void {
 const secretsOf = ({ lines }: SessionOffer): readonly Secret[] =>
   lines.flatMap(({ cryptos = [], security }) => [
     ...cryptos.flatMap(({ keys }) => keys.map(({ secret }) => secret)),
-    ...(security === undefined ? [] : [security.own]),
+    ...(security?.crypto === undefined ? [] : [security.own]),
   ]);

@@ -129,6 +129,11 @@ function mediaMetrics(registry: Registry): Apply {
     'sealtape_srtp_packets_unauthentic_total',
     'Packets of encrypted lines that no key fitted',
   );
+  const handshakes = total(
+    registry,
+    'sealtape_dtls_handshakes_failed_total',
+    'DTLS handshakes that came to nothing; their legs are not heard',
+  );
   const cpu = total(registry, 'sealtape_media_cpu_seconds_total', 'CPU time of the media threads');
   return ({ media }) => {
     packets(media.packets);
@@ -141,6 +146,7 @@ function mediaMetrics(registry: Registry): Apply {
     unwritten(media.unwritten);
     diskWait.set(media.diskWait / 1000);
     unauthentic(media.unauthentic);
+    handshakes(media.handshakesFailed);
     cpu(media.cpuSeconds);
   };
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { AudioDisk, DiskRhythm } from '../../src/media/audio-disk.ts';
 import type { CaptureLine, CaptureRequest, CaptureResult, LineRole } from '../../src/media/capture.ts';
 import { CaptureEngine } from '../../src/media/capture-engine.ts';
+import type { DtlsIdentity } from '../../src/media/dtls/dtls-identity.ts';
 import { MediaError } from '../../src/media/media-error.ts';
 import type { Arrival, PacketSink, Receiver, ReceiverSocket } from '../../src/media/receiver/receiver.ts';
 import { octets, rtp, type RtpFields } from './rtp-builder.ts';
@@ -87,7 +88,15 @@ export class EngineHarness {
   lastPort = 29_998;
   #ticked = 0;
 
-  private constructor(folder: string, fs: AudioDisk | undefined, rhythm: DiskRhythm | undefined) {
+  /** What the engine said for the log. */
+  readonly log: string[] = [];
+
+  private constructor(
+    folder: string,
+    fs: AudioDisk | undefined,
+    rhythm: DiskRhythm | undefined,
+    dtls: DtlsIdentity | undefined,
+  ) {
     this.folder = folder;
     this.engine = new CaptureEngine({
       receiver: this.receiver,
@@ -101,6 +110,8 @@ export class EngineHarness {
         this.advanceTo(this.elapsed + ms);
         return Promise.resolve();
       },
+      dtls,
+      log: (line) => void this.log.push(line),
       ...(fs === undefined ? {} : { fs }),
       ...(rhythm === undefined ? {} : { rhythm }),
     });
@@ -109,8 +120,8 @@ export class EngineHarness {
     });
   }
 
-  static async create(fs?: AudioDisk, rhythm?: DiskRhythm): Promise<EngineHarness> {
-    return new EngineHarness(await mkdtemp(join(tmpdir(), 'capture-')), fs, rhythm);
+  static async create(fs?: AudioDisk, rhythm?: DiskRhythm, dtls?: DtlsIdentity): Promise<EngineHarness> {
+    return new EngineHarness(await mkdtemp(join(tmpdir(), 'capture-')), fs, rhythm, dtls);
   }
 
   async dispose(): Promise<void> {

@@ -5,7 +5,7 @@ import { MediaWatch } from '../../src/service/media-watch.ts';
 test('rings when the kernel drops packets, counts on while it goes on, and ends after ten quiet minutes', async () => {
   const rung: (Alarm | string)[] = [];
   let overruns = 0;
-  const fine = { unwritten: 0, smallBuffers: 0, diskWait: 0 };
+  const fine = { unwritten: 0, smallBuffers: 0, handshakesFailed: 0, diskWait: 0 };
   let now = 0;
   const watch = new MediaWatch(
     { totals: () => Promise.resolve({ ...fine, overruns }) },
@@ -42,10 +42,11 @@ test('rings when the kernel drops packets, counts on while it goes on, and ends 
 test.each([
   [{ unwritten: 7 }, 'media-audio-unwritten', 'critical', { packets: 7 }],
   [{ smallBuffers: 2 }, 'media-buffers-small', 'warning', { ports: 2 }],
+  [{ handshakesFailed: 3 }, 'dtls-handshake-failed', 'warning', { handshakes: 3 }],
   [{ diskWait: 8200 }, 'media-disk-stalled', 'critical', { seconds: 8 }],
 ])('rings for %j', async (trouble, code, severity, fields) => {
   const active = new Map<string, Alarm>();
-  const fine = { overruns: 0, unwritten: 0, smallBuffers: 0, diskWait: 0 };
+  const fine = { overruns: 0, unwritten: 0, smallBuffers: 0, handshakesFailed: 0, diskWait: 0 };
   let now = 0;
   let troubles = { ...fine, ...trouble };
   const bell = {

@@ -61,6 +61,7 @@ export class FakeMedia implements MediaHost {
       unwritten: 0,
       foreign: 0,
       unauthentic: 0,
+      handshakesFailed: 0,
       cpuSeconds: 0,
     });
   }

@@ -32,7 +32,7 @@ export class DtlsEndpoint {
   /** Whose datagram OpenSSL is looking at. */
   #source = '';
 
-  /** Throws where OpenSSL cannot be called or does not take the certificate. `profiles` as OpenSSL names them. */
+  /** Throws where OpenSSL cannot be called or does not take the certificate. `profiles` as OpenSSL names them, none when empty. */
   constructor(identity: DtlsIdentity, profiles = PROFILES) {
     const library = loadDtls();
     const { call } = library;
@@ -48,7 +48,7 @@ export class DtlsEndpoint {
       call.SSL_CTX_use_PrivateKey_ASN1(EVP_PKEY_EC, context, key, key.length) === 1 &&
       call.SSL_CTX_set_cipher_list(context, CIPHERS) === 1 &&
       // Zero is success here.
-      call.SSL_CTX_set_tlsext_use_srtp(context, profiles) === 0;
+      (profiles === '' || call.SSL_CTX_set_tlsext_use_srtp(context, profiles) === 0);
     if (!taken) throw new Error(`OpenSSL makes no DTLS context: ${lastError(library)}`);
     call.SSL_CTX_set_options(context, OPTIONS);
     call.SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, DTLS_1_2, 0);

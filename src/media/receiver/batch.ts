@@ -215,6 +215,10 @@ class BatchSocket implements ReceiverSocket {
     this.#readDrops();
   }
 
+  hurry(): void {
+    if (!this.#shared.reading) this.read(SWEEP_READS);
+  }
+
   send(datagram: Buffer, to: string): void {
     const target = splitSource(to);
     if (this.#closed || target === undefined) return;

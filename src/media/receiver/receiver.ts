@@ -26,6 +26,8 @@ export interface ReceiverSocket {
   readonly overruns?: number | undefined;
   /** Resolves when everything the kernel had for this socket at the time of the call went through the sink. */
   drain(): Promise<void>;
+  /** Takes what is queued now, out of turn; absent where nothing waits for a turn (`dgram`). Not from inside a sink. */
+  hurry?(): void;
   /**
    * Sends a datagram from this port to `to`, written as `sourceAddress` writes it. Nobody waits for it, and nothing says whether it
    * went: for reports and handshakes, which are repeated. Never throws.

@@ -53,13 +53,18 @@ export class SourceGate {
     return verdict;
   }
 
-  #judge(source: string): boolean {
+  /** Whether `source`, `address:port`, lies inside the networks; counts nothing. */
+  isAllowed(source: string): boolean {
     // An IPv6 sender of the link has its zone behind the address.
     const address = source
       .slice(0, source.lastIndexOf(':'))
       .replace(/^\[|\]$/g, '')
       .replace(/%.*/, '');
-    const admitted = this.#networks?.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4') ?? true;
+    return this.#networks?.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4') ?? true;
+  }
+
+  #judge(source: string): boolean {
+    const admitted = this.isAllowed(source);
     if (!admitted && this.#strangers.length < LISTED && !this.#strangers.includes(source))
       this.#strangers.push(source);
     return admitted;

@@ -1,0 +1,316 @@
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { CaptureLine } from '../../../src/media/capture.ts';
+import { DtlsEndpoint } from '../../../src/media/dtls/dtls-endpoint.ts';
+import { makeDtlsIdentity, type DtlsIdentity } from '../../../src/media/dtls/dtls-identity.ts';
+import type { DtlsTerms } from '../../../src/media/dtls/dtls-line.ts';
+import { DtlsSession } from '../../../src/media/dtls/dtls-session.ts';
+import type { CaptureSecurity } from '../../../src/media/line-security.ts';
+import { threadSrtp } from '../../../src/media/srtp/load-engine.ts';
+import { newMasterKey, SrtpSender } from '../../../src/media/srtp/srtp-sender.ts';
+import { readWav } from '../../support/wav.ts';
+import { aLine, EngineHarness } from '../engine-harness.ts';
+import { octets, rtp } from '../rtp-builder.ts';
+
+const PORT = 20_000;
+const SOURCE = '192.0.2.1:4000';
+
+let ours: DtlsIdentity;
+let theirs: DtlsIdentity;
+let harness: EngineHarness;
+
+beforeAll(async () => {
+  ours = await makeDtlsIdentity(Date.now());
+  theirs = await makeDtlsIdentity(Date.now());
+});
+beforeEach(async () => {
+  harness = await EngineHarness.create(undefined, undefined, ours);
+});
+afterEach(() => harness.dispose());
+
+const announced = (identity: DtlsIdentity): DtlsTerms['fingerprints'] => [
+  { hash: 'sha-256', value: identity.fingerprint },
+];
+
+const lineWith = (security: CaptureSecurity | undefined): CaptureLine => ({
+  ...aLine(0, 'mixed'),
+  sources: ['192.0.2.0/24'],
+  ...(security && { security }),
+});
+
+const passive = (identity = theirs): CaptureLine =>
+  lineWith({ dtls: { role: 'passive', fingerprints: announced(identity) } });
+
+/** The other end of the line: shakes hands over the harness, then sends what it has to say. */
+class Phone {
+  readonly #endpoint: DtlsEndpoint;
+  readonly #source: string;
+  session: DtlsSession | undefined;
+  #sender: SrtpSender | undefined;
+  #sequence = 0;
+
+  constructor(identity: DtlsIdentity, profiles?: string, source = SOURCE) {
+    this.#endpoint = new DtlsEndpoint(identity, profiles);
+    this.#source = source;
+  }
+
+  begin(): void {
+    this.session = this.#endpoint.connect();
+  }
+
+  /** Exchanges datagrams until nobody has anything to say. */
+  shakeHands(): void {
+    for (let turn = 0; turn < 20; turn += 1) {
+      for (const datagram of this.session?.outgoing() ?? [])
+        harness.receiver.deliver(PORT, harness.wall, datagram, this.#source);
+      harness.advanceTo(harness.elapsed + 20);
+      for (const { datagram } of harness.receiver.sent.splice(0)) this.#take(datagram);
+    }
+    const keys = this.session?.exportKeys();
+    if (keys !== undefined) this.#sender = new SrtpSender(threadSrtp(), keys.own);
+  }
+
+  /** Sends so many packets of 20 ms, the next of one stream. */
+  say(count: number, sender = this.#sender): void {
+    for (let index = 0; index < count; index += 1) {
+      const clock = this.#sequence * 160;
+      const packet = rtp({
+        sequenceNumber: this.#sequence,
+        timestamp: clock,
+        ssrc: 7,
+        payload: octets(clock, 160),
+      });
+      this.#sequence += 1;
+      const room = Buffer.concat([packet, Buffer.alloc(sender?.overhead ?? 0)]);
+      sender?.protect(room, packet.length);
+      harness.advanceTo(harness.elapsed + 20);
+      harness.receiver.deliver(PORT, harness.wall, room, this.#source);
+    }
+  }
+
+  #take(datagram: Buffer): void {
+    if (this.session !== undefined) {
+      this.session.take(datagram);
+      return;
+    }
+    const heard = this.#endpoint.listen(datagram, 'recorder');
+    if (heard instanceof DtlsSession) this.session = heard;
+    else for (const answer of heard) harness.receiver.deliver(PORT, harness.wall, answer, this.#source);
+  }
+}
+
+const audioOf = (path: string | undefined): Buffer => readWav(path ?? '').audio[0] ?? Buffer.alloc(0);
+
+/** What was said stands in the file from packet `from` on, octet for octet. */
+const contains = (path: string | undefined, from: number, count: number): boolean =>
+  audioOf(path).includes(octets(from * 160, count * 160));
+
+describe('a DTLS line', () => {
+  test('we are passive: heard after the handshake, octet for octet; what comes before is counted', async () => {
+    await harness.engine.open(harness.request([passive()]));
+    const phone = new Phone(theirs);
+    phone.say(5);
+    phone.begin();
+    phone.shakeHands();
+    phone.say(50);
+    const result = await harness.close();
+    expect(result.legs[0]).toMatchObject({
+      encryption: 'AEAD_AES_256_GCM',
+      keyExchange: expect.stringMatching(/^DTLS, passive, keys after \d+ ms$/) as unknown,
+      beforeKeys: 5,
+      unauthentic: 0,
+      rejected: 5,
+      received: 50,
+      octets: 8000,
+    });
+    expect(contains(result.files[0]?.path, 5, 50)).toBe(true);
+    expect(await harness.engine.totals()).toMatchObject({ handshakesFailed: 0, unauthentic: 0 });
+  });
+
+  test.each([
+    ['SRTP_AES128_CM_SHA1_80', 'AES_CM_128_HMAC_SHA1_80'],
+    ['SRTP_AES128_CM_SHA1_32', 'AES_CM_128_HMAC_SHA1_32'],
+  ])('we are active: the handshake goes to the address of the offer, %s', async (profile, suite) => {
+    const terms: DtlsTerms = { role: 'active', fingerprints: announced(theirs), peer: SOURCE };
+    await harness.engine.open(harness.request([lineWith({ dtls: terms })]));
+    harness.advanceTo(40);
+    expect(harness.receiver.sent.map(({ to }) => to)).toEqual([SOURCE]);
+    const phone = new Phone(theirs, profile);
+    phone.shakeHands();
+    phone.say(20);
+    const result = await harness.close();
+    expect(result.legs[0]).toMatchObject({ encryption: suite, received: 20, unauthentic: 0 });
+    expect(result.legs[0]?.keyExchange).toMatch(/^DTLS, active/);
+    expect(contains(result.files[0]?.path, 0, 20)).toBe(true);
+  });
+
+  test('we are active, and the client is outside the networks of its trunk: nothing is sent there', async () => {
+    const terms: DtlsTerms = { role: 'active', fingerprints: announced(theirs), peer: '198.51.100.1:9' };
+    await harness.engine.open(harness.request([lineWith({ dtls: terms })]));
+    harness.advanceTo(5000);
+    expect(harness.receiver.sent).toEqual([]);
+    expect((await harness.close()).legs[0]?.keyExchange).toMatch(/outside the media networks/);
+  });
+
+  test('a certificate that was not announced gives no keys; the right one still comes through', async () => {
+    await harness.engine.open(harness.request([passive()]));
+    const stranger = new Phone(ours, undefined, '192.0.2.66:6000');
+    stranger.begin();
+    stranger.shakeHands();
+    stranger.say(10);
+    expect(harness.log[0]).toMatch(/certificate of 192\.0\.2\.66:6000 is not the one.*port 20000/);
+    expect((await harness.engine.totals()).handshakesFailed).toBe(1);
+    const phone = new Phone(theirs);
+    phone.begin();
+    phone.shakeHands();
+    phone.say(10);
+    const result = await harness.close();
+    expect(result.legs[0]).toMatchObject({ received: 10, beforeKeys: 10, sources: [SOURCE] });
+  });
+
+  test('datagrams of a handshake from outside the networks are not even looked at', async () => {
+    await harness.engine.open(harness.request([passive()]));
+    const stranger = new Phone(theirs, undefined, '198.51.100.1:4000');
+    stranger.begin();
+    stranger.shakeHands();
+    expect(harness.receiver.sent).toEqual([]);
+    expect(stranger.session?.state.name).toBe('handshaking');
+    expect((await harness.close()).legs[0]?.foreign).toBeGreaterThan(0);
+  });
+
+  test('no profile in common, and no handshake at all: each is said', async () => {
+    const lines = [passive(), { ...passive(), line: 1 }];
+    await harness.engine.open(harness.request(lines));
+    const phone = new Phone(theirs, '');
+    phone.begin();
+    phone.shakeHands();
+    harness.advanceTo(31_000);
+    const { legs } = await harness.close();
+    expect(legs.map(({ keyExchange }) => keyExchange)).toEqual([
+      'DTLS failed: no SRTP protection profile in common',
+      'DTLS failed: the client did not begin within 30 seconds',
+    ]);
+    expect(harness.failures).toEqual([]);
+    expect((await harness.engine.totals()).handshakesFailed).toBe(2);
+  });
+
+  test('without DTLS on the machine the leg says so, and the others are recorded', async () => {
+    const without = await EngineHarness.create();
+    await without.engine.open(without.request([passive(), { ...aLine(1, 'caller') }]));
+    without.stream(20_002, 0, 20);
+    const { legs } = await without.close();
+    expect(legs[0]?.keyExchange).toMatch(/OpenSSL cannot be called/);
+    expect(legs[1]?.received).toBe(20);
+    await without.dispose();
+  });
+});
+
+describe('re-offers', () => {
+  const change = (line: CaptureLine): Promise<unknown> =>
+    harness.engine.change({ id: 'rec1', at: harness.wall, lines: [line] });
+
+  const knownKeys = (): { readonly line: CaptureLine; readonly sender: SrtpSender } => {
+    const suite = 'AES_CM_128_HMAC_SHA1_80';
+    const key = newMasterKey(suite);
+    const security = {
+      theirs: { suite, masters: [{ bytes: Uint8Array.from(key) }] },
+      own: { suite, masters: [{ bytes: newMasterKey(suite) }] },
+      unencryptedRtcp: false,
+    } as const;
+    return {
+      line: lineWith(security),
+      sender: new SrtpSender(threadSrtp(), { suite, masters: [{ bytes: key }] }),
+    };
+  };
+
+  test('the same words again change nothing; a new fingerprint asks for a new handshake, and no packet is lost', async () => {
+    await harness.engine.open(harness.request([passive()]));
+    const phone = new Phone(theirs);
+    phone.begin();
+    phone.shakeHands();
+    phone.say(10);
+    await change(passive());
+    phone.say(10);
+    const replaced = await makeDtlsIdentity(Date.now());
+    await change(passive(replaced));
+    // Still under the old keys, until the handshake is through.
+    phone.say(10);
+    const next = new Phone(replaced, 'SRTP_AES128_CM_SHA1_80', '192.0.2.1:4002');
+    next.begin();
+    next.shakeHands();
+    next.say(10);
+    const result = await harness.close();
+    expect(result.legs[0]).toMatchObject({
+      encryption: 'AES_CM_128_HMAC_SHA1_80',
+      unauthentic: 0,
+      beforeKeys: 0,
+    });
+    expect(result.legs[0]?.sources).toEqual([SOURCE, '192.0.2.1:4002']);
+    expect(contains(result.files[0]?.path, 0, 30)).toBe(true);
+  });
+
+  test('a client that begins anew from the same port is heard again', async () => {
+    await harness.engine.open(harness.request([passive()]));
+    const phone = new Phone(theirs);
+    phone.begin();
+    phone.shakeHands();
+    phone.say(10);
+    phone.begin();
+    phone.shakeHands();
+    phone.say(10);
+    const result = await harness.close();
+    expect(result.legs[0]).toMatchObject({ received: 20, unauthentic: 0 });
+  });
+
+  test('from plain RTP to SRTP and back: every octet, and nothing in between that no key fits', async () => {
+    await harness.engine.open(harness.request([lineWith(undefined)]));
+    const phone = new Phone(theirs);
+    phone.say(20, undefined);
+    const { line, sender } = knownKeys();
+    await change(line);
+    phone.say(20, sender);
+    // Of an encrypted line nothing plain is heard.
+    const before = phone;
+    before.say(3, undefined);
+    await change(lineWith(undefined));
+    // Some encrypted packets are still on their way.
+    phone.say(2, sender);
+    phone.say(600, undefined);
+    const result = await harness.close();
+    expect(result.legs[0]).toMatchObject({ unauthentic: 3, received: 642 });
+    expect(contains(result.files[0]?.path, 0, 40)).toBe(true);
+    expect(contains(result.files[0]?.path, 43, 602)).toBe(true);
+  });
+
+  test('from plain to DTLS, to keys in the SDP, and to plain again', async () => {
+    await harness.engine.open(harness.request([lineWith(undefined)]));
+    const phone = new Phone(theirs);
+    phone.say(10);
+    await change(passive());
+    phone.begin();
+    phone.shakeHands();
+    phone.say(10);
+    const { line, sender } = knownKeys();
+    await change(line);
+    phone.say(10, sender);
+    await change(lineWith(undefined));
+    phone.say(10, undefined);
+    const result = await harness.close();
+    expect(result.legs[0]).toMatchObject({ received: 40, unauthentic: 0 });
+    expect(contains(result.files[0]?.path, 0, 10)).toBe(true);
+    expect(contains(result.files[0]?.path, 10, 30)).toBe(true);
+  });
+
+  test('a pause that does not come from the client leaves the keys as they are', async () => {
+    const { line, sender } = knownKeys();
+    await harness.engine.open(harness.request([line]));
+    const phone = new Phone(theirs);
+    phone.say(10, sender);
+    await change({ ...lineWith(undefined), active: false, security: 'unchanged' });
+    phone.say(600, sender);
+    await change({ ...lineWith(undefined), security: 'unchanged' });
+    phone.say(20, sender);
+    const result = await harness.close();
+    expect(result.legs[0]).toMatchObject({ whilePaused: 600, unauthentic: 0, received: 630 });
+    expect(contains(result.files[0]?.path, 610, 20)).toBe(true);
+  });
+});
