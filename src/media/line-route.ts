@@ -96,15 +96,19 @@ export class LineRoute {
     const target = this.#target();
     const socket = this.#reportSocket ?? this.#socket;
     if (this.#rtcp === undefined || target === undefined || socket === undefined) return;
-    // The keys of a handshake are those of its port alone (RFC 5764 §4).
-    const foreignKeys = this.#dtls !== undefined && socket !== this.#socket;
-    if (this.#guard?.canSend === false || foreignKeys) return;
+    if (!this.#mayReport(socket)) return;
     const { streams } = this.leg.sources;
     // Two that chose the same number cannot be told apart (RFC 3550 §8.2).
     if (streams.some(({ ssrc }) => ssrc === this.#own.ssrc))
       this.#own = { ...this.#own, ssrc: (this.#own.ssrc + 1 + randomInt(0xffff)) % 0x1_0000_0000 };
     const compound = this.leg.reports.compose(this.#own, streams, { now, leaves });
     socket.send(this.#guard?.protectRtcp(compound) ?? compound, target);
+  }
+
+  /** Not in clear on an encrypted line; and the keys of a handshake are those of its port alone (RFC 5764 §4). */
+  #mayReport(socket: ReceiverSocket): boolean {
+    const otherPort = this.#dtls !== undefined && socket !== this.#socket;
+    return !otherPort && this.#guard?.canSend !== false;
   }
 
   /** Says farewell, closes the port of the reports and overwrites the keys; the other port belongs to the capture, which closes it next. */

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { keyBytesOf } from './crypto-attribute.ts';
 import { Secret } from './secret.ts';
-import type { LineSecurity } from './line-security.ts';
+import type { OfferedDtls } from './dtls-attributes.ts';
+import type { DtlsSecurity, LineSecurity } from './line-security.ts';
 import type { OfferedLine, SessionOffer } from './sdp.ts';
 
 /** What a trunk wants of encrypted media, and whether the signalling can be trusted with keys. */
@@ -86,23 +87,35 @@ function handshake(
   before: OfferedLine | undefined,
 ): LineSecurity | undefined {
   if (dtls === undefined || dtlsFingerprint === undefined) return undefined;
-  const { fingerprints, setup = 'active', tlsId } = dtls;
-  if (setup !== 'active' && setup !== 'passive' && setup !== 'actpass') return undefined;
-  const known = before?.security?.crypto === undefined ? before?.security : undefined;
-  const goesOn =
-    known?.tlsId?.theirs === tlsId && JSON.stringify(known?.fingerprints) === JSON.stringify(fingerprints);
-  const role = setup === 'passive' ? 'active' : 'passive';
+  const known = sameAssociation(dtls, before);
+  const role = ROLES.get(dtls.setup ?? 'active');
+  if (role === undefined) return undefined;
+  const { fingerprints, tlsId } = dtls;
   return {
     fingerprints,
-    role: goesOn && known !== undefined && setup === 'actpass' ? known.role : role,
+    role: dtls.setup === 'actpass' ? (known?.role ?? role) : role,
     ownFingerprint: dtlsFingerprint,
     ...(tlsId !== undefined && {
-      tlsId: {
-        theirs: tlsId,
-        own: (goesOn ? known?.tlsId?.own : undefined) ?? randomBytes(20).toString('hex'),
-      },
+      tlsId: { theirs: tlsId, own: known?.tlsId?.own ?? randomBytes(20).toString('hex') },
     }),
   };
+}
+
+/** Ours to what the client offers (RFC 4145 §4.1). */
+const ROLES: ReadonlyMap<string, DtlsSecurity['role']> = new Map([
+  ['active', 'passive'],
+  ['actpass', 'passive'],
+  ['passive', 'active'],
+]);
+
+/** What was agreed on before, where the offer goes on with it. */
+function sameAssociation(dtls: OfferedDtls, before: OfferedLine | undefined): DtlsSecurity | undefined {
+  const known = before?.security;
+  if (known === undefined || known.crypto !== undefined) return undefined;
+  const same =
+    known.tlsId?.theirs === dtls.tlsId &&
+    JSON.stringify(known.fingerprints) === JSON.stringify(dtls.fingerprints);
+  return same ? known : undefined;
 }
 
 /** The first line we can do is the client's preference (RFC 4568 §5.1.2). */

@@ -14,8 +14,7 @@ const OPTIONS = 0x1000n + 0x2000n + 0x4000n + 0x40_0000n + 0x4000_0000n;
 /** Forward secrecy, and authenticated ciphers first (RFC 8827 §6.5 has the first of them for everybody). */
 const CIPHERS = 'ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!aNULL:!PSK:!SHA384:!SHA256';
 /** The strongest first: the passive end chooses (RFC 5764 §4.1.1). */
-export const PROFILES =
-  'SRTP_AEAD_AES_256_GCM:SRTP_AEAD_AES_128_GCM:SRTP_AES128_CM_SHA1_80:SRTP_AES128_CM_SHA1_32';
+const PROFILES = 'SRTP_AEAD_AES_256_GCM:SRTP_AEAD_AES_128_GCM:SRTP_AES128_CM_SHA1_80:SRTP_AES128_CM_SHA1_32';
 
 const COOKIE_BYTES = 32;
 /** A cookie is good for the minute it was made in and the next. */
