@@ -36,6 +36,7 @@ export const Trunk = z.strictObject({
     .optional(),
   srcTimeZone: timeZone.optional(),
   digest: Digest.optional(),
+  requireSiprec: z.boolean().default(false),
   srtp: z.enum(['required', 'preferred', 'off']).default('preferred'),
   srtpWithoutTls: z.boolean().default(false),
   notRecorded: z

@@ -2,6 +2,7 @@ import type { HeaderIdentity } from '../siprec/description.ts';
 import { plainText } from '../siprec/plain-text.ts';
 import { optionTags } from '../siprec/recognise.ts';
 import type { SipRequest } from './drachtio.ts';
+import type { Trunk } from './trunks.ts';
 
 /** UAS-2. */
 export const ALLOW = 'INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS, INFO';
@@ -22,14 +23,22 @@ export function warning(host: string, text: string): Readonly<Record<string, str
   return { Warning: `399 ${host === '' ? 'sealtape' : host} "${clean}"` };
 }
 
-/** What every 2xx of a dialog carries: `+sip.srs` (UAS-14) and what we can do (UAS-13). */
-export function dialogHeaders(request: SipRequest, transport: string): Readonly<Record<string, string>> {
+/** What every 2xx of a dialog carries: `+sip.srs` (UAS-14) and what we can do (UAS-13); what it requires is a matter of the trunk (UAS-15). */
+export function dialogHeaders(
+  request: SipRequest,
+  transport: string,
+  { requireSiprec = false }: Pick<Trunk, 'requireSiprec'> = {},
+): Readonly<Record<string, string>> {
+  const timer = sessionTimer(request);
+  const required = [...(requireSiprec && request.method === 'INVITE' ? ['siprec'] : []), timer['Require']];
+  const tags = required.filter((tag) => tag !== undefined);
   return {
     Contact: contactOf(transport),
     Allow: ALLOW,
     Supported: SUPPORTED,
     Accept: ACCEPT,
-    ...sessionTimer(request),
+    ...timer,
+    ...(tags.length > 0 && { Require: tags.join(', ') }),
   };
 }
 

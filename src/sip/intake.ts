@@ -162,7 +162,7 @@ export class Intake {
     try {
       const localSdp = answers.write(content.offer, recording.ports);
       const headers = {
-        ...dialogHeaders(request, transport),
+        ...dialogHeaders(request, transport, trunk),
         'Content-Type': 'application/sdp',
         Server: software,
         ...(this.#parts.keepWithoutAck && KEEP_WITHOUT_ACK),

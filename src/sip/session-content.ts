@@ -41,7 +41,7 @@ export interface ReadBody {
 export interface CallContext {
   readonly from: HeaderIdentity | undefined;
   readonly to: HeaderIdentity | undefined;
-  readonly trunk: Pick<Trunk, 'profile' | 'ownNumbers' | 'srcTimeZone'>;
+  readonly trunk: Pick<Trunk, 'profile' | 'ownNumbers' | 'srcTimeZone' | 'requireSiprec'>;
   /** What the dialog's offers are held to. */
   readonly security: SecurityPolicy;
 }

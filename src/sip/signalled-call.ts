@@ -174,10 +174,10 @@ export class SignalledCall {
 
   /** The answer to a re-INVITE or UPDATE; throws SiprecError and leaves everything as it was (UAS-1: requests are atomic). */
   async #agree(request: SipRequest): Promise<Answer> {
-    const { answers, transport } = this.#parts;
+    const { answers, transport, context } = this.#parts;
     const read = this.#read(request);
     const { content } = read;
-    const headers = dialogHeaders(request, transport);
+    const headers = dialogHeaders(request, transport, context.trunk);
     if (!read.offered) {
       if (read.hasMetadata) await this.#take(read);
       if (request.method !== 'INVITE') return { status: 200, headers };

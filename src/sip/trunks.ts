@@ -18,6 +18,8 @@ export interface Trunk {
   readonly srcTimeZone?: string | undefined;
   /** When set, an INVITE that opens a dialog needs a password (UAS-21). */
   readonly digest?: DigestSettings | undefined;
+  /** Our answers require `siprec` of the client (UAS-15); most clients neither need nor expect it. */
+  readonly requireSiprec?: boolean | undefined;
   readonly tls?: TrunkTls | undefined;
   /** Encrypted media; `preferred` when left out. */
   readonly srtp?: SecurityPolicy['srtp'] | undefined;

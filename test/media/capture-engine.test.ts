@@ -153,7 +153,7 @@ describe('a leg', () => {
     expect(result.files[0]?.samples).toBe(101 * 160);
   });
 
-  test('counts events, noise and unknown payloads and takes none of them for audio', async () => {
+  test('counts events, noise and unknown payloads and takes none of them for audio (RTP-14)', async () => {
     await harness.engine.open(harness.request([aLine(0, 'mixed')]));
     harness.stream(CALLER, 0, 10);
     harness.stream(CALLER, 200, 3, { sequence: 11, clock: 1600, type: 101 });
@@ -209,7 +209,7 @@ describe('a leg', () => {
     expect((await harness.close()).files[0]).toMatchObject({ codec: 'PCMU', samples: 1600 });
   });
 
-  test('lists a loss and its place', async () => {
+  test('lists a loss and its place (RTP-7)', async () => {
     await harness.engine.open(harness.request([aLine(0, 'mixed')]));
     harness.stream(CALLER, 0, 10);
     harness.stream(CALLER, 240, 200, { sequence: 13, clock: 12 * 160 });
@@ -248,7 +248,7 @@ describe('a leg', () => {
 });
 
 describe('a paused line', () => {
-  test('is silent, counted and listed, and goes on at the arrival', async () => {
+  test('is silent, counted and listed, and goes on at the arrival (RTP-12, PAUSE-1)', async () => {
     await harness.engine.open(harness.request([aLine(0, 'mixed')]));
     harness.stream(CALLER, 0, 50);
     await harness.engine.change({ id: 'rec1', lines: [aLine(0, 'mixed', false)], at: harness.wall + 20 });

@@ -302,7 +302,7 @@ test('a codec without a file format is kept as it came, for Wireshark', async ()
   expect(rows.at(-1)).toBe('192.0.2.1\t20000\t120\t101\t16000');
 });
 
-test('a codec change in mid-call begins a further file at the same zero', async () => {
+test('a codec change in mid-call begins a further file at the same zero (SDP-16)', async () => {
   await harness.engine.open(harness.request([wideLine(0, 'caller'), wideLine(1, 'callee')]));
   harness.stream(CALLER, 0, 100, { ssrc: 111 });
   harness.stream(CALLEE, 0, 200, { salt: 1 });

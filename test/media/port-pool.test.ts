@@ -22,7 +22,7 @@ describe('PortPool', () => {
     expect(pool.available()).toBe(0);
   });
 
-  test('keeps a port back for ten seconds after its call', () => {
+  test('keeps a port back for ten seconds after its call (RTP-10)', () => {
     let now = 1_000;
     const pool = new PortPool('20000-20001', () => now);
     expect(pool.take()).toBe(20000);

@@ -44,7 +44,7 @@ describe('two laws', () => {
     expect((await readdir(harness.folder)).sort()).toEqual(['callee.wav.part', 'caller.wav.part']);
   });
 
-  test('of one leg in turn give an additional file, and changing back returns to the first', async () => {
+  test('of one leg in turn give an additional file, and changing back returns to the first (SDP-16)', async () => {
     await harness.engine.open(harness.request(sides));
     harness.stream(CALLEE, 0, 1, { salt: 3 });
     harness.stream(CALLER, 20, 199, { clock: 160 });

@@ -60,7 +60,7 @@ async function expectRecorded(report: CallReport, suite: string): Promise<void> 
     ).toBeGreaterThanOrEqual(0);
 }
 
-test('calls over TLS are recorded octet for octet under every kind of suite, and their keys are nowhere', async () => {
+test('calls over TLS are recorded octet for octet under every kind of suite (SRTP-1, SRTP-3), and their keys are nowhere', async () => {
   const suites = [SUITE, 'AES_CM_128_HMAC_SHA1_32', 'AES_256_CM_HMAC_SHA1_80', 'AEAD_AES_256_GCM'] as const;
   const keys: (readonly [SuiteName, Buffer])[] = [];
   const reports = await Promise.all(

@@ -49,7 +49,7 @@ const types = (): string[] =>
   journal.events.map((event) => (event.type === 'noted' ? event.step : event.type));
 
 describe('accepting a call', () => {
-  test('opens a port per line, caller left and callee right, and journals the opening before it answers', async () => {
+  test('opens a port per line, caller left and callee right, and journals the opening before it answers (RTP-11)', async () => {
     const recording = await recorder.accept(aCall());
     expect(media.opened[0]?.lines).toMatchObject([
       { line: 0, role: 'caller', active: true },
@@ -146,7 +146,7 @@ describe('a live recording', () => {
     expect(capture[0]?.pauses).toEqual([{ cause: 'hold', from: 5000, to: 7000 }]);
   });
 
-  test('is paused by an order of ours whatever the client says meanwhile, and says who wanted it', async () => {
+  test('is paused by an order of ours whatever the client says meanwhile, and says who wanted it (PAUSE-3)', async () => {
     media.result = { files: [aFile], legs: [] };
     const recording = await recorder.accept(aCall());
     const order = { cause: 'operator', actor: 'api:anna' } as const;

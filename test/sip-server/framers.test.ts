@@ -33,7 +33,7 @@ describe('a SIP stream', () => {
     expect(messagesIn(stream(all.join('')))).toEqual(all);
   });
 
-  test('gives the same messages however it is cut', () => {
+  test('gives the same messages however it is cut (SIG-4)', () => {
     const parts = fc.array(
       fc.tuple(fc.constantFrom('INVITE', 'BYE', 'INFO'), fc.string({ unit: 'binary-ascii' })),
       {

@@ -76,12 +76,12 @@ describe('reading a message', () => {
     ['cuts the body at Content-Length', 'l: 2', 'bo'],
     ['takes the whole datagram without one', 'x-l: 2', 'body'],
     ['believes two that agree', 'l: 3\r\nContent-Length: 3', 'bod'],
-  ])('%s', (_name, line, body) => {
+  ])('%s (SIG-5)', (_name, line, body) => {
     expect(withBodyOfLength(parseMessage(INVITE.replace('l: 4', line), 100)).body).toBe(body);
   });
 
   test.each([['l: 5'], ['l: -1'], ['l: four'], ['l: 2\r\nl: 4']])(
-    'refuses a body of 4 octets with "%s"',
+    'refuses a body of 4 octets with "%s" (SIG-5)',
     (line) => {
       const message = parseMessage(INVITE.replace('l: 4', line), 100);
       expect(() => withBodyOfLength(message)).toThrow(expect.objectContaining({ code: 'BAD_MESSAGE' }));
@@ -213,7 +213,7 @@ describe('Via', () => {
       'SIP/2.0/UDP pbx;branch=b, SIP/2.0/TCP x',
       'SIP/2.0/UDP pbx;branch=b;rport=4711;received=198.51.100.4, SIP/2.0/TCP x',
     ],
-  ])('%s is completed with the source', (value, completed) => {
+  ])('%s is completed with the source (SIG-6)', (value, completed) => {
     expect(completeVia(value, source)).toBe(completed);
   });
 

@@ -67,7 +67,7 @@ describe('outside dialogs', () => {
     ['INVITE whose CSeq names BYE', 'INVITE', { cseq: '1 BYE' }, 400],
     ['OPTIONS whose CSeq is no number', 'OPTIONS', { cseq: 'x OPTIONS' }, 400],
     ['INVITE whose body is too short', 'INVITE', { without: ['Content-Length'], headers: ['l: 10'] }, 400],
-    ['INVITE with To tag', 'INVITE', { toTag: 'stray' }, 481],
+    ['INVITE with To tag (DLG-2)', 'INVITE', { toTag: 'stray' }, 481],
     ['INFO with To tag', 'INFO', { toTag: 'stray' }, 481],
     ['BYE', 'BYE', { toTag: 'stray' }, 481],
     ['BYE without To tag', 'BYE', {}, 481],
@@ -76,7 +76,7 @@ describe('outside dialogs', () => {
     ['an unknown method', 'FROBNICATE', {}, 501],
     ['a known method nobody routed', 'MESSAGE', {}, 503],
     ['OPTIONS', 'OPTIONS', {}, 200],
-    ['OPTIONS without Max-Forwards', 'OPTIONS', { without: ['Max-Forwards'] }, 200],
+    ['OPTIONS without Max-Forwards (SIG-11)', 'OPTIONS', { without: ['Max-Forwards'] }, 200],
     [
       'OPTIONS with a header line that is none',
       'OPTIONS',
@@ -201,7 +201,7 @@ describe('repetition', () => {
     },
   );
 
-  test('an acknowledged INVITE that comes again is absorbed', async () => {
+  test('an acknowledged INVITE that comes again is absorbed (SIG-12)', async () => {
     const peer = await site.open('udp');
     const call = newCall();
     const branch = newBranch();
@@ -274,7 +274,7 @@ describe('in a dialog', () => {
     ['OPTIONS', 'OPTIONS', { cseq: '2 OPTIONS' }, '200'],
     ['a lower CSeq', 'INFO', { cseq: '0 INFO' }, '500'],
     ['the CSeq of the INVITE', 'INFO', { cseq: '1 INFO' }, '500'],
-    ['a wrong To tag', 'INFO', { cseq: '2 INFO', toTag: 'other' }, '481'],
+    ['a wrong To tag (DLG-2)', 'INFO', { cseq: '2 INFO', toTag: 'other' }, '481'],
     ['BYE with a wrong To tag', 'BYE', { cseq: '2 BYE', toTag: 'other' }, '481'],
     ['BYE with a low CSeq', 'BYE', { cseq: '0 BYE' }, '200'],
     ['BYE whose CSeq names INVITE', 'BYE', { cseq: '2 INVITE' }, '200'],

@@ -37,7 +37,7 @@ describe('a TCP connection', () => {
     await peer.next(ok(late.callId));
   });
 
-  test('answers a double CRLF with one', async () => {
+  test('answers a double CRLF with one (SIG-4)', async () => {
     await start();
     const peer = await open();
     peer.send('\r\n\r\n');
@@ -170,7 +170,7 @@ describe('a TCP connection', () => {
   });
 });
 
-test('more requests than allowed at once get 503 with Retry-After', async () => {
+test('more requests than allowed at once get 503 with Retry-After (UAS-19)', async () => {
   await start({ pendingTransactions: 0 });
   const peer = await site.open('udp');
   peer.request('OPTIONS', newCall());

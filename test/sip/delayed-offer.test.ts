@@ -118,7 +118,7 @@ describe('an INVITE without SDP (DLG-10)', () => {
 });
 
 describe('a re-INVITE without SDP (DLG-9)', () => {
-  test('gets the same m-lines again; the answer in its ACK counts', async () => {
+  test('gets the same m-lines again and no others (SDP-18); the answer in its ACK counts', async () => {
     const client = await bench.client();
     const first = await client.invite(recordingSession());
     const again = await client.request('INVITE', {});

@@ -103,6 +103,11 @@ export class Peer {
     return this.receive(({ status, headers }) => status >= 200 && headers.get('cseq') === cseq);
   }
 
+  /** Statuses of the provisional responses that came. */
+  get provisional(): readonly number[] {
+    return this.#waiting.map(({ status }) => status).filter((status) => status > 0 && status < 200);
+  }
+
   close(): void {
     this.#udp?.close();
     this.#tcp?.destroy();

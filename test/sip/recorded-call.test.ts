@@ -27,43 +27,46 @@ const directions = (sdp: string): readonly string[] => sdp.match(/^a=(?:recvonly
 const version = (sdp: string): string => /^o=\S+ \d+ (\d+) /m.exec(sdp)?.[1] ?? '';
 
 describe('a recorded call', () => {
-  test.each(['udp', 'tcp'] as const)('is answered, acknowledged and ended over %s', async (protocol) => {
-    const client = await bench.client(protocol);
-    const ok = await client.invite();
-    expect(ok.status).toBe(200);
-    expect(ok.headers.get('content-type')).toBe('application/sdp');
-    expect(ok.headers.get('contact')).toMatch(
-      protocol === 'tcp'
-        ? /^<sip:srs@127\.0\.0\.1:\d+;transport=tcp>;\+sip\.srs$/
-        : /^<sip:srs@127\.0\.0\.1:\d+>;\+sip\.srs$/,
-    );
-    expect(ok.headers.get('server')).toBe('Sealtape/test');
-    expect(ok.headers.get('allow')).toContain('UPDATE');
-    expect(ok.headers.get('supported')).toContain('timer');
-    expect(ok.headers.get('accept')).toContain('application/rs-metadata+xml');
-    expect(ok.headers.has('require')).toBe(false);
-    expect(ok.body.split('\r\n').slice(2)).toEqual([
-      's=-',
-      'c=IN IP4 127.0.0.1',
-      't=0 0',
-      ...['1', '2'].flatMap((label, index) => [
-        `m=audio ${20_000 + 2 * index} RTP/AVP 8 101`,
-        'a=rtpmap:8 PCMA/8000',
-        'a=rtpmap:101 telephone-event/8000',
-        'a=fmtp:101 0-15',
-        `a=label:${label}`,
-        'a=recvonly',
-      ]),
-      '',
-    ]);
-    const { call } = bench.recorder;
-    await call.until(({ notes }) => notes.includes('acknowledged'));
-    expect(bench.application.calls).toBe(1);
-    expect((await client.bye()).status).toBe(200);
-    expect(await call.ended()).toEqual(['bye']);
-    expect(bench.application.calls).toBe(0);
-    expect(bench.recorder.refusals).toEqual([]);
-  });
+  test.each(['udp', 'tcp'] as const)(
+    'is answered with plain SDP, acknowledged and ended over %s (UAS-13, UAS-14, UAS-15, UAS-16)',
+    async (protocol) => {
+      const client = await bench.client(protocol);
+      const ok = await client.invite();
+      expect(ok.status).toBe(200);
+      expect(ok.headers.get('content-type')).toBe('application/sdp');
+      expect(ok.headers.get('contact')).toMatch(
+        protocol === 'tcp'
+          ? /^<sip:srs@127\.0\.0\.1:\d+;transport=tcp>;\+sip\.srs$/
+          : /^<sip:srs@127\.0\.0\.1:\d+>;\+sip\.srs$/,
+      );
+      expect(ok.headers.get('server')).toBe('Sealtape/test');
+      expect(ok.headers.get('allow')).toContain('UPDATE');
+      expect(ok.headers.get('supported')).toContain('timer');
+      expect(ok.headers.get('accept')).toContain('application/rs-metadata+xml');
+      expect(ok.headers.has('require')).toBe(false);
+      expect(ok.body.split('\r\n').slice(2)).toEqual([
+        's=-',
+        'c=IN IP4 127.0.0.1',
+        't=0 0',
+        ...['1', '2'].flatMap((label, index) => [
+          `m=audio ${20_000 + 2 * index} RTP/AVP 8 101`,
+          'a=rtpmap:8 PCMA/8000',
+          'a=rtpmap:101 telephone-event/8000',
+          'a=fmtp:101 0-15',
+          `a=label:${label}`,
+          'a=recvonly',
+        ]),
+        '',
+      ]);
+      const { call } = bench.recorder;
+      await call.until(({ notes }) => notes.includes('acknowledged'));
+      expect(bench.application.calls).toBe(1);
+      expect((await client.bye()).status).toBe(200);
+      expect(await call.ended()).toEqual(['bye']);
+      expect(bench.application.calls).toBe(0);
+      expect(bench.recorder.refusals).toEqual([]);
+    },
+  );
 
   test('tells the recorder where it comes from and who speaks', async () => {
     const client = await bench.client();
@@ -106,7 +109,7 @@ describe('a recorded call', () => {
     expect(description.warnings).toEqual([expect.stringContaining('metadata unreadable')]);
   });
 
-  test('takes the audio lines and rejects the others with port 0 (SDP-2)', async () => {
+  test('takes the audio lines and rejects the others with port 0 (SDP-2, RTP-13)', async () => {
     const client = await bench.client();
     const ok = await client.invite(
       recordingSession(sdpOf('m=video 5000 RTP/AVP 96\r\na=label:9\r\n', audioLine('1'), audioLine('2'))),
@@ -173,7 +176,7 @@ test.each(['udp', 'tcp'] as const)('a call over IPv6 and %s gets an IPv6 answer'
 });
 
 describe('a change during the call', () => {
-  test('hold and resume keep the ports and raise the version (SDP-3, SDP-4, SDP-11)', async () => {
+  test('hold and resume keep the ports and raise the version (SDP-3, SDP-4, SDP-11, PAUSE-1)', async () => {
     const client = await bench.client();
     const first = await client.invite();
     const answers = [first.body];
@@ -250,7 +253,7 @@ describe('a change during the call', () => {
     expect(bench.recorder.call.offers).toEqual([]);
   });
 
-  test('one that cannot be met is refused and the call goes on as it was', async () => {
+  test('one that cannot be met is refused and the call goes on as it was (UAS-1)', async () => {
     const client = await bench.client();
     const first = await client.invite();
     const no = await client.request(

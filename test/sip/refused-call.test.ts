@@ -177,7 +177,7 @@ describe.each(['udp', 'tcp'] as const)(
       expect(bench.recorder.refusals).toEqual([expect.objectContaining({ reason: String(status) })]);
     });
 
-    test('because the recorder is not ready gets 503 before anything is read', async () => {
+    test('because the recorder is not ready gets 503 before anything is read (UAS-19)', async () => {
       bench.recorder.ready = { ready: false, reason: 'spool disk nearly full' };
       const client = await bench.client(protocol);
       expect((await client.request('INVITE', recordingSession())).status).toBe(503);
@@ -188,10 +188,12 @@ describe.each(['udp', 'tcp'] as const)(
   },
 );
 
-test('100rel in Require needs nothing from us, for there is no 18x; two tags glued together are two (RS-5)', async () => {
+test('100rel in Require needs nothing from us, for there is no 18x (UAS-10, UAS-11); two tags glued together are two (RS-5)', async () => {
   for (const tags of ['siprec, 100rel', '100relsiprec']) {
     const client = await bench.client();
-    expect((await client.invite({ ...recordingSession(), headers: { Require: tags } })).status).toBe(200);
+    const session = { ...recordingSession(), headers: { Require: tags, Supported: '100rel' } };
+    expect((await client.invite(session)).status).toBe(200);
+    expect(client.peer.provisional.filter((status) => status > 100)).toEqual([]);
   }
 });
 

@@ -48,7 +48,7 @@ const answer = (client: RecordingClient, request: Received, status: number): voi
 };
 
 describe('metadata that is incomplete', () => {
-  test('is asked for anew by UPDATE without SDP (SNAP-1, SNAP-2)', async () => {
+  test('is asked for anew by UPDATE without SDP, in a request of its own (SNAP-1, SNAP-2, SNAP-3)', async () => {
     const client = await begin('INVITE, ACK, BYE, UPDATE');
     const update = await asked(client);
     expect(update.headers.get('content-type')).toBe('application/rs-metadata+xml');

@@ -28,7 +28,7 @@ const people = (state: MetadataState): unknown =>
   }));
 
 describe('applyUpdate', () => {
-  test('starts from a complete document', () => {
+  test('starts from a complete document (META-4)', () => {
     expect(people(play('rfc-basic'))).toEqual([
       { who: 'Bob B', labels: ['1'], sending: true, left: undefined },
       { who: 'Paul P', labels: ['2'], sending: true, left: undefined },
@@ -58,7 +58,7 @@ describe('applyUpdate', () => {
     ]);
   });
 
-  test('a complete document replaces: who is missing left when it arrived', () => {
+  test('a complete document replaces: who is missing left when it arrived (META-4)', () => {
     const state = apply(
       play('rfc-basic'),
       '<recording><participant id="n"><name>New</name></participant></recording>',
@@ -96,7 +96,7 @@ describe('applyUpdate', () => {
     expect(state.participants).toEqual([expect.objectContaining({ labels: ['2'] })]);
   });
 
-  test('a later partial document leaves the state complete', () => {
+  test('a later partial document leaves the state complete (META-4)', () => {
     expect(play('rfc-basic', 'rfc-hold').mode).toBe('complete');
   });
 

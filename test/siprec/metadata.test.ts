@@ -136,7 +136,7 @@ describe('parseMetadata', () => {
     expect(update.participants.map(({ id }) => id)).toEqual(['#1', '#2']);
   });
 
-  test('leaves extension data alone', () => {
+  test('leaves extension data alone, in whatever namespace it is (META-3)', () => {
     const update = parseMetadata(
       recording('<extensiondata><participant id="no"/></extensiondata><x:other><session id="no"/></x:other>'),
     );
@@ -164,7 +164,7 @@ describe('parseMetadata', () => {
   });
 });
 
-describe('parseTime keeps the text and knows the moment only with an offset', () => {
+describe('parseTime keeps the text and knows the moment only with an offset (META-9)', () => {
   test.each([
     ['2026-11-23T18:45:30Z', Date.UTC(2026, 10, 23, 18, 45, 30)],
     ['2026-11-23t18:45:30.123456z', Date.UTC(2026, 10, 23, 18, 45, 30, 123)],

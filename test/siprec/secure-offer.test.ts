@@ -16,7 +16,7 @@ describe('a=crypto (RFC 4568)', () => {
     [`1 ${SUITE} inline:${KEY}|1:4;inline:${KEY}|2:4`, 2],
     [`1 ${SUITE} inline:${KEY}|1048576 UNENCRYPTED_SRTCP WSH=64 -X=1`, 1],
     [`1 AES_256_CM_HMAC_SHA1_80 inline:${LONG}`, 1],
-  ])('takes %s', (value, keys) => {
+  ])('takes %s (SRTP-3)', (value, keys) => {
     expect(parseCrypto(value)?.keys).toHaveLength(keys);
   });
 

@@ -44,7 +44,7 @@ const textsOf = async (...ids: string[]): Promise<readonly string[]> =>
 const size = (): number =>
   readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
 
-test('messages of a call are found again in order, octet for octet, and others are not', async () => {
+test('messages of a call are found again in order, octet for octet, and others are not; nobody else may read them (META-14)', async () => {
   const traces = open();
   traces.keep(message('one', 'ü\xff\0\n#'));
   traces.keep(message('two'));
@@ -59,7 +59,7 @@ test('messages of a call are found again in order, octet for octet, and others a
   expect(statSync(folder).mode & 0o077).toBe(0);
 });
 
-test('SRTP keys never reach the disk', async () => {
+test('SRTP keys never reach the disk (SRTP-8)', async () => {
   const traces = open();
   traces.keep(message('one', 'a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0LWtleQ|2^20\r\n'));
   await traces.close();
