@@ -25,7 +25,7 @@ import { openRetentionKeeper } from './retention-keeper.ts';
 import { openSpoolWatch } from './spool-watch.ts';
 import { groupLogins, openPolicy } from './policy-opening.ts';
 import { ShutdownList } from './shutdown-list.ts';
-import { openTraces } from './trace-opening.ts';
+import { openTraces, type Traces } from './trace-opening.ts';
 import { VERSION } from '../version.ts';
 import { openWeb } from './web-opening.ts';
 
@@ -106,6 +106,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     software: SOFTWARE,
     sipUp: () => sip.application.connected,
     sipCounters: () => sip.server?.counters(),
+    tracesLeftOut: sip.tracesLeftOut,
   });
   closing.add('web', () => web.close());
   await sip.listen();
@@ -164,6 +165,7 @@ const mediaLog = (log: Log): Parameters<typeof startMediaThreads>[0]['log'] => (
 export interface Sip {
   readonly application: SipApplication;
   readonly server: SipServer | undefined;
+  readonly tracesLeftOut: Traces['leftOut'];
   /** Takes calls from now on. */
   listen(): Promise<void>;
 }
@@ -187,7 +189,7 @@ async function openSip(
   const secret = randomBytes(32).toString('hex');
   const control = { host: '127.0.0.1', port: 0, secret };
   const trunks = new Trunks(config.trunks);
-  const { see: seen } = openTraces(config, log, closing);
+  const { see: seen, leftOut: tracesLeftOut } = openTraces(config, log, closing);
   const server =
     config.sip.drachtio === undefined
       ? await startSipServer({
@@ -221,7 +223,7 @@ async function openSip(
     watch: { probeAfter: config.watch.askSeconds * 1000, lostSilence: config.watch.lostSeconds * 1000 },
   });
   closing.add('sip application', () => application.close());
-  return { application, server, listen: () => server?.listen() ?? Promise.resolve() };
+  return { application, server, tracesLeftOut, listen: () => server?.listen() ?? Promise.resolve() };
 }
 
 function tlsOf({ sip }: Config): { readonly tls?: TlsSettings } {

@@ -9,6 +9,8 @@ import type { ShutdownList } from './shutdown-list.ts';
 export interface Traces {
   /** Takes a message; never waits. */
   readonly see: (message: SeenMessage) => void;
+  /** Messages not kept since the start, of the trunks and of everybody else. */
+  readonly leftOut: () => { readonly trunks: number; readonly strangers: number };
 }
 
 /** Where traces are: those of the trunks, and apart from them, so that they can wash away nothing, those of everybody else. */
@@ -33,6 +35,7 @@ export function openTraces(config: Config, log: Log, closing: ShutdownList): Tra
       const known = message.remote === '' || trunks.find(hostOf(message.remote)) !== undefined;
       (known ? files : strangers).keep(message);
     },
+    leftOut: () => ({ trunks: files.leftOut, strangers: strangers.leftOut }),
   };
 }
 

@@ -27,6 +27,8 @@ export interface WebSources {
   readonly software: string;
   /** Whether the SIP server is there. */
   readonly sipUp: () => boolean;
+  /** See the metric. */
+  readonly tracesLeftOut: () => Readonly<Record<string, number>>;
   /** Undefined with a SIP server that is not ours. */
   readonly sipCounters: () => SipServerCounters | undefined;
 }
@@ -76,6 +78,7 @@ async function takeSnapshot(sources: WebSources, queries: RecordingQueries): Pro
     calls: { running: recorder.liveCount, ...recorder.counts },
     media: await media.totals(),
     sip: sipFigures(sources.sipCounters()),
+    tracesLeftOut: sources.tracesLeftOut(),
     journalLag: lagOf(sources),
     databaseUp: parts.database.ok,
     redisUp: parts.redis.ok,

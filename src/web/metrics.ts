@@ -20,6 +20,8 @@ export interface MetricsSnapshot {
   /** What the embedded SIP server counts; undefined with another one. */
   readonly sip?:
     { readonly events: Readonly<Record<string, number>>; readonly connections: number } | undefined;
+  /** SIP messages of which no trace is kept, by whose they are: too many at once, too many of one call, or a disk that refused. */
+  readonly tracesLeftOut?: Readonly<Record<string, number>> | undefined;
   /** Events on disk that are not in the database yet. */
   readonly journalLag: number;
   readonly databaseUp: boolean;
@@ -163,7 +165,14 @@ function sipMetrics(registry: Registry): Apply {
     help: 'Open TCP and TLS connections',
     registers: [registry],
   });
-  return ({ sip }) => {
+  const leftOut = byReason(
+    registry,
+    'sealtape_sip_traces_left_out_total',
+    'SIP messages not kept for traces: floods, calls over their share, a disk that refused',
+    'of',
+  );
+  return ({ sip, tracesLeftOut }) => {
+    if (tracesLeftOut !== undefined) leftOut(tracesLeftOut);
     if (sip === undefined) return;
     events(sip.events);
     connections.set(sip.connections);

@@ -57,7 +57,7 @@ test('SRTP-8: SRTP keys and digest answers of a call are in no file, and a refus
     expect(readFileSync(join(folder, name), 'latin1')).not.toMatch(/d0RmdmcmVC|6629fae49393/);
 }, 60_000);
 
-test('a call is told while it runs and after the recorder has ended, by its id, file name and Call-ID', async () => {
+test('a call is told while it runs and after the recorder has ended, by its id, file name, Call-ID and the id of the PBX', async () => {
   const { over } = await answeredCall(recorder);
   const { callId } = await over;
   const [sealed] = await awaitRecordings(recorder.archive, 1, 20_000);
@@ -79,7 +79,8 @@ test('a call is told while it runs and after the recorder has ended, by its id, 
   expect(trace('nobody@nowhere')).toMatchObject({ code: 1 });
   expect(await recorder.stop()).toBe(0);
   const id = /^Recording {4}(\S+)/m.exec(running)?.[1] ?? '';
-  for (const name of [id, `${sealed?.name ?? ''}_info.txt`]) {
+  const pbxId = /^PBX call id {2}(\S+) {2}\[.*rule 5\.4/m.exec(running)?.[1] ?? '';
+  for (const name of [id, `${sealed?.name ?? ''}_info.txt`, pbxId]) {
     const { code, text } = trace(name);
     expect({ name, code }).toEqual({ name, code: 0 });
     expect(text).toContain(callId);

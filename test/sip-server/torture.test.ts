@@ -59,7 +59,7 @@ async function answerTo(peer: RawPeer, text: string): Promise<number> {
   return Number((await peer.next(/^SIP\/2\.0 [2-6]/)).slice(8, 11));
 }
 
-describe.each(['udp', 'tcp'] as const)('a torture message of RFC 4475 over %s', (protocol) => {
+describe.each(['udp', 'tcp'] as const)('a torture message of RFC 4475 over %s (SIG-7)', (protocol) => {
   test.each([...VALID, ...INVALID, ...SEMANTICS])('$name', async ({ text, reaction, overTcp }) => {
     const expected = protocol === 'tcp' ? (overTcp ?? reaction) : reaction;
     const peer = await site.open(protocol);
@@ -92,4 +92,19 @@ test('3.2.1 badbranch: two requests with nothing but the cookie are not the same
   for (const call of calls) peer.request('OPTIONS', call, { branch: 'z9hG4bK' });
   for (const { callId } of calls)
     await peer.next(new RegExp(`^SIP/2\\.0 200 [\\s\\S]*Call-ID: ${callId}\\r`));
+});
+
+test('all forty-nine messages of RFC 4475 are here, each once', () => {
+  const named = [...VALID, ...INVALID, ...SEMANTICS].map(({ name }) => name.split(' ', 1)[0]);
+  const numbered = (section: string, count: number): readonly string[] =>
+    Array.from({ length: count }, (_none, at) => `${section}.${at + 1}`);
+  expect([...named, '3.1.1.8'].toSorted()).toEqual(
+    [
+      ...numbered('3.1.1', 13),
+      ...numbered('3.1.2', 19),
+      ...numbered('3.2', 1),
+      ...numbered('3.3', 15),
+      ...numbered('3.4', 1),
+    ].toSorted(),
+  );
 });
