@@ -2,7 +2,6 @@ import type { HeaderIdentity } from '../siprec/description.ts';
 import { plainText } from '../siprec/plain-text.ts';
 import { optionTags } from '../siprec/recognise.ts';
 import type { SipRequest } from './drachtio.ts';
-import type { Trunk } from './trunks.ts';
 
 /** UAS-2. */
 export const ALLOW = 'INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS, INFO';
@@ -27,7 +26,7 @@ export function warning(host: string, text: string): Readonly<Record<string, str
 export function dialogHeaders(
   request: SipRequest,
   transport: string,
-  { requireSiprec = false }: Pick<Trunk, 'requireSiprec'> = {},
+  { requireSiprec = false }: { readonly requireSiprec?: boolean | undefined } = {},
 ): Readonly<Record<string, string>> {
   const timer = sessionTimer(request);
   const required = [...(requireSiprec && request.method === 'INVITE' ? ['siprec'] : []), timer['Require']];
