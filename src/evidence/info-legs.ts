@@ -46,6 +46,8 @@ export interface LegInfo {
   readonly jitterMax: number;
   /** Milliseconds: what gaps took up of the drift of the sender's clock, and what is left at the end (positive: audio stands too early). */
   readonly clock?: { readonly takenUp: number; readonly left: number } | undefined;
+  /** Milliseconds: by how much the leg was moved beside the others, as its sender reported, and how late it stands at the end. */
+  readonly alignment?: { readonly moved: number; readonly late: number } | undefined;
   /** RTCP: reports that came and went, and the packets the client says it sent. */
   readonly reports?:
     | { readonly received: number; readonly sent: number; readonly packetsSent?: number | undefined }
@@ -86,6 +88,7 @@ export function legLines(leg: LegInfo): readonly InfoField[] {
     [`${key}-Telephone-Events`, `${leg.telephoneEvents}`],
     [`${key}-Jitter`, `${leg.jitter.toFixed(1)} ms, at most ${leg.jitterMax.toFixed(1)} ms`],
     ...clockLines(key, leg),
+    ...alignmentLine(key, leg),
     ...reportLines(key, leg),
     ...levelLines(key, leg),
     [`${key}-Gaps`, `${leg.gapCount}`],
@@ -122,6 +125,17 @@ function clockLines(key: string, { clock }: LegInfo): readonly InfoField[] {
     ],
   ];
 }
+
+/** Only where the legs of one client did not come equally fast. */
+const alignmentLine = (key: string, { alignment }: LegInfo): readonly InfoField[] =>
+  alignment === undefined
+    ? []
+    : [
+        [
+          `${key}-Alignment`,
+          `${alignment.moved.toFixed(0)} ms by the reports of the client; at the end ${alignment.late.toFixed(0)} ms too late`,
+        ],
+      ];
 
 /** Only where any were exchanged. What the client counts itself is worth knowing where packets are missing. */
 function reportLines(key: string, { reports }: LegInfo): readonly InfoField[] {

@@ -157,6 +157,11 @@ export interface LegStatistics {
   readonly jitterMax: number;
   /** The sender's clock, in ms: what its gaps took up of its drift, and by how much its audio stands too early (negative: late) at the end. Left out below 10 ms. */
   readonly clock?: { readonly takenUp: number; readonly left: number };
+  /**
+   * What the sender's reports said about its place beside the other legs, in ms: by how much it was moved for it (negative: to an earlier
+   * place), and how late it still stands at the end. Left out where nothing had to be done.
+   */
+  readonly alignment?: { readonly moved: number; readonly late: number };
   /** In order of time; at most `GAP_LIMIT` listed, `gapCount` counts all. */
   readonly gaps: readonly Gap[];
   readonly gapCount: number;

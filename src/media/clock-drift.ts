@@ -47,6 +47,13 @@ export class ClockDrift {
     return shift;
   }
 
+  /** The audio was moved by so many samples for another reason than drift. */
+  rebase(by: number): void {
+    this.#baseline -= by;
+    this.#before -= by;
+    this.#least -= by;
+  }
+
   /** The next packet stands at its arrival: there is no drift any more. */
   restart(): void {
     this.#baseline = NaN;

@@ -107,6 +107,25 @@ export class Coverage {
     else if (sequence > this.#last) this.#knownSinceEnd++;
   }
 
+  /** Whether all of it can still be moved: nothing of it is settled, and nobody paused it. */
+  get movable(): boolean {
+    return (
+      this.#first !== Infinity &&
+      this.#settledCount === 0 &&
+      !this.#open.some(({ kind }) => kind === 'paused')
+    );
+  }
+
+  /** Moves everything by so many positions; it is `movable`, and stays behind 0. */
+  move(by: number): void {
+    for (const gap of this.#open) {
+      if (gap.kind !== 'lead') gap.from += by;
+      gap.to += by;
+    }
+    this.#first += by;
+    this.#end += by;
+  }
+
   /** Nothing may be recorded in `[from, to)`, because the client said so. */
   pause(from: number, to: number): void {
     const start = Math.max(from, this.#end);

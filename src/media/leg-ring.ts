@@ -65,6 +65,14 @@ export class LegRing {
     if (straight < to - from) this.#octets.copy(target, at + straight, 0, to - from - straight);
   }
 
+  /** Moves what is in `[from, to)` by so many positions; the caller has reserved the room. What is left behind is silence. */
+  move(from: number, to: number, by: number): void {
+    const octets = Buffer.alloc(to - from);
+    this.read(from, to, octets, 0);
+    this.#place(from, Buffer.alloc(to - from, this.#silence), 0, to - from);
+    this.#place(from + by, octets, 0, octets.length);
+  }
+
   /** Gives up everything before `position`: its places become silence for positions to come. */
   release(position: number): void {
     if (position <= this.#base) return;

@@ -57,7 +57,7 @@ export class LegSources {
   /** Their part of the leg's statistics. */
   statistics(): Pick<
     LegStatistics,
-    'ssrcs' | 'sources' | 'expected' | 'received' | 'lost' | 'jitter' | 'jitterMax' | 'clock'
+    'ssrcs' | 'sources' | 'expected' | 'received' | 'lost' | 'jitter' | 'jitterMax' | 'clock' | 'alignment'
   > {
     const { streams } = this;
     const sum = (start: number, of: (stream: RtpStream) => number): number =>
@@ -74,6 +74,7 @@ export class LegSources {
       jitter: milliseconds(this.#current?.jitter.value ?? 0),
       jitterMax: milliseconds(jitterMax),
       ...clockOf(this.#current, this.#before),
+      ...alignmentOf(this.#current, this.#before),
     };
   }
 
@@ -93,6 +94,16 @@ function clockOf(
   const takenUp = milliseconds((current?.drift.takenUp ?? 0) + (before?.drift.takenUp ?? 0));
   const left = milliseconds(current?.drift.value ?? 0);
   return Math.abs(takenUp) < 10 && Math.abs(left) < 10 ? {} : { clock: { takenUp, left } };
+}
+
+/** What was moved for the sender's reports, and what is left of the source heard last. */
+function alignmentOf(
+  current: RtpStream | undefined,
+  before: RtpStream | undefined,
+): Pick<LegStatistics, 'alignment'> {
+  const moved = milliseconds((current?.aligned ?? 0) + (before?.aligned ?? 0));
+  const late = milliseconds(current?.late ?? 0);
+  return moved === 0 && late === 0 ? {} : { alignment: { moved, late } };
 }
 
 const milliseconds = (samples: number): number => (samples * 1000) / CLOCK_RATE;

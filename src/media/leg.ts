@@ -1,15 +1,17 @@
 import { CLOCK_RATE, type CaptureLine, type LegStatistics, type PayloadFormat } from './capture.ts';
 import { STATIC_CODECS, ticksOf, UNKNOWN_CODEC, type Codec } from './codec.ts';
-import { Coverage } from './coverage.ts';
+import { Coverage, type Span } from './coverage.ts';
 import type { Law } from './g711.ts';
 import { LegReports } from './rtcp/leg-reports.ts';
 import { LegSources } from './leg-sources.ts';
+import type { AlignableLeg, SenderClock } from './leg-alignment.ts';
 import type { LegLane } from './leg-lane.ts';
 import type { Refusal } from './line-guard.ts';
-import type { PacketLane } from './packet-lane.ts';
+import { PacketLane } from './packet-lane.ts';
 import { isDiskBehind, PacketKeeper, type PacketInHand } from './packet-keeper.ts';
 import type { Route } from './pcap.ts';
 import type { Arrival } from './receiver/receiver.ts';
+import { splitSource } from './receiver/source-keys.ts';
 import { SourceGate } from './receiver/source-gate.ts';
 import { isRtcp, readRtp, RtpPacket } from './rtp-packet.ts';
 import type { RtpStream, Place } from './rtp-stream.ts';
@@ -24,6 +26,8 @@ type PayloadKind = Law | 'event' | 'noise' | 'empty' | 'packets' | 'unknown';
 export interface LegHost {
   /** Position of a time on the timeline of the capture. */
   positionOf(at: number): number;
+  /** Ticks from the start of the capture to a moment of any clock (epoch ms); may be negative. */
+  ticksOf(moment: number): number;
   /** Makes the lane for the first audio of a leg in a law, `position` being where it starts. */
   openLane(leg: Leg, law: Law, position: number): LegLane;
   /** Makes the lane for the first packet of a leg in a codec that is not G.711. */
@@ -42,7 +46,7 @@ const place: Place = { arrival: 0, end: 0, floor: 0, switched: false };
  * One line of a call: takes its packets, puts their octets where their timestamps say, and counts. Two sources that send at
  * once share the line: whoever continues goes first, what would lie upon recorded audio is rejected, never mixed.
  */
-export class Leg {
+export class Leg implements AlignableLeg {
   readonly line: number;
   readonly role: CaptureLine['role'];
   /** Whom the line listens to; asked before `take`. */
@@ -163,6 +167,42 @@ export class Leg {
     this.#coverage.settle(position);
   }
 
+  senderClock(): SenderClock | undefined {
+    const [stream] = this.sources.streams;
+    const report = stream && this.reports.of(stream.ssrc);
+    if (stream === undefined || report === undefined || report.wallClock === 0) return undefined;
+    const position = stream.positionOf(report.timestamp);
+    if (position === undefined) return undefined;
+    const said = this.#host.ticksOf(report.wallClock);
+    // What drift will move at the next gap is no delay.
+    const delay = position + stream.drift.value - said;
+    return { delay, name: report.name, host: splitSource(report.from)?.address ?? '' };
+  }
+
+  move(by: number): number {
+    const { firstSample: first = NaN, end } = this.#coverage;
+    const [stream] = this.sources.streams;
+    const lane = this.#onlyLane();
+    if (lane === undefined || stream === undefined || !this.#coverage.movable) return 0;
+    const floor = lane instanceof PacketLane ? lane.base : lane.ring.base;
+    const far = Math.max(Math.round(by), floor - first);
+    if (far === 0 || first < floor || !moveLane(lane, { from: first, to: end }, far)) return 0;
+    this.#coverage.move(far);
+    stream.shift(far);
+    return far;
+  }
+
+  /** The lane of a leg that has had one source and one codec only, as legs have at the beginning of a call and hardly later. */
+  #onlyLane(): LegLane | PacketLane | undefined {
+    const lanes = [this.#pcma, this.#pcmu, ...this.#keeper.lanes].filter((lane) => lane !== undefined);
+    return lanes.length === 1 && this.sources.streams.length === 1 ? lanes[0] : undefined;
+  }
+
+  setLate(ticks: number): void {
+    const [stream] = this.sources.streams;
+    if (stream !== undefined) stream.late = ticks;
+  }
+
   /** Ends the leg at `total` samples and gives its statistics. */
   finish(total: number): LegStatistics {
     if (this.#pausedSince !== undefined) this.#coverage.pause(this.#pausedSince, total);
@@ -210,10 +250,7 @@ export class Leg {
       ? stream.window.accept(packet.sequenceNumber)
       : stream.accept(packet.sequenceNumber, packet.timestamp);
     if (!this.#isNew(verdict)) return;
-    if (verdict === 'restart') {
-      stream.restart();
-      this.#lastPlaced = undefined;
-    }
+    if (verdict === 'restart') this.#restart(stream);
     stream.jitter.take(at, packet.timestamp);
     if (paused) {
       this.#whilePaused++;
@@ -248,14 +285,17 @@ export class Leg {
     this.#keep({ packet, arrival, stream, codec, ticks, at, comparable, place }, verdict === 'old');
   }
 
+  #restart(stream: RtpStream): void {
+    stream.restart();
+    this.reports.forget(stream.ssrc);
+    this.#lastPlaced = undefined;
+  }
+
   /** `placed`: by its timestamp, which may show that the sender began anew. */
   #takeSequence(stream: RtpStream, placed: boolean): ReturnType<RtpStream['accept']> {
     const { sequenceNumber, timestamp } = packet;
     const verdict = placed ? stream.accept(sequenceNumber, timestamp) : stream.window.accept(sequenceNumber);
-    if (verdict === 'restart') {
-      stream.restart();
-      this.#lastPlaced = undefined;
-    }
+    if (verdict === 'restart') this.#restart(stream);
     return verdict;
   }
 
@@ -372,6 +412,19 @@ export class Leg {
     this.#sourceKey = key;
     this.sources.noteAddress(this.#host.sourceOf(this));
   }
+}
+
+/** Moves what a lane holds; false where it has no room, or stands where it arrived (a dump). */
+function moveLane(lane: LegLane | PacketLane, { from, to }: Span, far: number): boolean {
+  if (lane instanceof PacketLane) {
+    if (lane.codec.keeping === 'dump' || !lane.reaches(to + far)) return false;
+    lane.move(far);
+    return true;
+  }
+  if (!lane.ring.reserve(to + far)) return false;
+  lane.ring.move(from, to, far);
+  lane.writer?.touch(Math.min(from, from + far));
+  return true;
 }
 
 function kindOf(format: PayloadFormat): PayloadKind {

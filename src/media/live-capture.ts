@@ -8,6 +8,7 @@ import {
 } from './capture.ts';
 import type { Codec } from './codec.ts';
 import type { Law } from './g711.ts';
+import { alignLegs } from './leg-alignment.ts';
 import { Leg, REORDER_WINDOW, type LegHost } from './leg.ts';
 import { addLevels } from './levels.ts';
 import { LegLane } from './leg-lane.ts';
@@ -61,6 +62,8 @@ export class LiveCapture implements LegHost {
   /** When datagrams were last counted and there were more (steady time), and how many there were. */
   #heardAt: number;
   #heard = 0;
+  /** Sender reports of all legs when they were last aligned. */
+  #reports = 0;
   #failed = false;
   #finishing = false;
 
@@ -87,6 +90,10 @@ export class LiveCapture implements LegHost {
       0,
       Math.round((this.#surroundings.clock.steady(at) - this.#origin) * (CLOCK_RATE / 1000)),
     );
+  }
+
+  ticksOf(moment: number): number {
+    return (moment - this.startedAt) * (CLOCK_RATE / 1000);
   }
 
   sourceOf(leg: Leg): string {
@@ -155,6 +162,7 @@ export class LiveCapture implements LegHost {
   tick(now: number, swept: number): void {
     if (now < this.#due || this.#finishing) return;
     this.#listen(now);
+    this.#align();
     const final = Math.max(0, this.#positionAt(swept) - REORDER_WINDOW);
     for (const leg of this.#legs.values()) leg.settle(final);
     const done = this.#flush(this.#positionAt(now), final);
@@ -211,6 +219,15 @@ export class LiveCapture implements LegHost {
     if (packets === this.#heard) return;
     this.#heard = packets;
     this.#heardAt = now;
+  }
+
+  /** Once for every report that came: what they say stays true until the next one. */
+  #align(): void {
+    let reports = 0;
+    for (const leg of this.#legs.values()) reports += leg.reports.changes;
+    if (reports === this.#reports) return;
+    this.#reports = reports;
+    alignLegs([...this.#legs.values()]);
   }
 
   #positionAt(steady: number): number {

@@ -70,6 +70,10 @@ export class PacketKeeper {
     return this.#codecs.get(payloadType) ?? UNKNOWN_CODEC;
   }
 
+  get lanes(): readonly PacketLane[] {
+    return [...this.#lanes.values()];
+  }
+
   /** Keeps the next packet of its source. */
   keepNext(hand: PacketInHand): Fate {
     const { packet, stream, ticks, place, comparable, at } = hand;

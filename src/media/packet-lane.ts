@@ -41,6 +41,12 @@ export class PacketLane {
     this.changes++;
   }
 
+  /** Moves every packet by so many positions. */
+  move(by: number): void {
+    this.#packets = this.#packets.map((packet) => ({ ...packet, position: packet.position + by }));
+    this.changes++;
+  }
+
   /** Lets go of the first `count` packets: they are final. */
   drop(count: number): void {
     this.#packets = this.#packets.slice(count);

@@ -38,6 +38,10 @@ export class RtpStream {
   readonly window = new SequenceWindow();
   readonly jitter = new Jitter();
   readonly drift = new ClockDrift();
+  /** Ticks by which its audio stands too late, by what its sender reports (negative: none is). */
+  late = 0;
+  /** Ticks by which it was moved for that. */
+  aligned = 0;
   #anchor: Anchor | undefined;
   /** The run before the current one; packets of it may still be on their way. */
   #previous: Anchor | undefined;
@@ -106,6 +110,21 @@ export class RtpStream {
     return position;
   }
 
+  /** Where a moment of its clock stands; undefined while there is no anchor. */
+  positionOf(timestamp: number): number | undefined {
+    const anchor = this.#anchor;
+    return anchor === undefined || this.#interrupted
+      ? undefined
+      : anchor.position + this.#ticks(anchor.timestamp, timestamp);
+  }
+
+  /** All its audio was moved by so many positions. */
+  shift(by: number): void {
+    for (const anchor of [this.#anchor, this.#previous]) if (anchor !== undefined) anchor.position += by;
+    this.drift.rebase(by);
+    this.aligned += by;
+  }
+
   /** Where a straggler stands, by the anchor of its own run. */
   locate(sequence: number, timestamp: number): number | undefined {
     const current = this.#anchor;
@@ -120,7 +139,18 @@ export class RtpStream {
    */
   #correction(sequence: number, gap: number): number {
     const pause = gap > 0 && (sequence === this.#lastSequence + 1 || gap >= SILENCE);
-    return pause ? this.drift.correct(gap) : 0;
+    if (!pause) return 0;
+    const shift = this.drift.correct(gap);
+    return this.late > 0 ? shift - this.#catchUp(gap + shift) : shift;
+  }
+
+  /** Makes the gap shorter for audio that stands too late; returns by how much. */
+  #catchUp(gap: number): number {
+    const taken = Math.max(0, Math.min(this.late, gap));
+    this.late -= taken;
+    this.aligned -= taken;
+    this.drift.rebase(-taken);
+    return taken;
   }
 
   /** The position `step` after the anchor, or NaN when it cannot be meant. */

@@ -24,6 +24,8 @@ export class LegReports {
   readonly #names = new Map<number, string>();
   readonly #reception = new Reception();
   readonly #counts = { received: 0, sent: 0, malformed: 0, byes: 0 };
+  /** Packets the client says it sent, by source: kept although a report is forgotten. */
+  readonly #packets = new Map<number, number>();
   /** Grows with every sender report. */
   changes = 0;
 
@@ -40,6 +42,7 @@ export class LegReports {
     for (const report of news.reports) {
       const name = this.#names.get(report.ssrc);
       remember(this.#heard, report.ssrc, { ...report, at: arrival.at, from, name });
+      remember(this.#packets, report.ssrc, report.packets);
       this.changes++;
     }
     return true;
@@ -48,6 +51,11 @@ export class LegReports {
   /** The last report of a source. */
   of(ssrc: number): HeardReport | undefined {
     return this.#heard.get(ssrc);
+  }
+
+  /** The clock of a source began anew: its report says nothing any more. */
+  forget(ssrc: number): void {
+    this.#heard.delete(ssrc);
   }
 
   /** What is to be said now (`now` in epoch ms) of the streams of the leg; counted as sent. */
@@ -69,9 +77,8 @@ export class LegReports {
   }
 
   get counts(): ReportCounts {
-    const reports = [...this.#heard.values()];
-    const packetsSent =
-      reports.length === 0 ? undefined : reports.reduce((sum, { packets }) => sum + packets, 0);
+    const counts = [...this.#packets.values()];
+    const packetsSent = counts.length === 0 ? undefined : counts.reduce((sum, packets) => sum + packets, 0);
     return { ...this.#counts, packetsSent };
   }
 }
