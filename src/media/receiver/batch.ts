@@ -123,10 +123,14 @@ export class BatchReceiver implements Receiver {
     try {
       this.#prepare(fd, family, socketOptions);
       libc.bind(fd, address, port);
-      const socket = new BatchSocket(this.#shared, { fd, family, port: libc.boundPort(fd), sink }, () => {
-        wheel.remove(socket);
-        this.#release(fd);
-      });
+      const socket = new BatchSocket(
+        this.#shared,
+        { fd, family, port: libc.boundPort(fd), sink, audio: wheel === this.#wheel },
+        () => {
+          wheel.remove(socket);
+          this.#release(fd);
+        },
+      );
       wheel.add(socket);
       this.#startTimer();
       return socket;
@@ -176,12 +180,15 @@ interface BoundSocket {
   readonly family: number;
   readonly port: number;
   readonly sink: PacketSink;
+  /** What is dropped here is audio; reports are repeated. */
+  readonly audio: boolean;
 }
 
 class BatchSocket implements ReceiverSocket {
   readonly port: number;
   readonly #fd: number;
   readonly #family: number;
+  readonly #audio: boolean;
   readonly #sink: PacketSink;
   readonly #shared: Shared;
   readonly #onClose: () => void;
@@ -195,6 +202,7 @@ class BatchSocket implements ReceiverSocket {
     this.#shared = shared;
     this.#fd = bound.fd;
     this.#family = bound.family;
+    this.#audio = bound.audio;
     this.port = bound.port;
     this.#sink = bound.sink;
     this.#onClose = onClose;
@@ -289,7 +297,7 @@ class BatchSocket implements ReceiverSocket {
 
   #noteDrops(total: number): void {
     if (total <= this.#overruns) return;
-    this.#shared.faults.overruns += total - this.#overruns;
+    if (this.#audio) this.#shared.faults.overruns += total - this.#overruns;
     this.#overruns = total;
   }
 }
