@@ -135,7 +135,7 @@ case $mode in
     ;;
   test)
     need redis-server redis-server sipp sip-tester sox sox ffprobe ffmpeg espeak-ng espeak-ng \
-      initdb postgresql openssl openssl shasum perl busybox busybox dash dash shellcheck shellcheck tshark tshark unzip unzip
+      initdb postgresql openssl openssl shasum perl busybox busybox dash dash shellcheck shellcheck tshark tshark unzip unzip strace strace
     need_asleep smbd samba smbclient smbclient sshd openssh-server radosgw radosgw ceph-mon ceph-mon ceph-osd ceph-osd
     install_modules
     build

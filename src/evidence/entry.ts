@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { bodyLines, readBody, type UnknownBody } from './entry-body.ts';
 import type { EntryBody } from './entry-types.ts';
 import { FIELD_KINDS, type FieldKind, type FieldValue } from './entry-fields.ts';
@@ -65,11 +65,12 @@ export function formatEntry(header: EntryHeader, body: EntryBody | UnknownBody):
 /** Reads an entry; throws EvidenceError BAD_ENTRY for anything that `formatEntry` would write differently. */
 export function parseEntry(bytes: Uint8Array): Entry {
   if (bytes.length > MAX_BYTES) throw new EvidenceError('BAD_ENTRY', `${bytes.length} octets`);
-  const lines = Buffer.from(bytes).toString('latin1').split('\n').slice(0, -1).map(splitLine);
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  const lines = text.split('\n').slice(0, -1).map(splitLine);
   const values: Record<string, FieldValue> = {};
   HEADER.forEach(([property, kind], at) => {
-    const [key, text] = lines[at + 1] ?? ['', ''];
-    const value = FIELD_KINDS[kind].read(text);
+    const [key, written] = lines[at + 1] ?? ['', ''];
+    const value = FIELD_KINDS[kind].read(written);
     if (key !== property || value === undefined)
       throw new EvidenceError('BAD_ENTRY', `line ${at + 2} should be ${property}`);
     values[property] = value;
@@ -78,12 +79,18 @@ export function parseEntry(bytes: Uint8Array): Entry {
   if (key !== 'type') throw new EvidenceError('BAD_ENTRY', `line ${HEADER.length + 2} should be type`);
   const header = values as unknown as EntryHeader;
   const body = readBody(type, lines.slice(HEADER.length + 2));
-  if (!formatEntry(header, body).equals(bytes)) throw new EvidenceError('BAD_ENTRY', 'not in canonical form');
+  if (!isCanonical(text, { header, body })) throw new EvidenceError('BAD_ENTRY', 'not in canonical form');
   return { header, body };
 }
 
+/** Every value that was read has one text alone, so that only what is around the lines is left to compare; writing it anew costs more. */
+function isCanonical(text: string, { header, body }: Entry): boolean {
+  if (body.type === 'unknown') return formatEntry(header, body).toString('latin1') === text;
+  return text.startsWith(`${FIRST_LINE}\n`) && text.endsWith('\n');
+}
+
 /** SHA-256 of an entry's bytes, hex: `prev` of the next one. */
-export const entryHash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+export const entryHash = (bytes: Uint8Array): string => hash('sha256', bytes, 'hex');
 
 function splitLine(line: string): readonly [key: string, value: string] {
   const space = line.indexOf(' ');

@@ -83,6 +83,8 @@ export class ArchiveBuilder {
   #frontier: readonly string[] = [];
   #time = Date.UTC(2026, 10, 23, 18, 45, 30, 123);
   #last: { fileName: string; index: number; signature: string } | undefined;
+  /** Octets of a recording's file; small ones unless told otherwise. */
+  audio: (seed: number) => Buffer = audio;
 
   constructor(
     key: TestKey,
@@ -171,7 +173,7 @@ export class ArchiveBuilder {
     });
     const wavs = suffixes.map((suffix, at) => ({
       name: suffix === '' ? `${name}.wav` : `${name}_${suffix}.wav`,
-      bytes: audio(number * 10 + at),
+      bytes: this.audio(number * 10 + at),
     }));
     const info = formatInfo(
       infoFields(

@@ -6,7 +6,9 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 
-export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+const HERE = dirname(fileURLToPath(import.meta.url));
+/** Benchmarks run compiled, two folders further down. */
+export const ROOT = resolve(HERE, HERE.includes('/dist/bench/') ? '../../../..' : '../..');
 
 /** A recorder as a user would run it: the built program, a configuration file, its own data directory. */
 export interface RecorderProcess {

@@ -29,7 +29,7 @@ let signer: Signer | undefined;
 export class SealingRoom {
   readonly folder = mkdtempSync(join(tmpdir(), 'sealtape-seal-'));
   readonly node = 'test/rec01';
-  readonly signer = (signer ??= freshSigner());
+  readonly signer: Signer;
   database!: Database;
   store!: SqlLogStore;
   journal!: Journal;
@@ -44,8 +44,18 @@ export class SealingRoom {
   /** Set to be told of, and to fail at, the steps of a seal. */
   atStep: (step: SealStep) => void = () => undefined;
 
-  static async open(): Promise<SealingRoom> {
-    const room = new SealingRoom();
+  readonly #databaseAt: Parameters<typeof openDatabase>[0];
+
+  private constructor(by: Signer, database?: Parameters<typeof openDatabase>[0]) {
+    this.signer = by;
+    this.#databaseAt = database ?? { kind: 'sqlite', file: join(this.folder, 'log.db') };
+  }
+
+  static async open(
+    by: Signer = (signer ??= freshSigner()),
+    database?: Parameters<typeof openDatabase>[0],
+  ): Promise<SealingRoom> {
+    const room = new SealingRoom(by, database);
     await room.#open();
     await beginRun({
       store: room.store,
@@ -61,10 +71,7 @@ export class SealingRoom {
   }
 
   async #open(): Promise<void> {
-    this.database = await openDatabase(
-      { kind: 'sqlite', file: join(this.folder, 'log.db') },
-      join(ROOT, 'migrations'),
-    );
+    this.database = await openDatabase(this.#databaseAt, join(ROOT, 'migrations'));
     await this.database.migrate();
     this.store = new SqlLogStore(this.database, { node: this.node });
     this.journal = await openJournal(join(this.folder, 'journal'));
@@ -104,7 +111,13 @@ export class SealingRoom {
   }
 
   async reopen(): Promise<void> {
+    await this.whileClosed(() => Promise.resolve());
+  }
+
+  /** Lets somebody else work with the folder. */
+  async whileClosed(work: () => Promise<void>): Promise<void> {
     await this.#close();
+    await work();
     await this.#open();
   }
 

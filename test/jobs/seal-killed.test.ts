@@ -1,0 +1,176 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { createHash, verify } from 'node:crypto';
+import { once } from 'node:events';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { env } from 'node:process';
+import { entryHash, parseEntry } from '../../src/evidence/entry.ts';
+import { readCertificate } from '../../src/evidence/signature.ts';
+import { parseTlogProof, provesInclusion } from '../../src/evidence/tlog-proof.ts';
+import { seal } from '../../src/jobs/seal.ts';
+import { openDatabase } from '../../src/store/database.ts';
+import { SqlLogStore } from '../../src/store/log-store.ts';
+import { makeSigner, type TestKey } from '../support/evidence-archive.ts';
+import { ORIGIN, SealingRoom } from '../support/sealing-room.ts';
+
+/** Every call by which a seal can change something that outlives it, and those between. */
+const CALLS =
+  'openat,close,read,pread64,write,pwrite64,fsync,fdatasync,ftruncate,fallocate,rename,renameat2,link,linkat,unlink,unlinkat,mkdir,fcntl,fstat,stat,statx,newfstatat,lseek';
+const MIGRATIONS = join(import.meta.dirname, '../../migrations');
+const CHILD = join(import.meta.dirname, '../support/sealing-child.js');
+/** `npm run test:crash` goes through all of them. */
+const SOME = [5, 40, 70, 110, 150, 190];
+const MOST = 2000;
+
+let key: TestKey;
+let room: SealingRoom;
+let keys: string;
+let before: string;
+let recordings: string[];
+
+beforeAll(async () => {
+  key = makeSigner();
+  keys = mkdtempSync(join(tmpdir(), 'sealtape-keys-'));
+  writeFileSync(join(keys, 'key.pem'), key.privateKeyPem);
+  writeFileSync(join(keys, 'cert.pem'), key.certificatePem);
+  room = await SealingRoom.open(key.signer);
+  await seal(await room.recordCall(), room.deps);
+  recordings = [await room.recordCall(2), await room.recordCall(), await room.recordCall(3)];
+  before = mkdtempSync(join(tmpdir(), 'sealtape-before-'));
+  await room.whileClosed(() => {
+    cpSync(room.folder, before, { recursive: true });
+    return Promise.resolve();
+  });
+}, 60_000);
+
+afterAll(async () => {
+  await room.dispose();
+  rmSync(keys, { recursive: true });
+  rmSync(before, { recursive: true });
+});
+
+/** Seals in another process that is killed when one of its threads enters its n-th system call; false when it was done before. */
+async function sealKilledAt(n: number): Promise<boolean> {
+  rmSync(room.folder, { recursive: true });
+  cpSync(before, room.folder, { recursive: true });
+  // One thread for all files, so that the n-th call is the same one each time.
+  const child = spawn(process.execPath, [CHILD, room.folder, keys, ORIGIN, ...recordings], {
+    env: { ...env, UV_THREADPOOL_SIZE: '1' },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const ended = once(child, 'exit');
+  await once(child.stdout, 'data');
+  const inject = ['-e', `trace=${CALLS}`, '-e', `inject=${CALLS}:signal=KILL:when=${n}`];
+  const strace = spawn('strace', ['-f', '-o', '/dev/null', ...inject, '-p', String(child.pid)], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const detached = once(strace, 'exit');
+  await once(strace.stderr, 'data');
+  child.stdin.write('go\n');
+  const [code, signal] = (await ended) as [number | null, string | null];
+  await detached;
+  expect([code, signal]).toEqual(signal === null ? [0, null] : [null, 'SIGKILL']);
+  return signal !== null;
+}
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+interface Left {
+  /** Bytes that the killed process had decided on, by recording and name. */
+  readonly decided: ReadonlyMap<string, Buffer>;
+  /** Entries that it had decided on, by recording. */
+  readonly entries: ReadonlyMap<string, Buffer>;
+}
+
+/** What the process left behind: a restart must not change a byte of it. */
+async function leftBehind(): Promise<Left> {
+  const database = await openDatabase({ kind: 'sqlite', file: join(room.folder, 'log.db') }, MIGRATIONS);
+  const store = new SqlLogStore(database, { node: room.node });
+  const decided = new Map<string, Buffer>();
+  const entries = new Map<string, Buffer>();
+  for (const { recording, texts, entry } of await store.intents()) {
+    for (const { name, bytes } of texts) decided.set(join(recording, name), bytes);
+    entries.set(recording, entry.bytes);
+  }
+  for (const recording of recordings) {
+    for (const { bytes } of await store.evidence.entriesOf(recording, 'recording'))
+      entries.set(recording, bytes);
+    const placed = readdirSync(join(room.spool.path(recording, 'x'), '..'));
+    for (const name of placed.filter((file) =>
+      /(?:_(?:info|hash|entry)\.txt|\.sig|\.tlog-proof)$/.test(file),
+    ))
+      decided.set(join(recording, name), readFileSync(room.spool.path(recording, name)));
+  }
+  await database.close();
+  return { decided, entries };
+}
+
+async function sealAfterRestart(n: number, left: Left): Promise<void> {
+  for (const recording of recordings) await seal(recording, room.deps);
+  await room.prover.prove();
+  const entries = await room.store.entries(ORIGIN, 0, 1000);
+  // No hole, no fork, nothing twice.
+  expect([n, entries.map(({ index }) => index)]).toEqual([n, entries.map((_, at) => at)]);
+  entries.forEach(({ bytes, prev }, at) => {
+    expect(prev).toBe(at === 0 ? '0'.repeat(64) : entryHash(entries[at - 1]?.bytes ?? bytes));
+  });
+  expect((await room.store.head(ORIGIN))?.size).toBe(entries.length);
+  expect(await room.store.intents()).toEqual([]);
+  for (const [file, bytes] of left.decided) {
+    const [recording = '', name = ''] = file.split('/');
+    const now = readFileSync(room.spool.path(recording, name));
+    expect([n, file, now.equals(bytes)]).toEqual([n, file, true]);
+  }
+  for (const recording of recordings) {
+    const sealed = entries.filter((entry) => entry.recording === recording && entry.type === 'recording');
+    expect([n, sealed.length]).toEqual([n, 1]);
+    const entry = sealed[0]?.bytes ?? Buffer.alloc(0);
+    expect([n, entry.equals(left.entries.get(recording) ?? entry)]).toEqual([n, true]);
+    await expectFiles(recording, entry);
+  }
+}
+
+async function expectFiles(recording: string, entry: Buffer): Promise<void> {
+  const name = (await room.store.recording(recording))?.fileName ?? '';
+  const read = (ending: string): Buffer => readFileSync(room.spool.path(recording, `${name}${ending}`));
+  const hashes = read('_hash.txt');
+  const signature = read('_hash.SHA256withRSA.sig');
+  expect(hashes.toString('latin1')).toBe(
+    ['.wav', '_info.txt'].map((ending) => `${sha256(read(ending))}  ${name}${ending}\n`).join(''),
+  );
+  expect(verify('sha256', hashes, readCertificate(key.certificatePem).publicKey, signature)).toBe(true);
+  const { body } = parseEntry(entry);
+  expect(body).toMatchObject({ type: 'recording', hash: sha256(hashes), sig: sha256(signature) });
+  expect(read('_entry.txt')).toEqual(entry);
+  expect(provesInclusion(parseTlogProof(read('.tlog-proof')), entry)).toBe(true);
+}
+
+async function killedAt(n: number): Promise<boolean> {
+  let killed = false;
+  let left: Left = { decided: new Map(), entries: new Map() };
+  await room.whileClosed(async () => {
+    killed = await sealKilledAt(n);
+    left = await leftBehind();
+  });
+  await sealAfterRestart(n, left);
+  return killed;
+}
+
+if (env['SEALTAPE_CRASH'] === 'all')
+  test('killed at every system call of three seals, a restart finishes them byte for byte', async () => {
+    let n = 1;
+    while (n <= MOST && (await killedAt(n))) n += 1;
+    process.stdout.write(`killed at ${n - 1} points of three seals\n`);
+    expect(n - 1).toBeGreaterThanOrEqual(200);
+    expect(n).toBeLessThan(MOST);
+  }, 3_600_000);
+else
+  test.each(SOME)(
+    'killed as a thread enters its system call number %i, a restart finishes the seal byte for byte',
+    async (n) => {
+      expect(await killedAt(n)).toBe(true);
+    },
+    120_000,
+  );
