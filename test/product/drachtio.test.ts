@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { startSipServer, type SipServer } from '../../src/sip-server/sip-server.ts';
 import { CALLER_VOICE, speakTones } from '../../src/client/tones.ts';
+import { ControlLine } from '../support/control-line.ts';
 import {
   answeredCall,
   awaitRecording,
@@ -70,6 +71,32 @@ test.each([
   expect(refusal.match(/^sealtape: .*$/gm)).toEqual([expect.stringContaining(text)]);
   expect(refusal).not.toMatch(/^\s+at .*\.[jt]s/m);
 });
+
+test('a call goes on over a control connection that is lost and found again, and its BYE ends one complete recording', async () => {
+  const server = await startServer();
+  const line = new ControlLine();
+  await line.open(server.controlPort);
+  try {
+    const recorder = await room.start(through({ controlPort: line.port }));
+    await server.listen();
+    const audio = speakTones(CALLER_VOICE, 4, 'PCMA');
+    const { over } = await answeredCall(sipPort(server), { caller: { number: '1', law: 'PCMA', audio } });
+    const sipIs = (ok: boolean): Promise<true> =>
+      eventually(async () => ((await healthOf(recorder)).parts['sip']?.ok === ok ? true : undefined), 20_000);
+    line.cut();
+    await sipIs(false);
+    await line.open(server.controlPort);
+    await sipIs(true);
+    const recording = await awaitRecording(recorder.archive, await over);
+    expect(recording.info.get('Status')).toBe('complete');
+    expect(recording.info.get('End-Reason')).toBe('bye');
+    const [left] = readWav(recording.path('.wav')).audio as [Buffer];
+    expect(findOctets(left, Buffer.from(audio), 'PCMA')).toBeGreaterThanOrEqual(0);
+    expect(await recorder.stop()).toBe(0);
+  } finally {
+    line.cut();
+  }
+}, 90_000);
 
 test('when the drachtio-server goes in mid-call, the recording goes on and is closed by the stop of the recorder; a new server is connected to', async () => {
   const server = await startServer();

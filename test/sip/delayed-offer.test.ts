@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { openBench, type Bench } from './bench.ts';
+import { openAnyBench, type AnyBench } from './any-server.ts';
 import type { FakeCall } from './fake-recorder.ts';
 import {
   audioLine,
@@ -13,10 +13,10 @@ import {
 } from './recording-client.ts';
 import type { Received } from './peer.ts';
 
-let bench: Bench;
+let bench: AnyBench;
 
 beforeEach(async () => {
-  bench = await openBench();
+  bench = await openAnyBench();
 });
 
 afterEach(async () => {

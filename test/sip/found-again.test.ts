@@ -1,47 +1,14 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { once } from 'node:events';
 import { startSipServer, type SipServer } from '../../src/sip-server/sip-server.ts';
 import { startSipApplication, type SipApplication } from '../../src/sip/application.ts';
 import type { SeenMessage } from '../../src/sip/wire-tap.ts';
+import { ControlLine } from '../support/control-line.ts';
 import { FakeRecorder } from './fake-recorder.ts';
 import { Peer } from './peer.ts';
 import { plainSdp, RecordingClient, sdpOf, audioLine } from './recording-client.ts';
 
-/** The way between application and SIP server, which can be cut and opened again. */
-class Line {
-  readonly #sockets = new Set<Socket>();
-  #server: Server | undefined;
-  port = 0;
-
-  async open(target: number): Promise<void> {
-    const server = createServer((near) => {
-      const far = connect({ host: '127.0.0.1', port: target });
-      for (const [one, other] of [
-        [near, far],
-        [far, near],
-      ] as const) {
-        this.#sockets.add(one);
-        one.on('error', () => undefined);
-        one.on('close', () => other.destroy());
-        one.pipe(other);
-      }
-    });
-    server.listen(this.port, '127.0.0.1');
-    await once(server, 'listening');
-    this.port = (server.address() as AddressInfo).port;
-    this.#server = server;
-  }
-
-  cut(): void {
-    this.#server?.close();
-    for (const socket of this.#sockets) socket.destroy();
-    this.#sockets.clear();
-  }
-}
-
 let server: SipServer;
-let line: Line;
+let line: ControlLine;
 let recorder: FakeRecorder;
 let application: SipApplication;
 let client: RecordingClient;
@@ -52,7 +19,7 @@ beforeEach(async () => {
     listen: ['udp://127.0.0.1:0'],
     control: { host: '127.0.0.1', port: 0, secret: 'found' },
   });
-  line = new Line();
+  line = new ControlLine();
   await line.open(server.controlPort);
   recorder = new FakeRecorder();
   seen = [];

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { openBench, type Bench } from './bench.ts';
+import { openAnyBench, type AnyBench } from './any-server.ts';
 import type { Received } from './peer.ts';
 import {
   COMPLETE,
@@ -10,10 +10,10 @@ import {
   type RecordingClient,
 } from './recording-client.ts';
 
-let bench: Bench;
+let bench: AnyBench;
 
 beforeEach(async () => {
-  bench = await openBench();
+  bench = await openAnyBench();
 });
 
 afterEach(async () => {

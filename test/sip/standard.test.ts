@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { Sip } from '../../src/config/sip.ts';
 import type { SipApplicationOptions } from '../../src/sip/application.ts';
-import { openBench, type Bench } from './bench.ts';
+import { openAnyBench, type AnyBench } from './any-server.ts';
 import {
   audioLine,
   COMPLETE,
@@ -12,7 +12,7 @@ import {
   TWO_LINES,
 } from './recording-client.ts';
 
-let bench: Bench | undefined;
+let bench: AnyBench | undefined;
 
 afterEach(async () => {
   await bench?.close();
@@ -21,8 +21,8 @@ afterEach(async () => {
 
 async function open(
   options: Partial<SipApplicationOptions> = {},
-): Promise<Pick<Bench, 'recorder'> & { readonly dial: () => ReturnType<Bench['client']> }> {
-  const opened = await openBench(options);
+): Promise<Pick<AnyBench, 'recorder'> & { readonly dial: () => ReturnType<AnyBench['client']> }> {
+  const opened = await openAnyBench(options);
   bench = opened;
   return { recorder: opened.recorder, dial: () => opened.client() };
 }
