@@ -42,7 +42,7 @@ export class ThreadSlot {
   readonly #options: ThreadSlotOptions;
   /** Ports of the captures that run. */
   readonly #captures = new Map<string, readonly number[]>();
-  /** Ports of captures that ended lately, with the time. */
+  /** Ports of captures that ended lately, with the time, the longest rested first. */
   readonly #used = new Map<number, number>();
   #client: ThreadClient | undefined;
   #ready = false;
@@ -178,8 +178,15 @@ export class ThreadSlot {
 
   #forget(id: string): void {
     const now = Date.now();
-    for (const [port, at] of this.#used) if (at + QUARANTINE_MS < now) this.#used.delete(port);
-    for (const port of this.#captures.get(id) ?? []) this.#used.set(port, now);
+    // In order of time, so that a call costs what it adds and not what all before it left.
+    for (const [port, at] of this.#used) {
+      if (at + QUARANTINE_MS >= now) break;
+      this.#used.delete(port);
+    }
+    for (const port of this.#captures.get(id) ?? []) {
+      this.#used.delete(port);
+      this.#used.set(port, now);
+    }
     this.#captures.delete(id);
   }
 

@@ -15,13 +15,36 @@ export function plainNumber(text: string | undefined): string | undefined {
   return /^\+?[\d*#]+$/.test(plain) ? plain : undefined;
 }
 
+/** Numbers remembered in each of two generations. */
+const MOST_REMEMBERED = 5000;
+/** Longer ones are not worth the memory a stranger would fill with them. */
+const LONGEST_REMEMBERED = 40;
+
+let recent = new Map<string, NumberSpellings>();
+let older = new Map<string, NumberSpellings>();
+
 /**
  * The spellings of a number: as sent, in E.164 with plus sign, and as dialled in its own country. A national number becomes international by
- * `country` (ITU-T E.164, by libphonenumber); an extension, which is too short to be one, stays alone. Empty for what is no number.
+ * `country` (ITU-T E.164, by libphonenumber); an extension, which is too short to be one, stays alone. Empty for what is no number. Numbers met lately
+ * are remembered: the plan of all countries is slow to ask, and the same people call every day.
  */
 export function spellingsOf(text: string | undefined, country: string | undefined): NumberSpellings {
   const plain = plainNumber(text);
   if (plain === undefined) return { spellings: [] };
+  if (plain.length > LONGEST_REMEMBERED) return workOut(plain, country);
+  const key = `${country ?? ''} ${plain}`;
+  const known = recent.get(key);
+  if (known !== undefined) return known;
+  const found = older.get(key) ?? workOut(plain, country);
+  if (recent.size >= MOST_REMEMBERED) {
+    older = recent;
+    recent = new Map();
+  }
+  recent.set(key, found);
+  return found;
+}
+
+function workOut(plain: string, country: string | undefined): NumberSpellings {
   if (/[*#]/.test(plain)) return { spellings: [plain] };
   const international = plain.replace(/^00(?=[1-9])/, '+');
   const parsed = parsePhoneNumberFromString(international, country as CountryCode | undefined);

@@ -39,4 +39,11 @@ export const overFlow = (flow: Flow): Pick<Delivery, 'protocol' | 'peer'> => ({
 });
 
 /** `21:06:59.340615`: time of day in UTC as drachtio-server writes it; our clock has milliseconds. */
-export const timeOfDay = (): string => `${new Date().toISOString().slice(11, 23)}000`;
+export function timeOfDay(): string {
+  const now = Date.now();
+  if (now !== told.at) told = { at: now, text: `${new Date(now).toISOString().slice(11, 23)}000` };
+  return told.text;
+}
+
+/** Many messages fall into one millisecond. */
+let told = { at: NaN, text: '' };

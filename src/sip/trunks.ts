@@ -36,9 +36,14 @@ interface Network {
   readonly addresses: BlockList;
 }
 
+/** Addresses whose trunk is remembered; a network of strangers must not fill the memory. */
+const MOST_REMEMBERED = 1000;
+
 /** Who may send us calls, by source address. */
 export class Trunks {
   readonly #networks: readonly Network[];
+  /** Clients are few and send many messages, each of which asks more than once. */
+  readonly #known = new Map<string, Trunk | undefined>();
 
   /** Throws RangeError for an entry that is no address and no network. */
   constructor(trunks: readonly Trunk[]) {
@@ -49,6 +54,15 @@ export class Trunks {
 
   /** The trunk with the most specific network around the address; undefined when there is none. */
   find(address: string): Trunk | undefined {
+    const known = this.#known.get(address);
+    if (known !== undefined || this.#known.has(address)) return known;
+    const found = this.#lookUp(address);
+    if (this.#known.size >= MOST_REMEMBERED) this.#known.clear();
+    this.#known.set(address, found);
+    return found;
+  }
+
+  #lookUp(address: string): Trunk | undefined {
     const plain = withoutMapping(address);
     const family = familyOf(plain);
     if (family === undefined) return undefined;

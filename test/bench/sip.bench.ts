@@ -278,11 +278,7 @@ async function measure(
     );
     const perCall = (seconds: number): string => ((seconds / busy.done) * 1e6).toFixed(0);
     const own = atEnd.process - before.process;
-    const parts = [
-      atEnd.main - before.main,
-      own - (atEnd.main - before.main),
-      atEnd.all - before.all - own,
-    ];
+    const parts = [atEnd.main - before.main, own - (atEnd.main - before.main), atEnd.all - before.all - own];
     print([
       ...[subject, transport, String(busy.done), (busy.done / busy.seconds).toFixed(0)],
       ...[(busy.done / (atEnd.all - before.all)).toFixed(0), perCall(atEnd.all - before.all)],

@@ -21,6 +21,16 @@ describe('Trunks', () => {
     expect(trunks.find(address)?.name).toBe(name);
   });
 
+  test('what is remembered of one address changes nothing for it or others, however many ask', () => {
+    for (let round = 0; round < 2; round += 1)
+      for (let index = 0; index < 1500; index += 1) {
+        const address = `203.0.${index >> 8}.${index & 255}`;
+        expect([address, trunks.find(address)?.name]).toEqual([address, 'everyone']);
+        expect(trunks.find('192.0.2.7')?.name).toBe('sbc');
+        expect(trunks.find('2001:db9::5')).toBeUndefined();
+      }
+  });
+
   test.each(['192.0.2.0/33', '192.0.2.0/x', '192.0.2/24', '2001:db8::/129', 'host.example'])(
     'refuses %s as a network',
     (text) => {
