@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { Buffer } from 'node:buffer';
 import { writeFile } from 'node:fs/promises';
 import { messageOf, UnreadableError } from './archive.ts';
 import { readArguments, USAGE, type Arguments, type Output } from './arguments.ts';
@@ -20,6 +21,8 @@ async function main(): Promise<number> {
   const bar = new ProgressBar((text) => process.stderr.write(text), Date.now);
   const reader = new ReadingThreads();
   try {
+    // A key that cannot be used should not be found out after hours.
+    if (given.reportKey !== undefined) await signReport(Buffer.alloc(0), given.reportKey);
     const verification = await verify(given, {
       reader,
       onProgress: (done, total) => {

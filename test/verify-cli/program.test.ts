@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { transformFileSync } from '@swc/core';
-import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { createHash, generateKeyPairSync } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -90,6 +91,38 @@ describe('sealtape-verify, built and copied elsewhere', () => {
   });
 
   test.each([
+    ['RSA', { kind: 'rsa', modulusLength: 2048 }, ['dgst', '-sha256', '-verify', 'pub.pem', '-signature']],
+    ['EC', { kind: 'ec', namedCurve: 'P-256' }, ['dgst', '-sha256', '-verify', 'pub.pem', '-signature']],
+    [
+      'Ed25519',
+      { kind: 'ed25519' },
+      ['pkeyutl', '-verify', '-pubin', '-inkey', 'pub.pem', '-rawin', '-sigfile'],
+    ],
+  ])('writes a page that an %s key has signed, as openssl finds', async (_, { kind, ...options }, words) => {
+    const pair = generateKeyPairSync(kind as 'rsa', options as { modulusLength: number });
+    writeFileSync(join(folder, 'report.pem'), pair.privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    writeFileSync(join(folder, 'pub.pem'), pair.publicKey.export({ type: 'spki', format: 'pem' }));
+    const odd = join(archive, '<b>&.txt');
+    writeFileSync(odd, '');
+    const { code, stdout } = await run(archive, '--html', 'page.html', '--report-key', 'report.pem');
+    rmSync(odd);
+    expect(code).toBe(0);
+    const page = readFileSync(join(folder, 'page.html'));
+    expect(stdout).toContain(createHash('sha256').update(page).digest('hex'));
+    const last = kind === 'ed25519' ? ['-in', 'page.html'] : ['page.html'];
+    const openssl = execFileSync('openssl', [...words, 'page.html.sig', ...last], { cwd: folder });
+    expect(openssl.toString()).toMatch(/Verified OK|Verified Successfully/);
+    expect(page.toString()).toContain('Result: <strong>intact</strong>');
+    expect(page.toString()).toContain('&lt;b&gt;&amp;.txt');
+    expect(page.toString()).not.toMatch(/<b>|<script|src=|href=/);
+  });
+
+  test.each([
+    [
+      'a key that is none for the report',
+      ['an archive', '--html', 'x', '--report-key', 'package.json'],
+      /--report-key/,
+    ],
     ['no path', [], /Usage:/],
     ['two paths', ['a', 'b'], /Usage:/],
     ['an unknown flag', ['--fast', '.'], /Usage:/],
