@@ -18,6 +18,7 @@ const USAGE = [
   '  --insecure               TLS: take any certificate',
   '  --cert FILE --key FILE   TLS: PEM of the certificate to show, and its key',
   '  --srtp [SUITE]           encrypts the audio, keys in the SDP (AES_CM_128_HMAC_SHA1_80); needs TLS unless the trunk does without',
+  '  --dtls                   the same with keys from a DTLS handshake beside the audio (DTLS-SRTP)',
   `  --codec ${TEST_CODECS.join('|')}`,
   '                           codec of both legs (pcma); g722 and opus need ffmpeg',
   '  --law pcma|pcmu          the same, older name',
@@ -80,6 +81,7 @@ async function readArguments(args: readonly string[]): Promise<Command | undefin
       cert: { type: 'string' },
       key: { type: 'string' },
       srtp: { type: 'string' },
+      dtls: { type: 'boolean', default: false },
       codec: { type: 'string' },
       law: { type: 'string', default: 'pcma' },
       caller: { type: 'string', default: '+49301234567' },
@@ -104,9 +106,7 @@ async function readArguments(args: readonly string[]): Promise<Command | undefin
       to: values.to,
       ...transport,
       tls: readTrust(values),
-      ...(values.srtp === undefined
-        ? {}
-        : { encryption: { suite: oneOf<SuiteName>('--srtp', values.srtp.toUpperCase(), SUITE_NAMES) } }),
+      ...encryptionOf(values),
       caller: {
         name: 'Test Caller',
         number: values.caller,
@@ -119,6 +119,20 @@ async function readArguments(args: readonly string[]): Promise<Command | undefin
       },
     },
   };
+}
+
+/** Throws ClientError BAD_OPTION for a suite that does not exist, and for both ways to keys at once. */
+function encryptionOf({
+  srtp,
+  dtls,
+}: {
+  readonly srtp?: string;
+  readonly dtls: boolean;
+}): Pick<CallOptions, 'encryption'> {
+  if (dtls && srtp !== undefined) throw new ClientError('BAD_OPTION', '--srtp and --dtls exclude each other');
+  if (dtls) return { encryption: { dtls: true } };
+  if (srtp === undefined) return {};
+  return { encryption: { suite: oneOf<SuiteName>('--srtp', srtp.toUpperCase(), SUITE_NAMES) } };
 }
 
 /** `--srtp` alone means the suite that everybody has. */

@@ -4,6 +4,7 @@ import { ClientError } from './client-error.ts';
 import { RecordingDialog } from './dialog.ts';
 import type { Law } from '../media/g711-encoder.ts';
 import { LegEncryption, type CallEncryption } from './leg-encryption.ts';
+import { LegHandshake, type CallHandshake } from './leg-handshake.ts';
 import {
   MediaSender,
   openMediaSocket,
@@ -41,8 +42,8 @@ export interface CallOptions {
   /** Local address to call from. */
   readonly from?: string;
   readonly tls?: TlsTrust;
-  /** Encrypted audio (SRTP with keys in the SDP); left out: plain RTP. */
-  readonly encryption?: CallEncryption;
+  /** Encrypted audio: SRTP with keys in the SDP, or from DTLS; left out: plain RTP. */
+  readonly encryption?: CallEncryption | CallHandshake;
   readonly caller: CallLeg;
   /** Left out: an offer with one line only. */
   readonly callee?: CallLeg;
@@ -107,7 +108,7 @@ export interface CallReport {
 
 interface Leg extends CallLeg {
   readonly label: string;
-  readonly encryption: LegEncryption | undefined;
+  readonly encryption: LegEncryption | LegHandshake | undefined;
 }
 
 /**
@@ -128,6 +129,9 @@ export async function placeCall(options: CallOptions): Promise<CallReport> {
     call.close();
   }
 }
+
+const openEncryption = (wish: CallEncryption | CallHandshake): LegEncryption | LegHandshake =>
+  'dtls' in wish ? new LegHandshake(wish) : new LegEncryption(wish);
 
 const wait = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => {
@@ -160,11 +164,10 @@ class Call {
     this.#channel = channel;
     const sides = options.callee === undefined ? [options.caller] : [options.caller, options.callee];
     const { encryption } = options;
-    const encrypt = encryption && ((): LegEncryption => new LegEncryption(encryption));
     this.#legs = sides.map((leg, index) => ({
       ...leg,
       label: leg.label ?? String(index + 1),
-      encryption: encrypt?.(),
+      encryption: encryption && openEncryption(encryption),
     }));
     this.#ids = newMetadataIds(this.#legs.length);
     this.#transactions = new Transactions(channel, {
@@ -182,6 +185,8 @@ class Call {
   }
 
   async run(): Promise<CallReport> {
+    for (const { encryption } of this.#legs)
+      if (encryption instanceof LegHandshake) await encryption.prepare();
     this.#sockets = await Promise.all(this.#legs.map(() => openMediaSocket(this.#channel.local.address)));
     const calledAt = performance.now();
     const { invite, response } = await this.#invite('sendonly', true);
@@ -322,6 +327,7 @@ class Call {
       };
     });
     this.#direct(answer);
+    await this.#shakeHands();
     this.#sender = new MediaSender(
       this.#sending,
       this.#sockets.map(({ socket }) => socket),
@@ -343,12 +349,22 @@ class Call {
     this.#sender.stop();
   }
 
+  async #shakeHands(): Promise<void> {
+    await Promise.all(
+      this.#sending.map(async ({ destination }, index) => {
+        const [encryption, socket] = [this.#legs[index]?.encryption, this.#sockets[index]?.socket];
+        if (encryption instanceof LegHandshake && socket && destination)
+          await encryption.shakeHands(socket, destination);
+      }),
+    );
+  }
+
   /** Sends RTP where the newest answer wants it. */
   #direct(answer: readonly AnswerLine[]): void {
     for (const [index, leg] of this.#sending.entries()) {
       const line = answer[index];
       if (line === undefined) continue;
-      if (line.port > 0) this.#legs[index]?.encryption?.answered(line.cryptos);
+      if (line.port > 0) takeAnswer(this.#legs[index]?.encryption, line);
       const wanted = line.port > 0 && line.direction !== 'inactive';
       leg.destination = wanted ? { address: line.address, port: line.port } : undefined;
     }
@@ -362,7 +378,7 @@ class Call {
     await this.#reinvite('inactive');
     this.#options.onStep?.('held');
     await wait(hold.until - hold.at);
-    for (const { encryption } of this.#legs) encryption?.renew();
+    for (const { encryption } of this.#legs) if (encryption instanceof LegEncryption) encryption.renew();
     this.#direct(await this.#reinvite('sendonly'));
     sender.hold(false);
     this.#options.onStep?.('resumed');
@@ -429,4 +445,9 @@ class Call {
     this.#over ??= reason;
     this.#wake();
   }
+}
+
+function takeAnswer(encryption: LegEncryption | LegHandshake | undefined, line: AnswerLine): void {
+  if (encryption instanceof LegHandshake) encryption.answered(line.dtls);
+  else encryption?.answered(line.cryptos);
 }

@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net';
 import { parse, parsePayloads, write } from 'sdp-transform';
 import { ClientError } from './client-error.ts';
 import type { CryptoLine } from './leg-encryption.ts';
+import type { DtlsAttributes } from './leg-handshake.ts';
 import type { StreamFormat } from './stream-format.ts';
 
 /** One audio line of our offer. */
@@ -9,7 +10,10 @@ interface OfferLine {
   readonly port: number;
   readonly format: StreamFormat;
   readonly label: string;
-  readonly encryption?: { readonly profile: string; readonly cryptos: CryptoLine[] } | undefined;
+  readonly encryption?:
+    | { readonly profile: string; readonly cryptos: CryptoLine[] }
+    | { readonly profile: string; readonly attributes: DtlsAttributes }
+    | undefined;
 }
 
 export type OfferDirection = 'sendonly' | 'inactive';
@@ -44,7 +48,7 @@ export function buildOffer(facts: OfferFacts): string {
       type: 'audio',
       port: line.port,
       protocol: line.encryption?.profile ?? 'RTP/AVP',
-      ...(line.encryption && { crypto: line.encryption.cryptos }),
+      ...(line.encryption && keyingOf(line.encryption)),
       payloads: `${line.format.payloadType} ${TELEPHONE_EVENT}`,
       rtp: [rtpmapOf(line.format), { payload: TELEPHONE_EVENT, codec: 'telephone-event', rate: 8000 }],
       fmtp: [
@@ -59,6 +63,11 @@ export function buildOffer(facts: OfferFacts): string {
     })),
   });
 }
+
+const keyingOf = (
+  encryption: NonNullable<OfferLine['encryption']>,
+): { crypto: CryptoLine[] } | DtlsAttributes =>
+  'cryptos' in encryption ? { crypto: encryption.cryptos } : encryption.attributes;
 
 const rtpmapOf = ({ payloadType, encoding, clockRate, channels }: StreamFormat) => ({
   payload: payloadType,
@@ -76,6 +85,8 @@ export interface AnswerLine {
   readonly label: string | undefined;
   readonly payloadTypes: readonly number[];
   readonly cryptos: readonly CryptoLine[];
+  /** Of a line whose keys come from a handshake. */
+  readonly dtls: DtlsAttributes | undefined;
 }
 
 /**
@@ -98,6 +109,13 @@ export function parseAnswer(sdp: string): readonly AnswerLine[] {
       label: media.label,
       payloadTypes: parsePayloads(media.payloads ?? ''),
       cryptos: media.crypto ?? [],
+      dtls: dtlsOf(media.setup, media.fingerprint),
     };
   });
 }
+
+const dtlsOf = (
+  setup: string | undefined,
+  fingerprint: DtlsAttributes['fingerprint'] | undefined,
+): DtlsAttributes | undefined =>
+  setup === undefined || fingerprint === undefined ? undefined : { setup, fingerprint };

@@ -7,7 +7,7 @@ import { deriveSessionKeys } from '../../src/media/srtp/session-keys.ts';
 import { suiteOf, type SuiteName } from '../../src/media/srtp/suites.ts';
 import { CertificateMill } from '../support/certificates.ts';
 import { awaitRecording, callTo, CALLEE, CALLER, entryTypes, ProductRoom } from '../support/product-room.ts';
-import type { RecorderProcess } from '../support/recorder-process.ts';
+import { eventually, type RecorderProcess } from '../support/recorder-process.ts';
 import { awaitRecordings, findOctets, recordingsIn, verifyNode } from '../support/sealed-recording.ts';
 import { readWav } from '../support/wav.ts';
 
@@ -18,6 +18,8 @@ let mill: CertificateMill;
 let recorder: RecorderProcess;
 /** SIP Call-ID of the call that nobody could hear. */
 let wrongCall = '';
+/** And of one with a forged certificate. */
+let forgedCall = '';
 
 beforeAll(async () => {
   mill = new CertificateMill();
@@ -138,6 +140,47 @@ test('SRTP where it can be had: taken where the trunk allows it, plain where it 
   await expectRecorded(plain, 'none');
 }, 60_000);
 
+test('DTLS-SRTP: either end begins, octet for octet, and what was agreed on is written nowhere (SRTP-6)', async () => {
+  const keys: Buffer[] = [];
+  const onKey = (key: Buffer): void => void keys.push(key);
+  const reports = await Promise.all(
+    (['actpass', 'active', 'passive'] as const).map((setup) =>
+      overTls({ encryption: { dtls: true, setup, onKey } }),
+    ),
+  );
+  for (const [at, role] of ['passive', 'passive', 'active'].entries()) {
+    const report = reports[at];
+    if (report === undefined) throw new Error('as many reports as calls');
+    await expectRecorded(report, 'AEAD_AES_256_GCM');
+    const { info } = await awaitRecording(recorder.archive, report, 30_000);
+    expect(info.get('Caller-Key-Exchange')).toMatch(new RegExp(`^DTLS, ${role}, keys after \\d+ ms$`));
+    expect(info.get('Callee-Packets-Before-Keys')).toBe('0');
+  }
+  // Two directions of two legs of three calls.
+  expect(keys).toHaveLength(12);
+  const places = [...filesOf(recorder.dataDir), Buffer.from(recorder.output().log)];
+  for (const key of keys) {
+    const needles = [key, Buffer.from(key.toString('hex')), Buffer.from(key.toString('base64').slice(0, -2))];
+    for (const place of places) expect(needles.some((needle) => place.includes(needle))).toBe(false);
+  }
+}, 120_000);
+
+test('a certificate that the offer did not announce: nothing is heard, and other calls go on', async () => {
+  const [forged] = await Promise.all([
+    overTls({ encryption: { dtls: true, wrongCertificate: true } }),
+    overTls({ encryption: { dtls: true } }).then((report) => expectRecorded(report, 'AEAD_AES_256_GCM')),
+  ]);
+  forgedCall = forged.callId;
+  const metrics = await (await fetch(`${recorder.web}/metrics`)).text();
+  expect(Number(/^sealtape_dtls_handshakes_failed_total (\d+)/m.exec(metrics)?.[1])).toBe(2);
+}, 60_000);
+
+test('a trunk without SRTP and one without TLS turn DTLS away', async () => {
+  const encryption = { dtls: true } as const;
+  await expect(overTls({ from: '127.0.0.3', encryption })).rejects.toMatchObject({ status: 488 });
+  await expect(callTo(recorder, { encryption })).rejects.toMatchObject({ status: 488 });
+}, 60_000);
+
 test('sealtape call --srtp is what a person tries it with; the archive is whole afterwards', async () => {
   const lines: string[] = [];
   const to = `sip:127.0.0.1:${tlsPort()}`;
@@ -145,10 +188,19 @@ test('sealtape call --srtp is what a person tries it with; the archive is whole 
   expect(await runCallCommand(args, (line) => lines.push(line))).toBe(0);
   expect(lines.join('\n')).toMatch(/Leg 1 \+49301234567 \(PCMA, AES_CM_128_HMAC_SHA1_80\): 50 packets/);
   expect(await runCallCommand([...args, 'ROT13'], () => undefined)).toBe(2);
+  const handshake = [...args.slice(0, -1), '--dtls'];
+  lines.length = 0;
+  expect(await runCallCommand(handshake, (line) => lines.push(line))).toBe(0);
+  expect(lines.join('\n')).toMatch(/Leg 2 \+4989555010 \(PCMA, AEAD_AES_256_GCM\): 50 packets/);
+  expect(await runCallCommand([...args, '--dtls'], () => undefined)).toBe(2);
+  const told = /DTLS handshake failed: the certificate of \S+ is not the one that the signalling announced/;
+  const rung = /alarm: \d DTLS handshakes failed/;
+  await eventually(() => [told, rung].every((line) => line.test(recorder.output().log)) || undefined, 30_000);
   // What the stop has no time to deliver would be missing in the archive.
-  await awaitRecordings(recorder.archive, 9, 30_000);
+  await awaitRecordings(recorder.archive, 14, 30_000);
   expect(await recorder.stop()).toBe(0);
   expect(verifyNode(recorder.archive).status).toBe(0);
   expect(recordingsIn(recorder.archive).map(({ info }) => info.get('SIP-Call-ID'))).not.toContain(wrongCall);
+  expect(recordingsIn(recorder.archive).map(({ info }) => info.get('SIP-Call-ID'))).not.toContain(forgedCall);
   expect(entryTypes(recorder.archive)).toContain('failed');
 }, 60_000);
