@@ -3,6 +3,7 @@ import type { CaptureLine, LineReporting } from './capture.ts';
 import type { DtlsDesk } from './dtls/dtls-desk.ts';
 import type { DtlsHost, DtlsLine } from './dtls/dtls-line.ts';
 import { packetKind } from './dtls/dtls-records.ts';
+import { EarlyPackets } from './dtls/early-packets.ts';
 import type { Leg } from './leg.ts';
 import { LineGuard } from './line-guard.ts';
 import { eraseSecurity, type CaptureSecurity } from './line-security.ts';
@@ -37,6 +38,7 @@ export class LineRoute {
   /** Shakes hands for the keys of the guard. */
   #dtls: DtlsLine | undefined;
   readonly #desk: DtlsDesk;
+  readonly #early = new EarlyPackets();
   #rtcp: LineReporting | undefined;
   #socket: ReceiverSocket | undefined;
   /** The odd port; undefined where reports share the even one. */
@@ -114,6 +116,7 @@ export class LineRoute {
   /** Says farewell, closes the port of the reports and overwrites the keys; the other port belongs to the capture, which closes it next. */
   close(): void {
     if (this.#dtls !== undefined) this.#desk.close(this.#dtls);
+    this.#releaseEarly();
     this.#reportSocket?.close();
     this.#guard?.destroy();
   }
@@ -128,6 +131,7 @@ export class LineRoute {
     }
     if (this.#dtls !== undefined) this.#desk.close(this.#dtls);
     this.#dtls = undefined;
+    this.#releaseEarly();
     if (this.#guard !== undefined) this.#guard.update(security, at);
     else if (security !== undefined) this.#guard = new LineGuard(security);
   }
@@ -146,6 +150,7 @@ export class LineRoute {
       this.#guard?.update(keys, 0);
       this.leg.encryption = theirs.suite;
       eraseSecurity(keys);
+      this.#releaseEarly();
     },
     state: (text) => {
       this.leg.keyExchange = text;
@@ -216,7 +221,17 @@ export class LineRoute {
     }
     const admission = guard.admit(arrival);
     if (admission === 'opened') this.leg.take(guard.clear);
-    else this.leg.turnAway(admission);
+    else if (admission === 'repeated' || this.#dtls?.isAwaited !== true) this.leg.turnAway(admission);
+    else if (!this.#early.hold(arrival)) this.leg.turnAway('early');
+  }
+
+  /** Hears what came before the keys and fits them; counts the rest. */
+  #releaseEarly(): void {
+    for (const arrival of this.#early.release()) {
+      const { leg } = this;
+      if (this.#guard?.admit(arrival) === 'opened') leg.take(this.#guard.clear);
+      else leg.turnAway('early');
+    }
   }
 
   /**

@@ -79,6 +79,11 @@ export class DtlsLine {
     return this.#status;
   }
 
+  /** The present handshake has brought no keys yet. */
+  get isAwaited(): boolean {
+    return this.#outcome !== 'secured';
+  }
+
   /** Takes what a re-offer says; the same words change nothing. Keys agreed on before hold until there are new ones. */
   update(terms: DtlsTerms): void {
     const before = this.#terms;

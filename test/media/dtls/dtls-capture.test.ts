@@ -65,6 +65,25 @@ class Phone {
       harness.advanceTo(harness.elapsed + 20);
       for (const { datagram } of harness.receiver.sent.splice(0)) this.#take(datagram);
     }
+    this.#takeKeys();
+  }
+
+  /** As passive end; returns what the other end needs to finish, without sending it. */
+  shakeHandsUpToTheLastFlight(): readonly Buffer[] {
+    for (let turn = 0; turn < 20; turn += 1) {
+      harness.advanceTo(harness.elapsed + 20);
+      for (const { datagram } of harness.receiver.sent.splice(0)) this.#take(datagram);
+      const flight = this.session?.outgoing() ?? [];
+      if (this.session?.state.name === 'established') {
+        this.#takeKeys();
+        return flight;
+      }
+      for (const datagram of flight) harness.receiver.deliver(PORT, harness.wall, datagram, this.#source);
+    }
+    return [];
+  }
+
+  #takeKeys(): void {
     const keys = this.session?.exportKeys();
     if (keys !== undefined) this.#sender = new SrtpSender(threadSrtp(), keys.own);
   }
@@ -104,7 +123,7 @@ const audioOf = (path: string | undefined): Buffer => readWav(path ?? '').audio[
 const contains = (path: string | undefined, from: number, count: number): boolean =>
   audioOf(path).includes(octets(from * 160, count * 160));
 
-describe('a DTLS line', () => {
+describe('a DTLS line (SRTP-6)', () => {
   test('we are passive: heard after the handshake, octet for octet; what comes before is counted', async () => {
     await harness.engine.open(harness.request([passive()]));
     const phone = new Phone(theirs);
@@ -141,6 +160,21 @@ describe('a DTLS line', () => {
     expect(result.legs[0]).toMatchObject({ encryption: suite, received: 20, unauthentic: 0 });
     expect(result.legs[0]?.keyExchange).toMatch(/^DTLS, active/);
     expect(contains(result.files[0]?.path, 0, 20)).toBe(true);
+  });
+
+  test('we are active: audio that overtakes the end of the handshake is heard', async () => {
+    const terms: DtlsTerms = { role: 'active', fingerprints: announced(theirs), peer: SOURCE };
+    await harness.engine.open(harness.request([lineWith({ dtls: terms })]));
+    const phone = new Phone(theirs);
+    // The client has its keys; its last flight and its first packets are still on their way to us.
+    const last = phone.shakeHandsUpToTheLastFlight();
+    expect(last.length).toBeGreaterThan(0);
+    phone.say(5);
+    for (const datagram of last) harness.receiver.deliver(PORT, harness.wall, datagram, SOURCE);
+    phone.say(5);
+    const result = await harness.close();
+    expect(result.legs[0]).toMatchObject({ received: 10, beforeKeys: 0, rejected: 0, lost: 0 });
+    expect(contains(result.files[0]?.path, 0, 10)).toBe(true);
   });
 
   test('we are active, and the client is outside the networks of its trunk: nothing is sent there', async () => {

@@ -257,7 +257,7 @@ const FOREIGN: readonly (readonly [string, number, SuiteName])[] = [
   ['SRTP_AEAD_AES_256_GCM', 88, 'AEAD_AES_256_GCM'],
 ];
 
-describe('a foreign end', () => {
+describe('a foreign end (SRTP-6)', () => {
   test.each(FOREIGN)(
     'openssl s_client with %s and we export the same keys',
     async (profile, bytes, suite) => {
