@@ -167,7 +167,7 @@ export interface LegStatistics {
   readonly gapCount: number;
   /** What was reported by RTCP; absent where nobody counted. */
   readonly reports?: ReportCounts;
-  /** Of its G.711; absent where it had none, or where nobody measured. */
+  /** Of its G.711 and linear samples; absent where it had none, or where nobody measured. */
   readonly levels?: Levels;
 }
 

@@ -72,6 +72,28 @@ export class LevelMeter {
   }
 }
 
+/** The same for linear samples as RTP carries them: 16 bit, the high octet first (RFC 3551 §4.5.11). */
+export class LinearMeter {
+  readonly #counts = { samples: 0, sounding: 0, clipped: 0 };
+  #skip = 0;
+
+  take(octets: Buffer): void {
+    const end = octets.length >> 1;
+    let at = this.#skip;
+    for (; at < end; at += STRIDE) {
+      const value = Math.abs(octets.readInt16BE(at * 2));
+      this.#counts.samples++;
+      if (value >= QUIET) this.#counts.sounding++;
+      if (value >= 0x7fff) this.#counts.clipped++;
+    }
+    this.#skip = at - end;
+  }
+
+  get levels(): Levels {
+    return { ...this.#counts };
+  }
+}
+
 export const addLevels = (one: Levels, other: Levels): Levels => ({
   samples: one.samples + other.samples,
   sounding: one.sounding + other.sounding,

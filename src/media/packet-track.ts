@@ -6,6 +6,7 @@ import { CLOCK_RATE, type CapturedFile, type LineRole } from './capture.ts';
 import type { Codec } from './codec.ts';
 import { framingOf } from './framing.ts';
 import type { Framing } from './kept-packet.ts';
+import { LinearMeter, type Levels } from './levels.ts';
 import { MediaError } from './media-error.ts';
 import type { PacketLane } from './packet-lane.ts';
 
@@ -49,6 +50,8 @@ export class PacketTrack {
   readonly #plan: PacketTrackPlan;
   readonly #disk: AudioDisk;
   readonly #hash = createHash('sha256');
+  /** By line. */
+  readonly #meters = new Map<number, LinearMeter>();
   #file: AudioFile | undefined;
   #final: Final;
   /** Position up to which everything is final. */
@@ -74,9 +77,9 @@ export class PacketTrack {
     return this.#settled;
   }
 
-  /** How loud it was is not known without decoding. */
-  levelsOf(_line: number): undefined {
-    return undefined;
+  /** Of linear samples; how loud others were is not known without decoding. */
+  levelsOf(line: number): Levels | undefined {
+    return this.#meters.get(line)?.levels;
   }
 
   /** Writes what came, and makes final what is older than `final`. Returns whether it is done. Throws MediaError DISK and has lost nothing. */
@@ -188,9 +191,17 @@ export class PacketTrack {
     this.#settled = to;
     this.channels.forEach(({ lane }, at) => {
       if (lane === undefined) return;
+      if (this.codec.keeping === 'l16') this.#measure(lane, counts[at] ?? 0);
       lane.drop(counts[at] ?? 0);
       lane.base = Math.max(lane.base, to);
     });
+  }
+
+  /** Of what is final, as it goes: the first `count` packets of a lane. */
+  #measure(lane: PacketLane, count: number): void {
+    let meter = this.#meters.get(lane.line);
+    if (meter === undefined) this.#meters.set(lane.line, (meter = new LinearMeter()));
+    for (const { octets } of lane.packets.slice(0, count)) meter.take(octets);
   }
 
   #commit(file: AudioFile, framing: Framing, octets: Buffer): void {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { LegStatistics } from '../../src/media/capture.ts';
-import { LevelMeter } from '../../src/media/levels.ts';
+import { LevelMeter, LinearMeter } from '../../src/media/levels.ts';
 import { judgeLegs } from '../../src/media/verdict.ts';
 
 const aLeg = (change: Partial<LegStatistics> = {}): LegStatistics => ({
@@ -98,4 +98,19 @@ test.each([
   const loud = new LevelMeter(law);
   loud.take(frames, 14_000, 2, 0);
   expect(loud.levels).toEqual({ samples: 2000, sounding: 2000, clipped: 2000 });
+});
+
+test('levels of linear samples are taken as RTP carries them, one in seven, across packets', () => {
+  const meter = new LinearMeter();
+  const packet = (value: number): Buffer => {
+    const octets = Buffer.alloc(320);
+    for (let at = 0; at < 320; at += 2) octets.writeInt16BE(value, at);
+    return octets;
+  };
+  for (const value of [0, 63, -64, 5000, 32_767, -32_768, 12]) meter.take(packet(value));
+  // 7 packets of 160 samples: every seventh is 160 in all, 22 or 23 of each packet.
+  const { samples, sounding, clipped } = meter.levels;
+  expect(samples).toBe(160);
+  expect(Math.abs(sounding - 4 * 22.9)).toBeLessThan(3);
+  expect(Math.abs(clipped - 2 * 22.9)).toBeLessThan(3);
 });

@@ -25,6 +25,7 @@ const SNAPSHOT: MetricsSnapshot = {
   redisUp: false,
   recordings: { delivered: 36, recording: 3 },
   deliveriesWaiting: 7,
+  legs: { good: 70, degraded: 3, faulty: 2 },
   alarms: [
     { code: 'destination-away', severity: 'warning' },
     { code: 'destination-away', severity: 'warning' },
@@ -37,6 +38,7 @@ test('a scrape shows the snapshot', async () => {
   const scraped = await lines(createMetrics(() => Promise.resolve(SNAPSHOT)).text());
   expect(scraped).toEqual(
     expect.arrayContaining([
+      'sealtape_legs_total{verdict="faulty"} 2',
       'sealtape_rtp_packets_unwritten_total 4',
       'sealtape_media_disk_wait_seconds 2.5',
       'sealtape_calls_running 3',
