@@ -5,7 +5,10 @@ import {
   ListObjectsV2Command,
   ListObjectVersionsCommand,
   type _Object,
+  type DeleteMarkerEntry,
   type HeadObjectCommandOutput,
+  type ListObjectVersionsCommandOutput,
+  type ObjectVersion,
   type S3Client,
 } from '@aws-sdk/client-s3';
 import type { CopyReference, StoredFile } from '../jobs/destination.ts';
@@ -96,10 +99,19 @@ export class S3Bucket {
   async versionsOf({ path }: CopyReference, signal: AbortSignal): Promise<readonly string[]> {
     if (!(await this.able(signal)).versions) return [];
     const { Bucket, Key } = this.at({ path });
-    const page = await this.client.send(new ListObjectVersionsCommand({ Bucket, Prefix: Key }), {
-      abortSignal: signal,
-    });
-    return [...(page.DeleteMarkers ?? []), ...(page.Versions ?? [])]
+    const found: (DeleteMarkerEntry | ObjectVersion)[] = [];
+    let from: { readonly KeyMarker?: string; readonly VersionIdMarker?: string | undefined } | undefined = {};
+    while (from !== undefined) {
+      const page: ListObjectVersionsCommandOutput = await this.client.send(
+        new ListObjectVersionsCommand({ Bucket, Prefix: Key, ...from }),
+        { abortSignal: signal },
+      );
+      found.push(...(page.DeleteMarkers ?? []), ...(page.Versions ?? []));
+      const { IsTruncated, NextKeyMarker: KeyMarker, NextVersionIdMarker: VersionIdMarker } = page;
+      // Keys come in order, and of all that begin with this one it is the first.
+      from = IsTruncated === true && KeyMarker === Key ? { KeyMarker, VersionIdMarker } : undefined;
+    }
+    return found
       .filter((each) => each.Key === Key)
       .sort((a, b) => (b.LastModified?.getTime() ?? 0) - (a.LastModified?.getTime() ?? 0))
       .flatMap(({ VersionId }) => VersionId ?? []);
