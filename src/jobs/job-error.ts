@@ -9,6 +9,7 @@ export type JobErrorCode =
   | 'UNKNOWN_HOLD'
   | 'UNKNOWN_COPIES'
   | 'NOT_SEALED'
+  | 'NOT_DUE'
   | 'NOT_LATER'
   | 'HELD';
 

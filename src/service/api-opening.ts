@@ -4,12 +4,20 @@ import type { Policy } from '../recorder/policy.ts';
 import type { Recorder } from '../recorder/recorder.ts';
 import { describeMessage } from '../siprec/describe-message.ts';
 import type { Database } from '../store/database.ts';
+import { SqlDeliveryWatch } from '../store/delivery-watch.ts';
+import { SqlLogStore } from '../store/log-store.ts';
 import { PolicyQueries } from '../store/policy-queries.ts';
+import { SqlRetentionStore } from '../store/retention-store.ts';
 import { declinedRoutes } from '../web/api/declined-routes.ts';
+import { deliveriesRoutes } from '../web/api/deliveries-routes.ts';
 import { exportRoutes } from '../web/api/export-routes.ts';
 import { RecordingQueries } from '../store/recording-queries.ts';
 import type { Archive } from './archive-opening.ts';
+import { openDeliveryDesk } from './delivery-desk.ts';
+import type { Ground } from './ground.ts';
+import { openRetentionDesk } from './retention-desk.ts';
 import { groupsRoutes } from '../web/api/groups-routes.ts';
+import { retentionRoutes, type RetentionDesk } from '../web/api/retention-routes.ts';
 import { rulesRoutes } from '../web/api/rules-routes.ts';
 import { openAdminToken } from '../store/admin-token.ts';
 import { adminTokenAuthentication } from '../web/api/authentication.ts';
@@ -23,6 +31,7 @@ export interface ApiSources {
   readonly policy: Policy;
   readonly database: Database;
   readonly archive: Pick<Archive, 'line'>;
+  readonly ground: Pick<Ground, 'spool'>;
   readonly software: string;
   readonly health: () => Promise<HealthReport>;
   readonly log: Log;
@@ -41,8 +50,10 @@ export async function openApi(config: Config, sources: ApiSources): Promise<Omit
 /** One line a file of routes, in the order in which the document shows them. */
 function routesOf(config: Config, sources: ApiSources): readonly ApiRoute[] {
   const { installation, node } = config;
-  const { policy, database } = sources;
-  const decided = new PolicyQueries(database, `${installation}/${node}`);
+  const { policy, database, archive } = sources;
+  const log = { node: `${installation}/${node}` };
+  const decided = new PolicyQueries(database, log.node);
+  const queries = new RecordingQueries(database);
   return [
     ...systemRoutes(sources),
     ...rulesRoutes(policy, decided, (message, trunk, at) =>
@@ -50,8 +61,40 @@ function routesOf(config: Config, sources: ApiSources): readonly ApiRoute[] {
     ),
     ...groupsRoutes(policy, decided),
     ...declinedRoutes(decided),
-    ...exportRoutes(() => sources.archive.line()?.handOver, new RecordingQueries(database)),
+    ...exportRoutes(() => archive.line()?.handOver, queries),
+    ...retentionRoutes(() => retentionDesk(config, sources), queries),
+    ...deliveriesRoutes(
+      openDeliveryDesk({
+        watch: new SqlDeliveryWatch(database, log),
+        log: new SqlLogStore(database, log),
+        wake: () => archive.line()?.wake(),
+      }),
+    ),
   ];
+}
+
+/** Undefined until the database has answered for the first time. */
+function retentionDesk(
+  { installation, node, timeZone }: Config,
+  { archive, database, ground }: ApiSources,
+): RetentionDesk | undefined {
+  const line = archive.line();
+  if (line === undefined) return undefined;
+  const log = { node: `${installation}/${node}` };
+  return openRetentionDesk({
+    deps: {
+      store: new SqlRetentionStore(database, log),
+      log: new SqlLogStore(database, log),
+      evidence: line.evidence,
+      destinations: line.destinations,
+      files: ground.spool,
+      now: Date.now,
+    },
+    timeZone,
+    publish: () => {
+      line.publish();
+    },
+  });
 }
 
 /** What a trunk is configured with that decides how its calls are read. */
