@@ -108,9 +108,18 @@ export function parseConfig(
   const mail = parsed.mail && filesOfMail(parsed.mail, from.folder);
   const evidence = {
     ...parsed.evidence,
+    keys: keysIn(parsed.evidence.keys, from.folder),
     timestamps: parsed.evidence.timestamps.map((each) => ({ ...each, ca: resolve(from.folder, each.ca) })),
   };
   return Object.freeze({ ...parsed, sip, mail, evidence, dataDir, destinations });
+}
+
+/** `credential:NAME` is a name, anything else a file. */
+function keysIn(keys: Parsed['evidence']['keys'], folder: string): Parsed['evidence']['keys'] {
+  const { passphraseFile: file } = keys;
+  return file === undefined || file.startsWith('credential:')
+    ? keys
+    : { ...keys, passphraseFile: resolve(folder, file) };
 }
 
 function withRuleLists(raw: unknown, from: { readonly source: string; readonly folder: string }): unknown {

@@ -6,6 +6,7 @@ import { destinations } from './destinations.ts';
 import { exportRecordings } from './export.ts';
 import { groups } from './groups.ts';
 import { hold } from './hold.ts';
+import { keys } from './keys.ts';
 import { retention } from './retention.ts';
 import { rules } from './rules.ts';
 import { status } from './status.ts';
@@ -21,6 +22,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   export: exportRecordings,
   groups,
   hold,
+  keys,
   retention,
   rules,
   status,

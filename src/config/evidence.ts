@@ -10,7 +10,14 @@ const TimeStamps = z.strictObject({
   auth: z.strictObject({ user: z.string().min(1), password: z.string().min(1) }).optional(),
 });
 
+/** Where the passphrase of the signing key is; without `passphraseFile` one is made in `dataDir`. */
+const Keys = z.strictObject({
+  passphraseFile: z.string().min(1).optional(),
+  warnDays: z.int().min(1).max(3650).default(60),
+});
+
 export const Evidence = z.strictObject({
+  keys: Keys.prefault({}),
   checkpointSeconds: z.int().min(1).max(300).default(300),
   timestamps: z.array(TimeStamps).default([]),
 });

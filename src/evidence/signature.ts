@@ -13,25 +13,34 @@ import { EvidenceError } from './evidence-error.ts';
 /** Signs with the key of this node. A PKCS#11 or KMS key can stand behind the same interface (evidence.md 1.6). */
 export interface Signer {
   /** RSA PKCS#1 v1.5 with SHA-256: the same bytes always give the same signature. Never blocks the event loop. */
-  sign(bytes: Uint8Array): Promise<Buffer>;
+  readonly sign: (bytes: Uint8Array) => Promise<Buffer>;
+  readonly algorithm: 'RSA-PKCS1-SHA256';
   /** SHA-256 of the public key's SubjectPublicKeyInfo, hex. */
   readonly key: string;
   readonly certificatePem: string;
+  /** All that this node ever signed under, as far as they are known, PEM; the one in use is the last. */
+  readonly certificates: readonly string[];
 }
 
 /** Smallest modulus in bits; BSI TR-02102 asks for 3000 and more. */
 const MODULUS_BITS = 3072;
 
 /** A signer over a key in memory. Throws EvidenceError BAD_KEY: unreadable, not RSA, under 3072 bits, or not the certificate's. */
-export function createSigner(privateKeyPem: string, certificatePem: string): Signer {
+export function createSigner(
+  privateKeyOrPem: string | KeyObject,
+  certificatePem: string,
+  former: readonly string[] = [],
+): Signer {
   const certificate = readCertificate(certificatePem);
-  const privateKey = readPrivateKey(privateKeyPem);
+  const privateKey = typeof privateKeyOrPem === 'string' ? readPrivateKey(privateKeyOrPem) : privateKeyOrPem;
   requireStrong(privateKey);
   if (!certificate.checkPrivateKey(privateKey))
     throw new EvidenceError('BAD_KEY', 'the certificate belongs to another key');
   return {
     key: spkiFingerprint(certificate.publicKey),
+    algorithm: 'RSA-PKCS1-SHA256',
     certificatePem,
+    certificates: [...new Set([...former, certificatePem])],
     sign: (bytes) =>
       new Promise((resolve, reject) => {
         sign('sha256', bytes, privateKey, (error, signature) => {

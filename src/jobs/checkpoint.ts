@@ -12,7 +12,7 @@ export interface CheckpointDeps {
 }
 
 /** Root of a log as it stands at a head, base64. */
-const rootOf = ({ frontier }: ChainHead): string =>
+export const rootOf = ({ frontier }: ChainHead): string =>
   Buffer.from(frontierRoot(frontier), 'hex').toString('base64');
 
 /**
@@ -24,7 +24,9 @@ export async function checkpoint(
   deps: CheckpointDeps,
   use: { readonly exported: boolean },
 ): Promise<CheckpointRow | undefined> {
+  // Both at once: a key roll replaces them together.
   const { head } = deps.chain;
+  const { sign } = deps.signer;
   const { origin, size } = head;
   if (size === 0) return undefined;
   const newest = await deps.store.newestCheckpoint(origin);
@@ -35,7 +37,7 @@ export async function checkpoint(
   }
   const root = rootOf(head);
   const text = formatCheckpoint(origin, size, root);
-  const signature = await deps.signer.sign(text);
+  const signature = await sign(text);
   const row: CheckpointRow = { origin, size, root, text, signature, at: deps.now(), ...use };
   await deps.store.write((log) => log.putCheckpoint(row));
   return row;

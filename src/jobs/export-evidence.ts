@@ -15,8 +15,8 @@ export interface ExportDeps {
   readonly store: LogStore;
   /** Logs of this node, oldest epoch first; all but the newest are finished. */
   readonly origins: () => readonly string[];
-  /** The certificate that a log began with. */
-  readonly certificatePem: string;
+  /** All certificates of this node, PEM: what is checked needs those of former keys too. */
+  readonly certificates: () => readonly string[];
   /** Whether the destination may be written to: it was found not to know more than we do (evidence.md 1.1, 5). */
   readonly mayExport?: (destination: Destination, signal: AbortSignal) => Promise<boolean>;
 }
@@ -72,8 +72,8 @@ async function bringUp(destination: Destination, deps: OneLog, signal: AbortSign
   // Checkpoints are read first: each is covered by the entries read after it.
   const checkpoints = await store.checkpoints(origin, done.checkpoint);
   if (done.entries === 0) {
-    const certificate = Buffer.from(deps.certificatePem);
-    await destination.put(uploadOf(certificatePath(origin, deps.certificatePem), certificate), signal);
+    for (const pem of deps.certificates())
+      await destination.put(uploadOf(certificatePath(origin, pem), Buffer.from(pem)), signal);
   }
   const entries =
     head.size > done.entries

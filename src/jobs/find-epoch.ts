@@ -9,7 +9,7 @@ import type { LogStore } from './ports.ts';
 
 export interface EpochDeps {
   readonly store: LogStore;
-  readonly signer: Pick<Signer, 'certificatePem'>;
+  readonly signer: Pick<Signer, 'certificates'>;
   readonly destinations: readonly Destination[];
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void;
 }
@@ -19,6 +19,8 @@ export interface Epoch {
   readonly origin: string;
   /** A checkpoint outside knows more than the database, or something else: the log must not be continued (evidence.md 1.1, 5). */
   readonly predecessor?: Checkpoint;
+  /** The log before, where it is sound and the rest of it may leave. */
+  readonly toFinish?: string;
   /** Destinations that could not be asked. */
   readonly unchecked: readonly string[];
 }
@@ -114,13 +116,13 @@ async function newestOf(
   const sizes = files
     .flatMap(({ path }) => /\/([1-9][0-9]{0,15})\.txt$/.exec(path)?.slice(1) ?? [])
     .map(Number);
-  const { publicKey } = readCertificate(signer.certificatePem);
+  const keys = signer.certificates.map((pem) => readCertificate(pem).publicKey);
   for (const size of sizes.sort((a, b) => b - a)) {
     const text = await read(checkpointPath(origin, size, 'txt'), asked);
     const signature = await read(checkpointPath(origin, size, 'sig'), asked);
     // An export that was cut off: the one before counts.
     if (text === undefined || signature === undefined) continue;
-    if (verifySignature(publicKey, text, signature)) return parseCheckpoint(text);
+    if (keys.some((key) => verifySignature(key, text, signature))) return parseCheckpoint(text);
     // Whoever can write there must not be able to end our log.
     log('error', 'a checkpoint outside is not signed by our key and is passed over', {
       destination: asked.destination.name,

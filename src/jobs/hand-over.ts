@@ -20,7 +20,8 @@ export interface HandOverDeps {
   readonly treeOf: (origin: string) => LogTree;
   readonly signaturesOf: (row: CheckpointRow) => readonly NoteSignature[];
   /** The certificate that a log began with. */
-  readonly certificatePem: string;
+  /** All certificates of this node, PEM. */
+  readonly certificates: () => readonly string[];
   /** Puts entry and proof beside every sealed recording. */
   readonly prove: () => Promise<void>;
   readonly now: () => number;
@@ -176,7 +177,7 @@ export class HandOver {
 
   /** What is needed of one log: entries, proofs, the checkpoints that they lead to, time stamps, certificates, genesis. */
   async #proofFiles(origin: string, entries: readonly RecordingEntry[]): Promise<readonly BundleFile[]> {
-    const { store, treeOf, signaturesOf, certificatePem } = this.#deps;
+    const { store, treeOf, signaturesOf, certificates } = this.#deps;
     const further = await this.#furtherFiles(origin);
     const files: BundleFile[] = [];
     const used = new Map<number, CheckpointRow>();
@@ -192,7 +193,7 @@ export class HandOver {
     const [genesis] = await store.entries(origin, 0, 1);
     const ofLog: BundleFile[] = [
       ...(genesis === undefined ? [] : [{ path: genesisPath(origin), bytes: genesis.bytes }]),
-      { path: certificatePath(origin, certificatePem), bytes: Buffer.from(certificatePem) },
+      ...certificates().map((pem) => ({ path: certificatePath(origin, pem), bytes: Buffer.from(pem) })),
       ...[...used.values()].flatMap((row) => checkpointFiles(row)),
       ...further.filter(({ path }) => ALWAYS.test(path) || used.has(stampedSize(path) ?? 0)),
     ];

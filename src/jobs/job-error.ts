@@ -4,6 +4,7 @@ export type JobErrorCode =
   | 'KEY_CHANGED'
   | 'NOT_CLOSED'
   | 'NO_COPY'
+  | 'NO_SUCCESSOR'
   | 'NOT_ENDED'
   | 'UNKNOWN_RECORDING'
   | 'UNKNOWN_HOLD'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { readCertificate, type Signer } from '../evidence/signature.ts';
+import { readCertificate, verifySignature, type Signer } from '../evidence/signature.ts';
 import { noteKeyId, type NoteSignature } from '../evidence/signed-note.ts';
 import { formatTlogProof, parseTlogProof, provesInclusion } from '../evidence/tlog-proof.ts';
 import { checkpoint, type CheckpointDeps } from './checkpoint.ts';
@@ -111,16 +111,15 @@ export class Prover {
 
 /** The lines of a note for a checkpoint that one or, at a key roll, two keys have signed. */
 export function signaturesOf(
-  { origin, signature, nextSignature }: CheckpointRow,
-  certificates: { readonly pem: string; readonly nextPem?: string },
+  { origin, text, signature, nextSignature }: CheckpointRow,
+  certificates: readonly string[],
 ): readonly NoteSignature[] {
-  const line = (pem: string, bytes: Buffer): NoteSignature => ({
-    name: origin,
-    keyId: noteKeyId(origin, 'log', readCertificate(pem).publicKey),
-    signature: bytes,
+  const keys = certificates.map((pem) => readCertificate(pem).publicKey);
+  return [signature, nextSignature].flatMap((bytes) => {
+    if (bytes === undefined) return [];
+    const key = keys.find((each) => verifySignature(each, text, bytes));
+    return key === undefined
+      ? []
+      : [{ name: origin, keyId: noteKeyId(origin, 'log', key), signature: bytes }];
   });
-  const first = line(certificates.pem, signature);
-  return nextSignature === undefined || certificates.nextPem === undefined
-    ? [first]
-    : [first, line(certificates.nextPem, nextSignature)];
 }

@@ -29,7 +29,7 @@ export async function beginRun(deps: RunLogDeps): Promise<void> {
   const { chain, store } = deps;
   const newest =
     chain.head.size === 0 ? undefined : (await store.entries(chain.origin, chain.head.size - 1, 1))[0];
-  if (newest !== undefined && parseEntry(newest.bytes).header.key !== deps.signer.key)
+  if (newest !== undefined && keyAfter(newest.bytes) !== deps.signer.key)
     throw new JobError(
       'KEY_CHANGED',
       `the log ${chain.origin} was signed with another key; restore keys/ from your backup`,
@@ -58,6 +58,12 @@ export async function beginRun(deps: RunLogDeps): Promise<void> {
     });
     turn.commit();
   });
+}
+
+/** The key that must sign what follows an entry, hex. */
+export function keyAfter(entry: Buffer): string {
+  const { header, body } = parseEntry(entry);
+  return body.type === 'keyroll' ? body.new : header.key;
 }
 
 const genesisOf = (deps: RunLogDeps): EntryBody => ({

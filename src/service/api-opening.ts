@@ -18,6 +18,9 @@ import type { Ground } from './ground.ts';
 import { openRetentionDesk } from './retention-desk.ts';
 import { groupsRoutes } from '../web/api/groups-routes.ts';
 import { retentionRoutes, type RetentionDesk } from '../web/api/retention-routes.ts';
+import { keysRoutes } from '../web/api/keys-routes.ts';
+import type { NodeKeys } from '../store/node-keys.ts';
+import { KeyKeeper } from './key-keeper.ts';
 import { rulesRoutes } from '../web/api/rules-routes.ts';
 import { openAdminToken } from '../store/admin-token.ts';
 import { adminTokenAuthentication } from '../web/api/authentication.ts';
@@ -32,6 +35,7 @@ export interface ApiSources {
   readonly database: Database;
   readonly archive: Pick<Archive, 'line'>;
   readonly ground: Pick<Ground, 'spool'>;
+  readonly keys: NodeKeys;
   readonly software: string;
   readonly health: () => Promise<HealthReport>;
   readonly log: Log;
@@ -70,6 +74,7 @@ function routesOf(config: Config, sources: ApiSources): readonly ApiRoute[] {
         wake: () => archive.line()?.wake(),
       }),
     ),
+    ...keysRoutes(new KeyKeeper(sources.keys, () => sources.archive.line())),
   ];
 }
 

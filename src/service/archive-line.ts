@@ -1,4 +1,4 @@
-import { Chain, emptyHead, type ClockReading } from '../jobs/chain.ts';
+import type { Chain, ClockReading } from '../jobs/chain.ts';
 import { EventApplier } from '../jobs/apply-events.ts';
 import type { Destination } from '../jobs/destination.ts';
 import type { EvidenceLog } from '../jobs/evidence-log.ts';
@@ -13,14 +13,17 @@ import { outstanding, reconcile, sealJobId } from '../jobs/reconcile.ts';
 import { renderJobId, type RenderDeps } from '../jobs/render.ts';
 import type { Installation } from '../jobs/recording-info.ts';
 import { beginRun, endRun } from '../jobs/run-log.ts';
-import { resumeChain, seal, type SealDeps } from '../jobs/seal.ts';
+import type { RollDeps } from '../jobs/roll-key.ts';
+import type { Epoch } from '../jobs/find-epoch.ts';
+import { seal, type SealDeps } from '../jobs/seal.ts';
 import { upload, uploadJobId, type UploadDeps, type UploadJob } from '../jobs/upload.ts';
 import { parseEntry } from '../evidence/entry.ts';
-import type { Signer } from '../evidence/signature.ts';
+import type { CurrentSigner } from '../evidence/current-signer.ts';
 import type { Log } from '../log.ts';
 import { endOf } from '../recorder/live-recording.ts';
 import type { EventJournal, RecordingFolders } from '../recorder/ports.ts';
 import { recoverCapture } from '../recorder/recover.ts';
+import { openChain, settleKeys, type KeysAtStart } from './chain-opening.ts';
 import { settleEpoch } from './epoch.ts';
 import { EvidenceLine } from './evidence-line.ts';
 import { inTime } from './in-time.ts';
@@ -31,7 +34,8 @@ export interface ArchiveLineOptions {
   readonly store: LogStore;
   readonly journal: JournalReader & EventJournal;
   readonly files: SealFiles & RecordingFolders;
-  readonly signer: Signer;
+  readonly keys: KeysAtStart;
+  readonly signer: CurrentSigner;
   readonly clock: () => ClockReading;
   readonly installation: Installation;
   readonly origin: string;
@@ -76,6 +80,10 @@ export interface ArchiveLine {
   publish(): void;
   /** Number of the newest journal event in the database. */
   applied(): number;
+  /** What a key roll is made with. */
+  readonly rolling: RollDeps;
+  /** Checkpoint and export now instead of in a few minutes. */
+  checkpointNow(): void;
   /** Whether the database answered when it was last asked. */
   databaseAnswers(): boolean;
   /**
@@ -110,13 +118,13 @@ export async function startArchiveLine(options: ArchiveLineOptions): Promise<Arc
     destinations: options.destinations.map(({ name }) => name),
     now: Date.now,
   };
-  const { origin, predecessor, unchecked } = await settleEpoch(options);
-  const resume = async () => (await resumeChain(origin, sealing)) ?? emptyHead(origin);
-  const chain = new Chain(await resume(), { key: options.signer.key, clock: options.clock, resume });
+  const { origin, predecessor, ...epoch } = await settleEpoch(options);
+  const { signer } = options;
+  const chain = await openChain(origin, { ...sealing, signer, clock: options.clock });
   await beginRun({
     store,
     chain,
-    signer: options.signer,
+    signer,
     installation: options.installation.name,
     productVersion: options.installation.version,
     policyHash: options.policyHash,
@@ -125,16 +133,17 @@ export async function startArchiveLine(options: ArchiveLineOptions): Promise<Arc
     // The outage ended when calls could come in again, also when the database took longer than that to answer.
     now: () => Math.min(Date.now(), options.startedAt + STARTED_WITHIN),
   });
+  await settleKeys(options.keys, { store, chain, signer, now: Date.now });
   const sealDeps: SealDeps = {
     ...sealing,
     chain,
-    signer: options.signer,
+    signer,
     installation: options.installation,
     keep: options.keep,
     onJudged: options.onJudged,
     ...(options.atStep === undefined ? {} : { atStep: options.atStep }),
   };
-  const line = new Line(options, chain, sealDeps, unchecked);
+  const line = new Line(options, chain, sealDeps, epoch);
   await line.open();
   log('info', 'evidence log open', { origin, entries: chain.head.size });
   return line;
@@ -143,6 +152,7 @@ export async function startArchiveLine(options: ArchiveLineOptions): Promise<Arc
 class Line implements ArchiveLine {
   readonly evidence: EvidenceLog;
   readonly handOver: HandOver;
+  readonly rolling: RollDeps;
   readonly #line: EvidenceLine;
   readonly #options: ArchiveLineOptions;
   readonly #chain: Chain;
@@ -163,11 +173,22 @@ class Line implements ArchiveLine {
   #checkpointing: Promise<void> = Promise.resolve();
   #lastCheckpoint = 0;
 
-  constructor(options: ArchiveLineOptions, chain: Chain, sealDeps: SealDeps, unchecked: readonly string[]) {
+  constructor(
+    options: ArchiveLineOptions,
+    chain: Chain,
+    sealDeps: SealDeps,
+    epoch: Pick<Epoch, 'unchecked' | 'toFinish'>,
+  ) {
     this.#options = options;
     this.#chain = chain;
     this.#sealDeps = sealDeps;
-    this.#line = new EvidenceLine({ ...options, chain, unchecked });
+    this.#line = new EvidenceLine({
+      ...options,
+      chain,
+      toFinish: epoch.toFinish,
+      unchecked: epoch.unchecked,
+    });
+    this.rolling = { store: options.store, chain, signer: options.signer, now: Date.now };
     this.evidence = this.#line.evidence;
     this.#uploadDeps = {
       ...this.#line.exports,
@@ -223,7 +244,7 @@ class Line implements ArchiveLine {
   }
 
   publish(): void {
-    if (!this.#ending) this.#checkpoint();
+    if (!this.#ending) this.checkpointNow();
   }
 
   databaseAnswers(): boolean {
@@ -252,9 +273,9 @@ class Line implements ArchiveLine {
     });
     this.#line.start();
     this.#every(this.#options.checkpointMilliseconds, () => {
-      this.#checkpoint();
+      this.checkpointNow();
     });
-    this.#checkpoint();
+    this.checkpointNow();
   }
 
   async workOff(deadline: number): Promise<void> {
@@ -313,7 +334,7 @@ class Line implements ArchiveLine {
       this.#ask('upload', uploadJobId(job), job);
     }
     // The first recording after a long silence should not wait for its checkpoint.
-    if (Date.now() - this.#lastCheckpoint > this.#options.checkpointMilliseconds) this.#checkpoint();
+    if (Date.now() - this.#lastCheckpoint > this.#options.checkpointMilliseconds) this.checkpointNow();
   }
 
   /** With Redis away the work begins on foot, at once. */
@@ -421,7 +442,7 @@ class Line implements ArchiveLine {
     this.#onFoot.begin(uploads, signal);
   }
 
-  #checkpoint(): void {
+  checkpointNow(): void {
     this.#lastCheckpoint = Date.now();
     this.#checkpointing = this.#checkpointing.then(() =>
       this.#line.round(AbortSignal.timeout(UPLOAD_TIMEOUT)),

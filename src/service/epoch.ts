@@ -1,6 +1,9 @@
 import type { AlarmBell } from '../alarm.ts';
 import type { Signer } from '../evidence/signature.ts';
 import type { Destination } from '../jobs/destination.ts';
+import { rootOf } from '../jobs/checkpoint.ts';
+import { keyAfter } from '../jobs/run-log.ts';
+import { nextEpoch } from '../evidence/origin.ts';
 import { findEpoch, isKnown, type Epoch } from '../jobs/find-epoch.ts';
 import type { LogStore } from '../jobs/ports.ts';
 import type { Log } from '../log.ts';
@@ -8,6 +11,8 @@ import type { Log } from '../log.ts';
 export interface EpochOptions {
   readonly store: LogStore;
   readonly signer: Signer;
+  /** Whether the keys before are lost, and given up. */
+  readonly keys: { isReset(): Promise<boolean> };
   /** The log's first origin. */
   readonly origin: string;
   readonly destinations: readonly Destination[];
@@ -17,6 +22,7 @@ export interface EpochOptions {
 }
 
 const ROLLED_BACK = 'log-rolled-back';
+const KEYS_RESET = 'keys-reset';
 
 /**
  * Decides in which epoch the log goes on. When what left it is not what the database has, the next one begins, loudly: a backup was
@@ -26,6 +32,7 @@ export async function settleEpoch(options: EpochOptions): Promise<Epoch> {
   const { store, signer, origin, bell, log, localEvidence } = options;
   const destinations = [localEvidence, ...options.destinations];
   const epoch = await findEpoch(origin, { store, signer, destinations, log });
+  if (epoch.predecessor === undefined && (await options.keys.isReset())) return afterReset(epoch, options);
   if (epoch.predecessor === undefined) return epoch;
   const { size, origin: before } = epoch.predecessor;
   bell.raise({
@@ -39,6 +46,28 @@ export async function settleEpoch(options: EpochOptions): Promise<Epoch> {
     for (const { recording } of intents) await transaction.dropIntent(recording);
   });
   return epoch;
+}
+
+/** The log cannot be continued with other keys (evidence.md 1.6): the next epoch refers to where it ended. */
+async function afterReset(epoch: Epoch, { store, signer, bell }: EpochOptions): Promise<Epoch> {
+  const head = await store.head(epoch.origin);
+  const newest = head === undefined ? undefined : (await store.entries(epoch.origin, head.size - 1, 1))[0];
+  if (head === undefined || newest === undefined || keyAfter(newest.bytes) === signer.key) return epoch;
+  // What was being sealed is sealed in the new epoch: the signatures that wait are of the lost key.
+  const intents = await store.intents();
+  await store.write(async (transaction) => {
+    for (const { recording } of intents) await transaction.dropIntent(recording);
+  });
+  const origin = nextEpoch(epoch.origin);
+  bell.raise({
+    code: KEYS_RESET,
+    severity: 'critical',
+    text: `the signing keys were given up; the log goes on as ${origin} under a new certificate, which must be registered again`,
+    fields: { predecessor: epoch.origin, size: head.size },
+  });
+  const last = (await store.newestCheckpoint(epoch.origin)) ?? { size: head.size, root: rootOf(head) };
+  const predecessor = { origin: epoch.origin, size: last.size, root: last.root };
+  return { ...epoch, origin, predecessor, toFinish: epoch.origin };
 }
 
 /** Lets nothing leave to a destination that could not be asked at the start, until it was found to know no more than we do. */

@@ -30,6 +30,8 @@ export interface EvidenceLineOptions {
   readonly bell: AlarmBell;
   /** Destinations that could not be asked at the start. */
   readonly unchecked: readonly string[];
+  /** The log before, whose end may not have left yet. */
+  readonly toFinish: string | undefined;
   readonly log: Log;
 }
 
@@ -64,8 +66,8 @@ export class EvidenceLine {
     const gate = new ExportGate(options.unchecked, options);
     this.exports = {
       store,
-      origins: () => [chain.origin],
-      certificatePem: signer.certificatePem,
+      origins: () => (options.toFinish === undefined ? [chain.origin] : [options.toFinish, chain.origin]),
+      certificates: () => signer.certificates,
       mayExport: (destination) => gate.mayExport(destination, chain.origin),
     };
     this.#heartbeat = new Heartbeat({ evidence: this.evidence, counters, clock });
@@ -86,7 +88,7 @@ export class EvidenceLine {
 
   /** The lines of a note for a checkpoint of ours. */
   readonly signaturesOf = (row: CheckpointRow): ReturnType<typeof signaturesOf> =>
-    signaturesOf(row, { pem: this.#options.signer.certificatePem });
+    signaturesOf(row, this.#options.signer.certificates);
 
   start(): void {
     const stamp = setInterval(() => {

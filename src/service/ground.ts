@@ -1,21 +1,21 @@
-import { mkdir, readdir, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
-import { certificateFingerprint, createSigner, type Signer } from '../evidence/signature.ts';
+import { certificateFingerprint } from '../evidence/signature.ts';
 import type { Log } from '../log.ts';
 import { openActorSecret } from '../store/actor-secret.ts';
 import { lockDataDir } from '../store/data-dir-lock.ts';
 import { openJournal, type Journal } from '../store/journal.ts';
-import { openKeyStore } from '../store/key-store.ts';
+import type { NodeKeys } from '../store/node-keys.ts';
 import { openSpool, type Spool } from '../store/spool.ts';
-import { StoreError } from '../store/store-error.ts';
+import { openNodeKeys } from './keys.ts';
 import type { ShutdownList } from './shutdown-list.ts';
 
 /** What must be there before anything can be recorded: the data directory with keys, journal and spool. */
 export interface Ground {
   readonly journal: Journal;
   readonly spool: Spool;
-  readonly signer: Signer;
+  readonly keys: NodeKeys;
   /** SHA-256 of the certificate as people compare it: pairs of digits with colons. */
   readonly fingerprint: string;
   /** When an earlier process was last known to be alive, epoch milliseconds. */
@@ -31,10 +31,7 @@ export async function openGround(config: Config, log: Log, closing: ShutdownList
   await mkdir(config.dataDir, { recursive: true, mode: 0o750 });
   const lock = await lockDataDir(config.dataDir);
   closing.add('data directory lock', () => lock.release());
-  await refuseLostKeys(config.dataDir);
-  const keys = await openKeyStore(join(config.dataDir, 'keys'), {
-    subject: `Sealtape ${config.installation}`,
-  });
+  const keys = await openNodeKeys(config);
   if (keys.created)
     log('info', 'a new signing key and certificate were made', { folder: join(config.dataDir, 'keys') });
   const journal = await openJournal(join(config.dataDir, 'journal'));
@@ -48,25 +45,11 @@ export async function openGround(config: Config, log: Log, closing: ShutdownList
   return {
     journal,
     spool,
-    signer: createSigner(keys.privateKeyPem, keys.certificatePem),
-    fingerprint: inPairs(certificateFingerprint(keys.certificatePem)),
+    keys,
+    fingerprint: inPairs(certificateFingerprint(keys.signer.certificatePem)),
     lastAlive,
     actorSecret: await openActorSecret(join(config.dataDir, 'keys')),
   };
-}
-
-/** A log that was signed before must not be continued with a key made just now: that would look like a theft of the log. */
-async function refuseLostKeys(dataDir: string): Promise<void> {
-  const hasFiles = (name: string): Promise<boolean> =>
-    readdir(join(dataDir, name)).then(
-      (names) => names.length > 0,
-      () => false,
-    );
-  if ((await hasFiles('evidence')) && !(await hasFiles(join('keys', 'current'))))
-    throw new StoreError(
-      'KEYS_DAMAGED',
-      `${join(dataDir, 'keys')} is missing, but this recorder has an evidence log; restore the folder from your backup`,
-    );
 }
 
 /** Touches a file every two seconds, so that the next start knows since when nothing was recorded. */

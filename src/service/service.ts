@@ -6,6 +6,7 @@ import type { Config } from '../config.ts';
 import { openDeliveryWatch } from './delivery-watch.ts';
 import { openDtls } from './dtls-opening.ts';
 import { openGround, type Ground } from './ground.ts';
+import { openCertificateWatch } from './keys.ts';
 import { JobError } from '../jobs/job-error.ts';
 import type { SealStep } from '../jobs/seal.ts';
 import type { Log } from '../log.ts';
@@ -93,6 +94,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     onJudged: verdicts.take,
   });
   openWatches(config, { log, alarms, media, ground, archive, closing });
+  openCertificateWatch(config, { keys: ground.keys, bell: alarms, closing });
   const sip = await openSip(config, { log, recorder, policy, closing, dtlsFingerprint: dtls?.fingerprint });
   const web = await openWeb(config, {
     log,

@@ -61,7 +61,12 @@ export async function openWeb(config: Config, sources: WebSources): Promise<WebS
     metrics: () => metrics.text(),
     software: sources.software,
     timeZone: config.timeZone,
-    api: await openApi(config, { ...sources, database: sources.archive.database, health }),
+    api: await openApi(config, {
+      ...sources,
+      keys: sources.ground.keys,
+      database: sources.archive.database,
+      health,
+    }),
     log: sources.log,
   });
   await writeWebAddress(config.dataDir, server.url);

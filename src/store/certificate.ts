@@ -22,16 +22,58 @@ export async function makeCertificate(
   // Positive and without a leading zero octet (RFC 5280 §4.1.2.2).
   serial.writeUInt8((serial.readUInt8(0) & 0x7f) | 0x40, 0);
   const request: CertificateRequest = {
+    kind: 'certificate',
     privateKeyPem,
     subject: options.subject,
     serial: serial.toString('hex'),
     years: YEARS,
     from: Date.now(),
   };
-  const reply = await ask(options.entry ?? defaultEntry(), request);
-  if ('error' in reply)
-    throw new StoreError('KEYS_NOT_MADE', `the certificate could not be made: ${reply.error}`);
-  return reply.certificatePem;
+  const [certificate = ''] = await work(request, 'the certificate could not be made', options.entry);
+  return certificate;
+}
+
+/** A PKCS#10 request, PEM, for a certificate authority. Rejects with StoreError KEYS_NOT_MADE. */
+export async function makeCertificateRequest(
+  privateKeyPem: string,
+  options: { readonly subject: string; readonly entry?: string | undefined },
+): Promise<string> {
+  const request: CertificateRequest = { kind: 'request', privateKeyPem, subject: options.subject };
+  const [made = ''] = await work(request, 'the request could not be made', options.entry);
+  return made;
+}
+
+/** Key and certificates (ours first) as a PKCS#12 file. Rejects with StoreError KEYS_NOT_MADE. */
+export async function packKeys(
+  keys: { readonly privateKeyPem: string; readonly certificates: readonly string[] },
+  password: string,
+  entry?: string,
+): Promise<Buffer> {
+  const request: CertificateRequest = { kind: 'pack', ...keys, password };
+  const [made = ''] = await work(request, 'the PKCS#12 file could not be made', entry);
+  return Buffer.from(made, 'base64');
+}
+
+/** What a PKCS#12 file holds. Rejects with StoreError KEYS_NOT_MADE: another password, no or several keys, damaged. */
+export async function unpackKeys(
+  bytes: Uint8Array,
+  password: string,
+  entry?: string,
+): Promise<{ readonly privateKeyPem: string; readonly certificates: readonly string[] }> {
+  const base64 = Buffer.from(bytes).toString('base64');
+  const request: CertificateRequest = { kind: 'unpack', base64, password };
+  const [privateKeyPem = '', ...certificates] = await work(request, 'the PKCS#12 file cannot be used', entry);
+  return { privateKeyPem, certificates };
+}
+
+async function work(
+  request: CertificateRequest,
+  failing: string,
+  entry = defaultEntry(),
+): Promise<readonly string[]> {
+  const reply = await ask(entry, request);
+  if ('error' in reply) throw new StoreError('KEYS_NOT_MADE', `${failing}: ${reply.error}`);
+  return reply.texts;
 }
 
 function ask(entry: string, request: CertificateRequest): Promise<CertificateReply> {

@@ -1,85 +1,155 @@
 import { createPrivateKey, generateKeyPair, X509Certificate, type KeyObject } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { makeCertificate } from './certificate.ts';
 import { createOnce, syncDirectory } from './create-once.ts';
+import { decryptKey, encryptKey, isEncrypted } from './encrypted-key.ts';
 import { codeOf, StoreError } from './store-error.ts';
 
 export interface KeyStoreOptions {
   /** Common name in the certificate, at most 64 characters. */
   readonly subject: string;
   /** Program that makes certificates; only needed where this file does not run from dist. */
-  readonly certificateEntry?: string;
-  /** How the key is protected on disk. So far by its file mode alone; a passphrase or TPM will be another kind. */
-  readonly protection?: { readonly kind: 'file-mode' };
+  readonly certificateEntry?: string | undefined;
+  /** The key is encrypted under it on disk. */
+  readonly passphrase: string;
+}
+
+/** A key and its certificate. */
+export interface KeyPair {
+  readonly privateKey: KeyObject;
+  readonly certificatePem: string;
 }
 
 /** The key this installation signs with (evidence.md 1.6). */
-export interface KeyStore {
-  /** PKCS#8. */
-  readonly privateKeyPem: string;
-  readonly certificatePem: string;
+export interface KeyStore extends KeyPair {
   /** True when this call made the pair. */
   readonly created: boolean;
 }
 
 /** The folder of the pair in use; it appears whole or not at all. */
-const CURRENT = 'current';
+export const CURRENT = 'current';
+/** The pair that takes over at the next key roll. */
+export const NEXT = 'next';
+/** Begins the name of a pair that a roll has replaced. */
+const REPLACED = 'old-';
 const KEY_FILE = 'signing-key.pem';
-const CERTIFICATE_FILE = 'signing-certificate.pem';
+export const CERTIFICATE_FILE = 'signing-certificate.pem';
+const OTHERS = 0o077;
 const generate = promisify(generateKeyPair);
 
 /**
- * Opens the key store in `dir`, or makes an RSA-3072 key and its certificate when there is none. Nothing is ever overwritten:
- * half a store, a damaged file or a pair that does not match is StoreError KEYS_DAMAGED, which names the file. Rejects with
- * KEYS_NOT_MADE when a first pair cannot be made.
+ * Opens the key store in `dir`, or makes an RSA-3072 key and its certificate when there is none. Nothing is ever overwritten, but that a
+ * key of an earlier version, which lies there in the clear, is encrypted: half a store, a damaged file, a pair that does not match, or a
+ * key that others can read is StoreError KEYS_DAMAGED, another passphrase KEYS_LOCKED; both name the file. Rejects with KEYS_NOT_MADE
+ * when a first pair cannot be made.
  */
 export async function openKeyStore(dir: string, options: KeyStoreOptions): Promise<KeyStore> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const current = join(dir, CURRENT);
-  if (await isThere(current)) return { ...(await load(current)), created: false };
-  const created = await create(dir, current, options);
-  return { ...(await load(current)), created };
+  await finishRoll(dir);
+  if (await isThere(current)) return { ...(await loadPair(current, options.passphrase)), created: false };
+  const made = await makePair(options);
+  const created = await placePair(dir, CURRENT, made, options.passphrase);
+  return created ? { ...made, created } : { ...(await loadPair(current, options.passphrase)), created };
 }
 
-async function load(folder: string): Promise<Omit<KeyStore, 'created'>> {
+/** A key roll that a crash cut off: the new pair takes its place, the old key is destroyed. */
+async function finishRoll(dir: string): Promise<void> {
+  const replaced = (await readdir(dir)).filter((name) => name.startsWith(REPLACED));
+  if (replaced.length === 0) return;
+  if (!(await isThere(join(dir, CURRENT))) && (await isThere(join(dir, NEXT))))
+    await rename(join(dir, NEXT), join(dir, CURRENT));
+  await syncDirectory(dir);
+  for (const name of replaced) await rm(join(dir, name), { recursive: true, force: true });
+}
+
+/** Puts the successor in place of the pair in use, which is destroyed. */
+export async function replacePair(dir: string): Promise<void> {
+  await rename(join(dir, CURRENT), join(dir, `${REPLACED}${Date.now()}`));
+  await finishRoll(dir);
+}
+
+/** Reads a pair. Rejects with StoreError KEYS_DAMAGED, KEYS_LOCKED. */
+export async function loadPair(folder: string, passphrase: string): Promise<KeyPair> {
   const keyFile = join(folder, KEY_FILE);
   const certificateFile = join(folder, CERTIFICATE_FILE);
-  const pair = {
-    keyFile,
-    privateKeyPem: await read(keyFile),
-    certificateFile,
-    certificatePem: await read(certificateFile),
-  };
-  check(pair);
-  return { privateKeyPem: pair.privateKeyPem, certificatePem: pair.certificatePem };
+  const keyPem = await read(keyFile);
+  const certificatePem = await read(certificateFile);
+  if (((await stat(keyFile)).mode & OTHERS) !== 0)
+    throw damaged(keyFile, 'can be read by others; take that away with chmod 600');
+  const privateKey = parse(keyFile, 'is damaged', () => decryptKey(keyPem, passphrase, keyFile));
+  const certificate = parse(certificateFile, 'is damaged', () => new X509Certificate(certificatePem));
+  if (!isRsa3072(privateKey)) throw damaged(keyFile, 'holds no RSA key of at least 3072 bits');
+  if (!certificate.checkPrivateKey(privateKey))
+    throw damaged(certificateFile, `does not belong to ${keyFile}`);
+  if (!isEncrypted(keyPem)) await replaceFile(keyFile, await encryptKey(privateKey, passphrase), 0o600);
+  return { privateKey, certificatePem };
 }
 
-/** False when another process was faster: then its pair is the one. */
-async function create(dir: string, current: string, options: KeyStoreOptions): Promise<boolean> {
+/** A new key with a certificate that it signs itself. Rejects with StoreError KEYS_NOT_MADE. */
+export async function makePair(options: Omit<KeyStoreOptions, 'passphrase'>): Promise<KeyPair> {
   const { privateKey } = await generate('rsa', { modulusLength: 3072, publicExponent: 65537 });
-  const privateKeyPem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-  const certificatePem = await makeCertificate(privateKeyPem, {
-    subject: options.subject,
-    ...(options.certificateEntry === undefined ? {} : { entry: options.certificateEntry }),
+  const { subject, certificateEntry: entry } = options;
+  const certificatePem = await makeCertificate(pemOf(privateKey), {
+    subject,
+    ...(entry === undefined ? {} : { entry }),
   });
+  return { privateKey, certificatePem };
+}
+
+/** A key from outside with its certificate. Throws StoreError KEYS_DAMAGED when they cannot be used. */
+export function pairOf(privateKeyPem: string, certificatePem: string): KeyPair {
+  const privateKey = parse('the key', 'cannot be read', () => createPrivateKey(privateKeyPem));
+  const certificate = parse('the certificate', 'cannot be read', () => new X509Certificate(certificatePem));
+  if (!isRsa3072(privateKey)) throw damaged('the key', 'is not RSA of at least 3072 bits');
+  if (!certificate.checkPrivateKey(privateKey)) throw damaged('the certificate', 'is of another key');
+  return { privateKey, certificatePem };
+}
+
+/** Writes a pair as a folder of this name; false when there is one already. Rejects with StoreError KEYS_NOT_MADE. */
+export async function placePair(
+  dir: string,
+  name: string,
+  pair: KeyPair,
+  passphrase: string,
+): Promise<boolean> {
   const temporary = await mkdtemp(join(dir, 'new-'));
   try {
-    await createOnce(join(temporary, KEY_FILE), Buffer.from(privateKeyPem), 0o600);
-    await createOnce(join(temporary, CERTIFICATE_FILE), Buffer.from(certificatePem), 0o644);
+    const encrypted = await encryptKey(pair.privateKey, passphrase);
+    await createOnce(join(temporary, KEY_FILE), Buffer.from(encrypted), 0o600);
+    await createOnce(join(temporary, CERTIFICATE_FILE), Buffer.from(pair.certificatePem), 0o644);
     // A folder replaces only an empty one, so a pair that is there stays.
-    await rename(temporary, current);
+    await rename(temporary, join(dir, name));
     await syncDirectory(dir);
     return true;
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
     if (/^(EEXIST|ENOTEMPTY)$/.test(codeOf(error))) return false;
-    throw new StoreError('KEYS_NOT_MADE', `${current} could not be written`, { cause: error });
+    throw new StoreError('KEYS_NOT_MADE', `${join(dir, name)} could not be written`, { cause: error });
   }
 }
 
-async function isThere(path: string): Promise<boolean> {
+/** Exchanges a file for another in one step: a crash leaves one of them whole. */
+export async function replaceFile(path: string, text: string, mode: number): Promise<void> {
+  const temporary = `${path}.new`;
+  const file = await open(temporary, 'w', mode);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+  await syncDirectory(join(path, '..'));
+}
+
+/** PKCS#8, not encrypted: for a child process of ours alone. */
+export const pemOf = (privateKey: KeyObject): string =>
+  privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+
+export async function isThere(path: string): Promise<boolean> {
   try {
     await stat(path);
     return true;
@@ -89,25 +159,6 @@ async function isThere(path: string): Promise<boolean> {
   }
 }
 
-interface Pair {
-  readonly keyFile: string;
-  readonly privateKeyPem: string;
-  readonly certificateFile: string;
-  readonly certificatePem: string;
-}
-
-function check(pair: Pair): void {
-  const key = parse(pair.keyFile, 'is damaged', () => createPrivateKey(pair.privateKeyPem));
-  const certificate = parse(
-    pair.certificateFile,
-    'is damaged',
-    () => new X509Certificate(pair.certificatePem),
-  );
-  if (!isRsa3072(key)) throw damaged(pair.keyFile, 'holds no RSA key of at least 3072 bits');
-  if (!certificate.checkPrivateKey(key))
-    throw damaged(pair.certificateFile, `does not belong to ${pair.keyFile}`);
-}
-
 const isRsa3072 = (key: KeyObject): boolean =>
   key.asymmetricKeyType === 'rsa' && (key.asymmetricKeyDetails?.modulusLength ?? 0) >= 3072;
 
@@ -115,6 +166,7 @@ function parse<T>(file: string, what: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
+    if (error instanceof StoreError) throw error;
     throw damaged(file, what, error);
   }
 }

@@ -14,6 +14,7 @@ export type StoreErrorCode =
   | 'DIFFERENT'
   | 'LOCKED'
   | 'KEYS_DAMAGED'
+  | 'KEYS_LOCKED'
   | 'KEYS_NOT_MADE'
   | 'REDIS_MISSING'
   | 'REDIS_FAILED'

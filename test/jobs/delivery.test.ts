@@ -25,7 +25,7 @@ beforeEach(async () => {
     store: room.store,
     origins: () => [ORIGIN],
     prove: () => room.prover.prove(),
-    certificatePem: room.signer.certificatePem,
+    certificates: () => room.signer.certificates,
     destinations: new Map([['archive', openPathDestination({ name: 'archive', root: archive })]]),
     files: room.spool,
     folderOf: () => '2026/11/23',

@@ -51,7 +51,7 @@ const leave = async (): Promise<void> => {
   const { store, signer } = room;
   await exportEvidence(
     archive,
-    { store, origins: () => [ORIGIN], certificatePem: signer.certificatePem },
+    { store, origins: () => [ORIGIN], certificates: () => signer.certificates },
     signal,
   );
 };

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import { createPrivateKey, createPublicKey, sign, verify, X509Certificate } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { createPublicKey, sign, verify, X509Certificate } from 'node:crypto';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -10,6 +10,7 @@ import { compileProgram, type CompiledProgram } from '../support/compiled-progra
 
 const run = promisify(execFile);
 const SUBJECT = 'Sealtape Köln';
+const PASSPHRASE = 'correct horse ä';
 let program: CompiledProgram;
 /** One pair for the tests that only read. */
 let shared: string;
@@ -18,7 +19,7 @@ let dir: string;
 beforeAll(async () => {
   program = await compileProgram('src/store/certificate-process.ts');
   shared = await mkdtemp(join(tmpdir(), 'keys-'));
-  await openKeyStore(shared, { subject: SUBJECT, certificateEntry: program.path });
+  await openKeyStore(shared, { subject: SUBJECT, certificateEntry: program.path, passphrase: PASSPHRASE });
 });
 
 afterAll(async () => {
@@ -35,16 +36,18 @@ afterEach(async () => {
 });
 
 const open = (at: string): Promise<KeyStore> =>
-  openKeyStore(at, { subject: SUBJECT, certificateEntry: program.path });
+  openKeyStore(at, { subject: SUBJECT, certificateEntry: program.path, passphrase: PASSPHRASE });
 
 describe('a new key store', () => {
   test('makes a pair once and gives the same one afterwards', async () => {
     const first = await open(dir);
     const second = await open(dir);
     expect(first.created).toBe(true);
-    expect(second).toEqual({ ...first, created: false });
+    expect(second.created).toBe(false);
+    expect(second.certificatePem).toBe(first.certificatePem);
+    expect(second.privateKey.equals(first.privateKey)).toBe(true);
     expect(await readdir(dir)).toEqual(['current']);
-    const key = createPrivateKey(first.privateKeyPem);
+    const key = first.privateKey;
     expect(key.asymmetricKeyDetails).toMatchObject({ modulusLength: 3072, publicExponent: 65537n });
     const signature = sign('sha256', Buffer.from('text'), key);
     expect(verify('sha256', Buffer.from('text'), createPublicKey(first.certificatePem), signature)).toBe(
@@ -54,7 +57,7 @@ describe('a new key store', () => {
 
   test('opened by two at once has one pair', async () => {
     const [one, other] = await Promise.all([open(dir), open(dir)]);
-    expect(one.privateKeyPem).toBe(other.privateKeyPem);
+    expect(one.privateKey.equals(other.privateKey)).toBe(true);
     expect([one.created, other.created].sort()).toEqual([false, true]);
     expect(await readdir(dir)).toEqual(['current']);
   });
@@ -62,7 +65,9 @@ describe('a new key store', () => {
   test('leaves nothing behind when the certificate cannot be made', async () => {
     const failing = join(dir, 'failing.mjs');
     await writeFile(failing, 'console.error("no forge here"); process.exit(3);');
-    await expect(openKeyStore(dir, { subject: 'x', certificateEntry: failing })).rejects.toMatchObject({
+    await expect(
+      openKeyStore(dir, { subject: 'x', certificateEntry: failing, passphrase: 'y' }),
+    ).rejects.toMatchObject({
       code: 'KEYS_NOT_MADE',
       message: expect.stringContaining('no forge here') as unknown,
     });
@@ -106,6 +111,51 @@ describe('the pair', () => {
   });
 });
 
+describe('the key on disk', () => {
+  test('is PKCS#8 under PBES2 with 600,000 iterations, and opens for openssl with the passphrase alone', async () => {
+    const file = join(shared, 'current', 'signing-key.pem');
+    const passphrase = join(dir, 'passphrase');
+    await writeFile(passphrase, `${PASSPHRASE}\n`);
+    const parsed = (await run('openssl', ['asn1parse', '-in', file])).stdout;
+    expect(parsed).toMatch(/PBES2[^]*PBKDF2[^]*INTEGER +:0927C0[^]*hmacWithSHA256[^]*aes-256-cbc/);
+    await run('openssl', ['pkey', '-in', file, '-check', '-noout', '-passin', `file:${passphrase}`]);
+    await expect(
+      run('openssl', ['pkey', '-in', file, '-noout', '-passin', 'pass:another']),
+    ).rejects.toMatchObject({ code: 1 });
+  });
+
+  test('under another passphrase says so, and stays', async () => {
+    await run('cp', ['-r', join(shared, 'current'), dir]);
+    const options = { subject: SUBJECT, certificateEntry: program.path, passphrase: 'another' };
+    await expect(openKeyStore(dir, options)).rejects.toMatchObject({
+      code: 'KEYS_LOCKED',
+      message: expect.stringContaining('signing-key.pem') as unknown,
+    });
+    expect((await open(dir)).created).toBe(false);
+  });
+
+  test('of an earlier version, in the clear, is taken over encrypted', async () => {
+    await run('cp', ['-r', join(shared, 'current'), dir]);
+    const file = join(dir, 'current', 'signing-key.pem');
+    const { privateKey } = await open(shared);
+    await writeFile(file, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+    const taken = await open(dir);
+    expect(taken.privateKey.equals(privateKey)).toBe(true);
+    expect(await readFile(file, 'latin1')).toMatch(/^-----BEGIN ENCRYPTED PRIVATE KEY-----\n/);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    expect((await open(dir)).privateKey.equals(privateKey)).toBe(true);
+  });
+
+  test('that others can read is refused', async () => {
+    await run('cp', ['-r', join(shared, 'current'), dir]);
+    await chmod(join(dir, 'current', 'signing-key.pem'), 0o640);
+    await expect(open(dir)).rejects.toMatchObject({
+      code: 'KEYS_DAMAGED',
+      message: expect.stringContaining('chmod 600') as unknown,
+    });
+  });
+});
+
 describe('a damaged key store', () => {
   const damage: readonly (readonly [string, string, (file: string) => Promise<void>])[] = [
     ['a missing key', 'signing-key.pem', (file) => rm(file)],
@@ -135,7 +185,9 @@ describe('a damaged key store', () => {
 
   test('with a short or foreign kind of key says so', async () => {
     await run('cp', ['-r', join(shared, 'current'), dir]);
-    await run('openssl', ['genrsa', '-out', join(dir, 'current', 'signing-key.pem'), '2048']);
+    const key = join(dir, 'current', 'signing-key.pem');
+    await run('openssl', ['genrsa', '-out', key, '2048']);
+    await chmod(key, 0o600);
     await expect(open(dir)).rejects.toMatchObject({ code: 'KEYS_DAMAGED' });
   });
 });

@@ -66,7 +66,7 @@ export class RetentionRoom {
         store: this.sealing.store,
         origins: () => [ORIGIN],
         prove: () => this.sealing.prover.prove(),
-        certificatePem: this.sealing.signer.certificatePem,
+        certificates: () => this.sealing.signer.certificates,
         destinations: this.deps.destinations,
         files: this.sealing.spool,
         folderOf: () => '2026/11/23',

@@ -7,6 +7,7 @@ import { Chain, emptyHead } from '../../src/jobs/chain.ts';
 import { LogTree } from '../../src/jobs/log-tree.ts';
 import { Prover, signaturesOf } from '../../src/jobs/prove.ts';
 import { beginRun } from '../../src/jobs/run-log.ts';
+import { takeUpRoll } from '../../src/jobs/roll-key.ts';
 import { resumeChain, type SealDeps, type SealStep } from '../../src/jobs/seal.ts';
 import type { Kept } from '../../src/rules/retention.ts';
 import type { CaptureResult } from '../../src/media/capture.ts';
@@ -16,6 +17,7 @@ import { openDatabase, type Database } from '../../src/store/database.ts';
 import { openJournal, type Journal } from '../../src/store/journal.ts';
 import { SqlLogStore } from '../../src/store/log-store.ts';
 import { openSpool, type Spool } from '../../src/store/spool.ts';
+import { CurrentSigner } from '../../src/evidence/current-signer.ts';
 import type { Signer } from '../../src/evidence/signature.ts';
 import { freshSigner } from './evidence-signer.ts';
 import { aCall } from './recorder-fakes.ts';
@@ -29,7 +31,7 @@ let signer: Signer | undefined;
 export class SealingRoom {
   readonly folder = mkdtempSync(join(tmpdir(), 'sealtape-seal-'));
   readonly node = 'test/rec01';
-  readonly signer: Signer;
+  readonly signer: CurrentSigner;
   database!: Database;
   store!: SqlLogStore;
   journal!: Journal;
@@ -47,7 +49,7 @@ export class SealingRoom {
   readonly #databaseAt: Parameters<typeof openDatabase>[0];
 
   private constructor(by: Signer, database?: Parameters<typeof openDatabase>[0]) {
-    this.signer = by;
+    this.signer = new CurrentSigner(by);
     this.#databaseAt = database ?? { kind: 'sqlite', file: join(this.folder, 'log.db') };
   }
 
@@ -77,9 +79,20 @@ export class SealingRoom {
     this.journal = await openJournal(join(this.folder, 'journal'));
     this.spool = await openSpool(this.folder);
     const parts = { store: this.store, files: this.spool, destinations: ['archive'], now: Date.now };
-    const resume = async () => (await resumeChain(ORIGIN, parts)) ?? emptyHead(ORIGIN);
+    const { store, signer: by } = this;
+    const resume = async () => {
+      const head = (await resumeChain(ORIGIN, parts)) ?? emptyHead(ORIGIN);
+      await takeUpRoll(ORIGIN, { store, signer: by });
+      return head;
+    };
     const clock = () => ({ time: new Date().toISOString(), mono: '7f3a9c21:1', clock: 'unsynced' });
-    this.chain = new Chain(await resume(), { key: this.signer.key, clock, resume });
+    this.chain = new Chain(await resume(), {
+      get key() {
+        return by.key;
+      },
+      clock,
+      resume,
+    });
     this.applier = new EventApplier({
       actorSecret: Buffer.alloc(32, 7),
       journal: this.journal,
@@ -106,7 +119,7 @@ export class SealingRoom {
     return new Prover({
       ...{ store, chain, files, signer: by, now: Date.now },
       treeOf: (origin) => new LogTree(store, origin),
-      signaturesOf: (row) => signaturesOf(row, { pem: by.certificatePem }),
+      signaturesOf: (row) => signaturesOf(row, by.certificates),
     });
   }
 

@@ -1,0 +1,229 @@
+import { X509Certificate } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CurrentSigner } from '../evidence/current-signer.ts';
+import { certificateName } from '../evidence/layout.ts';
+import { createSigner, spkiFingerprint } from '../evidence/signature.ts';
+import { makeCertificateRequest, packKeys, unpackKeys } from './certificate.ts';
+import { createOnce, syncDirectory } from './create-once.ts';
+import {
+  CERTIFICATE_FILE,
+  CURRENT,
+  isThere,
+  loadPair,
+  makePair,
+  NEXT,
+  openKeyStore,
+  pairOf,
+  pemOf,
+  placePair,
+  replaceFile,
+  replacePair,
+  type KeyPair,
+  type KeyStoreOptions,
+} from './key-store.ts';
+import { StoreError } from './store-error.ts';
+
+/** Certificates of keys that signed before, PEM. */
+const FORMER = 'former';
+const RESET = 'reset';
+/** What the certificate authority sent beside our certificate. */
+const CHAIN_FILE = 'chain.pem';
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/**
+ * The keys of this node: the only place that touches a private key. Everything else has the signer, behind which a key in a hardware
+ * module can stand as well.
+ */
+export class NodeKeys {
+  readonly signer: CurrentSigner;
+  /** True when the first pair was made just now. */
+  readonly created: boolean;
+  readonly #dir: string;
+  readonly #options: KeyStoreOptions;
+
+  private constructor(
+    dir: string,
+    options: KeyStoreOptions,
+    parts: { readonly signer: CurrentSigner; readonly created: boolean },
+  ) {
+    this.#dir = dir;
+    this.#options = options;
+    this.signer = parts.signer;
+    this.created = parts.created;
+  }
+
+  /** Opens or makes them. Rejects with StoreError KEYS_DAMAGED, KEYS_LOCKED, KEYS_NOT_MADE. */
+  static async open(dir: string, options: KeyStoreOptions): Promise<NodeKeys> {
+    const { created, privateKey, certificatePem } = await openKeyStore(dir, options);
+    const signer = createSigner(privateKey, certificatePem, await formerOf(dir));
+    const next = join(dir, NEXT);
+    const successor = (await isThere(next)) ? signerOf(await loadPair(next, options.passphrase)) : undefined;
+    return new NodeKeys(dir, options, { signer: new CurrentSigner(signer, successor), created });
+  }
+
+  /**
+   * Makes the key that takes over at the next roll, or takes it from a PKCS#12 file. Safe on disk when resolved; one that waits already
+   * stays. Rejects with StoreError CONFLICT when a PKCS#12 is given while another waits.
+   */
+  async prepareSuccessor(file?: { readonly bytes: Uint8Array; readonly password: string }): Promise<void> {
+    const { passphrase, certificateEntry } = this.#options;
+    if (file === undefined && this.signer.successor !== undefined) return;
+    const pair = file === undefined ? await makePair(this.#options) : await unpacked(file, certificateEntry);
+    if (spkiOf(pair.certificatePem) === this.signer.key)
+      throw new StoreError('CONFLICT', 'that is the key in use');
+    if (!(await placePair(this.#dir, NEXT, pair, passphrase)))
+      throw new StoreError('CONFLICT', 'another key waits for its roll');
+    this.signer.successor = signerOf(pair);
+  }
+
+  /** After a roll: the new pair takes its place on disk, the old key is destroyed, its certificate kept. Harmless without a roll. */
+  async finishRoll(): Promise<void> {
+    const next = join(this.#dir, NEXT);
+    if (!(await isThere(next))) return;
+    if (spkiOf(await readFile(join(next, CERTIFICATE_FILE), 'utf8')) !== this.signer.key) return;
+    const current = join(this.#dir, CURRENT);
+    await keepCertificate(this.#dir, await readFile(join(current, CERTIFICATE_FILE), 'utf8'));
+    await replacePair(this.#dir);
+  }
+
+  /** A request for a certificate of the key in use, PKCS#10 in PEM. */
+  async request(subject = this.#options.subject): Promise<string> {
+    const { privateKey } = await this.#pair();
+    return makeCertificateRequest(pemOf(privateKey), { subject, entry: this.#options.certificateEntry });
+  }
+
+  /** Key and certificates as a PKCS#12 file under the password. */
+  async pack(password: string): Promise<Buffer> {
+    const { privateKey, certificatePem } = await this.#pair();
+    const chain = join(this.#dir, CURRENT, CHAIN_FILE);
+    const further = (await isThere(chain)) ? ((await readFile(chain, 'utf8')).match(CERTIFICATE) ?? []) : [];
+    return packKeys(
+      { privateKeyPem: pemOf(privateKey), certificates: [certificatePem, ...further] },
+      password,
+      this.#options.certificateEntry,
+    );
+  }
+
+  /**
+   * Takes up the certificate that an authority made for the key in use: PEM, ours and its chain in any order. Rejects with StoreError
+   * INVALID when none is of our key, or one is not signed by the next of the chain, or not valid now.
+   */
+  async adoptCertificate(pem: string, now: number): Promise<string> {
+    const { certificate, chain } = chainOf(pem, this.signer.key, now);
+    const pair = await this.#pair();
+    const current = join(this.#dir, CURRENT);
+    await keepCertificate(this.#dir, pair.certificatePem);
+    if (chain.length > 0) await replaceFile(join(current, CHAIN_FILE), chain.map(textOf).join(''), 0o644);
+    const text = textOf(certificate);
+    await replaceFile(join(current, CERTIFICATE_FILE), text, 0o644);
+    this.signer.replace(createSigner(pair.privateKey, text));
+    return text;
+  }
+
+  /** Whether these keys begin a new epoch of the log because those before are lost. */
+  isReset(): Promise<boolean> {
+    return isThere(join(this.#dir, RESET));
+  }
+
+  /** The new epoch has begun. */
+  endReset(): Promise<void> {
+    return rm(join(this.#dir, RESET), { force: true });
+  }
+
+  #pair(): Promise<KeyPair> {
+    return loadPair(join(this.#dir, CURRENT), this.#options.passphrase);
+  }
+}
+
+/**
+ * Gives up keys that are lost: what is there is put aside, nothing deleted, and the next start makes new ones and begins a new epoch.
+ * `evidence` is the folder with the recorder's own copies of its certificates.
+ */
+export async function resetKeys(dir: string, evidence: string): Promise<void> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  for (const log of await readdir(evidence).catch(() => []))
+    for (const name of await readdir(join(evidence, log)))
+      if (/^cert-[0-9a-f]{16}\.pem$/.test(name))
+        await keepCertificate(dir, await readFile(join(evidence, log, name), 'utf8'));
+  await writeFile(join(dir, RESET), '', { flush: true });
+  for (const name of [CURRENT, NEXT])
+    if (await isThere(join(dir, name)))
+      await rename(join(dir, name), join(dir, `lost-${name}-${Date.now()}`));
+  await syncDirectory(dir);
+}
+
+/** Whether `resetKeys` was called and the new epoch has not begun. */
+export const isResetAsked = (dir: string): Promise<boolean> => isThere(join(dir, RESET));
+
+/** The certificate in use, PEM, without opening the key; undefined when there is none. */
+export async function readCurrentCertificate(dir: string): Promise<string | undefined> {
+  const file = join(dir, CURRENT, CERTIFICATE_FILE);
+  return (await isThere(file)) ? readFile(file, 'utf8') : undefined;
+}
+
+const signerOf = ({ privateKey, certificatePem }: KeyPair): ReturnType<typeof createSigner> =>
+  createSigner(privateKey, certificatePem);
+
+async function unpacked(
+  { bytes, password }: { readonly bytes: Uint8Array; readonly password: string },
+  entry: string | undefined,
+): Promise<KeyPair> {
+  const { privateKeyPem, certificates } = await unpackKeys(bytes, password, entry);
+  const own = certificates.find((pem) => belongs(pem, privateKeyPem));
+  if (own === undefined)
+    throw new StoreError('KEYS_NOT_MADE', 'the PKCS#12 file holds no certificate of its key');
+  const pair = pairOf(privateKeyPem, own);
+  return { ...pair, certificatePem: textOf(new X509Certificate(own)) };
+}
+
+function belongs(certificatePem: string, privateKeyPem: string): boolean {
+  try {
+    pairOf(privateKeyPem, certificatePem);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function chainOf(
+  pem: string,
+  key: string,
+  now: number,
+): { readonly certificate: X509Certificate; readonly chain: readonly X509Certificate[] } {
+  const all = (pem.match(CERTIFICATE) ?? []).map((each) => new X509Certificate(each));
+  const certificate = all.find((each) => spkiFingerprint(each.publicKey) === key);
+  if (certificate === undefined) throw invalid('no certificate in the file is of the key in use');
+  const chain: X509Certificate[] = [];
+  for (let last = certificate; !last.verify(last.publicKey);) {
+    const issuer = all.find(
+      (each) => !chain.includes(each) && last.checkIssued(each) && last.verify(each.publicKey),
+    );
+    if (issuer === undefined)
+      throw invalid(`the certificate of the issuer is missing in the file: ${inLine(last.issuer)}`);
+    if (!issuer.ca) throw invalid(`the issuer is no certificate authority: ${inLine(issuer.subject)}`);
+    chain.push(issuer);
+    last = issuer;
+  }
+  for (const { subject, validFrom, validTo } of [certificate, ...chain])
+    if (Date.parse(validFrom) > now || Date.parse(validTo) < now)
+      throw invalid(`valid from ${validFrom} to ${validTo} only: ${inLine(subject)}`);
+  return { certificate, chain };
+}
+
+const inLine = (name: string): string => name.replaceAll('\n', ', ');
+const invalid = (detail: string): StoreError => new StoreError('INVALID', detail);
+const textOf = (certificate: X509Certificate): string => certificate.toString();
+const spkiOf = (pem: string): string => spkiFingerprint(new X509Certificate(pem).publicKey);
+
+async function keepCertificate(dir: string, pem: string): Promise<void> {
+  await mkdir(join(dir, FORMER), { recursive: true, mode: 0o700 });
+  await createOnce(join(dir, FORMER, certificateName(pem)), Buffer.from(pem), 0o644);
+}
+
+async function formerOf(dir: string): Promise<readonly string[]> {
+  const folder = join(dir, FORMER);
+  if (!(await isThere(folder))) return [];
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.pem')).sort();
+  return Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')));
+}
