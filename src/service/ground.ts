@@ -46,7 +46,10 @@ export async function openGround(config: Config, log: Log, closing: ShutdownList
     journal,
     spool,
     keys,
-    fingerprint: inPairs(certificateFingerprint(keys.signer.certificatePem)),
+    // A key roll may change it at any time.
+    get fingerprint() {
+      return inPairs(certificateFingerprint(keys.signer.certificatePem));
+    },
     lastAlive,
     actorSecret: await openActorSecret(join(config.dataDir, 'keys')),
   };
