@@ -69,7 +69,7 @@ export function openCertificateWatch(
 }
 
 /** Raises or clears the alarm for one certificate, at `now` (epoch milliseconds). */
-export function judgeCertificate(
+function judgeCertificate(
   pem: string,
   { warnDays, bell, now }: { readonly warnDays: number; readonly bell: AlarmBell; readonly now: number },
 ): void {
