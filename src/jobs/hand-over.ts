@@ -1,6 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { certificatePath, checkpointPath, genesisPath } from '../evidence/layout.ts';
 import type { NoteSignature } from '../evidence/signed-note.ts';
@@ -8,6 +6,7 @@ import { formatTlogProof } from '../evidence/tlog-proof.ts';
 import type { Destination } from './destination.ts';
 import type { EvidenceLog } from './evidence-log.ts';
 import type { EvidenceFile } from './evidence-ports.ts';
+import { fetchFile } from './fetch-file.ts';
 import { JobError } from './job-error.ts';
 import type { LogTree } from './log-tree.ts';
 import type { CheckpointRow, FileRow, LogStore, RecordingRow, SealFiles } from './ports.ts';
@@ -108,37 +107,17 @@ export class HandOver {
     file: { readonly recording: string; readonly name: string },
     signal: AbortSignal,
   ): Promise<{ readonly bytes: number; readonly octets: Readable } | undefined> {
-    const { store, files, now } = this.#deps;
+    const { store, now } = this.#deps;
     const open = this.#open.get(bundle);
     if (open === undefined || open.until < now() || !open.recordings.has(file.recording)) return undefined;
     const row = (await store.files(file.recording)).find(({ name }) => name === file.name);
     if (row === undefined) return undefined;
-    const path = files.path(file.recording, file.name);
-    const inSpool = await stat(path).catch(() => undefined);
-    if (inSpool?.isFile() === true) return { bytes: inSpool.size, octets: createReadStream(path) };
-    return { bytes: row.bytes, octets: await this.#fromDestination(file, signal) };
-  }
-
-  async #fromDestination(
-    { recording, name }: { readonly recording: string; readonly name: string },
-    signal: AbortSignal,
-  ): Promise<Readable> {
-    const { store, destinations } = this.#deps;
     const faults: string[] = [];
-    for (const copy of await store.copies(recording)) {
-      const destination = destinations.get(copy.destination);
-      if (copy.name !== name || copy.removedAt !== undefined || destination === undefined) continue;
-      try {
-        const octets = await destination.open(copy, signal);
-        if (octets !== undefined) return octets;
-        faults.push(`${copy.destination}: is not there`);
-      } catch (error) {
-        faults.push(`${copy.destination}: ${messageOf(error)}`);
-      }
-    }
+    const fetched = await fetchFile(row, this.#deps, { signal, onFault: (fault) => faults.push(fault) });
+    if (fetched !== undefined) return { bytes: row.bytes, octets: fetched.stream };
     throw new JobError(
       'NO_COPY',
-      `${name} cannot be read anywhere: ${faults.join('; ') || 'no copy is known'}`,
+      `${row.name} cannot be read anywhere: ${faults.join('; ') || 'no copy is there'}`,
     );
   }
 
@@ -251,6 +230,3 @@ function stampedSize(path: string): number | undefined {
   const [, size] = /\/checkpoint\/([0-9]+)\.(?:sums|.+\.tsr|.+\.tsq)$/.exec(path) ?? [];
   return size === undefined ? undefined : Number(size);
 }
-
-const messageOf = (error: unknown): string =>
-  (error as { readonly message?: string } | null)?.message ?? String(error);

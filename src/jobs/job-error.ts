@@ -1,4 +1,5 @@
 export type JobErrorCode =
+  | 'ALTERED'
   | 'BAD_TOKEN'
   | 'CHAIN_MOVED'
   | 'KEY_CHANGED'

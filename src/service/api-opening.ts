@@ -15,8 +15,10 @@ import { RecordingQueries } from '../store/recording-queries.ts';
 import type { Archive } from './archive-opening.ts';
 import { openDeliveryDesk } from './delivery-desk.ts';
 import type { Ground } from './ground.ts';
+import { openRecordingFiles } from './recording-access.ts';
 import { openRetentionDesk } from './retention-desk.ts';
 import { groupsRoutes } from '../web/api/groups-routes.ts';
+import { recordingsRoutes } from '../web/api/recordings-routes.ts';
 import { retentionRoutes, type RetentionDesk } from '../web/api/retention-routes.ts';
 import { keysRoutes } from '../web/api/keys-routes.ts';
 import type { NodeKeys } from '../store/node-keys.ts';
@@ -54,7 +56,7 @@ export async function openApi(config: Config, sources: ApiSources): Promise<Omit
 /** One line a file of routes, in the order in which the document shows them. */
 function routesOf(config: Config, sources: ApiSources): readonly ApiRoute[] {
   const { installation, node } = config;
-  const { policy, database, archive } = sources;
+  const { policy, database, archive, ground } = sources;
   const log = { node: `${installation}/${node}` };
   const decided = new PolicyQueries(database, log.node);
   const queries = new RecordingQueries(database);
@@ -65,6 +67,10 @@ function routesOf(config: Config, sources: ApiSources): readonly ApiRoute[] {
     ),
     ...groupsRoutes(policy, decided),
     ...declinedRoutes(decided),
+    ...recordingsRoutes(
+      queries,
+      openRecordingFiles({ ...sources, store: new SqlLogStore(database, log), files: ground.spool }),
+    ),
     ...exportRoutes(() => archive.line()?.handOver, queries),
     ...retentionRoutes(() => retentionDesk(config, sources), queries),
     ...deliveriesRoutes(

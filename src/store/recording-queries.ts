@@ -1,3 +1,4 @@
+import type { Knex } from 'knex';
 import type { DeliveryRow, FileRow, RecordingRow, RecordingState, StepRow } from '../jobs/ports.ts';
 import type { LegVerdict } from '../media/verdict.ts';
 import type { ParticipantEntry } from '../siprec/description.ts';
@@ -44,6 +45,24 @@ export interface RelatedRecording {
   readonly sharedId: string;
 }
 
+/** What to look for; all of it must apply. */
+export interface RecordingFilter {
+  /** Start, epoch milliseconds: from inclusive, to exclusive. */
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+  /** Either side's number as it was signalled; with a star at its end a beginning. */
+  readonly number?: string | undefined;
+  readonly caller?: string | undefined;
+  readonly callee?: string | undefined;
+  /** Part of either side's name. */
+  readonly name?: string | undefined;
+  readonly direction?: string | undefined;
+  readonly trunk?: string | undefined;
+  readonly state?: string | undefined;
+  /** See `findByAnyId`. */
+  readonly id?: string | undefined;
+}
+
 const RELATED_LIMIT = 100;
 
 const LIST_LIMIT = 1000;
@@ -67,6 +86,19 @@ export class RecordingQueries {
     const query = this.#from('recordings').select(LISTED).orderBy('started_at', 'desc').orderBy('id', 'desc');
     // Both databases walk their index from here on, however deep in the list the page is.
     if (before !== undefined) void query.whereRaw('(started_at, id) < (?, ?)', [before.startedAt, before.id]);
+    return (await run(query.limit(Math.min(limit, LIST_LIMIT)))).map(toRecording);
+  }
+
+  /** Recordings to which all of the filter applies, in the order of `listNewest`. */
+  async search(
+    filter: RecordingFilter,
+    limit: number,
+    before?: ListPosition,
+  ): Promise<readonly ListedRecording[]> {
+    const query = this.#from('recordings').select(LISTED).orderBy('started_at', 'desc').orderBy('id', 'desc');
+    if (before !== undefined) void query.whereRaw('(started_at, id) < (?, ?)', [before.startedAt, before.id]);
+    if (filter.id !== undefined) void query.whereIn('id', await this.findByAnyId(filter.id));
+    narrow(query, filter);
     return (await run(query.limit(Math.min(limit, LIST_LIMIT)))).map(toRecording);
   }
 
@@ -135,10 +167,9 @@ export class RecordingQueries {
 
   /** Steps that belong to no recording and name this text: calls that were refused. Oldest first. */
   async stepsNaming(text: string): Promise<readonly StepRow[]> {
-    const named = text.replace(/[\\%_]/g, '\\$&');
     const query = this.#from('steps')
       .whereNull('recording')
-      .whereRaw("detail LIKE ? ESCAPE '\\'", [`%${named}%`]);
+      .whereRaw("detail LIKE ? ESCAPE '\\'", [`%${escaped(text)}%`]);
     return (await run(query.orderBy('id').limit(FOUND_LIMIT))).map(toStep);
   }
 
@@ -186,6 +217,37 @@ export class RecordingQueries {
     return this.#database.knex<SqlRow, SqlRow[]>(table);
   }
 }
+
+type Query = Knex.QueryBuilder<SqlRow, SqlRow[]>;
+
+function narrow(query: Query, { from, to, ...filter }: RecordingFilter): void {
+  if (from !== undefined) void query.where('started_at', '>=', from);
+  if (to !== undefined) void query.where('started_at', '<', to);
+  for (const column of ['direction', 'trunk', 'state'] as const)
+    if (filter[column] !== undefined) void query.where(column, filter[column]);
+  numbered(query, ['caller_number'], filter.caller);
+  numbered(query, ['callee_number'], filter.callee);
+  numbered(query, ['caller_number', 'callee_number'], filter.number);
+  if (filter.name === undefined) return;
+  const part = `%${escaped(filter.name.toLowerCase())}%`;
+  void query.where((either) => {
+    for (const column of ['caller_name', 'callee_name'])
+      void either.orWhereRaw("lower(??) LIKE ? ESCAPE '\\'", [column, part]);
+  });
+}
+
+/** One of these columns is the number, or begins with what stands before its star. */
+function numbered(query: Query, columns: readonly string[], number: string | undefined): void {
+  if (number === undefined) return;
+  const beginning = number.endsWith('*') ? `${escaped(number.slice(0, -1))}%` : undefined;
+  void query.where((either) => {
+    for (const column of columns)
+      if (beginning === undefined) void either.orWhere(column, number);
+      else void either.orWhereRaw("?? LIKE ? ESCAPE '\\'", [column, beginning]);
+  });
+}
+
+const escaped = (text: string): string => text.replace(/[\\%_]/g, '\\$&');
 
 const toRelated = (row: SqlRow): RelatedRecording => ({
   id: String(row['id']),

@@ -63,8 +63,12 @@ export const STATUS: Readonly<Record<WebErrorCode, number>> = {
 /** Any error as one of ours: fastify's own 4xx keep their sense, everything unknown says nothing about itself. */
 export function toWebError(error: unknown): WebError {
   if (error instanceof WebError) return error;
-  if ((error as { readonly name?: unknown } | null)?.name === 'SiprecError')
-    return new WebError('INVALID', (error as Error).message, { cause: error });
+  const { name, code } = (error ?? {}) as { readonly name?: unknown; readonly code?: unknown };
+  if (name === 'SiprecError') return new WebError('INVALID', (error as Error).message, { cause: error });
+  if (name === 'StoreError' && code === 'UNAVAILABLE')
+    return new WebError('DATABASE_AWAY', 'The database does not answer. Calls are recorded nevertheless.', {
+      cause: error,
+    });
   const status = (error as { readonly statusCode?: unknown } | null)?.statusCode;
   if (status === 404) return new WebError('NOT_FOUND', 'There is nothing at this address.', { cause: error });
   if (status === 413) return new WebError('TOO_LARGE', 'The request is too large.', { cause: error });

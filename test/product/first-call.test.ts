@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { placeCall, type CallReport } from '../../src/client/call.ts';
 import { CALLEE_VOICE, CALLER_VOICE, speakTones } from '../../src/client/tones.ts';
@@ -114,6 +114,33 @@ describe.each(['udp', 'tcp'] as const)('a call over %s', (transport) => {
     expect(hashes.status).toBe(0);
   });
 
+  test('is found, described and given out by the API, and who took it is in its history', async () => {
+    const { recordings } = (await ask('/recordings?number=%2B4930*&limit=5')).json as {
+      recordings: { recording: string; callId: string }[];
+    };
+    const found = recordings.find(({ callId }) => callId === report.callId);
+    const at = `/recordings/${found?.recording ?? ''}`;
+    expect((await ask(at)).json).toMatchObject({
+      fileName: recording.name,
+      status: 'complete',
+      caller: { number: '+49301234567', name: 'Anna Adler' },
+      decision: { rule: 'default' },
+    });
+    const audio = await ask(`${at}/files/${encodeURIComponent(`${recording.name}.wav`)}?purpose=complaint`);
+    expect(audio.octets.equals(readFileSync(recording.path('.wav')))).toBe(true);
+    const part = await ask(`${at}/files/${encodeURIComponent(`${recording.name}.wav`)}?as=play`, {
+      Range: 'bytes=0-3',
+    });
+    expect([part.status, part.octets.toString()]).toEqual([206, 'RIFF']);
+    expect((await ask(`${at}/files/..%2F..%2Fadmin-token`)).status).toBe(404);
+    expect((await ask(at, { Authorization: 'Bearer no' })).status).toBe(401);
+    const { steps } = (await ask(at)).json as { steps: { step: string; detail?: string }[] };
+    expect(steps.filter(({ step }) => step === 'download' || step === 'play')).toEqual([
+      expect.objectContaining({ step: 'download', detail: 'admin-token, purpose complaint' }),
+      expect.objectContaining({ step: 'play', detail: 'admin-token, purpose unstated' }),
+    ]);
+  });
+
   test('is found intact by both verifiers', () => {
     const node = verifyNode(recording.path('.wav'));
     expect(`${node.status} ${node.output}`).toMatch(/^0 /);
@@ -121,6 +148,24 @@ describe.each(['udp', 'tcp'] as const)('a call over %s', (transport) => {
     expect(`${shell.status} ${shell.output}`).toMatch(/^0 /);
   });
 });
+
+/** A request to the API of the recorder with its own token. */
+async function ask(
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<{ readonly status: number; readonly octets: Buffer; readonly json: unknown }> {
+  const token = readFileSync(join(recorder.dataDir, 'admin-token'), 'utf8').trim();
+  const response = await fetch(`${recorder.web}/api/v1${path}`, {
+    headers: { Authorization: `Bearer ${token}`, ...headers },
+  });
+  const octets = Buffer.from(await response.arrayBuffer());
+  const isJson = (response.headers.get('content-type') ?? '').includes('json');
+  return {
+    status: response.status,
+    octets,
+    json: isJson ? (JSON.parse(octets.toString()) as unknown) : undefined,
+  };
+}
 
 test('the whole archive is intact', () => {
   expect(statSync(join(recorder.archive, 'evidence')).isDirectory()).toBe(true);

@@ -25,6 +25,54 @@ describeOnBoth('queries of the pages', (open) => {
     expect(await queries.listNewest(10, rest[1])).toEqual([]);
   });
 
+  test('search by time, numbers, names, direction, trunk, state and any id, all together', async () => {
+    const database = await open();
+    const call = (
+      id: string,
+      startedAt: number,
+      caller: string,
+      more: { callee?: string; name?: string } = {},
+    ) => {
+      const described = description();
+      const side = { source: 'test', confidence: 'high' } as const;
+      return opening(id, {
+        startedAt,
+        description: {
+          ...described,
+          direction: 'out',
+          caller: { ...side, number: caller, name: more.name ?? 'Bob' },
+          callee: { ...side, number: more.callee ?? '4711' },
+        },
+      });
+    };
+    await new SqlLogStore(database, { node: 'a' }).write(async (log) => {
+      await log.openRecording(call('r1', 10, '+4930111'));
+      await log.openRecording(call('r2', 20, '+4930222', { name: '100%_Müller' }));
+      await log.openRecording(call('r3', 30, '+4989333', { callee: '+4930999' }));
+      await log.failRecording('r3', { at: 31, reason: 'disk', entryIndex: 1 });
+    });
+    const queries = new RecordingQueries(database);
+    const found = async (filter: Parameters<typeof queries.search>[0]): Promise<readonly string[]> =>
+      (await queries.search(filter, 10)).map(({ id }) => id);
+    expect(await found({})).toEqual(['r3', 'r2', 'r1']);
+    expect(await found({ from: 10, to: 30 })).toEqual(['r2', 'r1']);
+    expect(await found({ number: '+4930*' })).toEqual(['r3', 'r2', 'r1']);
+    expect(await found({ caller: '+4930*' })).toEqual(['r2', 'r1']);
+    expect(await found({ number: '+4930' })).toEqual([]);
+    expect(await found({ callee: '4711', caller: '+4930111' })).toEqual(['r1']);
+    expect(await found({ name: '100%_m' })).toEqual(['r2']);
+    expect(await found({ name: '%' })).toEqual(['r2']);
+    expect(await found({ caller: '+49__*' })).toEqual([]);
+    expect(await found({ state: 'failed', direction: 'out' })).toEqual(['r3']);
+    expect(await found({ direction: 'in' })).toEqual([]);
+    expect(await found({ id: 'r2' })).toEqual(['r2']);
+    const [newest] = await queries.search({ number: '+4930*' }, 1);
+    expect((await queries.search({ number: '+4930*' }, 10, newest)).map(({ id }) => id)).toEqual([
+      'r2',
+      'r1',
+    ]);
+  });
+
   test('find one recording with all that belongs to it', async () => {
     const database = await open();
     const file = { recording: 'r1', name: 'f.wav', kind: 'audio', bytes: 1, sha256: 'a' } as const;
