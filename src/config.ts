@@ -10,6 +10,7 @@ import { Media } from './config/media.ts';
 import { Retention } from './config/retention.ts';
 import { readRuleLists } from './config/rule-lists.ts';
 import { Sip, type SipTls } from './config/sip.ts';
+import { Stop } from './config/stop.ts';
 import { Traces } from './config/traces.ts';
 import { Trunk } from './config/trunk.ts';
 import { RuleSet } from './rules/rule-set.ts';
@@ -64,6 +65,7 @@ const schema = z.strictObject({
     })
     .prefault({}),
   retention: Retention.prefault({}),
+  stop: Stop.prefault({}),
   mail: Mail.optional(),
   traces: Traces.prefault({}),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),

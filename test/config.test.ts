@@ -54,6 +54,7 @@ describe('the configuration', () => {
       'retention',
       'sip',
       'spool',
+      'stop',
       'timeZone',
       'traces',
       'trunks',

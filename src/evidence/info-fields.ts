@@ -58,6 +58,14 @@ interface PauseInfo {
   readonly actor?: string | undefined;
 }
 
+/** The recording was ended during the call. */
+interface StoppedInfo {
+  readonly at: number;
+  /** `keys`, `info`, `api` or another word. */
+  readonly how: string;
+  readonly actor: string;
+}
+
 interface ParticipantInfo {
   readonly id: string;
   readonly name?: string | undefined;
@@ -111,6 +119,7 @@ export interface RecordingInfo {
   readonly channelSource: string;
   readonly legs: readonly LegInfo[];
   readonly pauses?: readonly PauseInfo[] | undefined;
+  readonly stopped?: StoppedInfo | undefined;
   readonly participants: readonly ParticipantInfo[];
   readonly metadataStatus: string;
   readonly warnings: readonly string[];
@@ -162,6 +171,7 @@ function callLines(info: RecordingInfo): readonly InfoField[] {
     ['Duration', seconds(info.endedAt - info.startedAt)],
     ['Status', info.status],
     ['End-Reason', info.endReason],
+    ...stoppedLine(info),
     ['Direction', info.direction],
     ['Direction-Source', info.directionSource],
     ...known('Direction-Confidence', info.directionConfidence),
@@ -251,6 +261,13 @@ const derivation = ({ madeBy }: AudioFileInfo): string | undefined =>
 function channels(parties: readonly string[]): string {
   const sides = parties.length === 2 ? ['left ', 'right '] : [];
   return `${parties.length} (${parties.map((party, at) => `${sides[at] ?? ''}${party}`).join(', ')})`;
+}
+
+/** `Stopped: …Z; 3.000 s; by user 4711; keys`: nothing that came later was kept. */
+function stoppedLine({ startedAt, stopped }: RecordingInfo): readonly InfoField[] {
+  if (stopped === undefined) return [];
+  const { at, how, actor } = stopped;
+  return [['Stopped', `${utc(at)}; ${((at - startedAt) / 1000).toFixed(3)} s; by ${actor}; ${how}`]];
 }
 
 /** `Pause-1: operator; …Z to …Z; 3.000 s to 5.000 s; by api:anna`. */

@@ -285,8 +285,23 @@ async function applyEnded(
     await log.appendEntry(entry, headAfter);
   }
   await log.endRecording(recording, event);
+  if (reason === 'stopped') await applyStopped(event, log, turn);
   const outcome = status === 'complete' ? 'ok' : 'warning';
   await log.addStep({ recording, at, step: 'ended', outcome, detail: `${reason}, ${status}` });
+}
+
+/** What is missing because somebody wanted so is told from what is missing: a `pause` that nothing resumes. */
+async function applyStopped(
+  event: Extract<RecorderEvent, { type: 'ended' }>,
+  log: LogWriter,
+  turn: ChainTurn,
+): Promise<void> {
+  const { recording, capture } = event;
+  const { how = 'api', at = event.at, actor = 'unknown' } = capture.stopped ?? {};
+  const cause = how === 'api' ? 'stopped-by-operator' : 'stopped-by-user';
+  const { entry, headAfter } = turn.prepare({ type: 'pause', rec: recording, cause }, recording);
+  await log.appendEntry(entry, headAfter);
+  await log.addStep({ recording, at, step: 'stopped', outcome: 'ok', detail: how, actor });
 }
 
 async function applyFailed(

@@ -102,6 +102,7 @@ function infoOf(row: RecordingRow, facts: SealFacts): RecordingInfo {
     unplayable: facts.unplayable,
     legs: legs.map((leg) => legInfo(leg, facts.verdicts)),
     pauses: capture?.pauses,
+    stopped: capture?.stopped,
     participants: description.participants.map((participant) => ({
       id: participant.id,
       name: participant.name,

@@ -17,6 +17,7 @@ import { eraseSecurity } from './line-security.ts';
 import { LiveCapture } from './live-capture.ts';
 import { MediaError } from './media-error.ts';
 import type { Receiver, ReceiverSocket } from './receiver/receiver.ts';
+import type { PressedKey } from './telephone-events.ts';
 import { SteadyClock } from './steady-clock.ts';
 
 /** Packets still in flight when a call ends are waited for this long, in ms. */
@@ -80,6 +81,7 @@ export class CaptureEngine implements MediaHost {
   readonly #desk: DtlsDesk;
   readonly #running = new Map<string, Running>();
   readonly #listeners: ((id: string, error: Error) => void)[] = [];
+  readonly #keyListeners: ((id: string, key: PressedKey) => void)[] = [];
   /** Steady times of the last ticks, a ring. */
   readonly #tickTimes = new Float64Array(TICKS_TO_SWEEP);
   #ticks = 0;
@@ -181,9 +183,9 @@ export class CaptureEngine implements MediaHost {
     return opened(successor);
   }
 
-  async close(id: string, at: number): Promise<CaptureResult> {
+  async close(id: string, at: number, cut = false): Promise<CaptureResult> {
     const running = this.#find(id);
-    running.ending ??= this.#end(running, at);
+    running.ending ??= this.#end(running, at, cut);
     try {
       return await running.ending;
     } finally {
@@ -222,6 +224,10 @@ export class CaptureEngine implements MediaHost {
     this.#listeners.push(listener);
   }
 
+  onKey(listener: (id: string, key: PressedKey) => void): void {
+    this.#keyListeners.push(listener);
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     const at = this.#parts.now();
@@ -245,7 +251,7 @@ export class CaptureEngine implements MediaHost {
     for (const route of running.routes.values()) route.report(this.#parts.now());
   }
 
-  async #end(running: Running, at: number): Promise<CaptureResult> {
+  async #end(running: Running, at: number, cut: boolean): Promise<CaptureResult> {
     const { capture, routes } = running;
     const wait = at + LINGER - this.#parts.now();
     // A clock that was set back must not keep a call open.
@@ -255,12 +261,12 @@ export class CaptureEngine implements MediaHost {
     for (const route of routes.values()) route.report(this.#parts.now(), true);
     this.#closePorts(running);
     this.#clock.update(this.#parts.now());
-    return this.#finish(capture, at);
+    return this.#finish(capture, at, cut);
   }
 
-  async #finish(capture: LiveCapture, at: number): Promise<CaptureResult> {
+  async #finish(capture: LiveCapture, at: number, cut = false): Promise<CaptureResult> {
     try {
-      return await capture.finish(at);
+      return await capture.finish(at, cut);
     } finally {
       addTo(this.#past, capture);
       this.#finished.add(capture);
@@ -280,11 +286,11 @@ export class CaptureEngine implements MediaHost {
     if (this.#running.has(id)) throw new MediaError('BAD_REQUEST', `${id} is already running`);
   }
 
-  #begin({ id, folder, layout }: CaptureRequest): LiveCapture {
+  #begin({ id, folder, layout, mayBeCut }: CaptureRequest): LiveCapture {
     const startedAt = this.#parts.now();
     this.#clock.update(startedAt);
     return new LiveCapture(
-      { folder, startedAt, layout, turn: (1 + (this.#opened % TURNS)) / TURNS },
+      { folder, startedAt, layout, mayBeCut, turn: (1 + (this.#opened % TURNS)) / TURNS },
       {
         clock: this.#clock,
         disk: this.#disk,
@@ -292,6 +298,9 @@ export class CaptureEngine implements MediaHost {
         sleep: this.#sleep,
         onFailure: (error) => {
           for (const listener of this.#listeners) listener(id, error);
+        },
+        onKey: (key) => {
+          for (const listener of this.#keyListeners) listener(id, key);
         },
       },
     );

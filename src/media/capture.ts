@@ -1,4 +1,5 @@
 import type { CaptureSecurity } from './line-security.ts';
+import type { PressedKey } from './telephone-events.ts';
 
 /**
  * What a recorder asks of the media threads and what it gets back. Plain data only: it crosses a thread boundary.
@@ -58,6 +59,8 @@ export interface CaptureRequest {
   readonly lines: readonly CaptureLine[];
   /** One file with two channels (the default), or one mono file a leg. */
   readonly layout?: 'stereo' | 'per-leg';
+  /** It may be closed with a cut that lies up to `CUT_REACH` back; that costs memory where the codec is not G.711. */
+  readonly mayBeCut?: boolean;
 }
 
 export interface OpenedLine {
@@ -171,6 +174,9 @@ export interface LegStatistics {
   readonly levels?: Levels;
 }
 
+/** How far back from now a cut can lie, in ms: as long as people take to dial a sequence of keys, and to be understood. */
+export const CUT_REACH = 15_000;
+
 /** How many gaps a leg lists one by one. */
 export const GAP_LIMIT = 200;
 
@@ -215,11 +221,23 @@ export interface Pause {
   readonly actor?: string;
 }
 
+/** An end that somebody wanted. Nothing that came later was kept. */
+export interface Stopped {
+  /** When they began to ask for it, epoch milliseconds. */
+  readonly at: number;
+  /** `keys`: by dialling the sequence, heard in the audio; `info`: the same, told by SIP INFO; `api`. */
+  readonly how: 'keys' | 'info' | 'api';
+  /** Who, as the log names them. */
+  readonly actor: string;
+}
+
 export interface CaptureResult {
   readonly startedAt: number;
   readonly endedAt: number;
   /** Stated by the recorder when it ends; absent where it could not. */
   readonly pauses?: readonly Pause[];
+  /** Somebody ended the recording before the call; absent where nobody did. */
+  readonly stopped?: Stopped;
   /** Empty when no audio arrived at all. */
   readonly files: readonly CapturedFile[];
   readonly legs: readonly LegStatistics[];
@@ -257,13 +275,18 @@ export interface MediaHost {
    * BAD_REQUEST, DISK; then `id` goes on.
    */
   succeed(id: string, next: CaptureRequest): Promise<OpenedCapture>;
-  /** Takes in what arrived until `at` (and a short linger), closes ports and files, fsyncs. */
-  close(id: string, at: number): Promise<CaptureResult>;
+  /**
+   * Takes in what arrived until `at` (and a short linger), closes ports and files, fsyncs. With `cut` nothing stays of what arrived after
+   * `at`: it is overwritten where it was written already, and cut off.
+   */
+  close(id: string, at: number, cut?: boolean): Promise<CaptureResult>;
   totals(): Promise<MediaTotals>;
   /** Milliseconds, to about a second, since a datagram came in on any line; since the start when none ever did. */
   silence(id: string): Promise<number>;
   /** Called when a running capture can no longer write (disk full, I/O error). The capture goes on receiving. */
   onFailure(listener: (id: string, error: Error) => void): void;
+  /** Called when somebody presses a key (RFC 4733) in a running capture. */
+  onKey(listener: (id: string, key: PressedKey) => void): void;
   /** Ends the threads; captures still open are closed first. May be called twice. */
   stop(): Promise<void>;
 }

@@ -14,6 +14,7 @@ import type { Arrival } from './receiver/receiver.ts';
 import { splitSource } from './receiver/source-keys.ts';
 import { SourceGate } from './receiver/source-gate.ts';
 import { isRtcp, readRtp, RtpPacket } from './rtp-packet.ts';
+import { TelephoneEvents } from './telephone-events.ts';
 import type { RtpStream, Place } from './rtp-stream.ts';
 
 /** Packets that come at most this much behind are put in their place: 2 s. */
@@ -36,6 +37,8 @@ export interface LegHost {
   routeOf(leg: Leg): Route;
   /** `address:port` of the sender of the packet in hand. */
   sourceOf(leg: Leg): string;
+  /** A key was pressed on the leg, at an epoch time. */
+  pressed(leg: Leg, key: string, at: number): void;
 }
 
 // Scratch for every leg of this thread: a packet is done with before the next one is read.
@@ -60,6 +63,7 @@ export class Leg implements AlignableLeg {
   #pcma: LegLane | undefined;
   #pcmu: LegLane | undefined;
   readonly #keeper: PacketKeeper;
+  readonly #keys = new TelephoneEvents();
   /** Position since which the client pauses the line. */
   #pausedSince: number | undefined;
   #sourceKey: number | undefined;
@@ -111,6 +115,7 @@ export class Leg implements AlignableLeg {
       const kind = kindOf(format);
       this.#kinds[format.payloadType] = kind;
       if (kind === 'packets') this.#keeper.announce(format);
+      else if (kind === 'event') this.#keys.announce(format);
     }
   }
 
@@ -145,10 +150,10 @@ export class Leg implements AlignableLeg {
     }
     if (arrival.sourceKey !== this.#sourceKey) this.#noteSource(arrival.sourceKey);
     // Without payload it keeps a NAT binding alive (RFC 6263 §4.1) and says nothing about the law to come.
-    if (packet.payloadStart === packet.payloadEnd) this.#takeOther(stream, 'empty');
+    if (packet.payloadStart === packet.payloadEnd) this.#takeOther(arrival, stream, 'empty');
     else if (kind === 'PCMA' || kind === 'PCMU') this.#takeAudio(arrival, stream, kind);
     else if (kind === 'packets' || kind === 'unknown') this.#takePacket(arrival, stream);
-    else this.#takeOther(stream, kind);
+    else this.#takeOther(arrival, stream, kind);
   }
 
   /** Counts a packet of an encrypted leg that nobody may hear: one that was here before, or one that no key fits. */
@@ -265,7 +270,7 @@ export class Leg implements AlignableLeg {
     const ticks = ticksOf(codec, arrival.slab, packet.payloadStart, packet.payloadEnd);
     // A G.729 packet that only describes silence (annex B), or what no decoder of the codec would take.
     if (ticks === 0) {
-      this.#takeOther(stream, codec.keeping === 'g729' ? 'noise' : 'unknown');
+      this.#takeOther(arrival, stream, codec.keeping === 'g729' ? 'noise' : 'unknown');
       return;
     }
     const at = this.#host.positionOf(arrival.at);
@@ -317,16 +322,22 @@ export class Leg implements AlignableLeg {
   }
 
   /** Telephone events, comfort noise, payloads nobody announced and empty ones keep their place in the sequence and are no audio. */
-  #takeOther(stream: RtpStream, kind: PayloadKind): void {
+  #takeOther(arrival: Arrival, stream: RtpStream, kind: PayloadKind): void {
     const verdict = stream.window.accept(packet.sequenceNumber);
     if (!this.#isNew(verdict)) return;
     if (verdict === 'old') {
       this.#reordered++;
       this.#coverage.skipOld(stream.window.extended);
     } else this.#coverage.skip();
-    if (kind === 'event') this.#telephoneEvents++;
+    if (kind === 'event') this.#takeEvent(arrival, verdict === 'old');
     else if (kind === 'noise') this.#comfortNoise++;
     else if (kind === 'unknown') this.#rejected++;
+  }
+
+  #takeEvent(arrival: Arrival, straggler: boolean): void {
+    this.#telephoneEvents++;
+    const pressed = straggler ? undefined : this.#keys.take(packet, arrival.slab);
+    if (pressed !== undefined) this.#host.pressed(this, pressed.key, arrival.at - pressed.downFor);
   }
 
   /** Counts what is not worth looking at further. */

@@ -15,6 +15,7 @@ import { LegLane } from './leg-lane.ts';
 import { PacketLane } from './packet-lane.ts';
 import type { Route } from './pcap.ts';
 import type { ReceiverSocket } from './receiver/receiver.ts';
+import type { PressedKey } from './telephone-events.ts';
 import type { SteadyClock } from './steady-clock.ts';
 import { TrackLayout, type AnyTrack } from './track-layout.ts';
 
@@ -35,6 +36,7 @@ export interface CaptureSurroundings {
   readonly sleep: (ms: number) => Promise<void>;
   /** Called once, when the disk first refuses. */
   readonly onFailure: (error: Error) => void;
+  readonly onKey: (key: PressedKey) => void;
 }
 
 export interface CaptureStart {
@@ -42,6 +44,8 @@ export interface CaptureStart {
   /** Wall clock; position 0. */
   readonly startedAt: number;
   readonly layout?: 'stereo' | 'per-leg' | undefined;
+  /** Its end may lie in what is final already, see `CaptureRequest`. */
+  readonly mayBeCut?: boolean | undefined;
   /** Which part of every interval, 0 to 1, belongs to this capture: spreads them, so that the disk has something to do all the time. */
   readonly turn: number;
 }
@@ -77,7 +81,10 @@ export class LiveCapture implements LegHost {
     this.#due = this.#origin + start.turn * flushSeconds * 1000;
     this.#syncDue = this.#origin + (1 + start.turn) * syncSeconds * 1000;
     this.#heardAt = this.#origin;
-    this.#layout = new TrackLayout(start.folder, surroundings.disk, start.layout === 'per-leg');
+    this.#layout = new TrackLayout(start.folder, surroundings.disk, {
+      apart: start.layout === 'per-leg',
+      mayBeCut: start.mayBeCut === true,
+    });
   }
 
   /** Ports by line, in order of the lines' first offer. */
@@ -118,6 +125,10 @@ export class LiveCapture implements LegHost {
 
   routeOf(leg: Leg): Route {
     return { source: this.sourceOf(leg), port: this.#sockets.get(leg.line)?.port ?? 0 };
+  }
+
+  pressed(leg: Leg, key: string, at: number): void {
+    this.#surroundings.onKey({ key, at, line: leg.line });
   }
 
   leg(line: number): Leg | undefined {
@@ -173,21 +184,24 @@ export class LiveCapture implements LegHost {
     this.#startSync();
   }
 
-  /** Ends the recording at wall-clock time `at`, or with the last sample if that is later. Comes to an end even without a disk. */
-  async finish(at: number): Promise<CaptureResult> {
+  /**
+   * Ends the recording at wall-clock time `at`, or with the last sample if that is later, unless it is to be cut: then nothing that came
+   * after `at` stays, neither in memory nor on the disk. Comes to an end even without a disk.
+   */
+  async finish(at: number, cut = false): Promise<CaptureResult> {
     this.#finishing = true;
     const legs = [...this.#legs.values()];
-    const total = Math.max(this.positionOf(at), ...legs.map((leg) => leg.end));
+    const total = cut ? this.positionOf(at) : Math.max(this.positionOf(at), ...legs.map((leg) => leg.end));
     const files: CapturedFile[] = [];
     for (const track of this.#layout.tracks) {
-      const file = await this.#finishTrack(track, total);
+      const file = await this.#finishTrack(track, total, cut);
       if (file !== undefined) files.push(file);
     }
     return {
       startedAt: this.startedAt,
       endedAt: at,
       files,
-      legs: legs.map((leg) => this.#finishLeg(leg, total)),
+      legs: legs.map((leg) => this.#finishLeg(leg, total)).map((leg) => (cut ? before(leg, total) : leg)),
     };
   }
 
@@ -255,9 +269,11 @@ export class LiveCapture implements LegHost {
     return done;
   }
 
-  async #finishTrack(track: AnyTrack, total: number): Promise<CapturedFile | undefined> {
+  async #finishTrack(track: AnyTrack, total: number, cut: boolean): Promise<CapturedFile | undefined> {
     for (let attempt = 1; attempt <= LAST_TRIES; attempt++) {
       try {
+        do await track.settled();
+        while (cut && !track.cutBack(total));
         do await track.settled();
         while (!track.flush(total, total));
         await track.settled();
@@ -276,4 +292,13 @@ export class LiveCapture implements LegHost {
       return undefined;
     }
   }
+}
+
+/** Of a leg that was cut at `total`: what its figures say of the time after that is left out. */
+function before(leg: LegStatistics, total: number): LegStatistics {
+  const gaps = leg.gaps
+    .filter(({ from }) => from < total)
+    .map((gap) => ({ ...gap, to: Math.min(gap.to, total) }));
+  const firstSample = leg.firstSample === undefined || leg.firstSample < total ? leg.firstSample : undefined;
+  return { ...leg, firstSample, gaps, gapCount: leg.gapCount - (leg.gaps.length - gaps.length) };
 }

@@ -58,7 +58,7 @@ class MediaThread {
       open: (request) => this.#engine.open(request),
       change: (change) => this.#engine.change(change),
       succeed: ({ id, next }) => this.#engine.succeed(id, next),
-      close: ({ id, at }) => this.#engine.close(id, at),
+      close: ({ id, at, cut }) => this.#engine.close(id, at, cut),
       totals: async () => ({
         ...(await this.#engine.totals()),
         ...this.#receiver.faults(),
@@ -74,6 +74,9 @@ class MediaThread {
     raisePriority();
     this.#engine.onFailure((capture, error) => {
       this.#post({ type: 'failure', capture, error: toPlainError(error) });
+    });
+    this.#engine.onKey((capture, key) => {
+      this.#post({ type: 'key', capture, key });
     });
     this.#port.on('message', (message: ToThread) => {
       void this.#answer(message);

@@ -6,6 +6,7 @@ import { MediaError } from './media-error.ts';
 import { splitPortRange } from './port-pool.ts';
 import type { ReceiverKind } from './receiver/open-receiver.ts';
 import { type MediaLog, ThreadSlot } from './thread-slot.ts';
+import type { PressedKey } from './telephone-events.ts';
 import type { ThreadData, ThreadTotals } from './thread-messages.ts';
 import { addTotals } from './thread-totals.ts';
 
@@ -54,6 +55,7 @@ class MediaThreads implements MediaThreadsHost {
   /** Captures whose thread died, until their owner has closed them. */
   readonly #lost = new Set<string>();
   readonly #failureListeners: ((id: string, error: Error) => void)[] = [];
+  readonly #keyListeners: ((id: string, key: PressedKey) => void)[] = [];
   #stopping: Promise<void> | undefined;
 
   constructor(options: MediaThreadsOptions) {
@@ -72,6 +74,9 @@ class MediaThreads implements MediaThreadsHost {
           },
           failure: (capture, error) => {
             this.#fail(capture, error);
+          },
+          key: (capture, key) => {
+            for (const listener of this.#keyListeners) listener(capture, key);
           },
         }),
     );
@@ -122,12 +127,12 @@ class MediaThreads implements MediaThreadsHost {
     }
   }
 
-  async close(id: string, at: number): Promise<CaptureResult> {
+  async close(id: string, at: number, cut = false): Promise<CaptureResult> {
     if (this.#lost.delete(id))
       throw new MediaError('STOPPED', `the media thread of capture ${id} ended; its file waits for recovery`);
     const slot = this.#owner(id);
     try {
-      return await slot.close(id, at);
+      return await slot.close(id, at, cut);
     } finally {
       this.#owners.delete(id);
       // When the thread died during this very call, the caller knows already.
@@ -146,6 +151,10 @@ class MediaThreads implements MediaThreadsHost {
 
   onFailure(listener: (id: string, error: Error) => void): void {
     this.#failureListeners.push(listener);
+  }
+
+  onKey(listener: (id: string, key: PressedKey) => void): void {
+    this.#keyListeners.push(listener);
   }
 
   stop(): Promise<void> {

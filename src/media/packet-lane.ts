@@ -47,6 +47,13 @@ export class PacketLane {
     this.changes++;
   }
 
+  /** Goes back to `base`: only these packets are kept, and they are not final. */
+  restore(base: number, packets: readonly KeptPacket[]): void {
+    this.base = base;
+    this.#packets = [...packets];
+    this.changes++;
+  }
+
   /** Lets go of the first `count` packets: they are final. */
   drop(count: number): void {
     this.#packets = this.#packets.slice(count);

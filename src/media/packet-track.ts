@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { join } from 'node:path';
 import type { AudioDisk } from './audio-disk.ts';
 import { AudioFile } from './audio-file.ts';
-import { CLOCK_RATE, type CapturedFile, type LineRole } from './capture.ts';
+import { CLOCK_RATE, CUT_REACH, type CapturedFile, type LineRole } from './capture.ts';
 import type { Codec } from './codec.ts';
 import { framingOf } from './framing.ts';
-import type { Framing } from './kept-packet.ts';
+import type { Framing, KeptPacket } from './kept-packet.ts';
 import { LinearMeter, type Levels } from './levels.ts';
 import { MediaError } from './media-error.ts';
 import type { PacketLane } from './packet-lane.ts';
@@ -30,12 +30,22 @@ export interface PacketTrackPlan {
   readonly suffix: string;
   readonly codec: Codec;
   readonly channels: readonly PacketChannel[];
+  /** Whether `cutBack` may be called: then what became final lately is kept in memory, too. */
+  readonly mayBeCut?: boolean;
 }
 
 /** What the framing and the file agree on: everything before `octets` is hashed and stays. */
 interface Final {
   readonly framing: Framing;
   readonly octets: number;
+}
+
+/** How things stood before packets became final, and which these were, by channel. */
+interface Before {
+  readonly final: Final;
+  readonly settled: number;
+  readonly hash: Hash;
+  readonly packets: readonly (readonly KeptPacket[])[];
 }
 
 /**
@@ -49,7 +59,9 @@ export class PacketTrack {
   readonly channels: readonly PacketChannel[];
   readonly #plan: PacketTrackPlan;
   readonly #disk: AudioDisk;
-  readonly #hash = createHash('sha256');
+  #hash = createHash('sha256');
+  /** Oldest first, as far back as a cut can reach. */
+  #before: Before[] = [];
   /** By line. */
   readonly #meters = new Map<number, LinearMeter>();
   #file: AudioFile | undefined;
@@ -110,6 +122,36 @@ export class PacketTrack {
         'DISK',
         `${this.#plan.suffix}: the disk has ${reached} of ${this.#final.octets} octets`,
       );
+  }
+
+  /**
+   * Makes the track end at `position`, which may be final already: goes back to before that and overwrites what lies behind it on the disk,
+   * before `finish` cuts it off. Call it when everything is settled; may be called again. Returns true: it is done.
+   */
+  cutBack(position: number): boolean {
+    const file = this.#file;
+    const from = this.#before.findLastIndex(({ settled }) => settled <= position);
+    const again = from < 0 || this.#settled <= position ? [] : this.#before.slice(from);
+    const [first] = again;
+    if (first !== undefined) {
+      this.#final = first.final;
+      this.#hash = first.hash;
+      this.#settled = first.settled;
+      this.#before = this.#before.slice(0, from);
+    }
+    this.channels.forEach(({ lane }, channel) => {
+      if (lane === undefined) return;
+      const packets = [...again.flatMap((step) => step.packets[channel] ?? []), ...lane.packets];
+      const base = first === undefined ? lane.base : Math.min(lane.base, first.settled);
+      lane.restore(
+        base,
+        packets.filter((packet) => packet.position + packet.ticks <= position),
+      );
+    });
+    const { octets } = this.#final;
+    if (file !== undefined && this.#end > octets)
+      file.write(Buffer.alloc(this.#end - octets), this.#end - octets, octets);
+    return true;
   }
 
   /** Begins to bring to the disk what was written. */
@@ -187,6 +229,7 @@ export class PacketTrack {
       this.#write(framing, counts, out);
       framing.silence(to, out);
     });
+    if (this.#plan.mayBeCut === true) this.#remember(to, counts);
     this.#commit(file, framing, octets);
     this.#settled = to;
     this.channels.forEach(({ lane }, at) => {
@@ -202,6 +245,19 @@ export class PacketTrack {
     let meter = this.#meters.get(lane.line);
     if (meter === undefined) this.#meters.set(lane.line, (meter = new LinearMeter()));
     for (const { octets } of lane.packets.slice(0, count)) meter.take(octets);
+  }
+
+  #remember(to: number, counts: readonly number[]): void {
+    const oldest = to - (CUT_REACH * CLOCK_RATE) / 1000;
+    const { length } = this.#before;
+    const kept = this.#before.findIndex(
+      (_step, at) => at + 1 === length || (this.#before[at + 1]?.settled ?? 0) > oldest,
+    );
+    if (kept > 0) this.#before.splice(0, kept);
+    // A try that the disk refused left one behind.
+    if (this.#before.at(-1)?.settled === this.#settled) this.#before.pop();
+    const packets = this.channels.map(({ lane }, channel) => lane?.packets.slice(0, counts[channel]) ?? []);
+    this.#before.push({ final: this.#final, settled: this.#settled, hash: this.#hash.copy(), packets });
   }
 
   #commit(file: AudioFile, framing: Framing, octets: Buffer): void {

@@ -1,4 +1,5 @@
 import type { Worker } from 'node:worker_threads';
+import type { PressedKey } from './telephone-events.ts';
 import { MediaError } from './media-error.ts';
 import type { Receiver } from './receiver/receiver.ts';
 import { type Answer, type Argument, fromPlainError, type FromThread, type Verb } from './thread-messages.ts';
@@ -6,6 +7,7 @@ import { type Answer, type Argument, fromPlainError, type FromThread, type Verb 
 /** What a thread tells without being asked. */
 export interface ThreadEvents {
   failure(capture: string, error: MediaError): void;
+  key(capture: string, key: PressedKey): void;
   log(line: string): void;
   /** The thread is gone, told to or not. Called once, after every pending call was rejected. */
   gone(error: MediaError): void;
@@ -82,6 +84,9 @@ export class ThreadClient {
         break;
       case 'failure':
         this.#events.failure(message.capture, fromPlainError(message.error));
+        break;
+      case 'key':
+        this.#events.key(message.capture, message.key);
         break;
       case 'log':
         this.#events.log(message.line);

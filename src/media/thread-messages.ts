@@ -1,5 +1,6 @@
 import type { CaptureChange, CaptureRequest, CaptureResult, MediaTotals, OpenedCapture } from './capture.ts';
 import { MediaError, type MediaErrorCode } from './media-error.ts';
+import type { PressedKey } from './telephone-events.ts';
 import type { DiskRhythm } from './audio-disk.ts';
 import type { DtlsIdentity } from './dtls/dtls-identity.ts';
 import type { ReceiverKind } from './receiver/open-receiver.ts';
@@ -30,7 +31,7 @@ export interface ThreadCalls {
   open: (request: CaptureRequest) => OpenedCapture;
   change: (change: CaptureChange) => OpenedCapture;
   succeed: (succession: { readonly id: string; readonly next: CaptureRequest }) => OpenedCapture;
-  close: (close: { readonly id: string; readonly at: number }) => CaptureResult;
+  close: (close: { readonly id: string; readonly at: number; readonly cut: boolean }) => CaptureResult;
   totals: (nothing: undefined) => ThreadTotals;
   silence: (id: string) => number;
   stop: (nothing: undefined) => undefined;
@@ -51,6 +52,7 @@ export type FromThread =
   | { readonly type: 'answer'; readonly number: number; readonly value: Answer<Verb> }
   | { readonly type: 'refusal'; readonly number: number; readonly error: PlainError }
   | { readonly type: 'failure'; readonly capture: string; readonly error: PlainError }
+  | { readonly type: 'key'; readonly capture: string; readonly key: PressedKey }
   | { readonly type: 'log'; readonly line: string };
 
 /** An error as it crosses between threads: classes and their identity do not. */

@@ -7,6 +7,7 @@ import { QUARANTINE_MS } from './port-pool.ts';
 import { closeDescriptors, type ReceiverKind } from './receiver/open-receiver.ts';
 import { OpenSockets } from './receiver/open-sockets.ts';
 import { ThreadClient } from './thread-client.ts';
+import type { PressedKey } from './telephone-events.ts';
 import type { ThreadData, ThreadTotals } from './thread-messages.ts';
 import { addTotals, NO_TOTALS } from './thread-totals.ts';
 
@@ -35,6 +36,7 @@ export interface ThreadSlotOptions {
   readonly lost: (capture: string, error: MediaError) => void;
   /** A running capture can no longer write. */
   readonly failure: (capture: string, error: MediaError) => void;
+  readonly key: (capture: string, key: PressedKey) => void;
 }
 
 /** The place of one media thread with its part of the ports: keeps a thread running in it, one after the other. */
@@ -81,6 +83,7 @@ export class ThreadSlot {
     });
     const client = new ThreadClient(worker, {
       failure: this.#options.failure,
+      key: this.#options.key,
       log: (line) => {
         log.info(line);
       },
@@ -117,9 +120,9 @@ export class ThreadSlot {
     return opened;
   }
 
-  async close(id: string, at: number): Promise<CaptureResult> {
+  async close(id: string, at: number, cut: boolean): Promise<CaptureResult> {
     try {
-      return await this.#running().call('close', { id, at });
+      return await this.#running().call('close', { id, at, cut });
     } finally {
       this.#forget(id);
     }

@@ -45,11 +45,18 @@ export class TrackLayout {
   #apart: boolean;
   #mainTaken = false;
 
-  /** `apart`: the sides have a file each from the beginning. */
-  constructor(folder: string, disk: AudioDisk, apart = false) {
+  readonly #mayBeCut: boolean;
+
+  /** `apart`: the sides have a file each from the beginning. `mayBeCut`: see `PacketTrackPlan`. */
+  constructor(
+    folder: string,
+    disk: AudioDisk,
+    plan: { readonly apart?: boolean; readonly mayBeCut?: boolean } = {},
+  ) {
     this.#folder = folder;
     this.#disk = disk;
-    this.#apart = apart;
+    this.#apart = plan.apart === true;
+    this.#mayBeCut = plan.mayBeCut === true;
   }
 
   get tracks(): readonly AnyTrack[] {
@@ -120,7 +127,8 @@ export class TrackLayout {
   }
 
   #packetTrack(suffix: string, lane: PacketLane, channels: readonly PacketChannel[]): PacketTrack {
-    const track = new PacketTrack({ folder: this.#folder, suffix, codec: lane.codec, channels }, this.#disk);
+    const plan = { folder: this.#folder, suffix, codec: lane.codec, channels, mayBeCut: this.#mayBeCut };
+    const track = new PacketTrack(plan, this.#disk);
     this.#tracks.push(track);
     return track;
   }

@@ -122,6 +122,28 @@ export class Track implements LaneWriter {
     if (this.#final > this.#next) this.#hashAgain(file);
   }
 
+  /**
+   * Makes the track end at `position`, which may be final already. What lies behind it on the disk is overwritten with silence before
+   * `finish` cuts it off, so that it does not stay in blocks that nobody owns. Call it when everything is settled, until it returns true.
+   */
+  cutBack(position: number): boolean {
+    if (this.#file === undefined) return true;
+    const file = this.#openFile();
+    // It has just become another file, which has to settle before it can be read.
+    if (!file.ready) return false;
+    this.#next = Math.min(this.#next, position);
+    if (this.#final > this.#next) this.#hashAgain(file);
+    const channels = this.#channels.length;
+    for (let from = position; from < this.#written;) {
+      const octets = scratch();
+      const count = Math.min(samplesAtOnce(channels), this.#written - from);
+      octets.fill(SILENCE[this.law], 0, count * channels);
+      file.write(octets, count * channels, from);
+      from += count;
+    }
+    return true;
+  }
+
   /** Begins to bring to the disk what was written. */
   startSync(): void {
     this.#file?.startSync();
@@ -199,12 +221,14 @@ export class Track implements LaneWriter {
   /** What was hashed and did not get to the disk leaves the hash again. */
   #hashAgain(file: WavFile): void {
     this.#hash = createHash('sha256');
+    this.#meters.clear();
     const channels = this.#channels.length;
     const octets = scratch();
     for (let from = 0; from < this.#next;) {
       const count = Math.min(samplesAtOnce(channels), this.#next - from);
       file.read(octets, count * channels, from);
       this.#hash.update(octets.subarray(0, count * channels));
+      this.#measure(octets, count);
       from += count;
     }
     this.#final = this.#next;

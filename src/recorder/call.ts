@@ -39,6 +39,8 @@ export interface RecordingCall {
    * side cannot tell.
    */
   silentFor(): Promise<number>;
+  /** Keys that were pressed somewhere in the call, as its signalling tells (SIP INFO). */
+  pressed(keys: string): void;
   /** A step for the log, for example `acknowledged`. */
   note(step: string, detail?: string): void;
   /** Ends the recording; later calls do nothing. Resolves when the files are closed and the end is journalled. */

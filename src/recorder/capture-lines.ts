@@ -10,6 +10,7 @@ import type { CallDescription } from '../siprec/description.ts';
 import type { DtlsSecurity } from '../siprec/line-security.ts';
 import type { OfferedLine, SessionOffer } from '../siprec/sdp.ts';
 import type { MediaSources, OfferedCall } from './call.ts';
+import type { CallFacts } from './events.ts';
 
 /**
  * The lines of an offer that get a port, with the channel each belongs to. A client that sends one line only mixes both
@@ -87,11 +88,13 @@ export const choiceOf = (
   readonly description: CallDescription;
   readonly legs: Legs;
   readonly leftOut: readonly number[];
+  readonly facts: CallFacts;
+  readonly decision: Decision;
 } => {
-  const { offer, description, decision = RECORD_ALL } = call;
+  const { offer, description, facts, decision = RECORD_ALL } = call;
   const { legs } = decision;
   const leftOut = all.filter(({ role }) => legs !== 'both' && role !== legs).map(({ line }) => line);
-  return { offer, description, legs, leftOut };
+  return { offer, description, legs, leftOut, facts, decision };
 };
 
 function roleOf(line: number, description: CallDescription): LineRole {

@@ -32,6 +32,10 @@ export class DeclinedCall implements RecordingCall {
     // What its metadata says is not kept either.
   }
 
+  pressed(): void {
+    // There is nothing to stop.
+  }
+
   note(): void {
     // Nothing happens to it.
   }
@@ -47,5 +51,5 @@ export class DeclinedCall implements RecordingCall {
 }
 
 /** Every line we could record is accepted and answered as inactive. */
-const inactivePorts = (offer: SessionOffer): LinePorts =>
+export const inactivePorts = (offer: SessionOffer): LinePorts =>
   new Map(planLines(offer).flatMap(({ index, accepted }) => (accepted ? [[index, DISCARD_PORT]] : [])));

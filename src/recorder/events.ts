@@ -14,13 +14,14 @@ export interface CallFacts {
   readonly pbxSoftware?: string;
 }
 
-export type EndReason = 'bye' | 'cancelled' | 'no-ack' | 'shutdown' | 'crash' | 'replaced';
+/** `stopped`: somebody ended the recording during the call, as its rule allows. */
+export type EndReason = 'bye' | 'stopped' | 'cancelled' | 'no-ack' | 'shutdown' | 'crash' | 'replaced';
 
 /** evidence.md 1.4: how a recording ended, as the log states it. */
 export type RecordingStatus = 'complete' | 'interrupted' | 'recovered' | 'partial';
 
 /** Why a call gave no recording. */
-export type FailReason = 'no-rtp' | 'disk' | 'crash' | 'cancelled';
+export type FailReason = 'no-rtp' | 'stopped' | 'disk' | 'crash' | 'cancelled';
 
 interface Stamped {
   /** Epoch milliseconds. */

@@ -1,11 +1,13 @@
-import type { CaptureLine, CaptureResult, MediaHost, OpenedCapture } from '../media/capture.ts';
-import type { Legs } from '../rules/decision.ts';
+import type { CaptureLine, CaptureResult, MediaHost, OpenedCapture, Stopped } from '../media/capture.ts';
+import type { PressedKey } from '../media/telephone-events.ts';
+import type { Decision, Legs } from '../rules/decision.ts';
 import { DISCARD_PORT } from '../siprec/answer.ts';
 import type { CallDescription } from '../siprec/description.ts';
 import type { SessionOffer } from '../siprec/sdp.ts';
 import type { LinePorts, MediaSources, OfferedCall, RecordingCall } from './call.ts';
 import { captureLines, withoutKeys } from './capture-lines.ts';
-import type { EndReason, FailReason, RecorderEvent } from './events.ts';
+import { inactivePorts } from './declined-call.ts';
+import type { CallFacts, EndReason, FailReason, RecorderEvent } from './events.ts';
 import { Hold } from './hold.ts';
 import { Pauses } from './pauses.ts';
 import type { RecordingFolders } from './ports.ts';
@@ -13,12 +15,16 @@ import { RecorderError } from './recorder-error.ts';
 import { recoverCapture } from './recover.ts';
 import { initialState, next, statusOf, type SessionState } from './session-state.ts';
 import type { Statements } from './statements.ts';
+import { StopKeys, USUAL_KEYS, type KeySettings } from './stop-keys.ts';
+import { personOf, stopperOf } from './stopper.ts';
 
 export interface LiveDeps {
   readonly media: MediaHost;
   readonly statements: Statements;
   readonly folders: RecordingFolders;
   readonly now: () => number;
+  /** Default `USUAL_KEYS`. */
+  readonly keys?: KeySettings;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void;
 }
 
@@ -48,6 +54,10 @@ export class LiveRecording implements RecordingCall {
   /** Changes and the end run one after the other, whatever order their answers take. */
   #turn: Promise<unknown> = Promise.resolve();
   #ended: Promise<void> | undefined;
+  readonly facts: CallFacts;
+  readonly decision: Decision;
+  readonly #keys: StopKeys;
+  #stopped: Stopped | undefined;
 
   constructor(
     deps: LiveDeps,
@@ -62,6 +72,8 @@ export class LiveRecording implements RecordingCall {
       readonly legs: Legs;
       /** Lines of the other side, which is not kept. */
       readonly leftOut: readonly number[];
+      readonly facts: CallFacts;
+      readonly decision: Decision;
       readonly onEnded: (id: string, failure: FailReason | undefined) => void;
     },
   ) {
@@ -77,6 +89,9 @@ export class LiveRecording implements RecordingCall {
     this.#description = opened.description;
     this.#sources = opened.sources;
     this.#onEnded = opened.onEnded;
+    this.facts = opened.facts;
+    this.decision = opened.decision;
+    this.#keys = new StopKeys((deps.keys ?? USUAL_KEYS).sequence);
   }
 
   get ports(): LinePorts {
@@ -85,6 +100,7 @@ export class LiveRecording implements RecordingCall {
 
   reoffer(offer: SessionOffer, description: CallDescription): Promise<LinePorts> {
     return this.#inTurn(async () => {
+      if (this.#stopped !== undefined) this.#ports = new Map([...this.#ports, ...inactivePorts(offer)]);
       if (this.#state.name === 'ending') return this.#ports;
       const lines = this.#keepSides(this.#keepRoles(captureLines(offer, description, this.#sources)));
       const at = this.#deps.now();
@@ -126,12 +142,61 @@ export class LiveRecording implements RecordingCall {
   }
 
   async silentFor(): Promise<number> {
+    // Nothing is heard of it any more, so the client is asked from time to time whether the call still exists.
+    if (this.#stopped !== undefined) return this.#deps.now() - this.#stopped.at;
     if (this.#state.name === 'ending' || this.#state.paused || this.#pauses.masked) return 0;
     try {
       return await this.#deps.media.silence(this.id);
     } catch {
       return 0;
     }
+  }
+
+  /** Epoch milliseconds of position 0. */
+  get startedAt(): number {
+    return this.#startedAt;
+  }
+
+  get description(): CallDescription {
+    return this.#description;
+  }
+
+  /** Set once somebody has stopped it. */
+  get stopped(): Stopped | undefined {
+    return this.#stopped;
+  }
+
+  pressed(keys: string): void {
+    for (const key of keys) this.take({ key, at: this.#deps.now() });
+  }
+
+  /** A key was pressed: in the audio of a line, or told by signalling. Only a recorded user can stop the recording. */
+  take({ key, at, line }: Omit<PressedKey, 'line'> & { readonly line?: number }): void {
+    if (this.#state.name === 'ending') return;
+    const role = this.#lines.find((known) => known.line === line)?.role;
+    if (this.#deps.keys?.keep === true) this.note('key pressed', `${key}, ${role ?? 'signalled'}`);
+    const began = this.#keys.take(key, at, line);
+    if (began === undefined) return;
+    const actor = stopperOf(this.#description, role);
+    if (actor === undefined)
+      this.note('stop refused', `${personOf(this.#description, role)} is not the recorded user`);
+    else void this.stop({ at: began, how: line === undefined ? 'info' : 'keys', actor });
+  }
+
+  /**
+   * Ends the recording during the call, where its rule allows: nothing that came after `at` is kept, and the dialog goes on without audio.
+   * Resolves when nothing of it is on the disk any more. Never rejects.
+   */
+  async stop(order: Stopped): Promise<'stopped' | 'not-allowed' | 'over'> {
+    if (this.#state.name === 'ending') return 'over';
+    if (!this.decision.mayStop) {
+      this.note('stop refused', `${order.actor}: ${this.decision.rule} does not allow it`);
+      return 'not-allowed';
+    }
+    this.#stopped = { ...order, at: Math.max(order.at, this.#startedAt) };
+    this.#ports = new Map([...this.#ports].map(([line]) => [line, DISCARD_PORT]));
+    await this.end('stopped');
+    return 'stopped';
   }
 
   /** Pauses that are in force because we were told so. */
@@ -204,7 +269,8 @@ export class LiveRecording implements RecordingCall {
         (line) => offered.find(({ line: index }) => index === line.line) ?? { ...line, active: false },
       );
       const { id, folder } = next;
-      const request = { id, folder, bind: '', lines: this.#maskedLines(lines) };
+      const { layout, mayStop: mayBeCut } = call.decision ?? this.decision;
+      const request = { id, folder, bind: '', lines: this.#maskedLines(lines), layout, mayBeCut };
       return { lines, capture: await this.#deps.media.succeed(this.id, request) };
     });
   }
@@ -225,8 +291,9 @@ export class LiveRecording implements RecordingCall {
   }
 
   end(reason: EndReason): Promise<void> {
+    if (this.#stopped !== undefined && reason !== 'stopped') this.note('call over', reason);
     if (this.#ended === undefined) {
-      const at = this.#deps.now();
+      const at = this.#stopped?.at ?? this.#deps.now();
       this.#state = next(this.#state, { type: 'hung-up', reason });
       this.#ended = this.#inTurn(() => this.#finish(reason, at)).finally(() => {
         this.#onEnded(this.id, this.#failure);
@@ -238,7 +305,12 @@ export class LiveRecording implements RecordingCall {
   async #finish(reason: EndReason, at: number): Promise<void> {
     const pauses = this.#pauses.until(at);
     const closed = await this.#closeCapture(at);
-    const capture = pauses.length === 0 ? closed : { ...closed, pauses };
+    const stopped = this.#stopped;
+    const capture = {
+      ...closed,
+      ...(pauses.length > 0 && { pauses }),
+      ...(stopped !== undefined && { stopped }),
+    };
     const event = endOf(
       { recording: this.id, reason, at: this.#deps.now(), damaged: this.#state.damaged },
       capture,
@@ -251,7 +323,7 @@ export class LiveRecording implements RecordingCall {
 
   async #closeCapture(at: number): Promise<CaptureResult> {
     try {
-      return await this.#deps.media.close(this.id, at);
+      return await this.#deps.media.close(this.id, at, this.#stopped !== undefined);
     } catch (error) {
       this.#state = next(this.#state, { type: 'write-failed' });
       this.#deps.log('error', 'capture lost, taking what is on disk', {
@@ -333,6 +405,8 @@ export function endOf(
   const { recording, reason, at } = end;
   if (capture.files.length > 0)
     return { type: 'ended', recording, at, reason, status: statusOf(reason, end.damaged), capture };
+  if (reason === 'stopped')
+    return { type: 'failed', recording, at, reason: 'stopped', detail: 'stopped before any audio' };
   if (end.damaged)
     return { type: 'failed', recording, at, reason: 'disk', detail: 'audio could not be written' };
   if (reason === 'cancelled')

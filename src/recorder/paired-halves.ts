@@ -177,6 +177,10 @@ class Half implements RecordingCall {
     this.#recording.note('described by one half');
   }
 
+  pressed(keys: string): void {
+    this.#recording.pressed(keys);
+  }
+
   note(step: string, detail?: string): void {
     this.#recording.note(step, detail);
   }

@@ -1,10 +1,11 @@
-import type { CaptureLine, MediaHost, OpenedCapture } from '../media/capture.ts';
+import type { CaptureLine, MediaHost, OpenedCapture, PauseCause } from '../media/capture.ts';
 import { RECORD_ALL, type Decision, type Layout } from '../rules/decision.ts';
 import type { CallRecorder, OfferedCall, Readiness, RecordingCall } from './call.ts';
 import { captureLines, choiceOf, keptOf } from './capture-lines.ts';
 import { DeclinedCall } from './declined-call.ts';
 import type { EventJournal, RecordingFolders } from './ports.ts';
-import type { ActedEvent, MembershipEvent, OpenedEvent, RulesEvent } from './events.ts';
+import type { CallDescription } from '../siprec/description.ts';
+import type { ActedEvent, CallFacts, MembershipEvent, OpenedEvent, RulesEvent } from './events.ts';
 import { LiveRecording, type LiveDeps, type Succession } from './live-recording.ts';
 import { PairedHalves, pairLines } from './paired-halves.ts';
 import { RecorderError } from './recorder-error.ts';
@@ -28,6 +29,17 @@ export interface PauseOrder {
   readonly cause: 'operator' | 'policy';
   /** User or program, as the log names it. */
   readonly actor?: string;
+}
+
+/** A recording of now, as people see it. */
+export interface RunningRecording {
+  readonly id: string;
+  readonly startedAt: number;
+  readonly facts: CallFacts;
+  readonly description: CallDescription;
+  readonly decision: Decision;
+  /** Why nothing is kept at the moment. */
+  readonly paused: readonly PauseCause[];
 }
 
 export interface RecorderCounts {
@@ -59,6 +71,9 @@ export class Recorder implements CallRecorder {
     this.#refusals = new Refusals((event) => void statements.state(event), options.now);
     options.media.onFailure((id, error) => {
       this.#live.get(id)?.writeFailed(error);
+    });
+    options.media.onKey((id, key) => {
+      this.#live.get(id)?.take(key);
     });
   }
 
@@ -100,8 +115,9 @@ export class Recorder implements CallRecorder {
     const id = newRecordingId(this.#options.now());
     const { lines } = kept;
     const folder = await this.#createFolder(id);
-    const { layout } = kept.decision;
-    const capture = await this.#openCapture({ id, folder, lines, layout, localAddress: call.localAddress });
+    const { layout, mayStop: mayBeCut } = kept.decision;
+    const { localAddress } = call;
+    const capture = await this.#openCapture({ id, folder, lines, layout, mayBeCut, localAddress });
     await this.#journalOpening(id, call, capture);
     this.#accepted++;
     const { sources } = call;
@@ -127,7 +143,9 @@ export class Recorder implements CallRecorder {
   }
 
   async succeed(before: RecordingCall, call: OfferedCall): Promise<RecordingCall> {
-    if (before instanceof DeclinedCall) return this.accept(call);
+    // Its ports are closed; another communication session is another call.
+    if (before instanceof DeclinedCall || (before instanceof LiveRecording && before.stopped !== undefined))
+      return this.accept(call);
     const kept = keptOf(call, captureLines(call.offer, call.description, call.sources));
     if (kept.decision.record) return this.#follow(before, call);
     await before.end('replaced');
@@ -159,6 +177,16 @@ export class Recorder implements CallRecorder {
    */
   async pause(recording: string, by: PauseOrder): Promise<boolean | undefined> {
     return this.#live.get(recording)?.pause(by.cause, by.actor);
+  }
+
+  /** The recordings of now, oldest first. */
+  running(): readonly RunningRecording[] {
+    return [...this.#live.values()].filter(({ stopped }) => stopped === undefined).map(runningOf);
+  }
+
+  /** Ends a live recording during its call, see `LiveRecording.stop`. Undefined when it is not live. Never rejects. */
+  async stop(recording: string, actor: string): Promise<'stopped' | 'not-allowed' | 'over' | undefined> {
+    return this.#live.get(recording)?.stop({ at: this.#options.now(), how: 'api', actor });
   }
 
   /** Undoes a `pause` of the same cause; answers alike. */
@@ -233,12 +261,13 @@ export class Recorder implements CallRecorder {
     readonly folder: string;
     readonly lines: readonly CaptureLine[];
     readonly layout: Layout;
+    readonly mayBeCut: boolean;
     readonly localAddress: string;
   }): Promise<OpenedCapture> {
-    const { id, folder, lines, layout } = request;
+    const { id, folder, lines, layout, mayBeCut } = request;
     const bind = request.localAddress.includes(':') ? '::' : '0.0.0.0';
     try {
-      return await this.#options.media.open({ id, folder, bind, lines, layout });
+      return await this.#options.media.open({ id, folder, bind, lines, layout, mayBeCut });
     } catch (error) {
       await this.#options.folders.discard(id).catch(() => undefined);
       const code = (error as { readonly code?: string }).code;
@@ -270,6 +299,11 @@ function openingOf(id: string, call: OfferedCall, capture: OpenedCapture, at: nu
   const { facts, description, decision = RECORD_ALL } = call;
   return { type: 'opened', at, recording: id, startedAt: capture.startedAt, facts, description, decision };
 }
+
+const runningOf = (recording: LiveRecording): RunningRecording => {
+  const { id, startedAt, facts, description, decision, masks } = recording;
+  return { id, startedAt, facts, description, decision, paused: masks.map(({ cause }) => cause) };
+};
 
 const increment = (counts: Map<string, number>, key: string): void => {
   counts.set(key, (counts.get(key) ?? 0) + 1);

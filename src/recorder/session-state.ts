@@ -35,6 +35,8 @@ export function statusOf(reason: EndReason, damaged: boolean): RecordingStatus {
   if (damaged) return 'partial';
   switch (reason) {
     case 'bye':
+    // Whole as far as it was to be kept; the entry `pause` and the info file say that it was stopped.
+    case 'stopped':
     case 'replaced':
       return 'complete';
     case 'crash':

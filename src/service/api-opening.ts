@@ -23,6 +23,7 @@ import { retentionRoutes, type RetentionDesk } from '../web/api/retention-routes
 import { keysRoutes } from '../web/api/keys-routes.ts';
 import type { NodeKeys } from '../store/node-keys.ts';
 import { KeyKeeper } from './key-keeper.ts';
+import { runningRoutes } from '../web/api/running-routes.ts';
 import { rulesRoutes } from '../web/api/rules-routes.ts';
 import { openAdminToken } from '../store/admin-token.ts';
 import { adminTokenAuthentication } from '../web/api/authentication.ts';
@@ -66,6 +67,7 @@ function routesOf(config: Config, sources: ApiSources): readonly ApiRoute[] {
       describeMessage(message, settingsOf(config, trunk), at),
     ),
     ...groupsRoutes(policy, decided),
+    ...runningRoutes(sources.recorder),
     ...declinedRoutes(decided),
     ...recordingsRoutes(
       queries,

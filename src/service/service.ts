@@ -80,6 +80,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     folders: spool,
     now: Date.now,
     log,
+    keys: { sequence: config.stop.keys, keep: config.stop.keepKeys },
     minFreeBytes: config.spool.whenFull === 'record' ? 0 : config.spool.minFreeMegabytes * 1_000_000,
   });
   const policy = await openPolicy(config, recorder);

@@ -9,6 +9,7 @@ import type { AnswerWriter } from './answer-writer.ts';
 import type { Log } from './connection.ts';
 import type { SipDialog, SipRequest, SipResponse } from './drachtio.ts';
 import { dialogHeaders } from './headers.ts';
+import { keysOf } from './info-keys.ts';
 import { checkOptions, NOT_ALLOWED } from './invite-checks.ts';
 import { refusalFor } from './refusal.ts';
 import { respond, type Answer } from './respond.ts';
@@ -86,7 +87,9 @@ export class SignalledCall {
     dialog.on('ack', (request) => {
       this.#inTurn(() => this.#acknowledged(request));
     });
-    dialog.on('info', (_request, response) => {
+    dialog.on('info', (request, response) => {
+      const keys = keysOf(request);
+      if (keys !== '' && !this.#ended) this.#recording.pressed(keys);
       respond(response, { status: 200, headers: {} }, software);
     });
     dialog.on('options', (request, response) => {

@@ -52,6 +52,8 @@ let journal: Journal;
 let spool: Spool;
 let now = MORNING;
 const done: Done[] = [];
+/** Recordings that somebody tried to stop. */
+const tried = new Set<string>();
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sealtape-day-'));
@@ -141,8 +143,20 @@ async function oneCall(
   if (count % 11 === 0) await forward(recording, description);
   await on.media.speak(recording.id, payload);
   now += 5000;
+  if (count % 13 === 5) await stop(recording, on);
+  // What is said after a stop, and by whom stopping is not allowed.
+  await on.media.speak(recording.id, `<<said later in ${callId}>>`);
   await recording.end('bye');
   done.push({ callId, at: now - 5000, decision, loggedIn, payload });
+}
+
+/** The user presses *1, or somebody stops it by the API; where the rule does not allow it, nothing happens. */
+async function stop(recording: RecordingCall, { recorder }: { readonly recorder: Recorder }): Promise<void> {
+  if (recorder.running().length > 0) tried.add(recording.id);
+  if (tried.size % 2 === 0) await recorder.stop(recording.id, 'admin-token');
+  else for (const key of ['*', '1']) recording.pressed(key);
+  // The end of a recording that was stopped waits for nothing but its files.
+  if (recorder.running().length === 0) await recording.end('bye');
 }
 
 /** A call goes on to a mobile phone that no rule would record; the decision of its beginning stays. */
@@ -204,4 +218,57 @@ test('no octet of a call that should not be kept is on the disk', async () => {
   const kept = done.filter(({ decision }) => decision.record).map(({ callId }) => callId);
   // The same search finds what was kept, so it would have found the others.
   expect([...found].toSorted()).toEqual(kept.toSorted());
+});
+
+/** What became of an attempt to stop a recording. */
+interface Attempt {
+  readonly callId: string;
+  readonly allowed: boolean;
+  readonly shown: {
+    readonly end: string | undefined;
+    readonly step: string | undefined;
+    readonly by: boolean;
+  };
+}
+
+async function attemptOn(id: string, queries: RecordingQueries): Promise<Attempt> {
+  const details = await queries.findRecording(id);
+  if (details === undefined) throw new Error(`the log does not know ${id}`);
+  const { decision, endReason, capture, facts } = details.recording;
+  const step = details.steps.find((each) => each.step.startsWith('stop'))?.step;
+  const by = /^(?:user .+|admin-token)$/.test(capture?.stopped?.actor ?? '');
+  return {
+    callId: facts.callId,
+    allowed: decision?.mayStop === true,
+    shown: { end: endReason, step, by },
+  };
+}
+
+test('a stop is kept with who, how and when, only where the rule allows it, and nothing said later is on the disk', async () => {
+  const [queries, said] = [new RecordingQueries(database), new Set<string>()];
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const text = await readFile(join(entry.parentPath, entry.name), 'latin1');
+    for (const [, callId = ''] of text.matchAll(/<<said later in ([^>]+)>>/g)) said.add(callId);
+  }
+  const attempts: Attempt[] = [];
+  for (const id of tried) attempts.push(await attemptOn(id, queries));
+  const allowed = attempts.filter((each) => each.allowed);
+  const refused = attempts.filter((each) => !each.allowed);
+  for (const { shown, callId } of allowed)
+    expect({ ...shown, said: said.has(callId) }).toEqual({
+      end: 'stopped',
+      step: 'stopped',
+      by: true,
+      said: false,
+    });
+  for (const { shown, callId } of refused)
+    expect({ ...shown, said: said.has(callId) }).toEqual({
+      end: 'bye',
+      step: 'stop refused',
+      by: false,
+      said: true,
+    });
+  expect(allowed.length).toBeGreaterThan(20);
+  expect(refused.length).toBeGreaterThan(5);
 });

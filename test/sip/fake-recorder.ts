@@ -108,6 +108,13 @@ export class FakeCall implements RecordingCall {
     this.#changes.emit('change');
   }
 
+  readonly keys: string[] = [];
+
+  pressed(keys: string): void {
+    this.keys.push(keys);
+    this.#changes.emit('change');
+  }
+
   note(step: string): void {
     this.notes.push(step);
     this.#changes.emit('change');

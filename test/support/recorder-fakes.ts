@@ -21,6 +21,9 @@ export class FakeMedia implements MediaHost {
   closeError: Error | undefined;
   silent: number | Error = 0;
   result: Pick<CaptureResult, 'files' | 'legs'> = { files: [], legs: [] };
+  /** Captures that were closed with a cut, with its time. */
+  readonly cuts: [id: string, at: number][] = [];
+  press: Parameters<MediaHost['onKey']>[0] = () => undefined;
   #failure: (id: string, error: Error) => void = () => undefined;
 
   open(request: CaptureRequest): Promise<OpenedCapture> {
@@ -44,8 +47,9 @@ export class FakeMedia implements MediaHost {
     return Promise.resolve({ startedAt: 2000, lines: portsFor(next.lines) });
   }
 
-  close(id: string, at: number): Promise<CaptureResult> {
+  close(id: string, at: number, cut = false): Promise<CaptureResult> {
     this.closed.push(id);
+    if (cut) this.cuts.push([id, at]);
     if (this.closeError !== undefined) return Promise.reject(this.closeError);
     return Promise.resolve({ startedAt: 1000, endedAt: at, ...this.result });
   }
@@ -72,6 +76,10 @@ export class FakeMedia implements MediaHost {
 
   onFailure(listener: (id: string, error: Error) => void): void {
     this.#failure = listener;
+  }
+
+  onKey(listener: Parameters<MediaHost['onKey']>[0]): void {
+    this.press = listener;
   }
 
   fail(id: string, error: Error): void {

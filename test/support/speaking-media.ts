@@ -24,6 +24,8 @@ export class SpeakingMedia extends FakeMedia {
   override async close(id: string, at: number): Promise<CaptureResult> {
     const result = await super.close(id, at);
     const capture = this.#captures.get(id);
+    // Its files are closed: what is said from now on finds nobody.
+    this.#captures.delete(id);
     if (capture === undefined || capture.bytes === 0) return result;
     const file: CapturedFile = {
       path: join(capture.folder, 'audio.wav.part'),

@@ -1,0 +1,46 @@
+import { CUT_REACH } from '../media/capture.ts';
+
+/** What a caller dials to have the recording stopped, and what else is done with keys. */
+export interface KeySettings {
+  /** For example `*1`. */
+  readonly sequence: string;
+  /** Whether keys are noted in the log; a PIN may be among them. */
+  readonly keep: boolean;
+}
+
+export const USUAL_KEYS: KeySettings = { sequence: '*1', keep: false };
+
+/** Longest pause between two keys of a sequence, in ms. */
+const PAUSE = 3000;
+
+interface Pressed {
+  readonly key: string;
+  readonly at: number;
+}
+
+/**
+ * Watches the keys of one call for the sequence. Each source (a line, or the signalling) is watched on its own, and nothing is remembered but
+ * the last few keys that may still become one.
+ */
+export class StopKeys {
+  readonly #sequence: string;
+  readonly #recent = new Map<number | undefined, readonly Pressed[]>();
+
+  constructor(sequence: string) {
+    this.#sequence = sequence;
+  }
+
+  /** When the sequence began that this key completes, epoch milliseconds; undefined when it completes none. `line` undefined: told by signalling. */
+  take(key: string, at: number, line?: number): number | undefined {
+    const before = this.#recent.get(line) ?? [];
+    const last = before.at(-1);
+    const kept = last !== undefined && at - last.at > PAUSE ? [] : before;
+    const recent = [...kept, { key, at }].slice(-this.#sequence.length);
+    this.#recent.set(line, recent);
+    const [first] = recent;
+    if (first === undefined || recent.map((pressed) => pressed.key).join('') !== this.#sequence)
+      return undefined;
+    this.#recent.delete(line);
+    return Math.max(first.at, at - CUT_REACH / 2);
+  }
+}
