@@ -17,7 +17,7 @@ import { eraseSecurity } from './line-security.ts';
 import { LiveCapture } from './live-capture.ts';
 import { MediaError } from './media-error.ts';
 import type { Receiver, ReceiverSocket } from './receiver/receiver.ts';
-import type { PressedKey } from './telephone-events.ts';
+import type { PressedKey } from './capture.ts';
 import { SteadyClock } from './steady-clock.ts';
 
 /** Packets still in flight when a call ends are waited for this long, in ms. */

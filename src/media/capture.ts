@@ -1,5 +1,4 @@
 import type { CaptureSecurity } from './line-security.ts';
-import type { PressedKey } from './telephone-events.ts';
 
 /**
  * What a recorder asks of the media threads and what it gets back. Plain data only: it crosses a thread boundary.
@@ -86,6 +85,15 @@ export interface CaptureChange {
    * What came in on them is not kept. Unknown ones are passed over.
    */
   readonly gone?: readonly number[];
+}
+
+/** A key that somebody pressed. Who may know it decides; it is nowhere stored here. */
+export interface PressedKey {
+  readonly key: string;
+  /** When it was pressed down, epoch milliseconds. */
+  readonly at: number;
+  /** Line of the capture it came on. */
+  readonly line: number;
 }
 
 /** A span of one leg in which nothing was recorded. */

@@ -15,7 +15,7 @@ import { LegLane } from './leg-lane.ts';
 import { PacketLane } from './packet-lane.ts';
 import type { Route } from './pcap.ts';
 import type { ReceiverSocket } from './receiver/receiver.ts';
-import type { PressedKey } from './telephone-events.ts';
+import type { PressedKey } from './capture.ts';
 import type { SteadyClock } from './steady-clock.ts';
 import { TrackLayout, type AnyTrack } from './track-layout.ts';
 

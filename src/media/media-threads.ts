@@ -6,7 +6,7 @@ import { MediaError } from './media-error.ts';
 import { splitPortRange } from './port-pool.ts';
 import type { ReceiverKind } from './receiver/open-receiver.ts';
 import { type MediaLog, ThreadSlot } from './thread-slot.ts';
-import type { PressedKey } from './telephone-events.ts';
+import type { PressedKey } from './capture.ts';
 import type { ThreadData, ThreadTotals } from './thread-messages.ts';
 import { addTotals } from './thread-totals.ts';
 

@@ -6,15 +6,6 @@ const KEYS = '0123456789*#ABCD';
 /** Event, flags and volume, two octets of duration (RFC 4733 §2.3). */
 const PAYLOAD = 4;
 
-/** A key that somebody pressed. Who may know it decides; it is nowhere stored here. */
-export interface PressedKey {
-  readonly key: string;
-  /** When it was pressed down, epoch milliseconds. */
-  readonly at: number;
-  /** Line of the capture it came on. */
-  readonly line: number;
-}
-
 /**
  * The keys of one leg, out of telephone events (RFC 4733). All packets of an event carry the timestamp of its beginning, so each is told once,
  * however many of its packets come or get lost.

@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads';
-import type { PressedKey } from './telephone-events.ts';
+import type { PressedKey } from './capture.ts';
 import { MediaError } from './media-error.ts';
 import type { Receiver } from './receiver/receiver.ts';
 import { type Answer, type Argument, fromPlainError, type FromThread, type Verb } from './thread-messages.ts';

@@ -1,6 +1,6 @@
 import type { CaptureChange, CaptureRequest, CaptureResult, MediaTotals, OpenedCapture } from './capture.ts';
 import { MediaError, type MediaErrorCode } from './media-error.ts';
-import type { PressedKey } from './telephone-events.ts';
+import type { PressedKey } from './capture.ts';
 import type { DiskRhythm } from './audio-disk.ts';
 import type { DtlsIdentity } from './dtls/dtls-identity.ts';
 import type { ReceiverKind } from './receiver/open-receiver.ts';

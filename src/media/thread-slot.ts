@@ -7,7 +7,7 @@ import { QUARANTINE_MS } from './port-pool.ts';
 import { closeDescriptors, type ReceiverKind } from './receiver/open-receiver.ts';
 import { OpenSockets } from './receiver/open-sockets.ts';
 import { ThreadClient } from './thread-client.ts';
-import type { PressedKey } from './telephone-events.ts';
+import type { PressedKey } from './capture.ts';
 import type { ThreadData, ThreadTotals } from './thread-messages.ts';
 import { addTotals, NO_TOTALS } from './thread-totals.ts';
 

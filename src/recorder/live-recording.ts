@@ -1,5 +1,5 @@
 import type { CaptureLine, CaptureResult, MediaHost, OpenedCapture, Stopped } from '../media/capture.ts';
-import type { PressedKey } from '../media/telephone-events.ts';
+import type { PressedKey } from '../media/capture.ts';
 import type { Decision, Legs } from '../rules/decision.ts';
 import { DISCARD_PORT } from '../siprec/answer.ts';
 import type { CallDescription } from '../siprec/description.ts';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { AudioDisk } from '../../src/media/audio-disk.ts';
 import { nodeDisk } from '../../src/media/audio-disk.ts';
 import type { CaptureLine, CaptureResult } from '../../src/media/capture.ts';
-import type { PressedKey } from '../../src/media/telephone-events.ts';
+import type { PressedKey } from '../../src/media/capture.ts';
 import { WriteBehind } from '../../src/media/write-behind.ts';
 import { aLine, EngineHarness, START } from './engine-harness.ts';
 import { octets } from './rtp-builder.ts';
