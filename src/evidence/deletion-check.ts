@@ -70,8 +70,9 @@ export class DeletionCheck {
     if (due === '-' || Date.parse(time) + EARLIEST_ZONE >= Date.parse(due)) return;
     const detail = `entry ${index}: recording ${body.rec} was deleted on ${time.slice(0, 10)}, to be kept until ${due}`;
     this.findings.push(
-      body.reason === 'order'
-        ? note('DELETED', file, `${detail}; by order`)
+      // What somebody ordered is stated, by whom and why, in the entry; only a deletion for its time has to wait for it.
+      body.reason === 'order' || body.reason === 'erasure'
+        ? note('DELETED', file, `${detail}; by ${body.reason}`)
         : fault('DELETION_EARLY', file, `${detail}; reason ${body.reason}`),
     );
   }

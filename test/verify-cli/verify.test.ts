@@ -195,6 +195,28 @@ describe('what is missing', () => {
   });
 });
 
+describe('a recording that was deleted before its time', () => {
+  test.each([
+    ['order', 0, /DELETED .*to be kept until 2031-01-01; by order/],
+    ['erasure', 0, /DELETED .*to be kept until 2031-01-01; by erasure/],
+    ['retention', 1, /FAULT.*DELETION_EARLY .*to be kept until 2031-01-01/],
+  ] as const)('for the reason %s ends with %d', async (reason, exit, said) => {
+    const log = new ArchiveBuilder(key);
+    await log.call();
+    const { id: rec, index: ofIndex, name } = await log.call();
+    log.append({
+      ...{ type: 'tombstone', rec, ofIndex, reason, policy: 'private-call', due: '2031-01-01' },
+      ...{ actor: 'system', targets: 'archive=deleted' },
+    });
+    await log.checkpoint();
+    const { code, text } = await run(
+      place(new Map([...log.finish()].filter(([path]) => !path.includes(name)))),
+    );
+    expect(text).toMatch(said);
+    expect(code).toBe(exit);
+  });
+});
+
 describe('the key', () => {
   test('of an archive written anew with another one is refused when the certificate is given', async () => {
     const cert = join(folder, 'cert.pem');
