@@ -27,7 +27,7 @@ type Say = (line: string) => void;
 
 export const retention: Command = {
   usage:
-    'retention [report [--day YYYY-MM-DD] | extend RECORDING --until YYYY-MM-DD --case CASE] [--config FILE]',
+    'retention [report [--day YYYY-MM-DD] | extend RECORDING --until YYYY-MM-DD --case CASE | confirm-clock] [--config FILE]',
   summary: 'what falls due for deletion (deletes nothing), or keep a recording longer',
   async run(args, say) {
     try {
@@ -44,7 +44,8 @@ export const retention: Command = {
       const [what = 'report', recording] = positionals;
       const { config, day, until, case: reference } = values;
       if (what === 'report') return await report(await openApiClient(config), day, say);
-      if (what !== 'extend') throw new Error('report or extend?');
+      if (what === 'confirm-clock') return await confirmClock(await openApiClient(config), say);
+      if (what !== 'extend') throw new Error('report, extend or confirm-clock?');
       if (recording === undefined || until === undefined || reference === undefined)
         throw new Error('extend needs RECORDING, --until and --case');
       return await extend(await openApiClient(config), { recording, until, case: reference }, say);
@@ -68,6 +69,12 @@ async function report(api: ApiClient, day: string | undefined, say: Say): Promis
       ? 'Nothing was ever deleted for its time.'
       : `Last run ${lastRun.day}: ${lastRun.outcome}, ${lastRun.deleted} deleted, ${lastRun.pending} pending`,
   );
+  return 0;
+}
+
+async function confirmClock(api: ApiClient, say: Say): Promise<number> {
+  const { now } = (await api.send('POST', '/retention/clock-confirmation')) as { readonly now: number };
+  say(`${new Date(now).toISOString()} is taken as right until the recorder is started again.`);
   return 0;
 }
 

@@ -35,7 +35,7 @@ export function clockFault(facts: ClockFacts): string | undefined {
     return 'the clock is behind the newest entry of the evidence log';
   if (facts.confirmed) return undefined;
   if (lastAlive !== undefined && began.now - lastAlive > LONGEST_OFF)
-    return 'the recorder was off for more than 30 days, or the clock is wrong: confirm that it is right';
+    return 'the recorder was off for more than 30 days, or the clock is wrong: look, and then: sealtape retention confirm-clock';
   if (!facts.synced && facts.demand === 'synced')
     return 'the system clock is not synchronised (retention.clock: any would not ask)';
   return undefined;

@@ -33,3 +33,21 @@ export interface ChainHead {
   /** The newest sealed recording, for `Previous-…` of the next. */
   readonly lastRecording?: { readonly fileName: string; readonly index: number; readonly signature: string };
 }
+
+/** Which recordings are looked for; all of it must apply. */
+export interface RecordingFilter {
+  /** Start, epoch milliseconds: from inclusive, to exclusive. */
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+  /** Either side's number as it was signalled; with a star at its end a beginning. */
+  readonly number?: string | undefined;
+  readonly caller?: string | undefined;
+  readonly callee?: string | undefined;
+  /** Part of either side's name. */
+  readonly name?: string | undefined;
+  readonly direction?: string | undefined;
+  readonly trunk?: string | undefined;
+  readonly state?: string | undefined;
+  /** The recording's own, its file name, the SIP Call-ID, or any id of the call in the PBX. */
+  readonly id?: string | undefined;
+}

@@ -13,6 +13,7 @@ import { deliveriesRoutes } from '../web/api/deliveries-routes.ts';
 import { exportRoutes } from '../web/api/export-routes.ts';
 import { RecordingQueries } from '../store/recording-queries.ts';
 import type { Archive } from './archive-opening.ts';
+import type { ClockConfirmation } from './clock-confirmation.ts';
 import { openDeliveryDesk } from './delivery-desk.ts';
 import type { Ground } from './ground.ts';
 import { openRecordingFiles } from './recording-access.ts';
@@ -37,6 +38,7 @@ export interface ApiSources {
   readonly policy: Policy;
   readonly database: Database;
   readonly archive: Pick<Archive, 'line'>;
+  readonly clock: ClockConfirmation;
   readonly ground: Pick<Ground, 'spool'>;
   readonly keys: NodeKeys;
   readonly software: string;
@@ -89,7 +91,7 @@ function routesOf(config: Config, sources: ApiSources): readonly ApiRoute[] {
 /** Undefined until the database has answered for the first time. */
 function retentionDesk(
   { installation, node, timeZone }: Config,
-  { archive, database, ground }: ApiSources,
+  { archive, clock, database, ground }: ApiSources,
 ): RetentionDesk | undefined {
   const line = archive.line();
   if (line === undefined) return undefined;
@@ -104,6 +106,7 @@ function retentionDesk(
       now: Date.now,
     },
     timeZone,
+    clock,
     publish: () => {
       line.publish();
     },

@@ -2,11 +2,13 @@ import { deleteRecording, type DeletionDeps } from '../jobs/delete-recording.ts'
 import { extendRetention, placeHold, releaseHold } from '../jobs/holds.ts';
 import { JobError } from '../jobs/job-error.ts';
 import { today } from '../rules/retention.ts';
+import type { ClockConfirmation } from './clock-confirmation.ts';
 import type { RetentionDesk } from '../web/api/retention-routes.ts';
 
 export interface RetentionDeskParts {
   readonly deps: DeletionDeps;
   readonly timeZone: string;
+  readonly clock: ClockConfirmation;
   /** Signs and exports the log soon: whoever misses a file in an archive should find its tombstone there. */
   readonly publish: () => void;
 }
@@ -16,7 +18,7 @@ const PATIENCE = 50_000;
 const LISTED = 1000;
 
 /** Takes orders of people about keeping and deleting, and has the jobs carry them out. */
-export function openRetentionDesk({ deps, timeZone, publish }: RetentionDeskParts): RetentionDesk {
+export function openRetentionDesk({ deps, timeZone, clock, publish }: RetentionDeskParts): RetentionDesk {
   const { store } = deps;
   const patience = (): AbortSignal => AbortSignal.timeout(PATIENCE);
   const day = (): string => today(deps.now(), timeZone);
@@ -37,6 +39,9 @@ export function openRetentionDesk({ deps, timeZone, publish }: RetentionDeskPart
       if (!early && deletion === undefined && until !== undefined && until >= day())
         throw new JobError('NOT_DUE', `${recording} has to be kept until ${until}`);
       return published(deleteRecording(recording, order, deps, patience()));
+    },
+    confirmClock: () => {
+      clock.give(deps.now());
     },
     report: async (asked) => {
       const by = asked ?? day();

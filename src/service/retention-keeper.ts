@@ -3,6 +3,7 @@ import type { AlarmBell } from '../alarm.ts';
 import type { Config } from '../config.ts';
 import { clockFault, type ClockFacts } from '../jobs/clock-guard.ts';
 import { expire, type ExpiryDeps } from '../jobs/expire.ts';
+import type { DeletionRun } from '../jobs/retention-ports.ts';
 import type { Log } from '../log.ts';
 import { today } from '../rules/retention.ts';
 import { SqlLogStore } from '../store/log-store.ts';
@@ -10,11 +11,13 @@ import { SqlRetentionStore } from '../store/retention-store.ts';
 import { openSystemClock } from '../store/system-clock.ts';
 import type { Archive } from './archive-opening.ts';
 import type { ArchiveLine } from './archive-line.ts';
+import type { ClockConfirmation } from './clock-confirmation.ts';
 import type { Ground } from './ground.ts';
 
 export interface RetentionKeeperParts {
   readonly archive: Archive;
   readonly ground: Ground;
+  readonly clock: ClockConfirmation;
   readonly bell: AlarmBell;
   readonly log: Log;
 }
@@ -75,14 +78,19 @@ class RetentionKeeper {
     const day = today(Date.now(), timeZone);
     const last = await store.lastRun();
     if (hourIn(timeZone) < retention.hour) return;
-    // A run that a doubtful clock stopped is tried again the same day.
-    if (last?.day === day && (last.outcome === 'done' || Date.now() - last.at < TRY_AGAIN)) return;
+    if (last?.day === day && !this.#again(last)) return;
     const run = await expire(this.#deps(line, store), this.#abort.signal);
     const { deleted, pending, outcome } = run;
     // Whoever misses a file in an archive should find its tombstone there.
     if (deleted + pending > 0) line.publish();
     if (deleted + pending > 0 || outcome !== 'done')
       this.#parts.log('info', 'recordings past their time', { deleted, pending, outcome });
+  }
+
+  /** A run that a doubtful clock stopped is tried again the same day, at once when somebody vouched for the clock. */
+  #again({ outcome, at }: DeletionRun): boolean {
+    if (outcome === 'done') return false;
+    return (this.#parts.clock.at ?? 0) > at || Date.now() - at >= TRY_AGAIN;
   }
 
   #deps(line: ArchiveLine, store: SqlRetentionStore): ExpiryDeps {
@@ -111,7 +119,7 @@ class RetentionKeeper {
       newestEntry,
       synced: this.#clock().clock !== 'unsynced',
       demand: this.#config.retention.clock,
-      confirmed: false,
+      confirmed: this.#parts.clock.at !== undefined,
     };
   }
 }

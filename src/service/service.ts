@@ -22,6 +22,7 @@ import { throttled } from '../sip-server/throttled-log.ts';
 import type { TlsSettings } from '../sip-server/tls-files.ts';
 import { startSipApplication, type SipApplication } from '../sip/application.ts';
 import { Trunks } from '../sip/trunks.ts';
+import { ClockConfirmation } from './clock-confirmation.ts';
 import { openRetentionKeeper } from './retention-keeper.ts';
 import { openSpoolWatch } from './spool-watch.ts';
 import { groupLogins, openPolicy } from './policy-opening.ts';
@@ -94,7 +95,8 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     closing,
     onJudged: verdicts.take,
   });
-  openWatches(config, { log, alarms, media, ground, archive, closing });
+  const clock = new ClockConfirmation();
+  openWatches(config, { log, alarms, media, ground, archive, clock, closing });
   openCertificateWatch(config, { keys: ground.keys, bell: alarms, closing });
   const sip = await openSip(config, { log, recorder, policy, closing, dtlsFingerprint: dtls?.fingerprint });
   const web = await openWeb(config, {
@@ -104,6 +106,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     recorder,
     policy,
     archive,
+    clock,
     alarms,
     verdicts,
     software: SOFTWARE,
@@ -128,10 +131,11 @@ function openWatches(
     readonly media: MediaThreadsHost;
     readonly ground: Ground;
     readonly archive: Archive;
+    readonly clock: ClockConfirmation;
     readonly closing: ShutdownList;
   },
 ): void {
-  const { log, alarms, media, ground, archive, closing } = parts;
+  const { log, alarms, media, ground, archive, clock, closing } = parts;
   const mediaWatch = new MediaWatch(media, alarms);
   mediaWatch.start();
   closing.add('media watch', () => {
@@ -152,7 +156,7 @@ function openWatches(
     log,
   });
   closing.add('delivery watch', () => deliveryWatch.close());
-  const retention = openRetentionKeeper(config, { archive, ground, bell: alarms, log });
+  const retention = openRetentionKeeper(config, { archive, ground, clock, bell: alarms, log });
   closing.add('retention', () => retention.close());
 }
 

@@ -12,6 +12,7 @@ import { startWeb, type WebServer } from '../web/server.ts';
 import type { Alarms } from './alarms.ts';
 import { openApi } from './api-opening.ts';
 import type { Archive } from './archive-opening.ts';
+import type { ClockConfirmation } from './clock-confirmation.ts';
 import type { Ground } from './ground.ts';
 import type { LegVerdicts } from './leg-verdicts.ts';
 
@@ -22,6 +23,7 @@ export interface WebSources {
   readonly recorder: Recorder;
   readonly policy: Policy;
   readonly archive: Archive;
+  readonly clock: ClockConfirmation;
   readonly alarms: Alarms;
   readonly verdicts: LegVerdicts;
   readonly software: string;

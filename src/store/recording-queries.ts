@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import type { RecordingFilter } from '../jobs/log-records.ts';
 import type { DeliveryRow, FileRow, RecordingRow, RecordingState, StepRow } from '../jobs/ports.ts';
 import type { LegVerdict } from '../media/verdict.ts';
 import type { ParticipantEntry } from '../siprec/description.ts';
@@ -43,24 +44,6 @@ export interface RelatedRecording {
   readonly fileName?: string;
   /** What both carry, for example `ucid 00FA…`. */
   readonly sharedId: string;
-}
-
-/** What to look for; all of it must apply. */
-export interface RecordingFilter {
-  /** Start, epoch milliseconds: from inclusive, to exclusive. */
-  readonly from?: number | undefined;
-  readonly to?: number | undefined;
-  /** Either side's number as it was signalled; with a star at its end a beginning. */
-  readonly number?: string | undefined;
-  readonly caller?: string | undefined;
-  readonly callee?: string | undefined;
-  /** Part of either side's name. */
-  readonly name?: string | undefined;
-  readonly direction?: string | undefined;
-  readonly trunk?: string | undefined;
-  readonly state?: string | undefined;
-  /** See `findByAnyId`. */
-  readonly id?: string | undefined;
 }
 
 const RELATED_LIMIT = 100;

@@ -6,6 +6,7 @@ import { deleteRecording } from '../../src/commands/delete.ts';
 import { deliveries } from '../../src/commands/deliveries.ts';
 import { hold } from '../../src/commands/hold.ts';
 import { retention } from '../../src/commands/retention.ts';
+import { ClockConfirmation } from '../../src/service/clock-confirmation.ts';
 import { openDeliveryDesk } from '../../src/service/delivery-desk.ts';
 import { openRetentionDesk } from '../../src/service/retention-desk.ts';
 import { openAdminToken } from '../../src/store/admin-token.ts';
@@ -24,6 +25,7 @@ let server: WebServer;
 let config: string;
 let databaseAnswered: boolean;
 let published: number;
+let clock: ClockConfirmation;
 let woken: number;
 const steps: ApiStep[] = [];
 
@@ -31,12 +33,14 @@ beforeEach(async () => {
   room = await RetentionRoom.open();
   databaseAnswered = true;
   published = 0;
+  clock = new ClockConfirmation();
   woken = 0;
   steps.length = 0;
   const { sealing, deps } = room;
   const desk = openRetentionDesk({
     deps,
     timeZone: 'Europe/Berlin',
+    clock,
     publish: () => {
       published++;
     },
@@ -90,6 +94,17 @@ const stateOf = async (id: string): Promise<string | undefined> =>
   (await room.sealing.store.recording(id))?.state;
 
 const ERASE = ['--reason', 'erasure', '--policy', 'private-call', '--why', 'a private call'];
+
+test('sealtape retention confirm-clock vouches for the clock, and who did is a step in the log', async () => {
+  expect(clock.at).toBeUndefined();
+  const before = Date.now();
+  const confirmed = await run(retention, 'confirm-clock');
+  expect(confirmed).toMatchObject({ code: 0, said: expect.stringContaining('taken as right') });
+  expect(clock.at).toBeGreaterThanOrEqual(before);
+  expect(steps.map(({ step, outcome }) => [step, outcome])).toEqual([['clock confirmed', 'ok']]);
+  databaseAnswered = false;
+  expect(await run(retention, 'confirm-clock')).toMatchObject({ code: 1 });
+});
 
 describe('sealtape hold', () => {
   test('keeps a recording against deletion until it is released, in our log and in the archive', async () => {

@@ -1,29 +1,12 @@
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
+import type { RecordingFilter } from '../../jobs/log-records.ts';
 import type { DeliveryRow, FileRow, StepRow } from '../../jobs/ports.ts';
 import type { ListedRecording, ListPosition, RecordingDetails } from '../recording-queries.ts';
 import { WebError } from '../web-error.ts';
 import { byteRange, type ByteRange } from './byte-range.ts';
 import { CallSummary, DecisionSummary, decisionOf, RecordingId, summaryOf } from './recording-shapes.ts';
 import { apiRoute, RawAnswer, type ApiRoute } from './route.ts';
-
-/** What to look for; all of it must fit. */
-export interface RecordingFilter {
-  /** Start, epoch milliseconds: from inclusive, to exclusive. */
-  readonly from?: number | undefined;
-  readonly to?: number | undefined;
-  /** Either side; with a star at its end a beginning. */
-  readonly number?: string | undefined;
-  readonly caller?: string | undefined;
-  readonly callee?: string | undefined;
-  /** Part of either side's name. */
-  readonly name?: string | undefined;
-  readonly direction?: string | undefined;
-  readonly trunk?: string | undefined;
-  readonly state?: string | undefined;
-  /** Recording, file name, SIP Call-ID, or any id of the call in the PBX. */
-  readonly id?: string | undefined;
-}
 
 /** `store/recording-queries.ts` fits. */
 export interface RecordingSearch {

@@ -47,6 +47,8 @@ export interface RetentionDesk {
     /** Also before its last day. */
     readonly early: boolean;
   }): Promise<DeletionResult>;
+  /** Somebody looked at the clock of the machine and vouches for it until the recorder is started again. */
+  confirmClock(): void;
   /** By today when no day is given. */
   report(day: Day | undefined): Promise<RetentionReport>;
 }
@@ -113,6 +115,20 @@ export const retentionRoutes = (
     handle: async ({ query }) => {
       const { day, due, held, rows, begun, lastRun } = await opened(desk).report(query.day).catch(refuse);
       return { day, due, held, recordings: rows.map(shown), begun: begun.map(shown), lastRun };
+    },
+  }),
+  apiRoute({
+    method: 'POST',
+    path: '/retention/clock-confirmation',
+    tag: 'retention',
+    summary: 'Says that the clock is right, until the next start, when deletion waits for that',
+    description:
+      'For a recorder that was off for long, or whose clock the kernel does not know to be synchronised. A clock that jumped is never taken as right.',
+    changes: 'clock confirmed',
+    answer: z.object({ now: z.number().describe('what the clock says') }),
+    handle: () => {
+      opened(desk).confirmClock();
+      return { now: Date.now() };
     },
   }),
   ...holdRoutes(desk, queries),
