@@ -183,7 +183,12 @@ describe('the rest of a description', () => {
       'metadata session id',
     ],
   ])('names the call id of the PBX: %s (siprec-interop 5.4)', (_title, xml, value, source) => {
-    expect(tell(lines('1', '2'), xml).pbxCallId).toEqual({ value, source });
+    expect(tell(lines('1', '2'), xml).pbxCallId).toEqual({
+      value,
+      source,
+      confidence: 'medium',
+      rule: '5.4',
+    });
   });
 
   test('warns of labels that are doubled or lead nowhere (META-10)', () => {
