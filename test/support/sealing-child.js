@@ -33,7 +33,7 @@ const prover = new Prover({
   chain,
   signer,
   treeOf: (of) => new LogTree(parts.store, of),
-  signaturesOf: (row) => signaturesOf(row, { pem: signer.certificatePem }),
+  signaturesOf: (row) => signaturesOf(row, [signer.certificatePem]),
 });
 for (const recording of recordings) {
   await seal(recording, {
