@@ -13,7 +13,7 @@ import { Sip, type SipTls } from './config/sip.ts';
 import { Stop } from './config/stop.ts';
 import { Traces } from './config/traces.ts';
 import { Trunk } from './config/trunk.ts';
-import { RuleSet } from './rules/rule-set.ts';
+import { RuleSet, unknownNames, type KnownNames } from './rules/rule-set.ts';
 import { hostPort, name, timeZone } from './config/values.ts';
 import { KEEP, retentionProfiles } from './rules/retention.ts';
 
@@ -106,6 +106,7 @@ export function parseConfig(
   assertUnique(from.source, 'destinations', destinations);
   assertUnique(from.source, 'evidence.timestamps', parsed.evidence.timestamps);
   assertProfile(from.source, parsed);
+  assertRuleNames(from.source, parsed.rules, namesForRules({ destinations, retention: parsed.retention }));
   const sip = { ...parsed.sip, tls: parsed.sip.tls && inFolder(parsed.sip.tls, from.folder) };
   const mail = parsed.mail && filesOfMail(parsed.mail, from.folder);
   const evidence = {
@@ -201,6 +202,25 @@ function assertProfile(source: string, { retention }: Parsed): void {
       'INVALID',
       `${source} is not a valid configuration:\n  retention.default: not one of ${names.join(', ')}`,
     );
+}
+
+/** What rules may name: the destinations and retention profiles there are. */
+export const namesForRules = ({
+  destinations,
+  retention,
+}: Pick<Config, 'destinations' | 'retention'>): KnownNames => ({
+  destinations: destinations.map((each) => each.name),
+  profiles: [KEEP, ...retentionProfiles(retention.profiles).keys()],
+});
+
+function assertRuleNames(source: string, rules: RuleSet | undefined, known: KnownNames): void {
+  if (rules === undefined) return;
+  const [...unknown] = unknownNames(rules, known);
+  if (unknown.length === 0) return;
+  const lines = unknown.map(
+    ({ path: [, at, key], message }) => `  rules.rules[${String(at)}].${String(key)}: ${message}`,
+  );
+  throw new ConfigError('INVALID', [`${source} is not a valid configuration:`, ...lines].join('\n'));
 }
 
 function filesOfMail(mail: z.infer<typeof Mail>, folder: string): z.infer<typeof Mail> {

@@ -85,6 +85,16 @@ describe('the configuration', () => {
       { trunks: [{ name: 'a', from: ['10.0.0.0/33'] }] },
       'trunks[0].from[0]: not a network',
     ],
+    [
+      'a rule with a retention profile that does not exist',
+      { rules: { rules: [{ id: 'a', record: true, retention: 'wphg-50y' }] } },
+      'rules.rules[0].retention: not one of none, wphg-5y',
+    ],
+    [
+      'a rule with a destination that does not exist',
+      { rules: { rules: [{ id: 'a', record: true, destinations: ['archive', 'nas'] }] } },
+      'rules.rules[0].destinations: nas is not one of archive',
+    ],
     ['a transport we do not have', { sip: { listen: ['sctp://1.2.3.4:5060'] } }, 'sip.listen[0]: not udp://'],
     [
       'listen and drachtio',

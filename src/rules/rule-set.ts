@@ -102,6 +102,31 @@ export type TimeWindow = z.output<typeof Window>;
 /** What holds while nobody has made rules: everything is recorded but feature codes. */
 export const NO_RULES: RuleSet = RuleSet.parse({});
 
+/** What rules may name beside themselves. */
+export interface KnownNames {
+  readonly destinations: readonly string[];
+  /** Retention profiles. */
+  readonly profiles: readonly string[];
+}
+
+/** Names in the rules that stand for nothing, with their place: a recording would be kept other than whoever wrote the rule believes. */
+export function unknownNames(
+  { rules }: RuleSet,
+  { destinations, profiles }: KnownNames,
+): readonly { readonly path: readonly (string | number)[]; readonly message: string }[] {
+  return rules.flatMap(({ retention, destinations: wanted }, at) => [
+    ...(retention === undefined || profiles.includes(retention)
+      ? []
+      : [{ path: ['rules', at, 'retention'], message: `not one of ${profiles.join(', ')}` }]),
+    ...(wanted === 'all' ? [] : wanted)
+      .filter((each) => !destinations.includes(each))
+      .map((each) => ({
+        path: ['rules', at, 'destinations'],
+        message: `${each} is not one of ${destinations.join(', ')}`,
+      })),
+  ]);
+}
+
 function isTimeZone(text: string): boolean {
   try {
     return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone !== '';

@@ -1,4 +1,4 @@
-import type { Config } from '../config.ts';
+import { namesForRules, type Config } from '../config.ts';
 import type { Log } from '../log.ts';
 import type { Policy } from '../recorder/policy.ts';
 import type { Recorder } from '../recorder/recorder.ts';
@@ -65,8 +65,11 @@ function routesOf(config: Config, sources: ApiSources): readonly ApiRoute[] {
   const queries = new RecordingQueries(database);
   return [
     ...systemRoutes(sources),
-    ...rulesRoutes(policy, decided, (message, trunk, at) =>
-      describeMessage(message, settingsOf(config, trunk), at),
+    ...rulesRoutes(
+      policy,
+      decided,
+      (message, trunk, at) => describeMessage(message, settingsOf(config, trunk), at),
+      namesForRules(config),
     ),
     ...groupsRoutes(policy, decided),
     ...runningRoutes(sources.recorder),

@@ -7,6 +7,8 @@ export interface MetricsSnapshot {
   readonly calls: {
     readonly running: number;
     readonly accepted: number;
+    /** Kept out by the rules. */
+    readonly declined: number;
     /** By reason: a SIP status or a word. */
     readonly refused: Readonly<Record<string, number>>;
     readonly failed: Readonly<Record<string, number>>;
@@ -82,6 +84,7 @@ function callMetrics(registry: Registry): Apply {
   const registers = [registry];
   const running = new Gauge({ name: 'sealtape_calls_running', help: 'Calls being recorded now', registers });
   const accepted = total(registry, 'sealtape_calls_accepted_total', 'Calls accepted for recording');
+  const declined = total(registry, 'sealtape_calls_declined_total', 'Calls that the rules kept out');
   const refused = byReason(registry, 'sealtape_calls_refused_total', 'Calls refused, by reason');
   const failed = byReason(
     registry,
@@ -91,6 +94,7 @@ function callMetrics(registry: Registry): Apply {
   return ({ calls }) => {
     running.set(calls.running);
     accepted(calls.accepted);
+    declined(calls.declined);
     refused(calls.refused);
     failed(calls.failed);
   };

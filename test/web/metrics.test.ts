@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { createMetrics, type MetricsSnapshot } from '../../src/web/metrics.ts';
 
 const SNAPSHOT: MetricsSnapshot = {
-  calls: { running: 3, accepted: 40, refused: { '403': 2, '488': 1 }, failed: { 'no-rtp': 1 } },
+  calls: { running: 3, accepted: 40, declined: 5, refused: { '403': 2, '488': 1 }, failed: { 'no-rtp': 1 } },
   media: {
     captures: 3,
     packets: 1000,
@@ -43,6 +43,7 @@ test('a scrape shows the snapshot', async () => {
       'sealtape_media_disk_wait_seconds 2.5',
       'sealtape_calls_running 3',
       'sealtape_calls_accepted_total 40',
+      'sealtape_calls_declined_total 5',
       'sealtape_calls_refused_total{reason="403"} 2',
       'sealtape_calls_failed_total{reason="no-rtp"} 1',
       'sealtape_rtp_packets_total 1000',

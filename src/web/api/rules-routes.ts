@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { CallToDecide } from '../../rules/call-to-decide.ts';
 import type { Explanation } from '../../rules/rule-book.ts';
-import { RuleSet } from '../../rules/rule-set.ts';
+import { RuleSet, unknownNames, type KnownNames } from '../../rules/rule-set.ts';
 import { WebError } from '../web-error.ts';
 import { apiRoute, type ApiRoute } from './route.ts';
 
@@ -78,6 +78,7 @@ export const rulesRoutes = (
   policy: RulesPolicy,
   history: RuleHistory,
   describe: (message: Uint8Array, trunk: string, at: number) => CallToDecide['description'],
+  known: KnownNames,
 ): readonly ApiRoute[] => [
   apiRoute({
     method: 'GET',
@@ -99,6 +100,12 @@ export const rulesRoutes = (
     body: RuleSet,
     answer: z.object({ version: z.number() }),
     handle: async ({ body, actor, note }) => {
+      const faults = unknownNames(body, known).map(({ path, message }) => ({
+        path: ['body', ...path].join('.'),
+        message,
+      }));
+      const [first] = faults;
+      if (first !== undefined) throw new WebError('INVALID', `${first.path}: ${first.message}`, { faults });
       const version = await policy.replaceRules(body, actor.name).catch(refused);
       note(`version ${version}`);
       return { version };
