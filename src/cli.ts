@@ -6,6 +6,11 @@ const USAGE = `${Object.values(COMMANDS)
   .join('\n')}
 The recorder itself: npm start [-- --config FILE]. The auditor's tool: sealtape-verify PATH.`;
 
+// A reader that has seen enough (`| head`) ends neither the command nor what it was asked to do.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
 const [name, ...rest] = process.argv.slice(2);
 const command = name === undefined || !Object.hasOwn(COMMANDS, name) ? undefined : COMMANDS[name];
 if (command !== undefined)
