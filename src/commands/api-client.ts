@@ -38,6 +38,23 @@ export interface ApiClient {
   fetchFile(path: string): Promise<Readable>;
 }
 
+/**
+ * Does what a command asks of the API. What goes wrong becomes a line under the command's name, and the status: 1 when the recorder could
+ * not be asked or refused, 2 when the command was not understood.
+ */
+export async function answeredBy(
+  command: string,
+  say: (line: string) => void,
+  work: () => Promise<number>,
+): Promise<number> {
+  try {
+    return await work();
+  } catch (error) {
+    say(`sealtape ${command}: ${(error as Error).message}`);
+    return error instanceof ApiClientError ? 1 : 2;
+  }
+}
+
 const PATIENCE = 60_000;
 
 /** Reads web address and token by the configuration. Rejects with ApiClientError BAD_CONFIG, NO_TOKEN. */

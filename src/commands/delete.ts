@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { ApiClientError, openApiClient } from './api-client.ts';
+import { answeredBy, openApiClient } from './api-client.ts';
 import type { Command } from './command.ts';
 
 interface Outcome {
@@ -13,8 +13,8 @@ export const deleteRecording: Command = {
   usage:
     'delete RECORDING --reason erasure|order --policy WORD --why TEXT [--before-its-time] [--config FILE]',
   summary: 'delete a recording in every archive by order; its tombstone stays in the evidence log',
-  async run(args, say) {
-    try {
+  run: (args, say) =>
+    answeredBy('delete', say, async () => {
       const { values, positionals } = parseArgs({
         args: [...args],
         options: {
@@ -42,9 +42,5 @@ export const deleteRecording: Command = {
           : `The deletion of ${done.recording} has begun and goes on when the archives allow it.`,
       );
       return state === 'deleted' ? 0 : 1;
-    } catch (error) {
-      say(`sealtape delete: ${(error as Error).message}`);
-      return error instanceof ApiClientError ? 1 : 2;
-    }
-  },
+    }),
 };

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { ApiClientError, openApiClient, type ApiClient } from './api-client.ts';
+import { answeredBy, openApiClient, type ApiClient } from './api-client.ts';
 import type { Command } from './command.ts';
 
 interface Answer {
@@ -26,8 +26,8 @@ type Say = (line: string) => void;
 export const deliveries: Command = {
   usage: 'deliveries [list | retry] [--destination NAME] [--recording ID] [--config FILE]',
   summary: 'what has not arrived in an archive yet, and trying it again at once',
-  async run(args, say) {
-    try {
+  run: (args, say) =>
+    answeredBy('deliveries', say, async () => {
       const { values, positionals } = parseArgs({
         args: [...args],
         options: {
@@ -44,11 +44,7 @@ export const deliveries: Command = {
         throw new Error('list takes no --recording; sealtape trace shows one recording');
       const api = await openApiClient(config);
       return what === 'list' ? await list(api, which.destination, say) : await retry(api, which, say);
-    } catch (error) {
-      say(`sealtape deliveries: ${(error as Error).message}`);
-      return error instanceof ApiClientError ? 1 : 2;
-    }
-  },
+    }),
 };
 
 async function list(api: ApiClient, destination: string | undefined, say: Say): Promise<number> {

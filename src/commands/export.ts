@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Transform, type Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { ApiClientError, openApiClient, type ApiClient } from './api-client.ts';
+import { answeredBy, openApiClient, type ApiClient } from './api-client.ts';
 import { bundleInstructions } from './bundle-instructions.ts';
 import { openBundleWriter, type BundleWriter } from './bundle-writer.ts';
 import type { Command } from './command.ts';
@@ -38,8 +38,8 @@ export const exportRecordings: Command = {
   usage:
     'export [--recording ID]… [--number NUMBER] [--from TIME] [--to TIME] --out DIR|FILE.zip [--purpose WORD] [--config FILE]',
   summary: 'hand recordings over to an outsider, with all that is needed to check them',
-  async run(args, say) {
-    try {
+  run: (args, say) =>
+    answeredBy('export', say, async () => {
       const { values } = parseArgs({
         args: [...args],
         options: {
@@ -68,11 +68,7 @@ export const exportRecordings: Command = {
         await writer.discard();
         throw error;
       }
-    } catch (error) {
-      say(`sealtape export: ${(error as Error).message}`);
-      return error instanceof ApiClientError ? 1 : 2;
-    }
-  },
+    }),
 };
 
 async function handOver(

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { ApiClientError, openApiClient, type ApiClient } from './api-client.ts';
+import { answeredBy, openApiClient, type ApiClient } from './api-client.ts';
 import type { Command } from './command.ts';
 
 interface GroupsAnswer {
@@ -36,8 +36,8 @@ type Say = (line: string) => void;
 export const groups: Command = {
   usage: 'groups [list | history [--at TIME] | add|remove|login|logout GROUP MEMBER] [--config FILE]',
   summary: 'recorded groups: who belongs to them, who is or was logged in',
-  async run(args, say) {
-    try {
+  run: (args, say) =>
+    answeredBy('groups', say, async () => {
       const { values, positionals } = parseArgs({
         args: [...args],
         options: { config: { type: 'string' }, at: { type: 'string' } },
@@ -50,11 +50,7 @@ export const groups: Command = {
       if (!Object.hasOwn(CHANGES, what)) throw new Error('list, history, add, remove, login or logout?');
       if (group === undefined || member === undefined) throw new Error(`${what} needs GROUP and MEMBER`);
       return await change(api, { what: what as keyof typeof CHANGES, group, member }, say);
-    } catch (error) {
-      say(`sealtape groups: ${(error as Error).message}`);
-      return error instanceof ApiClientError ? 1 : 2;
-    }
-  },
+    }),
 };
 
 async function list(api: ApiClient, say: Say): Promise<number> {

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { ApiClientError, openApiClient, type ApiClient } from './api-client.ts';
+import { answeredBy, openApiClient, type ApiClient } from './api-client.ts';
 import type { Command } from './command.ts';
 
 interface ListedHold {
@@ -32,8 +32,8 @@ export const hold: Command = {
   usage:
     'hold [list | place --case CASE --reason TEXT --recording ID… | release HOLD --reason TEXT] [--config FILE]',
   summary: 'legal holds: keep recordings whatever their retention says',
-  async run(args, say) {
-    try {
+  run: (args, say) =>
+    answeredBy('hold', say, async () => {
       const { values, positionals } = parseArgs({
         args: [...args],
         options: {
@@ -49,11 +49,7 @@ export const hold: Command = {
       if (!Object.hasOwn(ORDERS, what)) throw new Error('list, place or release?');
       const order = ORDERS[what as keyof typeof ORDERS]({ id, ...rest });
       return await order(await openApiClient(config), say);
-    } catch (error) {
-      say(`sealtape hold: ${(error as Error).message}`);
-      return error instanceof ApiClientError ? 1 : 2;
-    }
-  },
+    }),
 };
 
 type Order = (api: ApiClient, say: Say) => Promise<number>;

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { ApiClientError, openApiClient, type ApiClient } from './api-client.ts';
+import { answeredBy, openApiClient, type ApiClient } from './api-client.ts';
 import type { Command } from './command.ts';
 
 interface Row {
@@ -29,8 +29,8 @@ export const retention: Command = {
   usage:
     'retention [report [--day YYYY-MM-DD] | extend RECORDING --until YYYY-MM-DD --case CASE | confirm-clock] [--config FILE]',
   summary: 'what falls due for deletion (deletes nothing), or keep a recording longer',
-  async run(args, say) {
-    try {
+  run: (args, say) =>
+    answeredBy('retention', say, async () => {
       const { values, positionals } = parseArgs({
         args: [...args],
         options: {
@@ -49,11 +49,7 @@ export const retention: Command = {
       if (recording === undefined || until === undefined || reference === undefined)
         throw new Error('extend needs RECORDING, --until and --case');
       return await extend(await openApiClient(config), { recording, until, case: reference }, say);
-    } catch (error) {
-      say(`sealtape retention: ${(error as Error).message}`);
-      return error instanceof ApiClientError ? 1 : 2;
-    }
-  },
+    }),
 };
 
 async function report(api: ApiClient, day: string | undefined, say: Say): Promise<number> {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import type { Explanation } from '../rules/rule-book.ts';
-import { ApiClientError, openApiClient } from './api-client.ts';
+import { answeredBy, openApiClient } from './api-client.ts';
 import type { Command } from './command.ts';
 
 const OPTIONS = {
@@ -25,8 +25,8 @@ export const rules: Command = {
   usage:
     'rules show | set --file RULES.json | test [--from N] [--to N] [--at TIME] [--direction in|out|internal] [--trunk T] [--user U] [--sip FILE]',
   summary: 'show or replace the rules of the running recorder, or ask what they say of a call',
-  async run(args, say) {
-    try {
+  run: (args, say) =>
+    answeredBy('rules', say, async () => {
       const { values, positionals } = parse(args);
       switch (positionals[0]) {
         case 'show':
@@ -38,11 +38,7 @@ export const rules: Command = {
         default:
           throw new Error('show, set or test?');
       }
-    } catch (error) {
-      say(`sealtape rules: ${(error as Error).message}`);
-      return error instanceof ApiClientError ? 1 : 2;
-    }
-  },
+    }),
 };
 
 type Say = (line: string) => void;
