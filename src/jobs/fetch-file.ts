@@ -50,9 +50,10 @@ export async function fetchFile(
     if (copy.name !== file.name || copy.removedAt !== undefined) continue;
     const stream = await openCopy(copy, deps, signal).catch((error: unknown) => {
       onFault(`${copy.destination}: ${String(error)}`);
-      return undefined;
+      return null;
     });
-    if (stream === undefined) continue;
+    if (stream === undefined) onFault(`${copy.destination}: is not there`);
+    if (stream === undefined || stream === null) continue;
     const part = range === undefined ? stream : Readable.from(partOf(stream, range));
     return handedOut(part, copy.destination, file, range);
   }
@@ -101,5 +102,4 @@ async function* partOf(source: Readable, { first, last }: OctetRange): AsyncGene
     at = end;
     if (at > last) break;
   }
-  source.destroy();
 }

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { WebError } from '../web-error.ts';
+import { recordingsKnownAs, type IdQueries } from './known-recordings.ts';
 import { apiRoute, RawAnswer, type ApiRoute } from './route.ts';
 
 /** What these routes need; `jobs/hand-over.ts` fits. */
@@ -26,8 +27,7 @@ export interface HandOverPort {
 }
 
 /** `store/recording-queries.ts` fits. */
-export interface ExportQueries {
-  findByAnyId(text: string): Promise<readonly string[]>;
+export interface ExportQueries extends IdQueries {
   findWithParty(on: {
     readonly number?: string | undefined;
     readonly from?: number | undefined;
@@ -138,12 +138,7 @@ function opened(handOver: () => HandOverPort | undefined): HandOverPort {
 
 async function chosen(order: z.output<typeof Order>, queries: ExportQueries): Promise<readonly string[]> {
   const { recordings = [], number, from, to } = order;
-  const ids = new Set<string>();
-  for (const text of recordings) {
-    const found = await queries.findByAnyId(text);
-    if (found.length === 0) throw new WebError('NOT_FOUND', `No recording is known as ${text}.`);
-    for (const id of found) ids.add(id);
-  }
+  const ids = await recordingsKnownAs(recordings, queries);
   if (number !== undefined || from !== undefined || to !== undefined)
     for (const id of await queries.findWithParty({ number, from, to, limit: MOST + 1 })) ids.add(id);
   if (ids.size === 0) throw new WebError('NOT_FOUND', 'No recording fits.');

@@ -5,6 +5,7 @@ import type { HoldRow } from '../../jobs/retention-orders.ts';
 import type { DeletableRow, DeletionRun } from '../../jobs/retention-ports.ts';
 import type { Day } from '../../rules/retention.ts';
 import { WebError } from '../web-error.ts';
+import { recordingsKnownAs, type IdQueries } from './known-recordings.ts';
 import { apiRoute, type ApiRoute } from './route.ts';
 
 /** What falls due by a day, and what stands in the way of its deletion. */
@@ -51,11 +52,6 @@ export interface RetentionDesk {
   confirmClock(): void;
   /** By today when no day is given. */
   report(day: Day | undefined): Promise<RetentionReport>;
-}
-
-/** `store/recording-queries.ts` fits. */
-interface IdQueries {
-  findByAnyId(text: string): Promise<readonly string[]>;
 }
 
 /** Recordings under one hold by one order. */
@@ -253,12 +249,7 @@ function opened(desk: () => RetentionDesk | undefined): RetentionDesk {
 }
 
 async function idsOf(texts: readonly string[], queries: IdQueries): Promise<readonly string[]> {
-  const ids = new Set<string>();
-  for (const text of texts) {
-    const found = await queries.findByAnyId(text).catch(refuse);
-    if (found.length === 0) throw new WebError('NOT_FOUND', `No recording is known as ${text}.`);
-    for (const id of found) ids.add(id);
-  }
+  const ids = await recordingsKnownAs(texts, queries).catch(refuse);
   if (ids.size > MOST)
     throw new WebError('TOO_LARGE', `More than ${MOST} recordings fit; hold them in parts.`);
   return [...ids];
