@@ -1,3 +1,4 @@
+import type { Dirent } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parseEntry } from '../src/evidence/entry.ts';
@@ -51,8 +52,17 @@ class LogFolder {
 
   /** Names in a folder in their order; none when the folder is not there. */
   async names(below: string): Promise<readonly string[]> {
+    return (await this.#list(below)).map(({ name }) => name).sort();
+  }
+
+  /** Of these only the folders. */
+  async folders(below: string): Promise<readonly string[]> {
+    return (await this.#list(below)).flatMap((entry) => (entry.isDirectory() ? entry.name : [])).sort();
+  }
+
+  async #list(below: string): Promise<readonly Dirent[]> {
     try {
-      return (await readdir(join(this.#path, below))).sort();
+      return await readdir(join(this.#path, below), { withFileTypes: true });
     } catch (error) {
       if ((error as { readonly code?: string }).code === 'ENOENT') return [];
       throw error;
@@ -66,7 +76,8 @@ async function filesOf(place: LogFolder, partial: boolean): Promise<LogFiles> {
   const certificates: NamedBytes[] = [];
   for (const name of here.filter((file) => file.endsWith('.pem'))) certificates.push(await place.named(name));
   const authorities: NamedBytes[] = [];
-  for (const name of await place.names('tsa')) authorities.push(await place.named(`tsa/${name}`));
+  for (const name of (await place.names('tsa')).filter((file) => file.endsWith('.pem')))
+    authorities.push(await place.named(`tsa/${name}`));
   const checkpoint = await place.names('checkpoint');
   return {
     origin: originOf(place.folder, genesis),
@@ -99,10 +110,15 @@ function originOf(folder: string, genesis: Uint8Array | undefined): string {
   throw new UnreadableError(`${folder}: not the folder of a log`);
 }
 
+/**
+ * Everything below `entries/` that calls itself an entry file, well placed or not. What else lies there says nothing of the log: a
+ * recorder that was killed leaves unfinished copies (`.sealtape-….part`, swept away later), file servers and people leave theirs.
+ */
 async function entryFiles(place: LogFolder): Promise<readonly string[]> {
   const files: string[] = [];
-  for (const thousand of await place.names('entries'))
-    for (const file of await place.names(`entries/${thousand}`)) files.push(`entries/${thousand}/${file}`);
+  for (const thousand of await place.folders('entries'))
+    for (const file of await place.names(`entries/${thousand}`))
+      if (file.endsWith('.txt')) files.push(`entries/${thousand}/${file}`);
   return files;
 }
 

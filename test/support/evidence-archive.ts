@@ -322,3 +322,15 @@ export function writeArchive(root: string, files: ReadonlyMap<string, Uint8Array
     writeFileSync(join(root, path), bytes);
   }
 }
+
+/** The same archive with what is no part of it in every folder of its log: unfinished copies of a recorder that was killed, litter of file servers. */
+export function strewn(files: ReadonlyMap<string, Uint8Array>): ReadonlyMap<string, Uint8Array> {
+  const folders = new Set([...files.keys()].filter((path) => path.startsWith('evidence/')).map(dirname));
+  const half =
+    [...files].find(([path]) => path.endsWith('/000000.txt'))?.[1].subarray(0, 700) ?? new Uint8Array();
+  const litter = [...folders, ...[...folders].map(dirname)].flatMap((folder) => [
+    [`${folder}/.sealtape-45705ff5-9b45-4a4e-8a76-0249ca69db63.part`, half] as const,
+    [`${folder}/Thumbs.db`, half] as const,
+  ]);
+  return new Map([...files, ...litter]);
+}

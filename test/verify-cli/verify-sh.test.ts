@@ -7,6 +7,7 @@ import {
   ArchiveBuilder,
   buildArchive,
   makeSigner,
+  strewn,
   writeArchive,
   type TestKey,
 } from '../support/evidence-archive.ts';
@@ -60,6 +61,11 @@ describe.each([
   ['dash', ['dash']],
   ['busybox', ['busybox', 'sh']],
 ])('an intact archive under %s', (_, shell) => {
+  test('is intact with what a killed recorder and a file server left in its log', async () => {
+    const { code, text } = await run([place(strewn(builder.files))], shell);
+    expect([text, code]).toEqual([expect.stringContaining('Result: INTACT'), 0]);
+  });
+
   test('is intact as a whole, by folder, by file and by its log', async () => {
     const root = place(builder.files);
     for (const path of [

@@ -9,6 +9,7 @@ import {
   ArchiveBuilder,
   buildArchive,
   makeSigner,
+  strewn,
   writeArchive,
   type TestKey,
 } from '../support/evidence-archive.ts';
@@ -51,6 +52,13 @@ const callAt = (at: number): { path: string; name: string; index: number } => {
 };
 
 describe('an intact archive', () => {
+  test('is intact with what a killed recorder and a file server left in its log', async () => {
+    const root = place(strewn(builder.files));
+    const { code, text } = await run(root);
+    expect([text, code]).toEqual([expect.stringContaining('Result: INTACT'), 0]);
+    expect(text).toMatch(/complete up to entry 16 of 16/);
+  });
+
   test('is found intact, with what is not shown', async () => {
     const { code, text } = await run(place(builder.files));
     expect(text).toContain('Result: INTACT');
