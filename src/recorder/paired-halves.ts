@@ -55,10 +55,29 @@ interface Waiting {
 /** The halves that wait for their others. */
 export class PairedHalves {
   readonly #waiting = new Map<string, Waiting>();
+  /** By pair: the last half that is being taken. */
+  readonly #turns = new Map<string, Promise<unknown>>();
   readonly #now: () => number;
 
   constructor(now: () => number) {
     this.#now = now;
+  }
+
+  /**
+   * Has the halves of one call taken one after the other: they come within milliseconds of each other, and the second must find the first,
+   * whose ports are still being opened. Every other call is taken at once.
+   */
+  inTurn<Taken>(call: OfferedCall, take: () => Promise<Taken>): Promise<Taken> {
+    const key = call.description.pair?.key;
+    if (key === undefined) return take();
+    const taken = (this.#turns.get(key) ?? Promise.resolve()).then(take);
+    const turn = taken
+      .catch(() => undefined)
+      .finally(() => {
+        if (this.#turns.get(key) === turn) this.#turns.delete(key);
+      });
+    this.#turns.set(key, turn);
+    return taken;
   }
 
   /** The recording that a second half belongs to, its place taken; undefined when there is none. */

@@ -103,7 +103,11 @@ export class Recorder implements CallRecorder {
     return { ready: true };
   }
 
-  async accept(call: OfferedCall): Promise<RecordingCall> {
+  accept(call: OfferedCall): Promise<RecordingCall> {
+    return this.#halves.inTurn(call, () => this.#accept(call));
+  }
+
+  async #accept(call: OfferedCall): Promise<RecordingCall> {
     const readiness = this.readiness();
     if (!readiness.ready) throw new RecorderError('NOT_READY', readiness.reason);
     const joined = this.#halves.take(call);

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { CapturedFile } from '../../src/media/capture.ts';
 import type { OfferedCall } from '../../src/recorder/call.ts';
+import { MediaError } from '../../src/media/media-error.ts';
 import { PAIR_WITHIN } from '../../src/recorder/paired-halves.ts';
 import { Recorder } from '../../src/recorder/recorder.ts';
 import {
@@ -52,6 +53,26 @@ describe('CUCM built-in bridge (interop 4.6): near and far end in two dialogs', 
       [1, 'callee'],
     ]);
     expect([[...near.ports], [...far.ports]]).toEqual([[[0, 20_000]], [[0, 20_002]]]);
+  });
+
+  test('come in the same moment as a rule: the second finds the first, whose ports are still being opened', async () => {
+    const [near, far] = await Promise.all([recorder.accept(half('near')), recorder.accept(half('far'))]);
+    expect(far.id).toBe(near.id);
+    expect(media.opened).toHaveLength(1);
+    const others = await Promise.all([recorder.accept(half('near', 'd/1 d/2')), recorder.accept(aCall())]);
+    expect(new Set([near.id, ...others.map(({ id }) => id)]).size).toBe(3);
+  });
+
+  test('do not wait for a first one that could not be opened: the second is taken all the same', async () => {
+    media.openError = new MediaError('NO_PORTS', 'none left');
+    const near = recorder.accept(half('near'));
+    const gone = near.catch(() => {
+      media.openError = undefined;
+    });
+    const far = recorder.accept(half('far'));
+    await gone;
+    await expect(near).rejects.toMatchObject({ code: 'NO_PORTS' });
+    expect([...(await far).ports]).toEqual([[0, 20_000]]);
   });
 
   test('the far end may come first and is still on the right', async () => {
