@@ -113,7 +113,7 @@ export interface ChainOptions {
   /** SPKI SHA-256 of the signing key, hex; every entry names it. */
   readonly key: string;
   readonly clock: () => ClockReading;
-  /** Finishes seals that were interrupted and returns the head as the database has it. */
+  /** Returns the head as the database has it. */
   readonly resume: () => Promise<ChainHead>;
 }
 

@@ -104,8 +104,8 @@ export interface StepRow {
 }
 
 /**
- * Everything a seal will write, decided and signed before the first byte is placed (evidence.md 1.7). Replayed byte for byte
- * after a crash.
+ * Everything a seal will write, decided and signed before the first byte is placed (evidence.md 1.7). Stored in the transaction of its
+ * entry, and kept until its files are on disk; after a crash they are written from it byte for byte.
  */
 export interface SealIntent {
   readonly recording: string;
@@ -231,6 +231,8 @@ export interface LogStore {
   /** Deliveries not yet done, oldest first. */
   openDeliveries(): Promise<readonly DeliveryRow[]>;
   intents(): Promise<readonly SealIntent[]>;
+  /** The unfinished seal of a recording. */
+  intent(recording: string): Promise<SealIntent | undefined>;
   newestCheckpoint(origin: string): Promise<CheckpointRow | undefined>;
   /** Exported checkpoints larger than `afterSize`, in order of size. */
   checkpoints(origin: string, afterSize: number): Promise<readonly CheckpointRow[]>;
@@ -262,7 +264,10 @@ export interface SealFiles {
     path: string,
     audioOffset: number,
   ): Promise<{ readonly bytes: number; readonly sha256: string; readonly audioSha256: string }>;
-  /** Creates a file once: whole or not at all, fsynced; equal bytes there are fine, other bytes are an error. */
+  /**
+   * Creates a file once: whole or not at all; equal bytes there are fine, other bytes reject with StoreError DIFFERENT. Its contents are on
+   * disk then, its name after `sync`.
+   */
   createOnce(recording: string, name: string, bytes: Uint8Array): Promise<void>;
   /** Renames a finished working file to its final name; fine when that already happened. */
   finish(from: string, recording: string, name: string): Promise<void>;

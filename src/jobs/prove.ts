@@ -7,6 +7,7 @@ import { checkpoint, type CheckpointDeps } from './checkpoint.ts';
 import type { Chain } from './chain.ts';
 import type { LogTree } from './log-tree.ts';
 import type { CheckpointRow, EntryRow, FileRow, LogStore, SealFiles } from './ports.ts';
+import { SharedWrites } from './shared-writes.ts';
 
 export interface ProveDeps extends CheckpointDeps {
   readonly store: LogStore;
@@ -21,6 +22,8 @@ export interface ProveDeps extends CheckpointDeps {
 /** Milliseconds in which seals come together, so that they share one checkpoint (evidence.md 1.5: at most a second). */
 const GATHER = 100;
 const AT_ONCE = 100;
+/** Recordings whose files are written at the same time. */
+const ABREAST = 8;
 
 /**
  * Puts entry and proof beside sealed recordings: `<rec>_entry.txt` and `<rec>.tlog-proof` under a checkpoint that covers them all. One
@@ -28,11 +31,13 @@ const AT_ONCE = 100;
  */
 export class Prover {
   readonly #deps: ProveDeps;
+  readonly #writes: SharedWrites;
   #next: Promise<void> | undefined;
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(deps: ProveDeps) {
     this.#deps = deps;
+    this.#writes = new SharedWrites(deps.store);
   }
 
   /** Resolves when every recording sealed before the call has its proof; rejects as the database or the disk does. */
@@ -56,18 +61,24 @@ export class Prover {
       const rows = await store.evidence.unproved(AT_ONCE);
       if (rows.length === 0) return;
       const current = await checkpoint(this.#deps, { exported: false });
-      for (const row of rows) {
-        // A recording of an earlier epoch is proved by the last checkpoint of that epoch.
-        const covering = row.origin === current?.origin ? current : await store.newestCheckpoint(row.origin);
-        if (covering === undefined || covering.size <= row.index) continue;
-        await this.#place(row, covering);
-      }
+      for (let from = 0; from < rows.length; from += ABREAST)
+        await Promise.all(rows.slice(from, from + ABREAST).map((row) => this.#proveOne(row, current)));
       if (rows.length < AT_ONCE) return;
     }
   }
 
+  async #proveOne(
+    row: EntryRow & { readonly fileName: string },
+    current: CheckpointRow | undefined,
+  ): Promise<void> {
+    // A recording of an earlier epoch is proved by the last checkpoint of that epoch.
+    const isCurrent = row.origin === current?.origin;
+    const covering = isCurrent ? current : await this.#deps.store.newestCheckpoint(row.origin);
+    if (covering !== undefined && covering.size > row.index) await this.#place(row, covering);
+  }
+
   async #place(row: EntryRow & { readonly fileName: string }, covering: CheckpointRow): Promise<void> {
-    const { store, files, treeOf, now } = this.#deps;
+    const { files, treeOf, now } = this.#deps;
     const recording = row.recording ?? '';
     const path = await treeOf(row.origin).inclusion(row.index, covering.size);
     const note = { text: covering.text, signatures: this.#deps.signaturesOf(covering) };
@@ -83,7 +94,7 @@ export class Prover {
       bytes: bytes.length,
       sha256: createHash('sha256').update(bytes).digest('hex'),
     });
-    await store.write(async (log) => {
+    await this.#writes.write(async (log) => {
       await log.evidence.addFiles([
         rowOf('entry', names.entry, row.bytes),
         rowOf('proof', names.proof, proof),

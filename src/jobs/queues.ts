@@ -47,6 +47,9 @@ const JOB_OPTIONS: JobsOptions = {
 /** The log is near and a seal is urgent: a few tries, then the reconciler asks anew as soon as the log can be read. */
 const SEAL_OPTIONS: JobsOptions = { ...JOB_OPTIONS, attempts: 5, backoff: { type: 'fixed', delay: 2000 } };
 
+/** Seals that wait for the chain at the same time share a turn and a transaction. */
+const SEALS_ABREAST = 8;
+
 /** Milliseconds after which a Redis that accepts commands but does not answer counts as away. */
 const ANSWER_WITHIN = 2000;
 
@@ -133,7 +136,7 @@ function hire(
     return hired;
   };
   const workers = [
-    worker('seal', (job) => handlers.seal(job.data as { recording: string }), 2),
+    worker('seal', (job) => handlers.seal(job.data as { recording: string }), SEALS_ABREAST),
     ...destinations.map(({ name, parallel }) =>
       worker(
         uploadQueue(name),

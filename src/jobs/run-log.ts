@@ -85,7 +85,10 @@ async function reopen(
   deps: RunLogDeps,
 ): Promise<readonly ReturnType<ChainTurn['prepare']>[]> {
   const { store, lastAlive, now } = deps;
-  const open = [...(await store.recordingsInState('recording')), ...(await store.recordingsInState('ended'))];
+  // What has its entry in the log before is only being finished.
+  const sealing = new Set((await store.intents()).map(({ recording }) => recording));
+  const ended = (await store.recordingsInState('ended')).filter(({ id }) => !sealing.has(id));
+  const open = [...(await store.recordingsInState('recording')), ...ended];
   const outage = turn.prepare({
     type: 'outage',
     from: new Date(lastAlive ?? now()).toISOString(),

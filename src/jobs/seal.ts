@@ -4,8 +4,9 @@ import type { Signer } from '../evidence/signature.ts';
 import type { Kept } from '../rules/retention.ts';
 import type { CapturedFile } from '../media/capture.ts';
 import { judgeLegs, type LegVerdict } from '../media/verdict.ts';
-import type { Chain, ChainTurn } from './chain.ts';
+import type { ChainTurn } from './chain.ts';
 import { JobError } from './job-error.ts';
+import type { SealGroup } from './seal-group.ts';
 import { formatRecordingInfo, nameOf, type Installation } from './recording-info.ts';
 import type {
   ChainHead,
@@ -19,7 +20,8 @@ import type {
 
 export interface SealDeps {
   readonly store: LogStore;
-  readonly chain: Chain;
+  /** The chain, and who seals at the same time. */
+  readonly group: SealGroup;
   readonly signer: Signer;
   readonly files: SealFiles;
   readonly installation: Installation;
@@ -53,54 +55,55 @@ interface Heard {
 }
 
 /**
- * Seals one ended recording (evidence.md 1.7): hashes what is on disk and compares it with what was hashed while recording, then,
- * alone in the chain, decides every byte, signs, states the intent, places the files and writes the entry. Repeating it is
- * harmless at every point; a sealed recording is left alone. Resolves with true when this call sealed it.
+ * Seals one ended recording (evidence.md 1.7, docs/decisions/014): hashes what is on disk and compares it with what was hashed while
+ * recording; decides every byte in a turn of the chain, shared with others that wait; then, outside of it, places the files and finishes.
+ * Repeating it is harmless at every point, and takes up where an interrupted try ended; a sealed recording is left alone. Resolves with
+ * true when this call sealed it.
  */
-export async function seal(recording: string, deps: SealDeps): Promise<boolean> {
+export function seal(recording: string, deps: SealDeps): Promise<boolean> {
+  return deps.group.once(recording, () => sealOnce(recording, deps));
+}
+
+async function sealOnce(recording: string, deps: SealDeps): Promise<boolean> {
   const row = await deps.store.recording(recording);
   if (row === undefined) throw new JobError('UNKNOWN_RECORDING', recording);
   if (row.state === 'sealed' || row.state === 'delivered') return false;
   if (row.state !== 'ended' || row.capture === undefined) throw new JobError('NOT_ENDED', recording);
-  // Finishes an earlier try first, if there was one: its files may have their final names already.
-  await deps.chain.exclusively(() => Promise.resolve());
-  const render = await deps.store.render(recording);
-  const heard = await digestAll(row.capture.files, render, deps).catch(async (error: unknown) => {
-    // Another run may have sealed it meanwhile and given the files their final names.
-    if ((await deps.store.recording(recording))?.state === 'ended') throw error;
-    return undefined;
-  });
-  if (heard === undefined) return false;
+  const intent = (await deps.store.intent(recording)) ?? (await intend(row, row.capture.files, deps));
+  await deps.atStep?.('intent');
+  await place(intent, deps);
+  await finish(row, intent, deps);
+  await deps.atStep?.('logged');
+  deps.onJudged?.(row, intent.verdicts ?? []);
+  return true;
+}
+
+async function intend(
+  row: RecordingRow,
+  files: readonly CapturedFile[],
+  deps: SealDeps,
+): Promise<SealIntent> {
+  const heard = await digestAll(files, await deps.store.render(row.id), deps);
   await deps.atStep?.('digested');
-  return deps.chain.exclusively(async (turn) => {
-    // An interrupted try of this very seal may have been finished at the beginning of this turn.
-    if ((await deps.store.recording(recording))?.state !== 'ended') return false;
-    const intent = await decide(row, heard, turn, deps);
-    await deps.store.write((log) => log.putIntent(intent));
-    await deps.atStep?.('intent');
-    await place(intent, deps);
-    turn.commit();
-    await deps.atStep?.('logged');
-    deps.onJudged?.(row, intent.verdicts ?? []);
-    return true;
-  });
+  return deps.group.intend((turn) => decide(row, heard, turn, deps));
 }
 
 /**
- * The chain's head as the database has it, after finishing every seal that was interrupted: same index, same bytes, same
- * signature (evidence.md 1.7). Undefined when the log has no entry yet.
+ * The chain's head as the database has it. Undefined when the log has no entry yet. An intent that an earlier version stored without its
+ * entry gets it now, with the same index and bytes; rejects with JobError CHAIN_MOVED when its place is taken.
  */
 export async function resumeChain(
   origin: string,
-  deps: Pick<SealDeps, 'store' | 'files' | 'destinations' | 'now'>,
+  { store }: { readonly store: LogStore },
 ): Promise<ChainHead | undefined> {
-  let head = await deps.store.head(origin);
-  const intents = [...(await deps.store.intents())].sort((a, b) => a.entry.index - b.entry.index);
-  for (const intent of intents) {
-    if (head?.size !== intent.entry.index || head.prev !== intent.entry.prev)
-      throw new JobError('CHAIN_MOVED', `the log went past the interrupted seal of ${intent.recording}`);
-    await place(intent, deps);
-    head = intent.headAfter;
+  let head = await store.head(origin);
+  const intents = (await store.intents()).filter(({ entry }) => entry.origin === origin);
+  for (const { recording, entry, headAfter } of intents.sort((a, b) => a.entry.index - b.entry.index)) {
+    if (head !== undefined && entry.index < head.size) continue;
+    if (head?.size !== entry.index || head.prev !== entry.prev)
+      throw new JobError('CHAIN_MOVED', `the log is not where the interrupted seal of ${recording} goes on`);
+    await store.write((log) => log.appendEntry(entry, headAfter));
+    head = headAfter;
   }
   return head;
 }
@@ -207,20 +210,21 @@ const textsOf = (
   { name: `${fileName}_hash.SHA256withRSA.sig`, kind: 'signature', bytes: signature },
 ];
 
-/** Places the decided bytes and logs them; each step may already have happened. */
-async function place(
-  intent: SealIntent,
-  deps: Pick<SealDeps, 'store' | 'files' | 'destinations' | 'now' | 'atStep'>,
-): Promise<void> {
-  for (const { name, bytes } of intent.texts) await deps.files.createOnce(intent.recording, name, bytes);
-  await deps.atStep?.('texts');
-  for (const { from, name } of intent.audio) await deps.files.finish(from, intent.recording, name);
-  await deps.files.sync(intent.recording);
-  await deps.atStep?.('audio');
-  const row = await deps.store.recording(intent.recording);
-  await deps.store.write(async (log) => {
-    await log.appendEntry(intent.entry, intent.headAfter);
-    await log.sealRecording(intent.recording, {
+/** Places the decided bytes; each step may already have happened. */
+async function place(intent: SealIntent, { files, atStep }: SealDeps): Promise<void> {
+  const { recording, texts, audio } = intent;
+  await Promise.all(texts.map(({ name, bytes }) => files.createOnce(recording, name, bytes)));
+  await atStep?.('texts');
+  for (const { from, name } of audio) await files.finish(from, recording, name);
+  await files.sync(recording);
+  await atStep?.('audio');
+}
+
+/** The files are on disk: what is in the log may be delivered, and the intent has done its work. */
+function finish(row: RecordingRow, intent: SealIntent, deps: SealDeps): Promise<void> {
+  const { recording } = intent;
+  return deps.group.finishing.write(async (log) => {
+    await log.sealRecording(recording, {
       at: intent.at,
       fileName: intent.fileName,
       entryIndex: intent.entry.index,
@@ -229,14 +233,14 @@ async function place(
       kept: intent.kept,
       verdicts: intent.verdicts,
     });
-    await log.addStep({ recording: intent.recording, at: deps.now(), step: 'sealed', outcome: 'ok' });
-    await log.dropIntent(intent.recording);
+    await log.addStep({ recording, at: deps.now(), step: 'sealed', outcome: 'ok' });
+    await log.dropIntent(recording);
   });
 }
 
 /** Where a rule has chosen some of the destinations, those; names that are no longer configured do not count. */
-function chosenFrom(all: readonly string[], row: RecordingRow | undefined): readonly string[] {
-  const chosen = row?.decision?.destinations ?? 'all';
+function chosenFrom(all: readonly string[], row: RecordingRow): readonly string[] {
+  const chosen = row.decision?.destinations ?? 'all';
   return chosen === 'all' ? all : all.filter((name) => chosen.includes(name));
 }
 

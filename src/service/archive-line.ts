@@ -16,6 +16,7 @@ import { beginRun, endRun } from '../jobs/run-log.ts';
 import type { RollDeps } from '../jobs/roll-key.ts';
 import type { Epoch } from '../jobs/find-epoch.ts';
 import { seal, type SealDeps } from '../jobs/seal.ts';
+import { SealGroup } from '../jobs/seal-group.ts';
 import { upload, uploadJobId, type UploadDeps, type UploadJob } from '../jobs/upload.ts';
 import { parseEntry } from '../evidence/entry.ts';
 import type { CurrentSigner } from '../evidence/current-signer.ts';
@@ -120,7 +121,7 @@ export async function startArchiveLine(options: ArchiveLineOptions): Promise<Arc
   };
   const { origin, predecessor, ...epoch } = await settleEpoch(options);
   const { signer } = options;
-  const chain = await openChain(origin, { ...sealing, signer, clock: options.clock });
+  const chain = await openChain(origin, { store, signer, clock: options.clock, now: Date.now });
   await beginRun({
     store,
     chain,
@@ -136,7 +137,7 @@ export async function startArchiveLine(options: ArchiveLineOptions): Promise<Arc
   await settleKeys(options.keys, { store, chain, signer, now: Date.now });
   const sealDeps: SealDeps = {
     ...sealing,
-    chain,
+    group: new SealGroup(chain, store),
     signer,
     installation: options.installation,
     keep: options.keep,

@@ -1,7 +1,6 @@
-import type { CurrentSigner } from '../evidence/current-signer.ts';
 import { Chain, emptyHead, type ClockReading } from '../jobs/chain.ts';
 import { rollKey, takeUpRoll, type RollDeps } from '../jobs/roll-key.ts';
-import { resumeChain, type SealDeps } from '../jobs/seal.ts';
+import { resumeChain } from '../jobs/seal.ts';
 
 /** What a start asks of the keys; `store/node-keys.ts` fits. */
 export interface KeysAtStart {
@@ -10,13 +9,10 @@ export interface KeysAtStart {
   finishRoll(): Promise<void>;
 }
 
-/** The chain where the database has it, with interrupted seals finished and an interrupted key roll taken up. */
+/** The chain where the database has it, with an interrupted key roll taken up. */
 export async function openChain(
   origin: string,
-  parts: Pick<SealDeps, 'store' | 'files' | 'destinations' | 'now'> & {
-    readonly signer: CurrentSigner;
-    readonly clock: () => ClockReading;
-  },
+  parts: Omit<RollDeps, 'chain'> & { readonly clock: () => ClockReading },
 ): Promise<Chain> {
   const { signer, clock } = parts;
   const resume = async () => {

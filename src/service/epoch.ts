@@ -26,7 +26,7 @@ const KEYS_RESET = 'keys-reset';
 
 /**
  * Decides in which epoch the log goes on. When what left it is not what the database has, the next one begins, loudly: a backup was
- * restored, or somebody wrote the log anew. Seals that the restored database was in the middle of are begun again.
+ * restored, or somebody wrote the log anew. Seals whose entries are in the log before are finished, others begun again.
  */
 export async function settleEpoch(options: EpochOptions): Promise<Epoch> {
   const { store, signer, origin, bell, log, localEvidence } = options;
@@ -41,10 +41,7 @@ export async function settleEpoch(options: EpochOptions): Promise<Epoch> {
     text: `the database does not have the evidence log that was exported (restored from a backup?); the log goes on as ${epoch.origin}`,
     fields: { predecessor: before, size },
   });
-  const intents = await store.intents();
-  await store.write(async (transaction) => {
-    for (const { recording } of intents) await transaction.dropIntent(recording);
-  });
+  await forgetUnlogged(store);
   return epoch;
 }
 
@@ -53,11 +50,7 @@ async function afterReset(epoch: Epoch, { store, signer, bell }: EpochOptions): 
   const head = await store.head(epoch.origin);
   const newest = head === undefined ? undefined : (await store.entries(epoch.origin, head.size - 1, 1))[0];
   if (head === undefined || newest === undefined || keyAfter(newest.bytes) === signer.key) return epoch;
-  // What was being sealed is sealed in the new epoch: the signatures that wait are of the lost key.
-  const intents = await store.intents();
-  await store.write(async (transaction) => {
-    for (const { recording } of intents) await transaction.dropIntent(recording);
-  });
+  await forgetUnlogged(store);
   const origin = nextEpoch(epoch.origin);
   bell.raise({
     code: KEYS_RESET,
@@ -68,6 +61,13 @@ async function afterReset(epoch: Epoch, { store, signer, bell }: EpochOptions): 
   const last = (await store.newestCheckpoint(epoch.origin)) ?? { size: head.size, root: rootOf(head) };
   const predecessor = { origin: epoch.origin, size: last.size, root: last.root };
   return { ...epoch, origin, predecessor, toFinish: epoch.origin };
+}
+
+/** Intents without an entry, as an earlier version stored them: what they sealed is sealed in the new epoch. */
+async function forgetUnlogged(store: LogStore): Promise<void> {
+  for (const { recording, entry } of await store.intents())
+    if (((await store.head(entry.origin))?.size ?? 0) <= entry.index)
+      await store.write((log) => log.dropIntent(recording));
 }
 
 /** Lets nothing leave to a destination that could not be asked at the start, until it was found to know no more than we do. */

@@ -18,10 +18,17 @@ export async function syncDirectory(path: string): Promise<void> {
 }
 
 /**
- * Creates `path` so that a crash leaves either the whole file or no file. Repeating the call with equal bytes does nothing; with
- * other bytes it throws StoreError DIFFERENT. Other failures of the disk come out as they are.
+ * Creates `path` so that a crash leaves either the whole file or no file, and its name is durable. Repeating the call with equal bytes does
+ * nothing; with other bytes it throws StoreError DIFFERENT. Other failures of the disk come out as they are.
  */
 export async function createOnce(path: string, bytes: Uint8Array, mode = 0o640): Promise<void> {
+  await createWhole(path, bytes, mode);
+  // Also when it was there already: the crash may have come before this line.
+  await syncDirectory(dirname(path));
+}
+
+/** The same, except that the name is durable only after `syncDirectory`: several files of one folder can share that. */
+export async function createWhole(path: string, bytes: Uint8Array, mode = 0o640): Promise<void> {
   const temporary = `${path}.${randomUUID()}${TEMPORARY}`;
   try {
     await writeFile(temporary, bytes, { flag: 'wx', flush: true, mode });
@@ -33,6 +40,4 @@ export async function createOnce(path: string, bytes: Uint8Array, mode = 0o640):
   } finally {
     await unlink(temporary).catch(() => undefined);
   }
-  // Also when it was there already: the crash may have come before this line.
-  await syncDirectory(dirname(path));
 }

@@ -127,6 +127,11 @@ export class SqlLogStore implements LogStore {
     return rows.map((row) => decodeIntent(String(row['intent'])));
   }
 
+  async intent(recording: string): Promise<SealIntent | undefined> {
+    const row = await this.#first('seal_intents', { recording });
+    return row === undefined ? undefined : decodeIntent(String(row['intent']));
+  }
+
   async newestCheckpoint(origin: string): Promise<CheckpointRow | undefined> {
     const query = this.#from('checkpoints').where({ origin }).orderBy('size', 'desc').limit(1);
     return (await answered(query)).map(toCheckpoint)[0];

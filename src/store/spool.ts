@@ -3,7 +3,7 @@ import { link, lstat, mkdir, open, readdir, rm, rmdir, statfs, unlink } from 'no
 import { join, resolve } from 'node:path';
 import type { SealFiles } from '../jobs/ports.ts';
 import type { RecordingFolders } from '../recorder/ports.ts';
-import { createOnce, syncDirectory, TEMPORARY } from './create-once.ts';
+import { createWhole, syncDirectory, TEMPORARY } from './create-once.ts';
 import { codeOf, StoreError } from './store-error.ts';
 
 export interface SpoolOptions {
@@ -89,7 +89,7 @@ export class Spool implements RecordingFolders, SealFiles {
   }
 
   async createOnce(recording: string, name: string, bytes: Uint8Array): Promise<void> {
-    await createOnce(this.path(recording, name), bytes);
+    await createWhole(this.path(recording, name), bytes);
   }
 
   /** Never replaces a file: throws StoreError DIFFERENT when another one has the final name, MISSING when there is neither. */

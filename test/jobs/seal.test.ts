@@ -4,6 +4,7 @@ import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEntry } from '../../src/evidence/entry.ts';
 import { parseHashFile } from '../../src/evidence/hash-file.ts';
+import { appendLeaf, leafHash } from '../../src/evidence/merkle.ts';
 import { verifySignature, readCertificate } from '../../src/evidence/signature.ts';
 import { seal, type SealStep } from '../../src/jobs/seal.ts';
 import { ORIGIN, SealingRoom } from '../support/sealing-room.ts';
@@ -18,6 +19,15 @@ afterEach(() => room.dispose());
 
 const spoolFiles = (recording: string): string[] => readdirSync(join(room.folder, 'spool', recording)).sort();
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+
+const expectChain = async (types: readonly string[]): Promise<void> => {
+  const entries = await room.store.entries(ORIGIN, 0, 100);
+  expect(entries.map((entry) => entry.type)).toEqual(types);
+  entries.forEach((entry, index) => {
+    expect(entry.index).toBe(index);
+    expect(entry.prev).toBe(index === 0 ? '0'.repeat(64) : entries[index - 1]?.hash);
+  });
+};
 
 describe('a seal', () => {
   test('leaves four files whose hashes, signature and entry agree', async () => {
@@ -72,22 +82,114 @@ describe('a seal', () => {
     expect(room.chain.head.size).toBe(3);
   });
 
-  test('that finds the files gone because another run has just sealed them is done', async () => {
-    const id = await room.recordCall();
-    let first = true;
-    const files = new Proxy(room.spool, {
+  test('of a recording that cannot be decided leaves those that share its turn alone', async () => {
+    const ids = [await room.recordCall(), await room.recordCall(), await room.recordCall()];
+    let signatures = 0;
+    room.atStep = (step) => {
+      if (step === 'signed' && ++signatures === 2) throw new Error('no key for a moment');
+    };
+    const results = await Promise.allSettled(ids.map((id) => seal(id, room.deps)));
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(2);
+    room.atStep = () => undefined;
+    for (const id of ids) await seal(id, room.deps);
+    await expectChain(['genesis', 'open', 'open', 'open', 'recording', 'recording', 'recording']);
+  });
+
+  test('that the database refuses fails alone, whoever shares its turn', async () => {
+    const stuck = await room.recordCall();
+    room.atStep = (step) => {
+      if (step === 'intent') throw new Error('power cut');
+    };
+    await expect(seal(stuck, room.deps)).rejects.toThrow('power cut');
+    room.atStep = () => undefined;
+    const ids = [await room.recordCall(), await room.recordCall(), await room.recordCall()];
+    // The database has an unfinished seal of the second one, which nobody sees before.
+    const intents = room.database.knex('seal_intents');
+    const there = await intents.clone().first<Record<string, unknown>>();
+    await intents.clone().insert({ ...there, recording: ids[1] });
+    const store = new Proxy(room.store, {
       get: (target, key) => {
-        if (key === 'digest' && first)
-          return async () => {
-            first = false;
-            await seal(id, room.deps);
-            throw Object.assign(new Error('gone'), { code: 'ENOENT' });
-          };
-        return (Reflect.get(target, key) as () => unknown).bind(target);
+        if (key === 'intent') return () => Promise.resolve(undefined);
+        const value: unknown = Reflect.get(target, key);
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
       },
     });
-    expect(await seal(id, { ...room.deps, files })).toBe(false);
-    expect((await room.store.recording(id))?.state).toBe('sealed');
+    const results = await Promise.allSettled(ids.map((id) => seal(id, { ...room.deps, store })));
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(results[1]).toMatchObject({ reason: { code: 'CONFLICT' } });
+    await intents.clone().where({ recording: ids[1] }).delete();
+    for (const id of [stuck, ...ids]) await seal(id, room.deps);
+    await expectChain([
+      'genesis',
+      'open',
+      'recording',
+      'open',
+      'open',
+      'open',
+      'recording',
+      'recording',
+      'recording',
+    ]);
+  });
+
+  test('shares its turn and its transaction with those that come at the same time, each with its own place', async () => {
+    const ids = [];
+    for (let n = 0; n < 20; n++) ids.push(await room.recordCall());
+    let turns = 0;
+    const alone = room.chain.exclusively.bind(room.chain);
+    room.chain.exclusively = (work) => {
+      turns += 1;
+      return alone(work);
+    };
+    await Promise.all(ids.map((id) => seal(id, room.deps)));
+    expect(turns).toBeLessThan(ids.length);
+    const rows = await Promise.all(ids.map((id) => room.store.recording(id)));
+    expect(new Set(rows.map((row) => row?.entryIndex)).size).toBe(ids.length);
+    const before = [...rows].sort((a, b) => (a?.entryIndex ?? 0) - (b?.entryIndex ?? 0));
+    before.forEach((row, at) => {
+      const info = readFileSync(room.spool.path(row?.id ?? '', `${row?.fileName ?? ''}_info.txt`), 'utf8');
+      expect(info).toContain(`Previous-Recording: ${before[at - 1]?.fileName ?? '-'}\n`);
+    });
+  });
+
+  test('whose files cannot be placed is in the log, keeps nobody up, and is taken up again', async () => {
+    const [id, other] = [await room.recordCall(), await room.recordCall()];
+    room.atStep = (step) => {
+      if (step === 'texts') throw new Error('disk full');
+    };
+    await expect(seal(id, room.deps)).rejects.toThrow('disk full');
+    room.atStep = () => undefined;
+    await seal(other, room.deps);
+    expect(await room.store.intent(id)).toMatchObject({ entry: { index: 3 } });
+    expect((await room.store.recording(id))?.state).toBe('ended');
+    expect(await seal(id, room.deps)).toBe(true);
+    expect(await room.store.recording(id)).toMatchObject({ state: 'sealed', entryIndex: 3 });
+    await expectChain(['genesis', 'open', 'open', 'recording', 'recording']);
+  });
+
+  test('whose intent an earlier version stored without its entry gets it at the next start', async () => {
+    const id = await room.recordCall();
+    room.atStep = (step) => {
+      if (step === 'intent') throw new Error('power cut');
+    };
+    await expect(seal(id, room.deps)).rejects.toThrow('power cut');
+    room.atStep = () => undefined;
+    const intent = await room.store.intent(id);
+    const { size, prev, frontier } = intent?.headAfter ?? room.chain.head;
+    expect(size).toBe(3);
+    await room.database.knex('log_entries').where({ index: 2 }).delete();
+    const open = (await room.store.entries(ORIGIN, 1, 1))[0];
+    const genesis = (await room.store.entries(ORIGIN, 0, 1))[0];
+    const leaves = [genesis, open].map((entry) => leafHash(entry?.bytes ?? Buffer.alloc(0)));
+    await room.database.knex('log_heads').update({
+      size: 2,
+      prev: open?.hash,
+      frontier: JSON.stringify(appendLeaf([leaves[0] ?? ''], 1, leaves[1] ?? '')),
+    });
+    await room.reopen();
+    expect(room.chain.head).toMatchObject({ size, prev, frontier });
+    await seal(id, room.deps);
+    await expectChain(['genesis', 'open', 'recording']);
   });
 
   test('names the recording before it, with its signature', async () => {
@@ -137,18 +239,8 @@ describe.each<SealStep>(['digested', 'signed', 'intent', 'texts', 'audio', 'logg
       const next = await room.recordCall();
       await seal(next, room.deps);
       expect(await room.store.intents()).toEqual([]);
+      await expectChain(['genesis', 'open', 'recording', 'open', 'recording']);
       const entries = await room.store.entries(ORIGIN, 0, 100);
-      expect(entries.map((entry) => entry.type)).toEqual([
-        'genesis',
-        'open',
-        'recording',
-        'open',
-        'recording',
-      ]);
-      entries.forEach((entry, index) => {
-        expect(entry.index).toBe(index);
-        expect(entry.prev).toBe(index === 0 ? '0'.repeat(64) : entries[index - 1]?.hash);
-      });
       if (intent !== undefined) expect(entries[2]?.bytes).toEqual(intent.entry.bytes);
       expect(spoolFiles(id).filter((file) => file.endsWith('.part'))).toEqual([]);
       expect(spoolFiles(id)).toHaveLength(4);

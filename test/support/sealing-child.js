@@ -8,6 +8,7 @@ import { Chain, emptyHead } from '../../dist/src/jobs/chain.js';
 import { LogTree } from '../../dist/src/jobs/log-tree.js';
 import { Prover, signaturesOf } from '../../dist/src/jobs/prove.js';
 import { resumeChain, seal } from '../../dist/src/jobs/seal.js';
+import { SealGroup } from '../../dist/src/jobs/seal-group.js';
 import { openDatabase } from '../../dist/src/store/database.js';
 import { SqlLogStore } from '../../dist/src/store/log-store.js';
 import { openSpool } from '../../dist/src/store/spool.js';
@@ -35,14 +36,17 @@ const prover = new Prover({
   treeOf: (of) => new LogTree(parts.store, of),
   signaturesOf: (row) => signaturesOf(row, [signer.certificatePem]),
 });
-for (const recording of recordings) {
-  await seal(recording, {
-    ...parts,
-    chain,
-    signer,
-    installation: { name: 'test', node: 'rec01', version: '0.0.0', timeZone: 'UTC' },
-    keep: () => ({ profile: 'none' }),
-  });
-  await prover.prove();
-}
+const deps = {
+  ...parts,
+  group: new SealGroup(chain, parts.store),
+  signer,
+  installation: { name: 'test', node: 'rec01', version: '0.0.0', timeZone: 'UTC' },
+  keep: () => ({ profile: 'none' }),
+};
+// One alone, the others together.
+const [first = '', ...others] = recordings;
+await seal(first, deps);
+await prover.prove();
+await Promise.all(others.map((recording) => seal(recording, deps)));
+await prover.prove();
 process.exit(0);

@@ -9,6 +9,7 @@ import { Prover, signaturesOf } from '../../src/jobs/prove.ts';
 import { beginRun } from '../../src/jobs/run-log.ts';
 import { takeUpRoll } from '../../src/jobs/roll-key.ts';
 import { resumeChain, type SealDeps, type SealStep } from '../../src/jobs/seal.ts';
+import { SealGroup } from '../../src/jobs/seal-group.ts';
 import type { Kept } from '../../src/rules/retention.ts';
 import type { CaptureResult } from '../../src/media/capture.ts';
 import type { Decision } from '../../src/rules/decision.ts';
@@ -38,7 +39,7 @@ export class SealingRoom {
   spool!: Spool;
   chain!: Chain;
   applier!: EventApplier;
-  deps!: SealDeps;
+  deps!: SealDeps & { readonly chain: Chain };
   prover!: Prover;
   readonly ended: string[] = [];
   /** What sealed recordings are kept under. */
@@ -81,7 +82,7 @@ export class SealingRoom {
     const parts = { store: this.store, files: this.spool, destinations: ['archive'], now: Date.now };
     const { store, signer: by } = this;
     const resume = async () => {
-      const head = (await resumeChain(ORIGIN, parts)) ?? emptyHead(ORIGIN);
+      const head = (await resumeChain(ORIGIN, { store })) ?? emptyHead(ORIGIN);
       await takeUpRoll(ORIGIN, { store, signer: by });
       return head;
     };
@@ -104,6 +105,7 @@ export class SealingRoom {
     this.deps = {
       ...parts,
       chain: this.chain,
+      group: new SealGroup(this.chain, store),
       signer: this.signer,
       installation: { name: 'test', node: 'rec01', version: '0.0.0', timeZone: 'UTC' },
       keep: () => this.kept,
