@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
+import { Announcements } from './config/announcements.ts';
 import { Database } from './config/database.ts';
 import { Destination, resolveDestination, type DestinationConfig } from './config/destination.ts';
 import { Mail } from './config/mail.ts';
@@ -66,6 +67,7 @@ const schema = z.strictObject({
     .prefault({}),
   retention: Retention.prefault({}),
   stop: Stop.prefault({}),
+  announcements: Announcements.prefault({}),
   mail: Mail.optional(),
   traces: Traces.prefault({}),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),

@@ -40,6 +40,7 @@ describe('the configuration', () => {
     // The example has every key of the schema, so dropping or adding one on either side is noticed.
     const config = loadConfig(join(ROOT, 'deploy/config.example.yaml'), '/');
     expect(Object.keys(config).sort()).toEqual([
+      'announcements',
       'dataDir',
       'database',
       'destinations',

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { oggPackets } from '../media/ogg-packets.ts';
 import { ClientError } from './client-error.ts';
 import { equalPackets, type FormattedAudio } from './stream-format.ts';
 import { speakTones, toneSamples, type Voice } from './tones.ts';
@@ -69,25 +70,6 @@ function opus(ogg: Buffer): FormattedAudio {
     shape,
   };
   return { law: 'PCMA', audio: Buffer.concat(packets), format };
-}
-
-/** The packets of an Ogg file with one stream (RFC 3533 §6). */
-function oggPackets(ogg: Buffer): readonly Buffer[] {
-  const packets: Buffer[] = [];
-  let parts: Buffer[] = [];
-  for (let page = 0; page + 27 <= ogg.length;) {
-    const table = page + 27;
-    let data = table + (ogg[page + 26] ?? 0);
-    for (const lacing of ogg.subarray(table, data)) {
-      parts.push(ogg.subarray(data, data + lacing));
-      data += lacing;
-      if (lacing === 255) continue;
-      packets.push(Buffer.concat(parts));
-      parts = [];
-    }
-    page = data;
-  }
-  return packets;
 }
 
 /** Has ffmpeg encode samples of one channel. */

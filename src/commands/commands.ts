@@ -1,3 +1,4 @@
+import { announcements } from './announcements.ts';
 import { call } from './call.ts';
 import type { Command } from './command.ts';
 import { deleteRecording } from './delete.ts';
@@ -15,6 +16,7 @@ import { trace } from './trace.ts';
 
 /** All commands by their name, in the order in which they are listed. */
 export const COMMANDS: Readonly<Record<string, Command>> = {
+  announcements,
   call,
   delete: deleteRecording,
   deliveries,

@@ -4,7 +4,10 @@ import { policyName } from '../rules/decision.ts';
 import type { ChainTurn } from './chain.ts';
 import type { LogWriter } from './ports.ts';
 
-export type PolicyEvent = Extract<RecorderEvent, { type: 'declined' | 'rules' | 'membership' | 'acted' }>;
+export type PolicyEvent = Extract<
+  RecorderEvent,
+  { type: 'declined' | 'rules' | 'membership' | 'announcement' | 'acted' }
+>;
 
 /** Takes into the log what was decided, changed and asked for. */
 export async function applyPolicyEvent(
@@ -31,9 +34,36 @@ export async function applyPolicyEvent(
         detail: `${member} in ${group}`,
       });
     }
+    case 'announcement':
+      return applyAnnouncement(event, log, turn, actorSecret);
     default:
       return event satisfies never;
   }
+}
+
+/** `config` with the hashes of all announcements before and after. */
+async function applyAnnouncement(
+  event: Extract<PolicyEvent, { type: 'announcement' }>,
+  log: LogWriter,
+  turn: ChainTurn,
+  actorSecret: Uint8Array,
+): Promise<void> {
+  const { at, change, name, locale, sha256, actor, hashBefore, hashAfter } = event;
+  const { entry, headAfter } = turn.prepare({
+    type: 'config',
+    part: 'announcements',
+    hashBefore,
+    hashAfter,
+    actor: actorHash(actorSecret, actor),
+  });
+  await log.appendEntry(entry, headAfter);
+  await log.addStep({
+    at,
+    actor,
+    step: `announcement ${change}`,
+    outcome: 'ok',
+    detail: `${name} ${locale}, sha256 ${sha256}`,
+  });
 }
 
 /** evidence.md 1.4: every call offered ends in exactly one entry. */

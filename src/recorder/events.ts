@@ -129,6 +129,21 @@ export interface MembershipEvent extends Stamped {
   readonly actor: string;
 }
 
+/** An announcement can be played from now on, or no more. */
+export interface AnnouncementChangeEvent extends Stamped {
+  readonly type: 'announcement';
+  readonly change: 'added' | 'removed';
+  readonly name: string;
+  /** Two letters, or `*` for every language. */
+  readonly locale: string;
+  /** Of the file, hex. */
+  readonly sha256: string;
+  readonly actor: string;
+  /** SHA-256 of all there are, hex. */
+  readonly hashBefore: string;
+  readonly hashAfter: string;
+}
+
 /** Somebody changed something, or tried to. */
 export interface ActedEvent extends Stamped {
   readonly type: 'acted';
@@ -137,6 +152,9 @@ export interface ActedEvent extends Stamped {
   readonly outcome: 'ok' | 'warning' | 'error';
   readonly detail: string;
 }
+
+/** What others state, in order with what the recorder does. */
+export type StatedEvent = ActedEvent | RulesEvent | MembershipEvent | AnnouncementChangeEvent;
 
 /** Everything the recorder states, in order. It is durable in the journal before anything else happens with it. */
 export type RecorderEvent =
@@ -150,4 +168,5 @@ export type RecorderEvent =
   | DeclinedEvent
   | RulesEvent
   | MembershipEvent
+  | AnnouncementChangeEvent
   | ActedEvent;

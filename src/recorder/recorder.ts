@@ -5,7 +5,7 @@ import { captureLines, choiceOf, keptOf } from './capture-lines.ts';
 import { DeclinedCall } from './declined-call.ts';
 import type { EventJournal, RecordingFolders } from './ports.ts';
 import type { CallDescription } from '../siprec/description.ts';
-import type { ActedEvent, CallFacts, MembershipEvent, OpenedEvent, RulesEvent } from './events.ts';
+import type { CallFacts, OpenedEvent, StatedEvent } from './events.ts';
 import { LiveRecording, type LiveDeps, type Succession } from './live-recording.ts';
 import { PairedHalves, pairLines } from './paired-halves.ts';
 import { RecorderError } from './recorder-error.ts';
@@ -209,7 +209,7 @@ export class Recorder implements CallRecorder {
   }
 
   /** States what others did, in order with what the recorder does. Resolves when it is on disk, or waits for the disk; never rejects. */
-  async state(event: ActedEvent | RulesEvent | MembershipEvent): Promise<void> {
+  async state(event: StatedEvent): Promise<void> {
     await this.#statements.state(event);
   }
 

@@ -107,17 +107,22 @@ export interface KnownNames {
   readonly destinations: readonly string[];
   /** Retention profiles. */
   readonly profiles: readonly string[];
+  /** Left out where it is not known yet what can be played. */
+  readonly announcements?: readonly string[];
 }
 
 /** Names in the rules that stand for nothing, with their place: a recording would be kept other than whoever wrote the rule believes. */
 export function unknownNames(
   { rules }: RuleSet,
-  { destinations, profiles }: KnownNames,
+  { destinations, profiles, announcements }: KnownNames,
 ): readonly { readonly path: readonly (string | number)[]; readonly message: string }[] {
-  return rules.flatMap(({ retention, destinations: wanted }, at) => [
+  return rules.flatMap(({ retention, announcement, destinations: wanted }, at) => [
     ...(retention === undefined || profiles.includes(retention)
       ? []
       : [{ path: ['rules', at, 'retention'], message: `not one of ${profiles.join(', ')}` }]),
+    ...(announcement === undefined || announcements === undefined || announcements.includes(announcement)
+      ? []
+      : [{ path: ['rules', at, 'announcement'], message: `not one of ${announcements.join(', ')}` }]),
     ...(wanted === 'all' ? [] : wanted)
       .filter((each) => !destinations.includes(each))
       .map((each) => ({

@@ -1,5 +1,6 @@
 import { namesForRules, type Config } from '../config.ts';
 import type { Log } from '../log.ts';
+import type { Announcements } from '../recorder/announcements.ts';
 import type { Policy } from '../recorder/policy.ts';
 import type { Recorder } from '../recorder/recorder.ts';
 import { describeMessage } from '../siprec/describe-message.ts';
@@ -12,6 +13,7 @@ import { declinedRoutes } from '../web/api/declined-routes.ts';
 import { deliveriesRoutes } from '../web/api/deliveries-routes.ts';
 import { exportRoutes } from '../web/api/export-routes.ts';
 import { RecordingQueries } from '../store/recording-queries.ts';
+import { announcementApi } from './announcements-opening.ts';
 import type { Archive } from './archive-opening.ts';
 import type { ClockConfirmation } from './clock-confirmation.ts';
 import { openDeliveryDesk } from './delivery-desk.ts';
@@ -36,6 +38,7 @@ import type { HealthReport } from '../web/health.ts';
 export interface ApiSources {
   readonly recorder: Recorder;
   readonly policy: Policy;
+  readonly announcements: Announcements;
   readonly database: Database;
   readonly archive: Pick<Archive, 'line'>;
   readonly clock: ClockConfirmation;
@@ -59,7 +62,7 @@ export async function openApi(config: Config, sources: ApiSources): Promise<Omit
 /** One line a file of routes, in the order in which the document shows them. */
 function routesOf(config: Config, sources: ApiSources): readonly ApiRoute[] {
   const { installation, node } = config;
-  const { policy, database, archive, ground } = sources;
+  const { policy, announcements, database, archive, ground } = sources;
   const log = { node: `${installation}/${node}` };
   const decided = new PolicyQueries(database, log.node);
   const queries = new RecordingQueries(database);
@@ -69,9 +72,15 @@ function routesOf(config: Config, sources: ApiSources): readonly ApiRoute[] {
       policy,
       decided,
       (message, trunk, at) => describeMessage(message, settingsOf(config, trunk), at),
-      namesForRules(config),
+      {
+        ...namesForRules(config),
+        get announcements() {
+          return announcements.names;
+        },
+      },
     ),
     ...groupsRoutes(policy, decided),
+    ...announcementApi(config, announcements, policy),
     ...runningRoutes(sources.recorder),
     ...declinedRoutes(decided),
     ...recordingsRoutes(

@@ -10,6 +10,7 @@ import { openCertificateWatch } from './keys.ts';
 import { JobError } from '../jobs/job-error.ts';
 import type { SealStep } from '../jobs/seal.ts';
 import type { Log } from '../log.ts';
+import { openAnnouncements } from './announcements-opening.ts';
 import { openArchive, type Archive } from './archive-opening.ts';
 import { LegVerdicts } from './leg-verdicts.ts';
 import { MediaWatch } from './media-watch.ts';
@@ -85,6 +86,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     minFreeBytes: config.spool.whenFull === 'record' ? 0 : config.spool.minFreeMegabytes * 1_000_000,
   });
   const policy = await openPolicy(config, recorder);
+  const announcements = await openAnnouncements(config, { recorder, policy, bell: alarms });
   const verdicts = new LegVerdicts(alarms);
   const archive = await openArchive(config, {
     ...options,
@@ -97,7 +99,6 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   });
   const clock = new ClockConfirmation();
   openWatches(config, { log, alarms, media, ground, archive, clock, closing });
-  openCertificateWatch(config, { keys: ground.keys, bell: alarms, closing });
   const sip = await openSip(config, { log, recorder, policy, closing, dtlsFingerprint: dtls?.fingerprint });
   const web = await openWeb(config, {
     log,
@@ -105,6 +106,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     media,
     recorder,
     policy,
+    announcements,
     archive,
     clock,
     alarms,
@@ -156,6 +158,7 @@ function openWatches(
     log,
   });
   closing.add('delivery watch', () => deliveryWatch.close());
+  openCertificateWatch(config, { keys: ground.keys, bell: alarms, closing });
   const retention = openRetentionKeeper(config, { archive, ground, clock, bell: alarms, log });
   closing.add('retention', () => retention.close());
 }

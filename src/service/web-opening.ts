@@ -1,6 +1,7 @@
 import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
 import type { MediaThreadsHost } from '../media/media-threads.ts';
+import type { Announcements } from '../recorder/announcements.ts';
 import type { Policy } from '../recorder/policy.ts';
 import type { Recorder } from '../recorder/recorder.ts';
 import type { SipServerCounters } from '../sip-server/counters.ts';
@@ -22,6 +23,7 @@ export interface WebSources {
   readonly media: MediaThreadsHost;
   readonly recorder: Recorder;
   readonly policy: Policy;
+  readonly announcements: Announcements;
   readonly archive: Archive;
   readonly clock: ClockConfirmation;
   readonly alarms: Alarms;

@@ -61,6 +61,24 @@ export class Ffmpeg implements Renderer {
     }
   }
 
+  /**
+   * Encodes the first sound of a file in several ways. `format` is what the file is, as ffmpeg calls it. Rejects with StoreError INVALID
+   * and what ffmpeg says of it, MISSING when there is no ffmpeg.
+   */
+  async encode(
+    from: { readonly path: string; readonly format: string },
+    outputs: readonly (readonly string[])[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const timeout = AbortSignal.timeout(this.#options.timeoutSeconds * 1000);
+    const args = [
+      ...['-hide_banner', '-nostdin', '-v', 'error', '-y', '-threads', '1', '-filter_threads', '1'],
+      ...['-protocol_whitelist', 'file', '-f', from.format, '-i', from.path],
+      ...outputs.flatMap((output) => ['-map', '0:a:0', '-map_metadata', '-1', '-ac', '1', ...output]),
+    ];
+    await this.#run(args, AbortSignal.any([signal, timeout]));
+  }
+
   #run(args: readonly string[], signal: AbortSignal): Promise<string> {
     const { program, memoryMegabytes, timeoutSeconds } = this.#options;
     const limits = `ulimit -v ${memoryMegabytes * 1024}; ulimit -t ${timeoutSeconds}; ulimit -c 0; exec nice -n 10 "$@"`;

@@ -6,7 +6,7 @@ import { startWeb, type WebServer } from '../../../src/web/server.ts';
 import { MemoryQueries, webOptions } from '../fakes.ts';
 
 const TOKEN = 'a-token-of-no-recorder-at-all-0123456789';
-const KNOWN = { destinations: ['archive'], profiles: ['none', 'wphg-5y'] };
+const KNOWN = { destinations: ['archive'], profiles: ['none', 'wphg-5y'], announcements: ['inbound'] };
 
 let server: WebServer;
 let taken: unknown[];
@@ -50,6 +50,7 @@ test('rules that name what does not exist are turned down with each place, and n
     id: 'a',
     record: true,
     retention: 'for-ever',
+    announcement: 'hello',
     destinations: ['nas', 'archive'],
   });
   expect(response.status).toBe(400);
@@ -57,6 +58,7 @@ test('rules that name what does not exist are turned down with each place, and n
     error: 'INVALID',
     faults: [
       { path: 'body.rules.0.retention', message: 'not one of none, wphg-5y' },
+      { path: 'body.rules.0.announcement', message: 'not one of inbound' },
       { path: 'body.rules.0.destinations', message: 'nas is not one of archive' },
     ],
   });
@@ -64,7 +66,13 @@ test('rules that name what does not exist are turned down with each place, and n
 });
 
 test('rules that name what exists are taken', async () => {
-  const response = await put({ id: 'a', record: true, retention: 'wphg-5y', destinations: ['archive'] });
+  const response = await put({
+    id: 'a',
+    record: true,
+    retention: 'wphg-5y',
+    announcement: 'inbound',
+    destinations: ['archive'],
+  });
   expect([response.status, await response.json()]).toEqual([200, { version: 2 }]);
   expect(taken).toHaveLength(1);
 });

@@ -1,0 +1,176 @@
+import { createHash } from 'node:crypto';
+import type { Clip, ClipEncoding } from '../media/clip.ts';
+import { AnnouncementError } from './announcement-error.ts';
+import type { AnnouncementChangeEvent } from './events.ts';
+
+/** Stands for every language. */
+const ANY_LOCALE = '*';
+
+/** One text that can be played, in one language. */
+export interface Announcement {
+  readonly name: string;
+  /** Two letters, or `*`. */
+  readonly locale: string;
+  /** Of the file that was uploaded, hex; of one that ships with the product, of its A-law form. */
+  readonly sha256: string;
+  readonly milliseconds: number;
+  /** What it can be sent in. */
+  readonly encodings: readonly ClipEncoding[];
+  readonly source: 'shipped' | 'uploaded';
+  /** Of uploads: when and by whom. */
+  readonly addedAt?: number;
+  readonly actor?: string;
+}
+
+/** Keeps announcements; `store/announcement-files.ts` fits. */
+export interface AnnouncementFiles {
+  /** Those that ship with the product, and those that were uploaded. */
+  load(): Promise<readonly Announcement[]>;
+  /** Converts an upload and keeps it in place of one of the same name and language. Rejects with a code INVALID or MISSING when it cannot. */
+  add(upload: AnnouncementUpload): Promise<Announcement>;
+  remove(name: string, locale: string): Promise<void>;
+  /** Rejects when it is not there. */
+  clip(announcement: Announcement, encoding: ClipEncoding): Promise<Clip>;
+}
+
+export interface AnnouncementUpload {
+  readonly name: string;
+  readonly locale: string;
+  /** WAV, MP3 or Ogg. */
+  readonly file: Uint8Array;
+  readonly addedAt: number;
+  readonly actor: string;
+}
+
+export interface AnnouncementOptions {
+  readonly files: AnnouncementFiles;
+  /** States a change; see `Recorder`. Never rejects. */
+  readonly state: (event: AnnouncementChangeEvent) => Promise<void>;
+  readonly now: () => number;
+  /** Language of a call that names none. */
+  readonly locale: string;
+}
+
+/**
+ * The announcements there are. A change is on disk before it holds, is stated in the log with who made it, and holds for the next call. What
+ * was played once is kept in memory.
+ */
+export class Announcements {
+  readonly #options: AnnouncementOptions;
+  #all: readonly Announcement[];
+  readonly #clips = new Map<string, Promise<Clip>>();
+  #turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(options: AnnouncementOptions, all: readonly Announcement[]) {
+    this.#options = options;
+    this.#all = all;
+  }
+
+  static async open(options: AnnouncementOptions): Promise<Announcements> {
+    return new Announcements(options, await options.files.load());
+  }
+
+  get list(): readonly Announcement[] {
+    return this.#all;
+  }
+
+  get names(): readonly string[] {
+    return [...new Set(this.#all.map(({ name }) => name))];
+  }
+
+  /**
+   * What a call hears that asks for a name, with or without a language: an upload in that language, an upload for all, what ships in that
+   * language, and only then another language. Undefined for a name there is none of.
+   */
+  find(name: string, locale = this.#options.locale): Announcement | undefined {
+    const rank = ({ source, locale: own }: Announcement): number => {
+      const uploaded = source === 'uploaded';
+      if (own === locale) return uploaded ? 0 : 2;
+      if (own === ANY_LOCALE) return 1;
+      return own === this.#options.locale ? 3 : 4;
+    };
+    return this.#all.filter((each) => each.name === name).toSorted((a, b) => rank(a) - rank(b))[0];
+  }
+
+  /** Rejects when its file cannot be read. */
+  clip(announcement: Announcement, encoding: ClipEncoding): Promise<Clip> {
+    const key = `${announcement.sha256} ${encoding}`;
+    const known = this.#clips.get(key);
+    if (known !== undefined) return known;
+    const clip = this.#options.files.clip(announcement, encoding);
+    this.#clips.set(key, clip);
+    clip.catch(() => this.#clips.delete(key));
+    return clip;
+  }
+
+  /** Adds one, or replaces the upload of the same name and language. Rejects with what keeps the file from being converted or written. */
+  add(upload: Omit<AnnouncementUpload, 'addedAt'>): Promise<Announcement> {
+    return this.#inTurn(async () => {
+      const added = await this.#options.files.add({ ...upload, addedAt: this.#options.now() });
+      await this.#take([...this.#all.filter((each) => !isUpload(each, added)), added], 'added', added);
+      return added;
+    });
+  }
+
+  /**
+   * Removes an upload. Rejects with AnnouncementError NO_ANNOUNCEMENT, or SHIPPED for one that came with the product.
+   */
+  remove(name: string, locale: string, actor: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const removed = this.#all.find((each) => isUpload(each, { name, locale }));
+      if (removed === undefined) throw this.#whyNone(name, locale);
+      await this.#options.files.remove(name, locale);
+      const left = this.#all.filter((each) => each !== removed);
+      await this.#take(left, 'removed', { ...removed, actor });
+    });
+  }
+
+  #whyNone(name: string, locale: string): AnnouncementError {
+    const named = this.#all.filter((each) => each.name === name);
+    if (named.some((each) => each.source === 'shipped' && (each.locale === locale || locale === ANY_LOCALE)))
+      return new AnnouncementError(
+        'SHIPPED',
+        `${name} came with the product and stays; add one of the same name to replace it.`,
+      );
+    const others = named.map((each) => each.locale).join(', ');
+    return new AnnouncementError(
+      'NO_ANNOUNCEMENT',
+      others === ''
+        ? `There is no announcement ${name}.`
+        : `There is no announcement ${name} with this language, but with: ${others}.`,
+    );
+  }
+
+  async #take(
+    all: readonly Announcement[],
+    change: 'added' | 'removed',
+    { name, locale, sha256, actor = 'unknown' }: Announcement,
+  ): Promise<void> {
+    const [hashBefore, hashAfter] = [hashOf(this.#all), hashOf(all)];
+    this.#all = all;
+    this.#clips.clear();
+    const at = this.#options.now();
+    const what = { change, name, locale, sha256, actor };
+    await this.#options.state({ type: 'announcement', at, ...what, hashBefore, hashAfter });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work, work);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+const isUpload = (one: Announcement, other: Pick<Announcement, 'name' | 'locale'>): boolean =>
+  one.source === 'uploaded' && one.name === other.name && one.locale === other.locale;
+
+/** Of everything that can be played: `<name> <locale> <sha256>` a line, sorted. What the `config` entries of the evidence log name. */
+const hashOf = (all: readonly Announcement[]): string =>
+  createHash('sha256')
+    .update(
+      all
+        .map(({ name, locale, sha256 }) => `${name} ${locale} ${sha256}\n`)
+        .sort()
+        .join(''),
+    )
+    .digest('hex');
