@@ -65,6 +65,15 @@ export function jsonReport(verification: Verification): string {
       origin: recording.origin,
       index: recording.index,
       ...momentOf(recording, byOrigin.get(recording.origin ?? '')),
+      stored: (byOrigin.get(recording.origin ?? '')?.copies.get(recording.rec ?? '') ?? []).map(
+        ({ index, time, body }) => ({
+          index,
+          time,
+          target: body.target,
+          retainUntil: body.retainUntil,
+          mode: body.mode,
+        }),
+      ),
       faults: recording.findings.filter(({ severity }) => severity === 'fault').map(({ code }) => code),
     })),
     levels: levelsOf(verification),

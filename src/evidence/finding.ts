@@ -52,6 +52,7 @@ const LEVELS = {
   DELETION_EARLY: 5,
   DELETION_HELD: 5,
   DELETION_INVALID: 5,
+  STORED_DIFFERS: 5,
 
   // Notes: worth stating, no fault.
   FOREIGN_FILE: 1,
@@ -68,6 +69,7 @@ const LEVELS = {
   DELETED: 5,
   STILL_HERE: 5,
   HELD_BY_SELECTOR: 5,
+  COPY_UNEXPLAINED: 5,
   WITNESS_UNKNOWN: 5,
 } as const satisfies Readonly<Record<string, Level>>;
 

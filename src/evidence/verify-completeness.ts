@@ -48,14 +48,16 @@ function counts(
 }
 
 function missing(
-  { origin }: CheckedLog,
+  { origin, copies }: CheckedLog,
   { index, rec, name }: { readonly index: number; readonly rec: string; readonly name: string | undefined },
 ): Finding {
   const known = name === undefined ? '' : `, named ${name}`;
+  const places = [...new Set(copies.get(rec)?.map(({ body }) => body.target))].join(', ');
+  const stored = places === '' ? '' : `; the log says that it was stored at ${places}`;
   return fault(
     'RECORDING_MISSING',
     name ?? origin,
-    `entry ${index}: recording ${rec}${known} is not in the archive`,
+    `entry ${index}: recording ${rec}${known} is not in the archive${stored}`,
   );
 }
 

@@ -9,6 +9,7 @@ import { fault, note, type Finding } from './finding.ts';
 import { KeyCheck } from './key-check.ts';
 import type { Keyring, NamedBytes } from './keyring.ts';
 import type { MerkleTree } from './merkle-tree.ts';
+import { StoredCheck, type StoredCopy } from './stored-check.ts';
 import { StampCheck, type Stamp, type StampFiles, type YoungerThan } from './stamp-check.ts';
 import {
   readCheckpoints,
@@ -89,6 +90,10 @@ export interface CheckedLog {
   /** Their indices by the hash of their hash file. */
   readonly byHash: ReadonlyMap<string, number>;
   readonly deletions: ReadonlyMap<string, Deletion>;
+  /** Where recordings were proved to be, by their UUID. */
+  readonly copies: ReadonlyMap<string, readonly StoredCopy[]>;
+  /** Those of recordings that this log does not seal. */
+  readonly strangers: readonly StoredCopy[];
   readonly stamps: readonly Stamp[];
   readonly youngerThan: readonly YoungerThan[];
   /** Checkpoints that peers and witnesses saw, by the entries that say so. */
@@ -111,6 +116,7 @@ export class LogCheck {
   readonly #calls = new CallCheck();
   readonly #keys = new KeyCheck();
   readonly #deletions = new DeletionCheck(this.#calls.recordings);
+  readonly #stored = new StoredCheck();
   readonly #stamps: StampCheck;
   readonly #findings: Finding[] = [];
   readonly #seen: SeenCheckpoint[] = [];
@@ -150,6 +156,7 @@ export class LogCheck {
     this.#keys.add(entry);
     this.#calls.add(entry);
     this.#deletions.add(entry);
+    this.#stored.add(entry);
     this.#stamps.add(entry);
     this.#nextOrigin = body.type === 'close' ? body.nextOrigin : undefined;
     if (body.type === 'anchor') this.#addAnchor(entry, body);
@@ -202,6 +209,8 @@ export class LogCheck {
       recordings: this.#calls.recordings,
       byHash: new Map([...this.#calls.recordings].map(([index, { body }]) => [body.hash, index])),
       deletions: this.#deletions.deletions,
+      copies: this.#stored.copies,
+      strangers: this.#stored.strangers,
       stamps: stamps.stamps,
       youngerThan: stamps.anchors,
       seen: this.#seen,
@@ -214,6 +223,7 @@ export class LogCheck {
         ...this.#keys.findings,
         ...this.#calls.findings,
         ...this.#deletions.findings,
+        ...this.#stored.findings,
         ...findings,
         ...stamps.findings,
       ],

@@ -7,6 +7,7 @@ import type { Keyring, NamedBytes } from './keyring.ts';
 import { consistencyRanges, isConsistent } from './merkle-proof.ts';
 import type { MerkleTree } from './merkle-tree.ts';
 import { parseOrigin } from './origin.ts';
+import { compareStrangers } from './stored-check.ts';
 import { cosignedAt, isSignedByLog, parseNote, type SignedNote } from './signed-note.ts';
 import type { CheckedLog, ExpectedGenesis, NoteFile, SeenCheckpoint } from './verify-log.ts';
 
@@ -18,6 +19,7 @@ export function verifyLogs(logs: readonly CheckedLog[], keyring: Keyring): reado
     ...logs.flatMap((log) => log.seen.flatMap((peer) => peerFindings(log, peer, byOrigin))),
     ...logs.flatMap((log) => log.notes.flatMap((file) => noteFindings(log, file, { byOrigin, keyring }))),
     ...twiceFindings(logs),
+    ...logs.flatMap((log) => strangerFindings(log, byOrigin)),
   ];
 }
 
@@ -262,6 +264,17 @@ function twiceFindings(logs: readonly CheckedLog[]): readonly Finding[] {
       return [fault('RECORDING_TWICE', file, `entry ${index} seals recording ${body.rec}, as does ${other}`)];
     }),
   );
+}
+
+/** A log of which only proofs are here says nothing about what it does not seal. */
+function strangerFindings(log: CheckedLog, byOrigin: ReadonlyMap<string, CheckedLog>): readonly Finding[] {
+  if (log.strangers.length === 0) return [];
+  const { epoch } = parseOrigin(log.origin);
+  const earlier = Array.from({ length: epoch - 1 }, (_, at) => {
+    const older = byOrigin.get(log.origin.replace(/[0-9]+$/, `${at + 1}`));
+    return older?.hasEntries === true ? older.recordings : undefined;
+  });
+  return compareStrangers(log.strangers, earlier);
 }
 
 const hasState = ({ tree }: CheckedLog, size: number, root: string): boolean =>

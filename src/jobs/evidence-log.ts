@@ -1,6 +1,6 @@
 import { actorHash } from '../evidence/actor-hash.ts';
 import type { EntryBody } from '../evidence/entry.ts';
-import type { Chain } from './chain.ts';
+import type { Chain, ChainTurn } from './chain.ts';
 import type { EntryRow, LogStore, LogWriter, StepRow } from './ports.ts';
 
 export interface EvidenceLogDeps {
@@ -37,19 +37,34 @@ export class EvidenceLog {
    * its line cannot hold; then nothing was written, neither the entry nor the changes.
    */
   async append(body: EntryBody, options: AppendOptions = {}): Promise<EntryRow> {
-    const { chain, store, now } = this.#deps;
+    return this.#deps.chain.exclusively((turn) => this.#write(turn, body, options));
+  }
+
+  /**
+   * The same, unless it is done already: asked when nobody else can append any more, so that of two who state the same thing only the
+   * first one does. Resolves with undefined then.
+   */
+  async appendOnce(
+    body: EntryBody,
+    options: AppendOptions & { readonly isDone: () => Promise<boolean> },
+  ): Promise<EntryRow | undefined> {
+    return this.#deps.chain.exclusively(async (turn) =>
+      (await options.isDone()) ? undefined : this.#write(turn, body, options),
+    );
+  }
+
+  async #write(turn: ChainTurn, body: EntryBody, options: AppendOptions): Promise<EntryRow> {
+    const { store, now } = this.#deps;
     const { recording, step, change } = options;
-    return chain.exclusively(async (turn) => {
-      const { entry, headAfter } = turn.prepare(body, recording);
-      await store.write(async (log) => {
-        await log.appendEntry(entry, headAfter);
-        if (step !== undefined)
-          await log.addStep({ ...step, at: now(), ...(recording === undefined ? {} : { recording }) });
-        await change?.(log);
-      });
-      turn.commit();
-      return entry;
+    const { entry, headAfter } = turn.prepare(body, recording);
+    await store.write(async (log) => {
+      await log.appendEntry(entry, headAfter);
+      if (step !== undefined)
+        await log.addStep({ ...step, at: now(), ...(recording === undefined ? {} : { recording }) });
+      await change?.(log);
     });
+    turn.commit();
+    return entry;
   }
 
   /** How a user appears in entries: a hash that cannot be guessed from the name alone. */

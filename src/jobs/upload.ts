@@ -2,9 +2,11 @@ import { createReadStream } from 'node:fs';
 import { UnrecoverableError } from 'bullmq';
 import { endOfDay } from '../rules/retention.ts';
 import { PermanentUploadError, type Destination, type Retention } from './destination.ts';
+import type { EvidenceLog } from './evidence-log.ts';
 import { exportEvidence, type ExportDeps } from './export-evidence.ts';
 import { JobError } from './job-error.ts';
-import type { CopyRow, DeliveryRow, FileRow, RecordingRow, SealFiles } from './ports.ts';
+import type { CopyRow, DeliveryRow, FileRow, LogWriter, RecordingRow, SealFiles } from './ports.ts';
+import { nonceOf, storedBody } from './stored.ts';
 
 export interface UploadJob {
   readonly recording: string;
@@ -23,6 +25,7 @@ export interface UploadDeps extends ExportDeps {
   readonly lockModeOf?: (destination: string) => Retention['mode'];
   /** Puts entry and proof beside every sealed recording that lacks them. */
   readonly prove: () => Promise<void>;
+  readonly evidence: Pick<EvidenceLog, 'appendOnce'>;
   readonly now: () => number;
 }
 
@@ -38,9 +41,7 @@ const ORDER: readonly FileRow['kind'][] = ['audio', 'info', 'hash', 'signature',
 export async function upload(job: UploadJob, deps: UploadDeps, signal: AbortSignal): Promise<void> {
   const { store } = deps;
   const row = await store.recording(job.recording);
-  const before = (await store.deliveries(job.recording)).find(
-    (known) => known.destination === job.destination,
-  );
+  const before = await deliveryOf(job, deps);
   if (row === undefined || before === undefined) throw new JobError('UNKNOWN_RECORDING', job.recording);
   if (before.state === 'delivered') {
     await finishDelivered(job.recording, deps);
@@ -50,13 +51,16 @@ export async function upload(job: UploadJob, deps: UploadDeps, signal: AbortSign
     const destination = deps.destinations.get(job.destination);
     if (destination === undefined)
       throw new PermanentUploadError('configuration', `no destination named ${job.destination}`);
+    const nonce = await nonceOf(await store.files(row.id), deps.files);
     const copies = await copyFiles(row, { destination, deps, signal });
     await exportEvidence(destination, deps, signal);
-    const location = copies[0]?.location ?? '';
-    await setDelivery({ ...before, state: 'delivered', permanent: false, location }, deps, copies);
+    await stateDelivered(before, { copies, nonce }, deps);
   } catch (error) {
+    // Somebody else may have done it meanwhile, or we did and the database's answer was lost.
+    if ((await deliveryOf(job, deps))?.state === 'delivered') return finishDelivered(job.recording, deps);
     const permanent = error instanceof PermanentUploadError;
-    await setDelivery({ ...before, state: 'failed', permanent, error: messageOf(error) }, deps);
+    const failed = { ...before, state: 'failed', permanent, error: messageOf(error) } as const;
+    await store.write((log) => setDelivery(log, failed, deps));
     if (permanent) throw new UnrecoverableError(messageOf(error));
     throw error;
   }
@@ -104,22 +108,49 @@ async function copyFiles(
 const lockOf = ({ kept }: RecordingRow, mode: Retention['mode']): { readonly retention?: Retention } =>
   kept?.until === undefined ? {} : { retention: { until: endOfDay(kept.until).getTime(), mode } };
 
-async function setDelivery(
-  row: DeliveryRow,
+/** The delivery is done and the log says so, in one transaction: after a crash there is neither one without the other, nor one twice. */
+async function stateDelivered(
+  before: DeliveryRow,
+  { copies, nonce }: { readonly copies: readonly CopyRow[]; readonly nonce: string },
   deps: UploadDeps,
-  copies: readonly CopyRow[] = [],
 ): Promise<void> {
-  const at = deps.now();
-  await deps.store.write(async (log) => {
-    await log.setDelivery({ ...row, attempts: row.attempts + 1, updatedAt: at });
-    await log.putCopies(copies);
-    await log.addStep({
-      recording: row.recording,
-      at,
-      step: 'upload',
-      outcome: row.state === 'delivered' ? 'ok' : 'error',
-      detail: row.error === undefined ? row.destination : `${row.destination}: ${row.error}`,
-    });
+  const { recording, destination } = before;
+  const { store } = deps;
+  const location = copies[0]?.location ?? '';
+  const body = storedBody(await store.files(recording), copies, nonce);
+  await deps.evidence.appendOnce(
+    { ...body, rec: recording, target: destination },
+    {
+      recording,
+      // Two runs of the same upload may have come this far.
+      isDone: async () => (await deliveryOf({ recording, destination }, deps))?.state === 'delivered',
+      change: async (log) => {
+        await setDelivery(log, { ...before, state: 'delivered', permanent: false, location }, deps);
+        await log.putCopies(copies);
+      },
+    },
+  );
+}
+
+const deliveryOf = async (
+  { recording, destination }: UploadJob,
+  { store }: Pick<UploadDeps, 'store'>,
+): Promise<DeliveryRow | undefined> =>
+  (await store.deliveries(recording)).find((known) => known.destination === destination);
+
+async function setDelivery(
+  log: LogWriter,
+  row: DeliveryRow,
+  { now }: Pick<UploadDeps, 'now'>,
+): Promise<void> {
+  const at = now();
+  await log.setDelivery({ ...row, attempts: row.attempts + 1, updatedAt: at });
+  await log.addStep({
+    recording: row.recording,
+    at,
+    step: 'upload',
+    outcome: row.state === 'delivered' ? 'ok' : 'error',
+    detail: row.error === undefined ? row.destination : `${row.destination}: ${row.error}`,
   });
 }
 

@@ -194,6 +194,7 @@ class Line implements ArchiveLine {
     this.#uploadDeps = {
       ...this.#line.exports,
       prove: () => this.#line.prove(),
+      evidence: this.evidence,
       destinations: new Map(options.destinations.map((destination) => [destination.name, destination])),
       files: options.files,
       folderOf: options.folderOf,

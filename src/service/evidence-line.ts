@@ -39,8 +39,8 @@ export interface EvidenceLineOptions {
 const HEARTBEAT_EVERY = 3_600_000;
 const CLOCK_EVERY = 5000;
 const STAMPS_EVERY = 60_000;
-/** Entries that a log writes about itself; they alone are no reason for another checkpoint. */
-const QUIET: ReadonlySet<string> = new Set(['heartbeat', 'anchor']);
+/** Entries that a log writes about itself and its copies; they alone are no reason for another checkpoint. */
+const QUIET: ReadonlySet<string> = new Set(['heartbeat', 'anchor', 'stored']);
 const LOOK_AT = 50;
 
 /** What happens with the log itself while it grows: proofs, heartbeats, checkpoints and their export, the clock. */

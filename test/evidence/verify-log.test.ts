@@ -3,6 +3,9 @@ import { formatEntry, parseEntry, type EntryBody } from '../../src/evidence/entr
 import type { Finding } from '../../src/evidence/finding.ts';
 import { Keyring } from '../../src/evidence/keyring.ts';
 import { entryFileName, ENTRIES_PER_FILE, formatEntryFile } from '../../src/evidence/layout.ts';
+import type { SealedEntry } from '../../src/evidence/call-check.ts';
+import type { StoredBody } from '../../src/evidence/entry-types.ts';
+import { compareStrangers } from '../../src/evidence/stored-check.ts';
 import { LogCheck } from '../../src/evidence/verify-log.ts';
 import { ArchiveBuilder, makeSigner, type TestKey } from '../support/evidence-archive.ts';
 
@@ -77,6 +80,45 @@ test.each<readonly [string, readonly EntryBody[], readonly string[]]>([
   const builder = new ArchiveBuilder(key);
   for (const body of bodies) builder.append(body);
   expect(codes(await check(builder))).toEqual(expected);
+});
+
+const [sealed, other] = ['a'.repeat(64), 'b'.repeat(64)];
+const recording: EntryBody = {
+  ...{ type: 'recording', rec, open: 1, status: 'complete' },
+  ...{ hash: sealed, sig: other, retain: 'none' },
+};
+const stored = (target: string, checksum = sealed): EntryBody => ({
+  ...{ type: 'stored', rec, target, checksum },
+  ...{ locatorHash: other, versionId: '-', retainUntil: '-', mode: 'none' },
+});
+const tombstone = (targets: string): EntryBody => ({
+  ...{ type: 'tombstone', rec, ofIndex: 2, reason: 'order', policy: 'by-hand' },
+  ...{ due: '-', actor: 'system', targets },
+});
+
+test.each<readonly [string, readonly EntryBody[], readonly string[]]>([
+  ['a copy of what was sealed', [open, recording, stored('nas')], []],
+  ['a copy of something else', [open, recording, stored('nas', other)], ['fault STORED_DIFFERS']],
+  ['a deletion of all copies', [open, recording, stored('nas'), tombstone('nas=deleted')], []],
+  [
+    'a deletion that forgets a copy',
+    [open, recording, stored('nas'), stored('cloud'), tombstone('nas=deleted')],
+    ['note COPY_UNEXPLAINED'],
+  ],
+])('%s is told by the log', async (_, bodies, expected) => {
+  const builder = new ArchiveBuilder(key);
+  for (const body of bodies) builder.append(body);
+  expect(codes(await check(builder))).toEqual(expected);
+});
+
+test('a copy of what no epoch of the log has sealed is a fault, unless an epoch is not here', () => {
+  const copy = { index: 7, file: 'f', time: now, body: stored('nas') as StoredBody };
+  const epoch = new Map([[2, { body: recording } as SealedEntry]]);
+  expect(codes(compareStrangers([copy], []))).toEqual(['fault STORED_DIFFERS']);
+  expect(compareStrangers([copy], [undefined])).toEqual([]);
+  expect(compareStrangers([copy], [epoch])).toEqual([]);
+  const altered = { ...copy, body: stored('nas', other) as StoredBody };
+  expect(codes(compareStrangers([altered], [epoch]))).toEqual(['fault STORED_DIFFERS']);
 });
 
 test('a clock that went back is noted, not taken for an alteration', async () => {

@@ -1,10 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openPathDestination } from '../../src/delivery/path.ts';
+import { parseEntry } from '../../src/evidence/entry.ts';
+import type { StoredBody } from '../../src/evidence/entry-types.ts';
 import { formatEntryFile } from '../../src/evidence/layout.ts';
 import { checkpoint } from '../../src/jobs/checkpoint.ts';
+import type { Destination } from '../../src/jobs/destination.ts';
+import { EvidenceLog } from '../../src/jobs/evidence-log.ts';
 import { exportEvidence } from '../../src/jobs/export-evidence.ts';
+import type { LogWriter } from '../../src/jobs/ports.ts';
 import { outstanding, reconcile } from '../../src/jobs/reconcile.ts';
 import { seal } from '../../src/jobs/seal.ts';
 import { upload, type UploadDeps } from '../../src/jobs/upload.ts';
@@ -25,6 +31,7 @@ beforeEach(async () => {
     store: room.store,
     origins: () => [ORIGIN],
     prove: () => room.prover.prove(),
+    evidence: room.evidence,
     certificates: () => room.signer.certificates,
     destinations: new Map([['archive', openPathDestination({ name: 'archive', root: archive })]]),
     files: room.spool,
@@ -68,7 +75,8 @@ describe('an upload', () => {
           checksum: `sha256:${file.sha256}`,
         })),
     );
-    const entries = await room.store.entries(ORIGIN, 0, 10);
+    // What the log says of this delivery leaves with the next export.
+    const entries = (await room.store.entries(ORIGIN, 0, 10)).filter(({ type }) => type !== 'stored');
     expect(entryFile()).toEqual(formatEntryFile(entries.map((entry) => entry.bytes)));
   });
 
@@ -106,6 +114,103 @@ describe('an upload', () => {
     ]);
     await upload(job, deps, signal);
     expect(await room.store.deliveries(id)).toMatchObject([{ state: 'delivered', attempts: 2 }]);
+  });
+});
+
+/** Bodies of the `stored` entries of the log. */
+const storedEntries = async (): Promise<readonly StoredBody[]> =>
+  (await room.store.entries(ORIGIN, 0, 100))
+    .map(({ bytes }) => parseEntry(bytes).body)
+    .filter((body) => body.type === 'stored');
+
+describe('what the log says of a delivery', () => {
+  test('is where the sealed files are, in a hash that needs the nonce to be guessed', async () => {
+    const id = await sealed();
+    const files = await room.store.files(id);
+    const info = files.find(({ kind }) => kind === 'info')?.name ?? '';
+    const nonce = /^Nonce: ([0-9a-f]{32})$/m.exec(readFileSync(room.spool.path(id, info), 'utf8'))?.[1];
+    await upload({ recording: id, destination: 'archive' }, deps, signal);
+    const location = (await room.store.deliveries(id))[0]?.location ?? '';
+    expect(location).toContain(archive);
+    expect(nonce).toBeDefined();
+    expect(await storedEntries()).toEqual([
+      {
+        type: 'stored',
+        rec: id,
+        target: 'archive',
+        locatorHash: createHash('sha256').update(`${nonce} ${location}`).digest('hex'),
+        versionId: '-',
+        checksum: files.find(({ kind }) => kind === 'hash')?.sha256,
+        retainUntil: '-',
+        mode: 'none',
+      },
+    ]);
+    expect((await room.store.entries(ORIGIN, 0, 100)).find(({ type }) => type === 'stored')?.recording).toBe(
+      id,
+    );
+  });
+
+  test('names version and lock, of the copy that is kept least', async () => {
+    const until = Date.UTC(2031, 10, 24, 12);
+    const id = await sealed();
+    const folder = deps.destinations.get('archive');
+    if (folder === undefined) throw new Error('no destination');
+    const locking = {
+      ...folder,
+      name: folder.name,
+      extend: folder.extend.bind(folder),
+      put: async (...args: Parameters<Destination['put']>) => {
+        const info = args[0].path.endsWith('_info.txt');
+        const retention = { until: info ? until - 1000 : until, mode: 'compliance' } as const;
+        return { ...(await folder.put(...args)), version: info ? 'v2' : 'v1', retention };
+      },
+    };
+    await upload(
+      { recording: id, destination: 'archive' },
+      { ...deps, destinations: new Map([['archive', locking]]) },
+      signal,
+    );
+    expect(await storedEntries()).toMatchObject([
+      { versionId: 'v1', retainUntil: '2031-11-24T11:59:59.000Z', mode: 'compliance' },
+    ]);
+  });
+
+  test('is said once, whoever else delivers the same at the same moment', async () => {
+    const id = await sealed();
+    const job = { recording: id, destination: 'archive' };
+    await Promise.all([upload(job, deps, signal), upload(job, deps, signal)]);
+    await upload(job, deps, signal);
+    expect(await storedEntries()).toHaveLength(1);
+  });
+
+  test('is neither missing nor double when the transaction fails, or only its answer is lost', async () => {
+    const job = { recording: await sealed(), destination: 'archive' };
+    let lost: 'before' | 'after' | undefined = 'before';
+    const store = new Proxy(room.store, {
+      get: (target, key) =>
+        key !== 'write'
+          ? (Reflect.get(target, key) as unknown)
+          : async (work: (log: LogWriter) => Promise<unknown>) => {
+              const fault = lost;
+              lost = undefined;
+              const away = Object.assign(new Error('away'), { code: 'UNAVAILABLE' });
+              if (fault === 'before') throw away;
+              const result = await target.write(work);
+              if (fault === 'after') throw away;
+              return result;
+            },
+    });
+    const { chain } = room;
+    const evidence = new EvidenceLog({ chain, store, actorSecret: Buffer.alloc(32), now: Date.now });
+    await expect(upload(job, { ...deps, evidence }, signal)).rejects.toThrow('away');
+    expect(await storedEntries()).toEqual([]);
+    expect(await room.store.deliveries(job.recording)).toMatchObject([{ state: 'failed' }]);
+    lost = 'after';
+    await upload(job, { ...deps, evidence }, signal);
+    expect(await storedEntries()).toHaveLength(1);
+    await upload(job, deps, signal);
+    expect(await storedEntries()).toHaveLength(1);
+    expect((await room.store.recording(job.recording))?.state).toBe('delivered');
   });
 });
 

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { openPathDestination } from '../../src/delivery/path.ts';
 import { checkpointPath, keyrollPath } from '../../src/evidence/layout.ts';
 import { checkpoint } from '../../src/jobs/checkpoint.ts';
+import { exportEvidence } from '../../src/jobs/export-evidence.ts';
 import { rollKey } from '../../src/jobs/roll-key.ts';
 import { seal } from '../../src/jobs/seal.ts';
 import { upload } from '../../src/jobs/upload.ts';
@@ -47,6 +48,7 @@ async function deliver(recordings: readonly string[]): Promise<void> {
     store: room.store,
     origins: () => [ORIGIN],
     prove: () => room.prover.prove(),
+    evidence: room.evidence,
     certificates: () => room.signer.certificates,
     destinations: new Map([['archive', archive]]),
     files: room.spool,
@@ -55,6 +57,8 @@ async function deliver(recordings: readonly string[]): Promise<void> {
   };
   for (const recording of recordings)
     await upload({ recording, destination: 'archive' }, deps, new AbortController().signal);
+  await checkpoint(room.deps, { exported: true });
+  await exportEvidence(archive, deps, new AbortController().signal);
 }
 
 test('seals in flight during a key roll are right on both sides of it, for sealtape-verify, verify.sh and openssl', async () => {

@@ -198,7 +198,7 @@ export function entriesIn(archive: string): readonly ReadonlyMap<string, string>
 export const entryTypes = (archive: string): readonly string[] =>
   entriesIn(archive)
     .map((entry) => entry.get('type') ?? '?')
-    .filter((type) => type !== 'heartbeat');
+    .filter((type) => type !== 'heartbeat' && type !== 'stored');
 
 /** Names left in the spool: recordings that are not yet delivered everywhere. */
 export const spoolOf = (recorder: Pick<RecorderProcess, 'dataDir'>): readonly string[] =>

@@ -4,7 +4,6 @@ import { openPathDestination } from '../../src/delivery/path.ts';
 import { parseEntry, type EntryBody } from '../../src/evidence/entry.ts';
 import type { DeletionDeps } from '../../src/jobs/delete-recording.ts';
 import { PermanentUploadError, type Destination } from '../../src/jobs/destination.ts';
-import { EvidenceLog } from '../../src/jobs/evidence-log.ts';
 import { seal } from '../../src/jobs/seal.ts';
 import { upload } from '../../src/jobs/upload.ts';
 import { SqlRetentionStore } from '../../src/store/retention-store.ts';
@@ -39,16 +38,10 @@ export class RetentionRoom {
     this.#destination = this.#locking(openPathDestination({ name: 'archive', root: this.archive }));
     // The node under which the sealing room keeps its log.
     this.store = new SqlRetentionStore(sealing.database, { node: sealing.node });
-    const evidence = new EvidenceLog({
-      chain: sealing.chain,
-      store: sealing.store,
-      actorSecret: Buffer.alloc(32, 7),
-      now: Date.now,
-    });
     this.deps = {
       store: this.store,
       log: sealing.store,
-      evidence,
+      evidence: sealing.evidence,
       destinations: new Map([['archive', this.#destination]]),
       files: sealing.spool,
       now: Date.now,
@@ -66,6 +59,7 @@ export class RetentionRoom {
         store: this.sealing.store,
         origins: () => [ORIGIN],
         prove: () => this.sealing.prover.prove(),
+        evidence: this.sealing.evidence,
         certificates: () => this.sealing.signer.certificates,
         destinations: this.deps.destinations,
         files: this.sealing.spool,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EventApplier } from '../../src/jobs/apply-events.ts';
 import { Chain, emptyHead } from '../../src/jobs/chain.ts';
+import { EvidenceLog } from '../../src/jobs/evidence-log.ts';
 import { LogTree } from '../../src/jobs/log-tree.ts';
 import { Prover, signaturesOf } from '../../src/jobs/prove.ts';
 import { beginRun } from '../../src/jobs/run-log.ts';
@@ -41,6 +42,7 @@ export class SealingRoom {
   applier!: EventApplier;
   deps!: SealDeps & { readonly chain: Chain };
   prover!: Prover;
+  evidence!: EvidenceLog;
   readonly ended: string[] = [];
   /** What sealed recordings are kept under. */
   kept: Kept = { profile: 'none' };
@@ -94,8 +96,10 @@ export class SealingRoom {
       clock,
       resume,
     });
+    const actorSecret = Buffer.alloc(32, 7);
+    this.evidence = new EvidenceLog({ chain: this.chain, store, actorSecret, now: Date.now });
     this.applier = new EventApplier({
-      actorSecret: Buffer.alloc(32, 7),
+      actorSecret,
       journal: this.journal,
       store: this.store,
       chain: this.chain,
