@@ -58,6 +58,8 @@ export interface LegInfo {
   /** Levels of its audio where they are known: samples looked at, those above silence, those at the limit. */
   readonly levels?:
     { readonly samples: number; readonly sounding: number; readonly clipped: number } | undefined;
+  /** They are those of the playable copy. */
+  readonly levelsOfCopy?: boolean | undefined;
   readonly verdict?: { readonly word: string; readonly reasons: readonly string[] } | undefined;
 }
 
@@ -150,10 +152,11 @@ function reportLines(key: string, { reports }: LegInfo): readonly InfoField[] {
 const verdictLine = (key: string, { verdict }: LegInfo): readonly InfoField[] =>
   verdict === undefined ? [] : [[`${key}-Verdict`, [verdict.word, ...verdict.reasons].join('; ')]];
 
-function levelLines(key: string, { levels }: LegInfo): readonly InfoField[] {
+function levelLines(key: string, { levels, levelsOfCopy }: LegInfo): readonly InfoField[] {
   if (levels === undefined || levels.samples === 0) return [];
   const { samples, sounding, clipped } = levels;
   return [
+    ...(levelsOfCopy === true ? [[`${key}-Levels`, 'measured on the playable copy'] as const] : []),
     [`${key}-Sounding`, `${share(sounding, samples)} percent`],
     [`${key}-Clipped`, `${share(clipped, samples)} percent`],
   ];

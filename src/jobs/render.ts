@@ -1,5 +1,6 @@
 import type { CapturedFile } from '../media/capture.ts';
 import { needsCopy, planRender, type RenderPlan } from '../media/render-plan.ts';
+import type { Levels } from '../media/levels.ts';
 import type { LogStore, RecordingRow, RenderRow, SealFiles } from './ports.ts';
 
 /** Makes the file of a plan; `store/ffmpeg.ts` fits. */
@@ -8,6 +9,8 @@ export interface Renderer {
   version(): Promise<string>;
   /** Rejects with the reason when it fails or takes too long, and when the signal fires. */
   render(plan: RenderPlan, to: string, signal: AbortSignal): Promise<void>;
+  /** How loud each channel of a file that it made is, left first. Rejects when it cannot be read, and when the signal fires. */
+  measure(path: string, signal: AbortSignal): Promise<readonly Levels[]>;
 }
 
 export interface RenderDeps {
@@ -70,12 +73,24 @@ async function make(row: RecordingRow, deps: RenderDeps, signal: AbortSignal): P
     const program = await renderer.version();
     await renderer.render(plan, to, signal);
     const without = plan.left.length === 0 ? '' : `, without ${plan.left.join(', ')}`;
-    const file = await describeCopy(plan, to, files);
+    const lineLevels = levelsIn(plan, await measured(to, renderer, signal));
+    const file = { ...(await describeCopy(plan, to, files)), lineLevels };
     return { recording: row.id, outcome: 'made', detail: `${program}${without}`, file, at: now() };
   } catch (error) {
     return failed(reasonOf(error));
   }
 }
+
+/** A copy that cannot be measured is still a copy. */
+const measured = (path: string, renderer: Renderer, signal: AbortSignal): Promise<readonly Levels[]> =>
+  renderer.measure(path, signal).catch(() => []);
+
+/** Of the lines that have a channel to themselves. */
+const levelsIn = (plan: RenderPlan, channels: readonly Levels[]): NonNullable<CapturedFile['lineLevels']> =>
+  plan.alone.flatMap(({ line, channel }) => {
+    const levels = channels[channel];
+    return levels === undefined ? [] : [{ line, levels }];
+  });
 
 async function describeCopy(plan: RenderPlan, path: string, files: SealFiles): Promise<CapturedFile> {
   const { bytes, audioSha256 } = await files.digest(path, 0);

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { formatHashFile } from '../evidence/hash-file.ts';
 import type { Signer } from '../evidence/signature.ts';
 import type { Kept } from '../rules/retention.ts';
-import type { CapturedFile } from '../media/capture.ts';
+import type { CapturedFile, CaptureResult } from '../media/capture.ts';
+import { withLevelsOf } from '../media/copy-levels.ts';
 import { judgeLegs, type LegVerdict } from '../media/verdict.ts';
 import type { ChainTurn } from './chain.ts';
 import { JobError } from './job-error.ts';
@@ -69,7 +70,7 @@ async function sealOnce(recording: string, deps: SealDeps): Promise<boolean> {
   if (row === undefined) throw new JobError('UNKNOWN_RECORDING', recording);
   if (row.state === 'sealed' || row.state === 'delivered') return false;
   if (row.state !== 'ended' || row.capture === undefined) throw new JobError('NOT_ENDED', recording);
-  const intent = (await deps.store.intent(recording)) ?? (await intend(row, row.capture.files, deps));
+  const intent = (await deps.store.intent(recording)) ?? (await intend(row, row.capture, deps));
   await deps.atStep?.('intent');
   await place(intent, deps);
   await finish(row, intent, deps);
@@ -78,14 +79,13 @@ async function sealOnce(recording: string, deps: SealDeps): Promise<boolean> {
   return true;
 }
 
-async function intend(
-  row: RecordingRow,
-  files: readonly CapturedFile[],
-  deps: SealDeps,
-): Promise<SealIntent> {
-  const heard = await digestAll(files, await deps.store.render(row.id), deps);
+async function intend(row: RecordingRow, capture: CaptureResult, deps: SealDeps): Promise<SealIntent> {
+  const render = await deps.store.render(row.id);
+  const heard = await digestAll(capture.files, render, deps);
   await deps.atStep?.('digested');
-  return deps.group.intend((turn) => decide(row, heard, turn, deps));
+  const copy = heard.unplayable === undefined ? render?.file : undefined;
+  const measured = { ...row, capture: withLevelsOf(capture, copy) };
+  return deps.group.intend((turn) => decide(measured, heard, turn, deps));
 }
 
 /**

@@ -178,8 +178,10 @@ export interface LegStatistics {
   readonly gapCount: number;
   /** What was reported by RTCP; absent where nobody counted. */
   readonly reports?: ReportCounts;
-  /** Of its G.711 and linear samples; absent where it had none, or where nobody measured. */
+  /** Of its G.711 and linear samples, or of all its audio in the playable copy; absent where nobody measured. */
   readonly levels?: Levels;
+  /** The levels are those of the copy, since the codec of the leg tells nothing of them. */
+  readonly levelsOfCopy?: boolean;
 }
 
 /** How far back from now a cut can lie, in ms: as long as people take to dial a sequence of keys, and to be understood. */
@@ -212,6 +214,8 @@ export interface CapturedFile {
   readonly audioSha256: string;
   /** Where the audio octets start in the file. */
   readonly audioOffset: number;
+  /** Of a playable copy: how loud the lines were that have a channel of it to themselves. */
+  readonly lineLevels?: readonly { readonly line: number; readonly levels: Levels }[];
 }
 
 /**

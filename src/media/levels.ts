@@ -94,6 +94,52 @@ export class LinearMeter {
   }
 }
 
+/** A codec has noise of its own: what was digital silence, or the noise of a muted microphone, stays below −48 dB when it is decoded. */
+const QUIET_DECODED = 128;
+
+/** What was clipped before it was encoded comes back as peaks around the limit, hardly ever at it: −0.2 dB. */
+const CLIPPED_DECODED = 32_000;
+
+const SAMPLE_BYTES = 2;
+
+/** The same for what a decoder made: 16 bit, the low octet first, channels by turns, as a WAV file has them. */
+export class DecodedMeter {
+  readonly #counts: readonly { samples: number; sounding: number; clipped: number }[];
+  readonly #frame: number;
+  /** Of a frame that the last octets ended in the middle of. */
+  #rest: Buffer = Buffer.alloc(0);
+  #skip = 0;
+
+  constructor(channels: number) {
+    this.#counts = Array.from({ length: channels }, () => ({ samples: 0, sounding: 0, clipped: 0 }));
+    this.#frame = channels * SAMPLE_BYTES;
+  }
+
+  /** Takes octets as they come, cut anywhere. */
+  take(octets: Buffer): void {
+    const whole = this.#rest.length === 0 ? octets : Buffer.concat([this.#rest, octets]);
+    const frames = Math.floor(whole.length / this.#frame);
+    let frame = this.#skip;
+    for (; frame < frames; frame += STRIDE) this.#look(whole, frame * this.#frame);
+    this.#skip = frame - frames;
+    this.#rest = Buffer.from(whole.subarray(frames * this.#frame));
+  }
+
+  /** Of each channel. */
+  get levels(): readonly Levels[] {
+    return this.#counts.map((counts) => ({ ...counts }));
+  }
+
+  #look(octets: Buffer, at: number): void {
+    this.#counts.forEach((counts, channel) => {
+      const value = Math.abs(octets.readInt16LE(at + channel * SAMPLE_BYTES));
+      counts.samples++;
+      if (value >= QUIET_DECODED) counts.sounding++;
+      if (value >= CLIPPED_DECODED) counts.clipped++;
+    });
+  }
+}
+
 export const addLevels = (one: Levels, other: Levels): Levels => ({
   samples: one.samples + other.samples,
   sounding: one.sounding + other.sounding,

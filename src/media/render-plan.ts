@@ -9,6 +9,8 @@ export interface RenderPlan {
   readonly ticks: number;
   /** What could not be taken in, as `codec on role`. */
   readonly left: readonly string[];
+  /** Lines that have a channel to themselves, 0 being the left one. */
+  readonly alone: readonly { readonly line: number; readonly channel: number }[];
 }
 
 /** Codecs that play everywhere: a recording of nothing else needs no copy. */
@@ -55,7 +57,20 @@ export function planRender(capture: CaptureResult, maxRate: number): RenderPlan 
     rate,
     ticks,
     left: capture.files.filter(({ extension }) => extension === 'pcap').map(describe),
+    alone: linesAlone(readable),
   };
+}
+
+/** Caller and callee have a side each; whoever else there is stands on both. */
+function linesAlone(files: readonly CapturedFile[]): RenderPlan['alone'] {
+  const placed = files.flatMap(({ channelLines, channelRoles }) =>
+    channelRoles.map((role, at) => ({ role, line: channelLines[at] })),
+  );
+  return (['callee', 'caller'] as const).flatMap((otherSide, channel) => {
+    const lines = new Set(placed.filter(({ role }) => role !== otherSide).map(({ line }) => line));
+    const [line] = lines;
+    return lines.size !== 1 || line === undefined ? [] : [{ line, channel }];
+  });
 }
 
 const describe = ({ codec, channelRoles }: CapturedFile): string =>

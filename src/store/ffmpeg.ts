@@ -2,6 +2,8 @@ import { env } from 'node:process';
 import { spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import type { Renderer } from '../jobs/render.ts';
+import type { Levels } from '../media/levels.ts';
+import { measureStereo } from './copy-levels.ts';
 import { StoreError } from './store-error.ts';
 
 export interface FfmpegOptions {
@@ -77,6 +79,10 @@ export class Ffmpeg implements Renderer {
       ...outputs.flatMap((output) => ['-map', '0:a:0', '-map_metadata', '-1', '-ac', '1', ...output]),
     ];
     await this.#run(args, AbortSignal.any([signal, timeout]));
+  }
+
+  measure(path: string, signal: AbortSignal): Promise<readonly Levels[]> {
+    return measureStereo(path, signal);
   }
 
   #run(args: readonly string[], signal: AbortSignal): Promise<string> {

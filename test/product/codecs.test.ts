@@ -54,6 +54,8 @@ describe.each<[TestCodec, string, readonly string[]]>([
     expect(recording.info.get('File-3')).toBe(`${recording.name}_playable.wav`);
     expect(recording.info.get('File-3-Derivative')).toMatch(/^made of the other files by ffmpeg \d/);
     expect(recording.info.get('Caller-Verdict')).toBe('good');
+    expect(recording.info.get('Callee-Levels')).toBe('measured on the playable copy');
+    expect(Number.parseFloat(recording.info.get('Callee-Sounding') ?? '0')).toBeGreaterThan(10);
     await intact(recording);
   });
 

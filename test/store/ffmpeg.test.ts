@@ -52,6 +52,7 @@ test.each([
       rate: 8000,
       ticks: 8000,
       left: [],
+      alone: [],
     };
     const rendered = new Ffmpeg({ program: 'ffmpeg', ...limits }).render(
       plan,

@@ -141,7 +141,17 @@ export class SealingRoom {
   }
 
   /** A call from its opening to its end, with `seconds` of audio in the spool, in journal and database. */
-  async recordCall(seconds = 1, startedAt = Date.now(), decision?: Decision): Promise<string> {
+  recordCall(seconds = 1, startedAt = Date.now(), decision?: Decision): Promise<string> {
+    const write = (folder: string): CaptureResult => writeAudio(folder, seconds, startedAt);
+    return this.recordCapture(write, startedAt, decision);
+  }
+
+  /** The same with what `write` makes of the recording's folder in the spool. */
+  async recordCapture(
+    write: (folder: string) => CaptureResult | Promise<CaptureResult>,
+    startedAt = Date.now(),
+    decision?: Decision,
+  ): Promise<string> {
     const id = newRecordingId(startedAt);
     const folder = await this.spool.create(id);
     const { facts, description } = aCall();
@@ -154,8 +164,8 @@ export class SealingRoom {
       description,
       ...(decision !== undefined && { decision }),
     });
-    const capture = writeAudio(folder, seconds, startedAt);
-    const at = startedAt + seconds * 1000;
+    const capture = await write(folder);
+    const at = capture.endedAt;
     await this.journal.append({
       type: 'ended',
       at,
