@@ -6,7 +6,7 @@ import type { LogWriter } from './ports.ts';
 
 export type PolicyEvent = Extract<
   RecorderEvent,
-  { type: 'declined' | 'rules' | 'membership' | 'announcement' | 'acted' }
+  { type: 'declined' | 'rules' | 'membership' | 'announcement' | 'announced' | 'acted' }
 >;
 
 /** Takes into the log what was decided, changed and asked for. */
@@ -34,6 +34,8 @@ export async function applyPolicyEvent(
         detail: `${member} in ${group}`,
       });
     }
+    case 'announced':
+      return log.addAnnounced(event);
     case 'announcement':
       return applyAnnouncement(event, log, turn, actorSecret);
     default:

@@ -1,4 +1,5 @@
 import type {
+  AnnouncedEvent,
   CallFacts,
   DeclinedEvent,
   EndReason,
@@ -197,6 +198,8 @@ export interface LogWriter {
   addRuleSet(change: RulesEvent): Promise<void>;
   /** Begins a span of membership or login, or ends the one that lasts. */
   changeMembership(change: MembershipEvent): Promise<void>;
+  /** What a call heard; forgets what nobody needs to know any more. */
+  addAnnounced(event: AnnouncedEvent): Promise<void>;
   /** Once a recording; the first outcome counts. */
   putRender(row: RenderRow): Promise<void>;
   setState(id: string, state: RecordingState): Promise<void>;

@@ -5,6 +5,12 @@ import { oggPackets } from './ogg-packets.ts';
 export const CLIP_ENCODINGS = ['PCMA', 'PCMU', 'G722', 'OPUS'] as const;
 export type ClipEncoding = (typeof CLIP_ENCODINGS)[number];
 
+/** Milliseconds a frame, and so a packet, lasts. */
+export const FRAME_MS = 20;
+
+/** RTP timestamp units of a frame: the clock of G.722 runs at 8,000 Hz (RFC 3551 §4.5.2), that of Opus at 48,000. */
+export const stepOf = (encoding: ClipEncoding): number => (encoding === 'OPUS' ? 960 : 160);
+
 /**
  * Audio ready to be sent: one frame of 20 ms after the other. Its octets are in memory that threads share, so that playing it once more
  * copies nothing.

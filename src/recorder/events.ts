@@ -144,6 +144,28 @@ export interface AnnouncementChangeEvent extends Stamped {
   readonly hashAfter: string;
 }
 
+/** A call heard an announcement, whole or in part. */
+export interface AnnouncedEvent extends Stamped {
+  readonly type: 'announced';
+  readonly id: string;
+  readonly name: string;
+  readonly locale: string;
+  /** Of the announcement, hex. */
+  readonly sha256: string;
+  /** For how long. */
+  readonly milliseconds: number;
+  readonly whole: boolean;
+  readonly trunk: string;
+  /** Of SIP. */
+  readonly callId: string;
+  /** Parties of the call as far as they were signalled. */
+  readonly numbers: readonly string[];
+  /** Every id that a recording of the same call may carry too. */
+  readonly callIds: readonly string[];
+  /** When nobody needs to know it any more, unless a recording belongs to it (epoch milliseconds). */
+  readonly keepUntil: number;
+}
+
 /** Somebody changed something, or tried to. */
 export interface ActedEvent extends Stamped {
   readonly type: 'acted';
@@ -154,7 +176,8 @@ export interface ActedEvent extends Stamped {
 }
 
 /** What others state, in order with what the recorder does. */
-export type StatedEvent = ActedEvent | RulesEvent | MembershipEvent | AnnouncementChangeEvent;
+export type StatedEvent =
+  ActedEvent | RulesEvent | MembershipEvent | AnnouncementChangeEvent | AnnouncedEvent;
 
 /** Everything the recorder states, in order. It is durable in the journal before anything else happens with it. */
 export type RecorderEvent =
@@ -169,4 +192,5 @@ export type RecorderEvent =
   | RulesEvent
   | MembershipEvent
   | AnnouncementChangeEvent
+  | AnnouncedEvent
   | ActedEvent;

@@ -7,10 +7,13 @@ import { AnnouncementError } from '../recorder/announcement-error.ts';
 import { Announcements } from '../recorder/announcements.ts';
 import type { Policy } from '../recorder/policy.ts';
 import type { Recorder } from '../recorder/recorder.ts';
+import type { AnnouncementSource } from '../sip/announcement-calls.ts';
+import { ThreadPlayer, type Player } from '../sip/player.ts';
 import { StoredAnnouncements } from '../store/announcement-files.ts';
 import { Ffmpeg } from '../store/ffmpeg.ts';
 import { announcementsRoutes } from '../web/api/announcements-routes.ts';
 import type { ApiRoute } from '../web/api/route.ts';
+import type { ShutdownList } from './shutdown-list.ts';
 
 /** Beside `dist`, or beside `src` where it runs as it was written. */
 const PRODUCT = import.meta.url.endsWith('.ts') ? '../..' : '../../..';
@@ -67,6 +70,33 @@ export const announcementApi = (
       return Buffer.concat([wavHeader({ law: 'PCMA', channels: 1 }, octets.length), octets]);
     },
   });
+
+const DAY = 86_400_000;
+
+/** What calls can hear, and what plays it: announcements unless they are switched off, and the tones of function keys. */
+export function openHearing(
+  { announcements: settings }: Config,
+  parts: {
+    readonly announcements: Announcements;
+    readonly recorder: Recorder;
+    readonly closing: ShutdownList;
+  },
+): { readonly player: Player; readonly announcements?: AnnouncementSource } {
+  const { announcements, recorder, closing } = parts;
+  const player = new ThreadPlayer();
+  closing.add('player', () => player.close());
+  if (!settings.enabled) return { player };
+  const { numbers, maxCalls, keepDays } = settings;
+  const source: AnnouncementSource = {
+    find: (name, locale) => announcements.find(name, locale),
+    clip: (announcement, encoding) => announcements.clip(announcement, encoding),
+    numbers,
+    most: maxCalls,
+    keepFor: keepDays * DAY,
+    announced: (event) => recorder.state(event),
+  };
+  return { player, announcements: source };
+}
 
 const MISSING = 'announcement-missing';
 

@@ -10,12 +10,13 @@ import { openCertificateWatch } from './keys.ts';
 import { JobError } from '../jobs/job-error.ts';
 import type { SealStep } from '../jobs/seal.ts';
 import type { Log } from '../log.ts';
-import { openAnnouncements } from './announcements-opening.ts';
+import { openAnnouncements, openHearing } from './announcements-opening.ts';
 import { openArchive, type Archive } from './archive-opening.ts';
 import { LegVerdicts } from './leg-verdicts.ts';
 import { MediaWatch } from './media-watch.ts';
 import { placeOf } from './destinations.ts';
 import { startMediaThreads, type MediaThreadsHost } from '../media/media-threads.ts';
+import type { Announcements } from '../recorder/announcements.ts';
 import type { Policy } from '../recorder/policy.ts';
 import { Recorder } from '../recorder/recorder.ts';
 import { startSipServer, type SipServer } from '../sip-server/sip-server.ts';
@@ -99,14 +100,13 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   });
   const clock = new ClockConfirmation();
   openWatches(config, { log, alarms, media, ground, archive, clock, closing });
-  const sip = await openSip(config, { log, recorder, policy, closing, dtlsFingerprint: dtls?.fingerprint });
+  const deciding = { recorder, policy, announcements };
+  const sip = await openSip(config, { ...deciding, log, closing, dtlsFingerprint: dtls?.fingerprint });
   const web = await openWeb(config, {
     log,
+    ...deciding,
     ground,
     media,
-    recorder,
-    policy,
-    announcements,
     archive,
     clock,
     alarms,
@@ -180,22 +180,17 @@ export interface Sip {
   listen(): Promise<void>;
 }
 
-async function openSip(
-  config: Config,
-  {
-    log,
-    recorder,
-    policy,
-    closing,
-    dtlsFingerprint,
-  }: {
-    readonly log: Log;
-    readonly recorder: Recorder;
-    readonly policy: Policy;
-    readonly closing: ShutdownList;
-    readonly dtlsFingerprint: string | undefined;
-  },
-): Promise<Sip> {
+interface SipParts {
+  readonly log: Log;
+  readonly recorder: Recorder;
+  readonly policy: Policy;
+  readonly announcements: Announcements;
+  readonly closing: ShutdownList;
+  readonly dtlsFingerprint: string | undefined;
+}
+
+async function openSip(config: Config, parts: SipParts): Promise<Sip> {
+  const { log, recorder, policy, closing, dtlsFingerprint } = parts;
   const secret = randomBytes(32).toString('hex');
   const control = { host: '127.0.0.1', port: 0, secret };
   const trunks = new Trunks(config.trunks);
@@ -226,6 +221,7 @@ async function openSip(
     recorder,
     policy,
     logins: groupLogins(policy),
+    ...openHearing(config, parts),
     software: SOFTWARE,
     log: (level, text, fields) => {
       (level === 'error' ? log : quiet)(level, text, fields);

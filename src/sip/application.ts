@@ -1,11 +1,17 @@
 import type { CallPolicy, CallRecorder } from '../recorder/call.ts';
 import { RECORD_ALL } from '../rules/decision.ts';
+import {
+  AnnouncementCalls,
+  type AnnouncementCallParts,
+  type AnnouncementSource,
+} from './announcement-calls.ts';
 import { Connection, type DrachtioAddress, type Log, type ReconnectPauses } from './connection.ts';
 import type { SipRequest, SipResponse } from './drachtio.ts';
 import { ACCEPT, ALLOW, SUPPORTED } from './headers.ts';
 import { GroupCalls, type GroupLogins } from './group-calls.ts';
 import { Gate } from './gate.ts';
-import { Intake } from './intake.ts';
+import { Intake, type IntakeParts } from './intake.ts';
+import { LocalPlayer, type Player } from './player.ts';
 import { checkRequest, FORBIDDEN, NOT_ALLOWED, unavailable } from './invite-checks.ts';
 import type { Refusal } from './refusal.ts';
 import { respond } from './respond.ts';
@@ -29,6 +35,10 @@ export interface SipApplicationOptions {
   readonly policy?: CallPolicy;
   /** Left out, no group can be logged in to by a call. */
   readonly logins?: GroupLogins;
+  /** Left out, no announcement is played. */
+  readonly announcements?: AnnouncementSource;
+  /** What plays tones and announcements; left out, this thread does. Closed by whoever gives it. */
+  readonly player?: Player;
   /** For the Server header, for example `Sealtape/0.1.0`. */
   readonly software: string;
   readonly log: Log;
@@ -68,11 +78,11 @@ export async function startSipApplication(options: SipApplicationOptions): Promi
   const watchdog = new Watchdog({ ...DEFAULT_WATCH, ...options.watch }, log);
   const connection = watchedConnection(options, watchdog);
   const gate = new Gate({ trunks, recorder, software, log });
-  const groupCalls = openGroupCalls(options, connection);
-  const intake = new Intake({
+  const player = options.player ?? new LocalPlayer();
+  const intake: Intake = new Intake({
     ...options,
     policy: options.policy ?? { decide: () => RECORD_ALL },
-    ...(groupCalls && { groupCalls }),
+    plainCalls: plainCalls(options, { server: connection.server, player, draining: () => intake.draining }),
     trunks,
     watchdog,
     keepWithoutAck: options.embeddedServer === true,
@@ -115,19 +125,31 @@ export async function startSipApplication(options: SipApplicationOptions): Promi
     drain: () => {
       intake.drain();
     },
-    hangUpAll: () => intake.hangUpAll(),
-    close: () => {
+    hangUpAll: async () => {
+      // Who hears something is hung up by that.
+      await Promise.all([player.close(), intake.hangUpAll()]);
+    },
+    close: async () => {
       watchdog.stop();
-      groupCalls?.close();
-      return connection.close();
+      if (options.player === undefined) await player.close();
+      await connection.close();
     },
   };
 }
 
-const openGroupCalls = (
-  { logins, software, log }: SipApplicationOptions,
-  { server }: Connection,
-): GroupCalls | undefined => logins && new GroupCalls({ server, logins, software, log });
+/** What ordinary calls, which bring nothing to record, can be for. */
+function plainCalls(
+  { logins, announcements, recorder, software, log }: SipApplicationOptions,
+  parts: Pick<AnnouncementCallParts, 'server' | 'player' | 'draining'>,
+): NonNullable<IntakeParts['plainCalls']> {
+  const common = { ...parts, software, log };
+  return [
+    ...(announcements === undefined
+      ? []
+      : [new AnnouncementCalls({ ...common, source: announcements, recorder })]),
+    ...(logins === undefined ? [] : [new GroupCalls({ ...common, logins })]),
+  ];
+}
 
 function watchedConnection({ log, reconnect, seen }: SipApplicationOptions, watchdog: Watchdog): Connection {
   return new Connection(log, {

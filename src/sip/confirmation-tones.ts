@@ -1,6 +1,6 @@
 import { encode } from '../media/g711-encoder.ts';
 import type { Law } from '../media/g711.ts';
-import type { PreparedAudio } from './playback.ts';
+import { clipOf, type Clip } from '../media/clip.ts';
 
 export type Confirmation = 'logged-in' | 'logged-out' | 'refused';
 
@@ -31,23 +31,13 @@ const NOTES: Readonly<Record<Confirmation, readonly (readonly [frequency: number
 
 const RATE = 8000;
 const LOUDNESS = 6000;
-const FRAME = 160;
-const PAYLOAD_TYPE: Readonly<Record<Law, number>> = { PCMA: 8, PCMU: 0 };
 
-/** What a person hears who pressed a key: tones in 20 ms frames. */
-export function confirmationTones(
-  what: Confirmation,
-  law: Law,
-  payloadType = PAYLOAD_TYPE[law],
-): PreparedAudio {
+/** What a person hears who pressed a key. */
+export function confirmationTones(what: Confirmation, law: Law): Clip {
   const samples = NOTES[what].flatMap(([frequency, seconds]) =>
     Array.from({ length: Math.round(seconds * RATE) }, (_, at) =>
       Math.round(LOUDNESS * Math.sin((2 * Math.PI * frequency * at) / RATE)),
     ),
   );
-  const octets = encode(Int16Array.from(samples), law);
-  const frames = Array.from({ length: Math.floor(octets.length / FRAME) }, (_, at) =>
-    octets.subarray(at * FRAME, (at + 1) * FRAME),
-  );
-  return { payloadType, step: FRAME, frames };
+  return clipOf(law, encode(Int16Array.from(samples), law));
 }

@@ -14,6 +14,8 @@ export interface SipRequest {
   readonly uri: string;
   /** Text of the whole body; split it ourselves, never with `payload` (trap 6). */
   readonly body?: string;
+  /** By name as sent; read values with `get`. */
+  readonly headers?: Readonly<Record<string, unknown>>;
   readonly source_address: string;
   readonly source_port: number;
   /** Empty on many requests inside a dialog. */

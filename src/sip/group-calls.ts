@@ -1,12 +1,14 @@
+import type { ClipEncoding } from '../media/clip.ts';
 import { identityFrom } from '../siprec/address.ts';
 import { SiprecError } from '../siprec/errors.ts';
-import { parseSdp, type OfferedLine, type SessionOffer } from '../siprec/sdp.ts';
+import type { PlainCall } from './announcement-calls.ts';
 import { confirmationTones, type Confirmation } from './confirmation-tones.ts';
-import type { Log } from './connection.ts';
-import type { SipApplicationServer, SipDialog, SipRequest, SipResponse } from './drachtio.ts';
-import { ALLOW, contactOf, identityOf } from './headers.ts';
-import { Playback } from './playback.ts';
+import type { SipRequest } from './drachtio.ts';
+import { identityOf } from './headers.ts';
+import { ONCE } from './play-schedule.ts';
+import { PlayedCall, type PlayedCallParts } from './played-call.ts';
 import { respond } from './respond.ts';
+import { securityPolicy } from './security-policy.ts';
 
 /** Who may log in where; wired to the recorder's policy. */
 export interface GroupLogins {
@@ -18,24 +20,23 @@ export interface GroupLogins {
   press(group: string, callers: readonly string[], key: 'login' | 'logout' | 'toggle'): Promise<Confirmation>;
 }
 
-export interface GroupCallParts {
-  readonly server: SipApplicationServer;
+export interface GroupCallParts extends PlayedCallParts {
   readonly logins: GroupLogins;
-  readonly software: string;
-  readonly log: Log;
+}
+
+interface PressedKey {
+  readonly group: string;
+  readonly key: 'login' | 'logout' | 'toggle';
 }
 
 /** A function key's call: group and key of `sip:<group>-login@…`; undefined for every other address. */
-function groupKeyOf(
-  uri: string,
-): { readonly group: string; readonly key: 'login' | 'logout' | 'toggle' } | undefined {
+function groupKeyOf(uri: string): PressedKey | undefined {
   const [, group, key] = /^sips?:([a-z0-9][a-z0-9-]{0,39})-(login|logout|toggle)(?:[@;]|$)/i.exec(uri) ?? [];
   if (group === undefined) return undefined;
   return { group: group.toLowerCase(), key: key?.toLowerCase() as 'login' | 'logout' | 'toggle' };
 }
 
-/** A dialog whose client never acknowledged hears its tones all the same, this many milliseconds after the answer. */
-const ACK_PATIENCE = 2000;
+const TONES: readonly ClipEncoding[] = ['PCMA', 'PCMU'];
 
 /**
  * Ordinary calls from phones on a listed trunk that log a member in or out: answered, confirmed by tones, hung up. Nothing of them is recorded.
@@ -43,96 +44,40 @@ const ACK_PATIENCE = 2000;
  */
 export class GroupCalls {
   readonly #parts: GroupCallParts;
-  readonly #playing = new Set<Playback>();
 
   constructor(parts: GroupCallParts) {
     this.#parts = parts;
   }
 
   /** Takes the call when its address is a group's key; false when it is none of ours. */
-  takes(request: SipRequest, response: SipResponse, address: string): boolean {
-    const pressed = groupKeyOf(request.uri);
+  takes(call: PlainCall): boolean {
+    const pressed = groupKeyOf(call.request.uri);
     if (pressed === undefined || !this.#parts.logins.hasGroup(pressed.group)) return false;
-    this.#serve(request, response, { ...pressed, address }).catch((error: unknown) => {
+    this.#serve(call, pressed).catch((error: unknown) => {
       const status = error instanceof SiprecError ? 488 : 500;
       this.#parts.log('warn', 'a group key could not be served', {
         group: pressed.group,
         error: String(error),
       });
-      respond(response, { status, headers: {} }, this.#parts.software);
+      respond(call.response, { status, headers: {} }, this.#parts.software);
     });
     return true;
   }
 
-  close(): void {
-    for (const playback of this.#playing) playback.close();
-  }
-
-  async #serve(
-    request: SipRequest,
-    response: SipResponse,
-    on: { readonly group: string; readonly key: 'login' | 'logout' | 'toggle'; readonly address: string },
-  ): Promise<void> {
-    const offer = parseSdp(request.body ?? '');
-    const line = offer.lines.find(isHearing);
-    const format = line?.formats.find(isG711);
-    if (line === undefined || format === undefined)
-      throw new SiprecError('NO_AUDIO', 'no G.711 line to confirm on');
-    const done = await this.#parts.logins.press(on.group, callersOf(request), on.key);
-    const playback = await Playback.open(on.address);
-    this.#playing.add(playback);
-    const finish = (): void => {
-      playback.close();
-      this.#playing.delete(playback);
-    };
-    const audio = confirmationTones(done, format.encoding as 'PCMA' | 'PCMU', format.payloadType);
-    const localSdp = answerOf(offer, { line, payloadType: format.payloadType, port: playback.port, ...on });
-    this.#parts.server.createUAS(
-      request,
-      response,
-      { localSdp, headers: this.#headers(request) },
-      (_error, dialog) => {
-        if (dialog === undefined) finish();
-        else void this.#confirm(dialog, () => playback.play(audio, targetOf(line, request))).finally(finish);
+  async #serve(call: PlainCall, { group, key }: PressedKey): Promise<void> {
+    const { request, trunk, address } = call;
+    let done: Promise<Confirmation> | undefined;
+    await PlayedCall.serve(this.#parts, call, {
+      encodings: TONES,
+      // Once it is known that the tones can be heard, and before the call is answered.
+      clip: async (encoding) => {
+        done ??= this.#parts.logins.press(group, callersOf(request), key);
+        return confirmationTones(await done, encoding === 'PCMU' ? 'PCMU' : 'PCMA');
       },
-    );
-  }
-
-  /** Plays once the client has acknowledged, and hangs up unless it did. */
-  async #confirm(dialog: SipDialog, play: () => Promise<void>): Promise<void> {
-    const over = new AbortController();
-    const gone = new Promise<void>((resolve) => {
-      dialog.on('destroy', () => {
-        over.abort();
-        resolve();
-      });
+      plan: ONCE,
+      address,
+      security: securityPolicy(trunk, request.protocol),
     });
-    await Promise.race([
-      gone,
-      new Promise<void>((resolve) => {
-        dialog.on('ack', () => {
-          resolve();
-        });
-        setTimeout(resolve, ACK_PATIENCE).unref();
-      }),
-    ]);
-    await Promise.race([gone, play()]);
-    if (!over.signal.aborted)
-      try {
-        dialog.destroy({}, () => undefined);
-      } catch {
-        // It ended at this very moment.
-      }
-  }
-
-  #headers(request: SipRequest): Record<string, string> {
-    const transport = request.protocol ?? 'udp';
-    return {
-      Contact: contactOf(transport),
-      Allow: ALLOW,
-      'Content-Type': 'application/sdp',
-      Server: this.#parts.software,
-    };
   }
 }
 
@@ -142,49 +87,4 @@ function callersOf(request: SipRequest): readonly string[] {
   const from = identityOf(request, 'from');
   const named = asserted ?? from;
   return [named?.number, named?.aor, identityFrom(named?.aor ?? '')?.number].flatMap((name) => name ?? []);
-}
-
-const isHearing = ({ media, port, protocol, direction, formats }: OfferedLine): boolean =>
-  media === 'audio' &&
-  port !== 0 &&
-  /^RTP\/AVPF?$/i.test(protocol) &&
-  (direction === 'sendrecv' || direction === 'recvonly') &&
-  formats.some(isG711);
-
-const isG711 = ({ encoding }: OfferedLine['formats'][number]): boolean =>
-  encoding === 'PCMA' || encoding === 'PCMU';
-
-const targetOf = (
-  line: OfferedLine,
-  request: SipRequest,
-): { readonly address: string; readonly port: number } => ({
-  address: line.address ?? request.source_address,
-  port: line.port,
-});
-
-function answerOf(
-  offer: SessionOffer,
-  on: {
-    readonly line: OfferedLine;
-    readonly payloadType: number;
-    readonly port: number;
-    readonly address: string;
-  },
-): string {
-  const family = on.address.includes(':') ? 'IP6' : 'IP4';
-  const encoding =
-    on.line.formats.find(({ payloadType }) => payloadType === on.payloadType)?.encoding ?? 'PCMA';
-  const lines = offer.lines.flatMap((line) =>
-    line === on.line
-      ? [
-          `m=audio ${on.port} ${line.protocol} ${on.payloadType}`,
-          `a=rtpmap:${on.payloadType} ${encoding}/8000`,
-          'a=ptime:20',
-          'a=sendonly',
-        ]
-      : [`m=${line.media} 0 ${line.protocol} ${line.formatList.join(' ')}`],
-  );
-  const connection = `IN ${family} ${on.address}`;
-  const head = ['v=0', `o=sealtape 1 1 ${connection}`, 's=-', `c=${connection}`, `t=${offer.timing}`];
-  return `${[...head, ...lines].join('\r\n')}\r\n`;
 }

@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net';
 import type { CallPolicy, CallRecorder, OfferedCall } from '../recorder/call.ts';
 import type { Decision } from '../rules/decision.ts';
 import type { CallDescription } from '../siprec/description.ts';
-import type { GroupCalls } from './group-calls.ts';
+import type { PlainCall } from './announcement-calls.ts';
 import { plainText } from '../siprec/plain-text.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import type { Log } from './connection.ts';
@@ -23,8 +23,8 @@ export interface IntakeParts {
   readonly trunks: Trunks;
   readonly recorder: CallRecorder;
   readonly policy: CallPolicy;
-  /** Calls of function keys that log members in and out. */
-  readonly groupCalls?: GroupCalls;
+  /** What ordinary calls are for: the first that takes one has it. */
+  readonly plainCalls?: readonly { takes(call: PlainCall): boolean }[];
   readonly mediaAddress?: string;
   /** SHA-256 of the certificate of the media threads; without it no DTLS is answered. */
   readonly dtlsFingerprint?: string | undefined;
@@ -100,7 +100,9 @@ export class Intake {
       this.#refuse(incoming, insecure);
       return;
     }
-    if (this.#parts.groupCalls?.takes(request, response, host) === true) return;
+    const { plainCalls = [], mediaAddress = host } = this.#parts;
+    const plain = { request, response, trunk, host, address: mediaAddress };
+    if (plainCalls.some((each) => each.takes(plain))) return;
     this.#decide(incoming).catch((error: unknown) => {
       this.#refuse(incoming, this.#explain(error, host));
     });

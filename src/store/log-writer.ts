@@ -14,6 +14,7 @@ import type {
   StepRow,
 } from '../jobs/ports.ts';
 import type { CallDescription } from '../siprec/description.ts';
+import { insertAnnounced } from './announced-rows.ts';
 import { TransactionEvidenceWriter } from './evidence-writer.ts';
 import { encodeIntent } from './intent-json.ts';
 import {
@@ -212,6 +213,10 @@ export class TransactionWriter implements LogWriter {
 
   async changeMembership(change: Parameters<LogWriter['changeMembership']>[0]): Promise<void> {
     await answered(changeSpan(this.#sql, this.#node, change));
+  }
+
+  async addAnnounced(event: Parameters<LogWriter['addAnnounced']>[0]): Promise<void> {
+    await answered(insertAnnounced(this.#sql, this.#node, event));
   }
 
   async setState(id: string, state: RecordingState): Promise<void> {

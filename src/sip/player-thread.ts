@@ -1,0 +1,38 @@
+import { parentPort, type MessagePort } from 'node:worker_threads';
+import { PlayerEngine } from './player-engine.ts';
+import type { FromPlayer, PlayerCall, ToPlayer } from './player-messages.ts';
+
+/** The thread of a `ThreadPlayer`: one engine, driven by messages. */
+function serve(port: MessagePort): void {
+  const engine = new PlayerEngine();
+  const answer = (id: number, work: Promise<PlayerCall[keyof PlayerCall]['answer']>): void => {
+    work.then(
+      (value) => {
+        port.postMessage({ id, answer: value } satisfies FromPlayer);
+      },
+      (error: unknown) => {
+        port.postMessage({ id, error: (error as Error).message } satisfies FromPlayer);
+      },
+    );
+  };
+  port.on('message', (message: ToPlayer) => {
+    switch (message.type) {
+      case 'open':
+        answer(message.id, engine.open(message.localAddress));
+        return;
+      case 'play':
+        answer(message.id, engine.play(message.line, message.piece));
+        return;
+      case 'redirect':
+        engine.redirect(message.line, message.to);
+        return;
+      case 'close':
+        engine.close(message.line);
+        return;
+      default:
+        message satisfies never;
+    }
+  });
+}
+
+if (parentPort !== null) serve(parentPort);
