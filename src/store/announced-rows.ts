@@ -6,7 +6,7 @@ import { text } from './log-rows.ts';
 const TAIL = 7;
 
 /** By which a number is looked up, however it is written: its last digits. Undefined for what has none. */
-export function tailOf(number: string | undefined): string | undefined {
+function tailOf(number: string | undefined): string | undefined {
   const digits = (number ?? '').replace(/[^0-9*#]/g, '');
   return digits === '' ? undefined : digits.slice(-TAIL);
 }

@@ -1,0 +1,52 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { ListeningClient } from '../sip/listening-client.ts';
+import { Peer } from '../sip/peer.ts';
+import { plainSdp, RecordingClient } from '../sip/recording-client.ts';
+import { ffmpeg } from '../support/ffmpeg.ts';
+import { ProductRoom } from '../support/product-room.ts';
+import { ROOT, type RecorderProcess } from '../support/recorder-process.ts';
+
+const room = new ProductRoom();
+
+let recorder: RecorderProcess;
+
+beforeAll(async () => {
+  recorder = await room.start();
+}, 60_000);
+
+afterAll(() => room.close());
+
+function sealtape(...args: readonly string[]): { readonly code: number | null; readonly text: string } {
+  const config = ['--config', join(recorder.dataDir, 'config.yaml')];
+  const cli = [join(ROOT, 'dist/src/cli.js'), ...args, ...config];
+  const { status, stdout, stderr } = spawnSync(process.execPath, cli, { encoding: 'utf8' });
+  return { code: status, text: stdout + stderr };
+}
+
+/** What somebody hears who calls the announcement service. */
+async function hear(uri: string, headers: Readonly<Record<string, string>>): Promise<Buffer> {
+  const peer = await Peer.open('udp', { address: '127.0.0.1', port: recorder.udpPort });
+  const phone = await ListeningClient.open(new RecordingClient(peer));
+  const offer = phone.offer('8', ['rtpmap:8 PCMA/8000', 'recvonly']);
+  const { status, packets } = await phone.hear(uri, { ...plainSdp(offer), headers });
+  peer.close();
+  expect(status).toBe(200);
+  return Buffer.concat(packets.map((packet) => packet.subarray(12)));
+}
+
+test('an uploaded announcement is heard octet for octet', async () => {
+  const tone = join(recorder.dataDir, 'tone.mp3');
+  ffmpeg(['-f', 'lavfi', '-i', 'sine=frequency=440:duration=0.5', tone]);
+  expect(sealtape('announcements', 'add', 'hello', tone)).toMatchObject({ code: 0 });
+  const heard = await hear('sip:annc@127.0.0.1;play=hello', {});
+  const folder = join(recorder.dataDir, 'announcements');
+  const [listed] = JSON.parse(readFileSync(join(folder, 'announcements.json'), 'utf8')) as [{ folder: string }];
+  const made = readFileSync(join(folder, listed.folder, 'audio.al'));
+  expect(made.length).toBeGreaterThan(3000);
+  // The last frame is filled up with silence.
+  expect(heard.subarray(0, made.length).equals(made)).toBe(true);
+  expect(heard.length - made.length).toBeLessThan(160);
+}, 60_000);
