@@ -43,7 +43,9 @@ test('an uploaded announcement is heard octet for octet', async () => {
   expect(sealtape('announcements', 'add', 'hello', tone)).toMatchObject({ code: 0 });
   const heard = await hear('sip:annc@127.0.0.1;play=hello', {});
   const folder = join(recorder.dataDir, 'announcements');
-  const [listed] = JSON.parse(readFileSync(join(folder, 'announcements.json'), 'utf8')) as [{ folder: string }];
+  const [listed] = JSON.parse(readFileSync(join(folder, 'announcements.json'), 'utf8')) as [
+    { folder: string },
+  ];
   const made = readFileSync(join(folder, listed.folder, 'audio.al'));
   expect(made.length).toBeGreaterThan(3000);
   // The last frame is filled up with silence.
