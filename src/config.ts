@@ -107,16 +107,30 @@ export function parseConfig(
   assertClientCa(from.source, parsed);
   assertUnique(from.source, 'destinations', destinations);
   assertUnique(from.source, 'evidence.timestamps', parsed.evidence.timestamps);
+  assertUnique(from.source, 'evidence.peers', parsed.evidence.peers);
   assertProfile(from.source, parsed);
   assertRuleNames(from.source, parsed.rules, namesForRules({ destinations, retention: parsed.retention }));
   const sip = { ...parsed.sip, tls: parsed.sip.tls && inFolder(parsed.sip.tls, from.folder) };
   const mail = parsed.mail && filesOfMail(parsed.mail, from.folder);
-  const evidence = {
-    ...parsed.evidence,
-    keys: keysIn(parsed.evidence.keys, from.folder),
-    timestamps: parsed.evidence.timestamps.map((each) => ({ ...each, ca: resolve(from.folder, each.ca) })),
-  };
+  const evidence = evidenceIn(parsed.evidence, from.folder);
   return Object.freeze({ ...parsed, sip, mail, evidence, dataDir, destinations });
+}
+
+function evidenceIn(evidence: Parsed['evidence'], folder: string): Parsed['evidence'] {
+  const { keys, timestamps, peering, peers } = evidence;
+  const { tls, tokenFile } = peering;
+  const at = (file: string): string => resolve(folder, file);
+  return {
+    ...evidence,
+    keys: keysIn(keys, folder),
+    timestamps: timestamps.map((each) => ({ ...each, ca: at(each.ca) })),
+    peering: {
+      ...peering,
+      ...(tls === undefined ? {} : { tls: { certificate: at(tls.certificate), key: at(tls.key) } }),
+      ...(tokenFile === undefined ? {} : { tokenFile: at(tokenFile) }),
+    },
+    peers: peers.map((each) => (each.ca === undefined ? each : { ...each, ca: at(each.ca) })),
+  };
 }
 
 /** `credential:NAME` is a name, anything else a file. */

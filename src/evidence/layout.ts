@@ -56,6 +56,13 @@ export const witnessPath = (origin: string, size: number, witness: string): stri
 export const peerPath = (origin: string, size: number, peer: string): string =>
   `${root(origin)}/peer/${size}.${peer}.note`;
 
+/** A checkpoint of the peer of this name that does not continue what was seen of its log; no part of what is verified, but a proof. */
+export const forkPath = (
+  origin: string,
+  size: number,
+  { peer, hash }: { readonly peer: string; readonly hash: string },
+): string => `${root(origin)}/fork/${size}.${peer}.${hash.slice(0, 16)}.note`;
+
 /** A key roll's statement and its two signatures. */
 export const keyrollPath = (origin: string, n: number, kind: 'txt' | 'old.sig' | 'new.sig'): string =>
   `${root(origin)}/keyroll-${n}.${kind}`;

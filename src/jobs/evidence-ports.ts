@@ -1,4 +1,4 @@
-import type { ChainHead, EntryRow, FileRow } from './log-records.ts';
+import type { ChainHead, CheckpointRow, EntryRow, FileRow } from './log-records.ts';
 
 /** A file of a log's folder that is neither entries nor a checkpoint; exported in the order of `id`. */
 export interface EvidenceFile {
@@ -52,6 +52,10 @@ export interface EvidenceStore {
   heads(prefix: string): Promise<readonly ChainHead[]>;
   /** In order, without a gap from 0. */
   tiles(origin: string): Promise<readonly string[]>;
+  /** One of them by its path. */
+  file(path: string): Promise<Buffer | undefined>;
+  /** The newest checkpoint that left. */
+  newestExported(origin: string): Promise<CheckpointRow | undefined>;
   files(origin: string, after: number, limit: number): Promise<readonly EvidenceFile[]>;
   /** Oldest first. */
   waitingStamps(): Promise<readonly StampRow[]>;

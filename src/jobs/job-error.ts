@@ -1,5 +1,6 @@
 export type JobErrorCode =
   | 'ALTERED'
+  | 'BAD_NOTE'
   | 'BAD_TOKEN'
   | 'CHAIN_MOVED'
   | 'KEY_CHANGED'
@@ -8,6 +9,7 @@ export type JobErrorCode =
   | 'NO_SUCCESSOR'
   | 'NOT_ENDED'
   | 'UNKNOWN_RECORDING'
+  | 'UNKNOWN_CHECKPOINT'
   | 'UNKNOWN_HOLD'
   | 'UNKNOWN_COPIES'
   | 'NOT_SEALED'

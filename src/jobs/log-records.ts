@@ -51,3 +51,17 @@ export interface RecordingFilter {
   /** The recording's own, its file name, the SIP Call-ID, or any id of the call in the PBX. */
   readonly id?: string | undefined;
 }
+
+export interface CheckpointRow {
+  readonly origin: string;
+  readonly size: number;
+  /** base64 */
+  readonly root: string;
+  readonly text: Buffer;
+  readonly signature: Buffer;
+  /** By the key that takes over, at the size of a key roll. */
+  readonly nextSignature?: Buffer;
+  /** Whether it leaves; the others are for the proofs beside recordings. */
+  readonly exported: boolean;
+  readonly at: number;
+}

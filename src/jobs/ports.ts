@@ -8,7 +8,7 @@ import type {
   RecordingStatus,
   RulesEvent,
 } from '../recorder/events.ts';
-import type { ChainHead, EntryRow, FileRow } from './log-records.ts';
+import type { ChainHead, CheckpointRow, EntryRow, FileRow } from './log-records.ts';
 import type { EvidenceStore, EvidenceWriter } from './evidence-ports.ts';
 import type { CapturedFile, CaptureResult } from '../media/capture.ts';
 import type { LegVerdict } from '../media/verdict.ts';
@@ -18,7 +18,7 @@ import type { Kept } from '../rules/retention.ts';
 import type { Retention } from './destination.ts';
 import type { RetentionWriter } from './retention-orders.ts';
 
-export type { ChainHead, EntryRow, FileRow } from './log-records.ts';
+export type { ChainHead, CheckpointRow, EntryRow, FileRow } from './log-records.ts';
 
 /** architecture.md: the states a recording walks through. */
 export type RecordingState = 'recording' | 'ended' | 'sealed' | 'delivered' | 'expired' | 'failed';
@@ -131,20 +131,6 @@ export interface SealIntent {
   readonly verdicts?: readonly LegVerdict[];
   readonly at: number;
   readonly kept?: Kept;
-}
-
-export interface CheckpointRow {
-  readonly origin: string;
-  readonly size: number;
-  /** base64 */
-  readonly root: string;
-  readonly text: Buffer;
-  readonly signature: Buffer;
-  /** By the key that takes over, at the size of a key roll. */
-  readonly nextSignature?: Buffer;
-  /** Whether it leaves; the others are for the proofs beside recordings. */
-  readonly exported: boolean;
-  readonly at: number;
 }
 
 /** How far a log was exported to a destination. */

@@ -30,6 +30,7 @@ import { EvidenceLine } from './evidence-line.ts';
 import { inTime } from './in-time.ts';
 import { Rendering } from './rendering.ts';
 import { OnFoot } from './on-foot.ts';
+import type { Peering, Peers } from './peering.ts';
 
 export interface ArchiveLineOptions {
   readonly store: LogStore;
@@ -44,6 +45,7 @@ export interface ArchiveLineOptions {
   readonly lastAlive: number | undefined;
   readonly counters: () => Promise<Counters>;
   readonly authorities: readonly TimeStampAuthority[];
+  readonly peers: Peers;
   readonly bell: AlarmBell;
   /** Keeps the names of users out of the log. */
   readonly actorSecret: Uint8Array;
@@ -73,6 +75,8 @@ export interface ArchiveLine {
   readonly destinations: ReadonlyMap<string, Destination>;
   /** Recordings for outsiders. */
   readonly handOver: HandOver;
+  /** With the other recorders. */
+  readonly peering: Peering;
   /** When the newest entry of the evidence log was written, epoch milliseconds. Rejects with StoreError. */
   newestEntryAt(): Promise<number | undefined>;
   /** Looks soon for what is still to be done. */
@@ -153,6 +157,7 @@ export async function startArchiveLine(options: ArchiveLineOptions): Promise<Arc
 class Line implements ArchiveLine {
   readonly evidence: EvidenceLog;
   readonly handOver: HandOver;
+  readonly peering: Peering;
   readonly rolling: RollDeps;
   readonly #line: EvidenceLine;
   readonly #options: ArchiveLineOptions;
@@ -191,6 +196,7 @@ class Line implements ArchiveLine {
     });
     this.rolling = { store: options.store, chain, signer: options.signer, now: Date.now };
     this.evidence = this.#line.evidence;
+    this.peering = this.#line.peering;
     this.#uploadDeps = {
       ...this.#line.exports,
       prove: () => this.#line.prove(),

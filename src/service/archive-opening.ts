@@ -27,6 +27,7 @@ import { openDestination } from './destinations.ts';
 import { startArchiveLine, type ArchiveLine } from './archive-line.ts';
 import type { Ground } from './ground.ts';
 import { inTime } from './in-time.ts';
+import { openPeers, type Peers } from './peering.ts';
 import { rendererOf } from './rendering.ts';
 import type { ShutdownList } from './shutdown-list.ts';
 
@@ -74,13 +75,16 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
     log,
   });
   closing.add('queues', () => queues.close());
-  for (const each of config.destinations)
-    if (each.kind === 'path' && each.makeRoot) await mkdir(each.root, { recursive: true, mode: 0o750 });
-  const destinations = config.destinations.map(openDestination);
-  for (const each of destinations) closing.add(`destination ${each.name}`, () => each.close());
+  const destinations = await openDestinations(config, closing);
   const listeners: ((recording: string) => void)[] = [];
-  const authorities = await Promise.all(config.evidence.timestamps.map(openTimeStampAuthority));
-  const parts = { database, queues, destinations, listeners, startedAt: Date.now(), authorities };
+  const parts = {
+    database,
+    queues,
+    destinations,
+    listeners,
+    startedAt: Date.now(),
+    ...(await openOutsiders(config)),
+  };
   const opened = (async () => {
     while (!state.ended) {
       try {
@@ -105,10 +109,7 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
     );
     await state.line?.close();
   });
-  await Promise.race([
-    opened,
-    new Promise<void>((resolve) => setTimeout(resolve, DATABASE_PATIENCE).unref()),
-  ]);
+  await Promise.race([opened, patience()]);
   opened.catch((error: unknown) => {
     log('error', 'the log cannot be opened', { error: String(error) });
   });
@@ -120,6 +121,25 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
       listeners.push(listener);
     },
   };
+}
+
+const patience = (): Promise<void> =>
+  new Promise((resolve) => void setTimeout(resolve, DATABASE_PATIENCE).unref());
+
+async function openDestinations(config: Config, closing: ShutdownList): Promise<readonly Destination[]> {
+  for (const each of config.destinations)
+    if (each.kind === 'path' && each.makeRoot) await mkdir(each.root, { recursive: true, mode: 0o750 });
+  const destinations = config.destinations.map(openDestination);
+  for (const each of destinations) closing.add(`destination ${each.name}`, () => each.close());
+  return destinations;
+}
+
+/** Those who can say something of the log from outside. */
+async function openOutsiders(
+  config: Config,
+): Promise<{ readonly authorities: readonly TimeStampAuthority[]; readonly peers: Peers }> {
+  const authorities = await Promise.all(config.evidence.timestamps.map(openTimeStampAuthority));
+  return { authorities, peers: await openPeers(config) };
 }
 
 /** Where the configuration wants the log. */
@@ -156,6 +176,7 @@ function lineOptions(
     readonly listeners: readonly ((recording: string) => void)[];
     readonly startedAt: number;
     readonly authorities: readonly TimeStampAuthority[];
+    readonly peers: Peers;
   },
 ): Parameters<typeof startArchiveLine>[0] {
   const { installation, node, timeZone, destinations } = config;
@@ -179,6 +200,7 @@ function lineOptions(
     lastAlive: ground.lastAlive,
     actorSecret: ground.actorSecret,
     authorities: parts.authorities,
+    peers: parts.peers,
     bell,
     counters: async () => countersOf(recorder, ground, (await media.totals()).octets),
     destinations: parts.destinations,

@@ -11,6 +11,7 @@ import type { CheckpointRow, LogStore, SealFiles } from '../jobs/ports.ts';
 import { Prover, signaturesOf } from '../jobs/prove.ts';
 import { Stamper, type TimeStampAuthority } from '../jobs/stamp.ts';
 import { ExportGate } from './epoch.ts';
+import { Peering, type Peers } from './peering.ts';
 import type { AlarmBell } from '../alarm.ts';
 import type { Log } from '../log.ts';
 
@@ -27,6 +28,7 @@ export interface EvidenceLineOptions {
   /** The recorder's own copy of the evidence log. */
   readonly localEvidence: Destination;
   readonly authorities: readonly TimeStampAuthority[];
+  readonly peers: Peers;
   readonly bell: AlarmBell;
   /** Destinations that could not be asked at the start. */
   readonly unchecked: readonly string[];
@@ -47,6 +49,7 @@ const LOOK_AT = 50;
 export class EvidenceLine {
   readonly evidence: EvidenceLog;
   readonly exports: ExportDeps;
+  readonly peering: Peering;
   readonly #options: EvidenceLineOptions;
   readonly #heartbeat: Heartbeat;
   readonly #prover: Prover;
@@ -78,6 +81,12 @@ export class EvidenceLine {
       ...{ store, chain, signer, files, treeOf, now: Date.now },
       signaturesOf: this.signaturesOf,
     });
+    this.peering = new Peering({
+      ...{ ...options.peers, store, evidence: this.evidence, signer, bell, treeOf, now: Date.now },
+      origin: chain.origin,
+      signaturesOf: this.signaturesOf,
+      certificates: () => signer.certificates,
+    });
   }
 
   treeOf(origin: string): LogTree {
@@ -99,12 +108,14 @@ export class EvidenceLine {
         void this.#attempt('clock entry', () => this.evidence.append(body));
     }, CLOCK_EVERY);
     this.#timers.push(stamp, watch);
+    this.peering.start(this.#stopping.signal);
   }
 
   /** Resolves when nothing of its own accord is appended any more. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     for (const timer of this.#timers) clearInterval(timer);
+    await this.peering.stop();
     await this.#attempt('time stamps', () => this.#stamper.idle());
   }
 

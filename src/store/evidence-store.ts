@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import type { EvidenceFile, EvidenceStore, StampRow, WitnessedRow } from '../jobs/evidence-ports.ts';
-import type { ChainHead, EntryRow } from '../jobs/ports.ts';
-import { toEntry, toHead, type SqlRow } from './log-rows.ts';
+import type { ChainHead, CheckpointRow, EntryRow } from '../jobs/ports.ts';
+import { toCheckpoint, toEntry, toHead, type SqlRow } from './log-rows.ts';
 import { answered } from './sql-error.ts';
 
 /** The evidence tables of the log, for reading; see `EvidenceWriter` for changes. */
@@ -33,6 +33,19 @@ export class SqlEvidenceStore implements EvidenceStore {
       path: String(row['path']),
       bytes: row['bytes'] as Buffer,
     }));
+  }
+
+  async file(path: string): Promise<Buffer | undefined> {
+    const [row] = await answered(this.#from('evidence_files').where({ path }).limit(1));
+    return row === undefined ? undefined : (row['bytes'] as Buffer);
+  }
+
+  async newestExported(origin: string): Promise<CheckpointRow | undefined> {
+    const query = this.#from('checkpoints')
+      .where({ origin, exported: true })
+      .orderBy('size', 'desc')
+      .limit(1);
+    return (await answered(query)).map(toCheckpoint)[0];
   }
 
   async waitingStamps(): Promise<readonly StampRow[]> {

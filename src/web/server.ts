@@ -3,6 +3,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Log } from '../log.ts';
 import { registerApi, API_PREFIX, type ApiOptions } from './api/register.ts';
 import { html } from './html.ts';
+import { listenError } from './listen-error.ts';
 import { renderPage } from './layout.ts';
 import { checkHost, checkOrigin, requireLoopback } from './loopback.ts';
 import { registerQueueBoard } from './queue-board.ts';
@@ -54,7 +55,7 @@ export async function startWeb(options: WebOptions): Promise<WebServer> {
     return { url, close: () => app.close() };
   } catch (cause) {
     await app.close();
-    throw listenError(cause, `${options.host}:${options.port}`);
+    throw listenError(cause, 'web.listen', `${options.host}:${options.port}`);
   }
 }
 
@@ -118,14 +119,3 @@ function sendError(
 /** Errors of Node and of libraries come from everywhere; their message is what the log needs. */
 const reasonOf = (cause: unknown): string | undefined =>
   (cause as { readonly message?: string } | null | undefined)?.message;
-
-function listenError(cause: unknown, address: string): unknown {
-  const code = (cause as NodeJS.ErrnoException | null)?.code;
-  if (code === 'EADDRINUSE')
-    return new WebError('ADDRESS_IN_USE', `web.listen: ${address} is used by another program`, { cause });
-  if (code === 'EADDRNOTAVAIL' || code === 'EACCES')
-    return new WebError('ADDRESS_UNAVAILABLE', `web.listen: ${address} cannot be used here (${code})`, {
-      cause,
-    });
-  return cause;
-}

@@ -51,7 +51,10 @@ export class SealingRoom {
 
   readonly #databaseAt: Parameters<typeof openDatabase>[0];
 
-  private constructor(by: Signer, database?: Parameters<typeof openDatabase>[0]) {
+  readonly origin: string;
+
+  private constructor(by: Signer, database: Parameters<typeof openDatabase>[0] | undefined, origin: string) {
+    this.origin = origin;
     this.signer = new CurrentSigner(by);
     this.#databaseAt = database ?? { kind: 'sqlite', file: join(this.folder, 'log.db') };
   }
@@ -59,8 +62,9 @@ export class SealingRoom {
   static async open(
     by: Signer = (signer ??= freshSigner()),
     database?: Parameters<typeof openDatabase>[0],
+    origin = ORIGIN,
   ): Promise<SealingRoom> {
-    const room = new SealingRoom(by, database);
+    const room = new SealingRoom(by, database, origin);
     await room.#open();
     await beginRun({
       store: room.store,
@@ -82,10 +86,10 @@ export class SealingRoom {
     this.journal = await openJournal(join(this.folder, 'journal'));
     this.spool = await openSpool(this.folder);
     const parts = { store: this.store, files: this.spool, destinations: ['archive'], now: Date.now };
-    const { store, signer: by } = this;
+    const { store, signer: by, origin } = this;
     const resume = async () => {
-      const head = (await resumeChain(ORIGIN, { store })) ?? emptyHead(ORIGIN);
-      await takeUpRoll(ORIGIN, { store, signer: by });
+      const head = (await resumeChain(origin, { store })) ?? emptyHead(origin);
+      await takeUpRoll(origin, { store, signer: by });
       return head;
     };
     const clock = () => ({ time: new Date().toISOString(), mono: '7f3a9c21:1', clock: 'unsynced' });
