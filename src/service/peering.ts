@@ -5,8 +5,7 @@ import type { Peer } from '../jobs/peer.ts';
 import { PeerDesk, type PeerDeskDeps } from '../jobs/peer-desk.ts';
 import { Witness, type PeerStanding, type WitnessDeps } from '../jobs/witness.ts';
 import type { Log } from '../log.ts';
-import { startPeerServer } from '../web/peer-server.ts';
-import type { ShutdownList } from './shutdown-list.ts';
+import { startPeerServer, type PeerServer } from '../web/peer-server.ts';
 
 /** The other recorders, and how often they are asked. */
 export interface Peers {
@@ -66,15 +65,11 @@ export class Peering {
 /** Opens the address for the other recorders, where the configuration wants one. Rejects with WebError, or when a file cannot be read. */
 export async function openPeerServer(
   { evidence }: Config,
-  parts: {
-    readonly desk: () => PeerDesk | undefined;
-    readonly closing: ShutdownList;
-    readonly log: Log;
-  },
-): Promise<void> {
+  desk: () => PeerDesk | undefined,
+  log: Log,
+): Promise<PeerServer | undefined> {
   const { listen, tls } = evidence.peering;
-  if (listen === undefined) return;
-  const { desk, closing, log } = parts;
+  if (listen === undefined) return undefined;
   const colon = listen.lastIndexOf(':');
   const server = await startPeerServer({
     host: listen.slice(0, colon).replace(/^\[|\]$/g, ''),
@@ -83,8 +78,8 @@ export async function openPeerServer(
     token: await tokenOf(evidence.peering),
     ...{ desk, log },
   });
-  closing.add('peers', () => server.close());
   log('info', 'other recorders find our checkpoints', { url: server.url });
+  return server;
 }
 
 async function tokenOf({ tokenFile }: Config['evidence']['peering']): Promise<string | undefined> {

@@ -28,7 +28,6 @@ import { ClockConfirmation } from './clock-confirmation.ts';
 import { openRetentionKeeper } from './retention-keeper.ts';
 import { openSpoolWatch } from './spool-watch.ts';
 import { groupLogins, openPolicy } from './policy-opening.ts';
-import { openPeerServer } from './peering.ts';
 import { ShutdownList } from './shutdown-list.ts';
 import { openTraces, type Traces } from './trace-opening.ts';
 import { VERSION } from '../version.ts';
@@ -118,7 +117,6 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     tracesLeftOut: sip.tracesLeftOut,
   });
   closing.add('web', () => web.close());
-  await openPeerServer(config, { desk: () => archive.line()?.peering.desk, closing, log });
   await sip.listen();
   return {
     banner: banner(config, { ground, sip, webUrl: web.url }),

@@ -1,4 +1,5 @@
 import type { Config } from '../config.ts';
+import type { PeerDesk } from '../jobs/peer-desk.ts';
 import type { Log } from '../log.ts';
 import type { MediaThreadsHost } from '../media/media-threads.ts';
 import type { Announcements } from '../recorder/announcements.ts';
@@ -16,6 +17,7 @@ import type { Archive } from './archive-opening.ts';
 import type { ClockConfirmation } from './clock-confirmation.ts';
 import type { Ground } from './ground.ts';
 import type { LegVerdicts } from './leg-verdicts.ts';
+import { openPeerServer } from './peering.ts';
 
 export interface WebSources {
   readonly log: Log;
@@ -40,7 +42,7 @@ export interface WebSources {
 /** Events behind which the database is called late in the health report. */
 const LAG_ALARM = 1000;
 
-/** Opens pages, health and metrics. Rejects with WebError when the address is not loopback or in use. */
+/** Opens pages, health and metrics, and the address for other recorders. Rejects with WebError when one is not loopback or in use. */
 export async function openWeb(config: Config, sources: WebSources): Promise<WebServer> {
   const queries = new RecordingQueries(sources.archive.database);
   const metrics = createMetrics(() => takeSnapshot(sources, queries));
@@ -74,7 +76,17 @@ export async function openWeb(config: Config, sources: WebSources): Promise<WebS
     log: sources.log,
   });
   await writeWebAddress(config.dataDir, server.url);
-  return server;
+  const desk = (): PeerDesk | undefined => sources.archive.line()?.peering.desk;
+  const peers = await openPeerServer(config, desk, sources.log).catch(async (error: unknown) => {
+    await server.close();
+    throw error;
+  });
+  return {
+    url: server.url,
+    close: async () => {
+      await Promise.all([server.close(), peers?.close()]);
+    },
+  };
 }
 
 async function takeSnapshot(sources: WebSources, queries: RecordingQueries): Promise<MetricsSnapshot> {
