@@ -4,24 +4,29 @@ import {
   constants,
   fdatasync,
   ftruncateSync,
+  mkdirSync,
   openSync,
   readSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
+import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 
 /** What a capture asks of the file system; a test can let it refuse. Errors are Node's, with their `code`. */
 export interface AudioDisk {
-  /** Throws or rejects unless files can be made in the folder. */
+  /** Throws or rejects unless the folder can be made, if it is not there: it is asked of the folder above. */
   readonly check: (folder: string) => void | Promise<void>;
-  /** Creates a file for reading and writing; fails when it exists. */
+  /** Creates a file for reading and writing, and its folder where that is missing; fails when the file exists. */
   readonly create: (path: string) => number;
   /** Writes at a position; returns how many octets were taken. */
   readonly write: (fd: number, octets: Uint8Array, length: number, position: number) => number;
   readonly read: (fd: number, octets: Uint8Array, length: number, position: number) => number;
   readonly truncate: (fd: number, length: number) => void;
-  /** Resolves when octets and length of the file are on the disk (fdatasync); asynchronous, because it may take long and other calls go on. */
+  /**
+   * Resolves when octets and length of the file are on the disk (fdatasync), and the names by which it is found; asynchronous, because it
+   * may take long and other calls go on.
+   */
   readonly sync: (fd: number) => Promise<void>;
   readonly close: (fd: number) => void;
   readonly remove: (path: string) => void;
@@ -47,12 +52,25 @@ export const USUAL_RHYTHM: DiskRhythm = { flushSeconds: 1, syncSeconds: 10 };
 
 const fdatasyncAsync = promisify(fdatasync);
 
-/** The file system, called and waited for: for a thread that receives see `WriteBehind`. */
+/** How a file is created and by whom it may be read; its folder alike. */
+export const NEW_FILE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
+export const FILE_MODE = 0o640;
+export const FOLDER_MODE = 0o750;
+
+/** The file system, called and waited for, and names left to the kernel: for a thread that receives see `WriteBehind`. */
 export const nodeDisk: AudioDisk = {
   check: (folder) => {
-    accessSync(`${folder}/.`, constants.W_OK | constants.X_OK);
+    accessSync(`${dirname(folder)}/.`, constants.W_OK | constants.X_OK);
   },
-  create: (path) => openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o640),
+  create: (path) => {
+    try {
+      return openSync(path, NEW_FILE, FILE_MODE);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      mkdirSync(dirname(path), { mode: FOLDER_MODE });
+      return openSync(path, NEW_FILE, FILE_MODE);
+    }
+  },
   write: (fd, octets, length, position) => writeSync(fd, octets, 0, length, position),
   read: (fd, octets, length, position) => readSync(fd, octets, 0, length, position),
   truncate: ftruncateSync,

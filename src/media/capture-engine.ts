@@ -18,6 +18,7 @@ import { LiveCapture } from './live-capture.ts';
 import { MediaError } from './media-error.ts';
 import type { Receiver, ReceiverSocket } from './receiver/receiver.ts';
 import type { PressedKey } from './capture.ts';
+import { FolderCheck } from './folder-check.ts';
 import { SteadyClock } from './steady-clock.ts';
 
 /** Packets still in flight when a call ends are waited for this long, in ms. */
@@ -31,9 +32,6 @@ const PORT_TRIES = 500;
  * than one round of the sweep.
  */
 const TICKS_TO_SWEEP = 15;
-
-/** How long a disk may take to say whether a call can be recorded, in ms: less than a client waits for an answer. */
-const DISK_PATIENCE = 3000;
 
 /** Captures are written in turn: each has its place in the interval, one of so many. */
 const TURNS = 50;
@@ -76,6 +74,7 @@ interface Running {
 export class CaptureEngine implements MediaHost {
   readonly #parts: EngineParts;
   readonly #disk: AudioDisk;
+  readonly #folders: FolderCheck;
   readonly #sleep: (ms: number) => Promise<void>;
   readonly #clock: SteadyClock;
   readonly #desk: DtlsDesk;
@@ -103,6 +102,7 @@ export class CaptureEngine implements MediaHost {
   constructor(parts: EngineParts) {
     this.#parts = parts;
     this.#disk = parts.fs ?? nodeDisk;
+    this.#folders = new FolderCheck(this.#disk, parts.steady ?? (() => performance.now()));
     this.#sleep = parts.sleep ?? ((ms) => delay(ms));
     this.#clock = new SteadyClock(parts.now(), parts.steady ?? (() => performance.now()));
     this.#desk = new DtlsDesk(parts.dtls, parts.log ?? (() => undefined));
@@ -276,7 +276,7 @@ export class CaptureEngine implements MediaHost {
   async #checkRequest(request: CaptureRequest): Promise<void> {
     this.#checkNew(request);
     checkLines(request.lines);
-    await this.#checkFolder(request.folder);
+    await this.#folders.check(request.folder);
     // Meanwhile another may have taken the name.
     this.#checkNew(request);
   }
@@ -350,23 +350,6 @@ export class CaptureEngine implements MediaHost {
     const socket = capture.sockets.get(line);
     if (socket !== undefined) this.#closeSocket(socket);
     capture.removeLeg(line);
-  }
-
-  /** A disk that does not answer must not keep a client waiting for its answer. */
-  async #checkFolder(folder: string): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const tooLong = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => {
-        reject(new Error(`no answer for ${DISK_PATIENCE} ms`));
-      }, DISK_PATIENCE);
-    });
-    try {
-      await Promise.race([this.#disk.check(folder), tooLong]);
-    } catch (cause) {
-      throw new MediaError('DISK', `cannot write to ${folder}`, { cause });
-    } finally {
-      clearTimeout(timer);
-    }
   }
 
   #find(id: string): Running {

@@ -51,7 +51,7 @@ export interface CaptureLine {
 export interface CaptureRequest {
   /** The recording's id; names the capture in every later call. */
   readonly id: string;
-  /** Existing folder of this recording in the spool; the audio files are made in it. */
+  /** Folder of this recording in the spool, which is made with the first audio file in it; the spool itself must be there. */
   readonly folder: string;
   /** Address to bind the ports to, `0.0.0.0` or `::` or a local address. */
   readonly bind: string;
@@ -253,6 +253,8 @@ export interface CaptureResult {
   /** Empty when no audio arrived at all. */
   readonly files: readonly CapturedFile[];
   readonly legs: readonly LegStatistics[];
+  /** No file was ever begun: there is no folder to look for. Absent otherwise, and where nobody knows. */
+  readonly untouched?: true;
 }
 
 /** Totals over all captures of this process, for metrics. */

@@ -202,6 +202,7 @@ export class LiveCapture implements LegHost {
       endedAt: at,
       files,
       legs: legs.map((leg) => this.#finishLeg(leg, total)).map((leg) => (cut ? before(leg, total) : leg)),
+      ...(this.#layout.tracks.length === 0 && { untouched: true as const }),
     };
   }
 

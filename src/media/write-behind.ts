@@ -1,6 +1,20 @@
-import { access, close, constants, fdatasync, ftruncate, open, readSync, unlink, write } from 'node:fs';
+import {
+  access,
+  close,
+  constants,
+  fdatasync,
+  ftruncate,
+  mkdir,
+  open,
+  readSync,
+  unlink,
+  write,
+} from 'node:fs';
+import { open as openHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import type { AudioDisk } from './audio-disk.ts';
+import { promisify } from 'node:util';
+import { FILE_MODE, FOLDER_MODE, NEW_FILE, type AudioDisk } from './audio-disk.ts';
 import { BufferShelf } from './buffer-shelf.ts';
 import { Turnstile } from './turnstile.ts';
 
@@ -24,6 +38,8 @@ interface PendingFile {
   fd: number;
   readonly steps: Step[];
   running: boolean;
+  /** Its name, and that of its folder, are on the disk. */
+  named: boolean;
   /** What the step in front failed with; it stays in front. */
   error: NodeJS.ErrnoException | undefined;
   readonly waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void }[];
@@ -48,7 +64,7 @@ export class WriteBehind implements AudioDisk {
 
   readonly check = (folder: string): Promise<void> =>
     new Promise((resolve, reject) => {
-      access(`${folder}/.`, constants.W_OK | constants.X_OK, (error) => {
+      access(`${dirname(folder)}/.`, constants.W_OK | constants.X_OK, (error) => {
         if (error === null) resolve();
         else reject(error);
       });
@@ -56,12 +72,20 @@ export class WriteBehind implements AudioDisk {
 
   readonly create = (path: string): number => {
     this.#last += 1;
-    const file: PendingFile = { path, fd: -1, steps: [], running: false, error: undefined, waiting: [] };
+    const file: PendingFile = {
+      path,
+      fd: -1,
+      steps: [],
+      running: false,
+      named: false,
+      error: undefined,
+      waiting: [],
+    };
     this.#files.set(this.#last, file);
     this.#add(file, {
       position: Infinity,
       run: (_fd, done) => {
-        open(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o640, (error, fd) => {
+        createFile(path, (error, fd) => {
           if (error === null) file.fd = fd;
           done(error);
         });
@@ -110,11 +134,7 @@ export class WriteBehind implements AudioDisk {
     await this.settled(handle);
     await new Promise<void>((resolve, reject) => {
       this.#syncs.enter((leave) => {
-        fdatasync(file.fd, (error) => {
-          leave();
-          if (error === null) resolve();
-          else reject(error);
-        });
+        bringToDisk(file).then(resolve, reject).finally(leave);
       });
     });
   };
@@ -224,4 +244,37 @@ function writeAll(fd: number, octets: Uint8Array, position: number, done: Done):
     else if (count === 0) done(Object.assign(new Error('the disk takes nothing'), { code: 'EIO' }));
     else writeAll(fd, octets.subarray(count), position + count, done);
   });
+}
+
+/** In a folder that is made when it is not there: most calls that fail never have a file. */
+function createFile(path: string, done: (error: NodeJS.ErrnoException | null, fd: number) => void): void {
+  open(path, NEW_FILE, FILE_MODE, (missing, fd) => {
+    if (missing?.code !== 'ENOENT') {
+      done(missing, fd);
+      return;
+    }
+    mkdir(dirname(path), FOLDER_MODE, (error) => {
+      // Another file of the same call may have been quicker.
+      if (error === null || error.code === 'EEXIST') open(path, NEW_FILE, FILE_MODE, done);
+      else done(error, -1);
+    });
+  });
+}
+
+const datasync = promisify(fdatasync);
+
+/** The audio, and with the first of it the names that lead to it: without them a power cut would leave audio that nobody finds. */
+async function bringToDisk(file: PendingFile): Promise<void> {
+  await datasync(file.fd);
+  if (file.named) return;
+  const folder = dirname(file.path);
+  for (const path of [folder, dirname(folder)]) {
+    const handle = await openHandle(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  }
+  file.named = true;
 }

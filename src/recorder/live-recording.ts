@@ -318,7 +318,8 @@ export class LiveRecording implements RecordingCall {
     if (event.type === 'failed') this.#failure = event.reason;
     // A disk that refuses it gets it later; after a crash until then, the next start takes the audio up from the spool.
     await this.#deps.statements.state(event);
-    if (event.type === 'failed') await this.#deps.folders.discard(this.id).catch(() => undefined);
+    if (event.type === 'failed' && capture.untouched !== true)
+      await this.#deps.folders.discard(this.id).catch(() => undefined);
   }
 
   async #closeCapture(at: number): Promise<CaptureResult> {

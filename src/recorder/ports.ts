@@ -10,8 +10,8 @@ export interface EventJournal {
 
 /** Folders for running recordings; `store/spool.ts` fits. */
 export interface RecordingFolders {
-  /** Makes and returns the absolute folder of a recording. */
-  create(recording: string): Promise<string>;
+  /** The absolute folder of a recording. The media side makes it with the first file: most of what fails never has one. */
+  folderOf(recording: string): string;
   /** Removes a folder that holds nothing worth keeping. */
   discard(recording: string): Promise<void>;
   /** Absolute paths of the working audio files (`*.part`) of a recording; empty when there are none. */

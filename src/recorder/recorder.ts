@@ -118,7 +118,7 @@ export class Recorder implements CallRecorder {
     if (!kept.decision.record) return this.decline({ ...call, decision: kept.decision }, 'inactive');
     const id = newRecordingId(this.#options.now());
     const { lines } = kept;
-    const folder = await this.#createFolder(id);
+    const folder = this.#options.folders.folderOf(id);
     const { layout, mayStop: mayBeCut } = kept.decision;
     const { localAddress } = call;
     const capture = await this.#openCapture({ id, folder, lines, layout, mayBeCut, localAddress });
@@ -160,7 +160,7 @@ export class Recorder implements CallRecorder {
     const live = this.#live.get(before.id);
     if (live === undefined) throw new RecorderError('MEDIA', `${before.id} has ended`);
     const id = newRecordingId(this.#options.now());
-    const folder = await this.#createFolder(id);
+    const folder = this.#options.folders.folderOf(id);
     const { lines, capture } = await this.#handOver(live, { id, folder, call });
     const { description, sources } = call;
     const all = captureLines(call.offer, description, sources);
@@ -249,14 +249,6 @@ export class Recorder implements CallRecorder {
     } catch (error) {
       await this.#options.folders.discard(next.id).catch(() => undefined);
       throw new RecorderError('MEDIA', 'the recording cannot be followed by another', { cause: error });
-    }
-  }
-
-  async #createFolder(id: string): Promise<string> {
-    try {
-      return await this.#options.folders.create(id);
-    } catch (error) {
-      throw new RecorderError('DISK', 'the spool folder could not be made', { cause: error });
     }
   }
 

@@ -21,8 +21,6 @@ export class Spool implements RecordingFolders, SealFiles {
   readonly #timer: NodeJS.Timeout;
   #room: DiskRoom;
   #measuring = false;
-  #syncing: Promise<void> = Promise.resolve();
-  #nextSync: Promise<void> | undefined;
 
   constructor(root: string, room: DiskRoom, measureEvery: number) {
     this.#root = root;
@@ -31,21 +29,20 @@ export class Spool implements RecordingFolders, SealFiles {
     this.#timer.unref();
   }
 
-  async create(recording: string): Promise<string> {
-    const folder = this.#folder(recording);
-    await mkdir(folder, { mode: 0o750 });
-    await this.#syncRoot();
-    return folder;
+  folderOf(recording: string): string {
+    if (!NAME.test(recording) || /^\.+$/.test(recording))
+      throw new StoreError('INVALID', `not a recording id: ${JSON.stringify(recording)}`);
+    return join(this.#root, recording);
   }
 
   async discard(recording: string): Promise<void> {
-    const folder = this.#folder(recording);
+    const folder = this.folderOf(recording);
     // A call without audio left nothing in it; that needs no walk.
     await rmdir(folder).catch(() => rm(folder, { recursive: true, force: true }));
   }
 
   async parts(recording: string): Promise<readonly string[]> {
-    const folder = this.#folder(recording);
+    const folder = this.folderOf(recording);
     const names = await namesIn(folder);
     return names.filter((name) => name.endsWith('.part')).map((name) => join(folder, name));
   }
@@ -107,13 +104,13 @@ export class Spool implements RecordingFolders, SealFiles {
   }
 
   async sync(recording: string): Promise<void> {
-    await syncDirectory(this.#folder(recording));
+    await syncDirectory(this.folderOf(recording));
   }
 
   path(recording: string, name: string): string {
     if (!NAME.test(name) || /^\.+$/.test(name))
       throw new StoreError('INVALID', `not a file name: ${JSON.stringify(name)}`);
-    return join(this.#folder(recording), name);
+    return join(this.folderOf(recording), name);
   }
 
   /** Ends the measuring. May be called twice. */
@@ -132,23 +129,6 @@ export class Spool implements RecordingFolders, SealFiles {
     const source = await lstat(from);
     if (source.ino === target?.ino && source.dev === target.dev) return;
     throw new StoreError('DIFFERENT', `${to} already exists`, { cause: error });
-  }
-
-  /** Folders made while one fsync runs share the next, which begins after all of them. */
-  #syncRoot(): Promise<void> {
-    this.#nextSync ??= this.#syncing.then(() => {
-      this.#nextSync = undefined;
-      const sync = syncDirectory(this.#root);
-      this.#syncing = sync.catch(() => undefined);
-      return sync;
-    });
-    return this.#nextSync;
-  }
-
-  #folder(recording: string): string {
-    if (!NAME.test(recording) || /^\.+$/.test(recording))
-      throw new StoreError('INVALID', `not a recording id: ${JSON.stringify(recording)}`);
-    return join(this.#root, recording);
   }
 
   async #measure(): Promise<void> {

@@ -1,7 +1,9 @@
 import { readdir } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { CaptureResult } from '../../src/media/capture.ts';
+import { nodeDisk } from '../../src/media/audio-disk.ts';
+import type { CaptureRequest, CaptureResult } from '../../src/media/capture.ts';
+import { WriteBehind } from '../../src/media/write-behind.ts';
 import { aLine, EngineHarness, START } from './engine-harness.ts';
 import { octets } from './rtp-builder.ts';
 import { channelsOf, expectSameAudio, silenceWith } from './wav-checks.ts';
@@ -73,6 +75,28 @@ describe('a call of two legs', () => {
     const result = await harness.close();
     expect(result.files).toEqual([]);
     expect(await readdir(harness.folder)).toEqual([]);
+  });
+
+  test.each([
+    ['at once', () => nodeDisk],
+    ['behind the thread', () => new WriteBehind()],
+  ])('has no folder before its first audio, where the disk is written %s', async (_how, disk) => {
+    await harness.dispose();
+    harness = await EngineHarness.create(disk());
+    const inSpool = (id: string): CaptureRequest => ({
+      ...harness.request(sides, id),
+      folder: join(harness.folder, id),
+    });
+    await harness.engine.open(inSpool('silent'));
+    await harness.engine.open(inSpool('heard'));
+    harness.stream(CALLEE + 2, 0, 50);
+    harness.advanceTo(3000);
+    const silent = await harness.close('silent');
+    const heard = await harness.close('heard');
+    expect(await readdir(harness.folder)).toEqual(['heard']);
+    expect(await readdir(join(harness.folder, 'heard'))).toEqual(['audio.wav.part']);
+    expect([silent.untouched, heard.untouched]).toEqual([true, undefined]);
+    expect(heard.files[0]?.samples).toBeGreaterThanOrEqual(8000);
   });
 
   test('in which one leg never sends keeps a silent channel for it', async () => {

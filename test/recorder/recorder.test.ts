@@ -206,6 +206,14 @@ describe('a live recording', () => {
     expect(folders.discarded).toEqual([recording.id]);
   });
 
+  test('without a file ever begun has no folder that must go', async () => {
+    media.result = { ...media.result, untouched: true };
+    const recording = await recorder.accept(aCall());
+    await recording.end('bye');
+    expect(journal.events.at(-1)).toMatchObject({ type: 'failed', reason: 'no-rtp' });
+    expect(folders.discarded).toEqual([]);
+  });
+
   test('cancelled before audio is a failure of its own kind', async () => {
     const recording = await recorder.accept(aCall());
     await recording.end('cancelled');

@@ -19,6 +19,13 @@ afterEach(async () => {
   await rm(dataDir, { recursive: true });
 });
 
+/** The folder of a recording as the media side makes it. */
+async function made(recording: string): Promise<string> {
+  const folder = spool.folderOf(recording);
+  await mkdir(folder);
+  return folder;
+}
+
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 describe('createOnce', () => {
@@ -60,20 +67,18 @@ describe('createOnce', () => {
 });
 
 describe('the spool', () => {
-  test('makes a folder for each recording and lists them', async () => {
-    const folder = await spool.create('r2');
-    await spool.create('r1');
-    expect(folder).toBe(join(dataDir, 'spool', 'r2'));
-    expect((await stat(folder)).isDirectory()).toBe(true);
+  test('has a folder for each recording, which others make, and lists those that are there', async () => {
+    expect(spool.folderOf('r3')).toBe(join(dataDir, 'spool', 'r3'));
+    await made('r2');
+    await made('r1');
     expect(await spool.list()).toEqual(['r1', 'r2']);
-    await expect(spool.create('r1')).rejects.toMatchObject({ code: 'EEXIST' });
     await spool.discard('r1');
     await spool.discard('r1');
     expect(await spool.list()).toEqual(['r2']);
   });
 
   test('names the working files of a recording', async () => {
-    const folder = await spool.create('r1');
+    const folder = await made('r1');
     for (const name of ['b.wav.part', 'a.wav.part', 'notes.txt']) await writeFile(join(folder, name), '');
     expect(await spool.parts('r1')).toEqual([join(folder, 'a.wav.part'), join(folder, 'b.wav.part')]);
     expect(await spool.parts('none')).toEqual([]);
@@ -82,7 +87,7 @@ describe('the spool', () => {
   test.each(['', '.', '..', '../x', 'a/b', 'a\0', 'ü', 'a b', 'x'.repeat(201)])(
     'takes no path for an id: %j',
     async (id) => {
-      await expect(spool.create(id)).rejects.toMatchObject({ code: 'INVALID' });
+      expect(() => spool.folderOf(id)).toThrow(expect.objectContaining({ code: 'INVALID' }));
       await expect(spool.discard(id)).rejects.toMatchObject({ code: 'INVALID' });
       expect(() => spool.path('r1', id)).toThrow(expect.objectContaining({ code: 'INVALID' }));
     },
@@ -103,7 +108,7 @@ describe('the spool', () => {
   );
 
   test('finishes a working file once, and again without harm', async () => {
-    const folder = await spool.create('r1');
+    const folder = await made('r1');
     const from = join(folder, 'audio.part');
     await writeFile(from, 'audio');
     await spool.finish(from, 'r1', 'rec.wav');
@@ -114,7 +119,7 @@ describe('the spool', () => {
   });
 
   test('finishes what a crash left between linking and unlinking', async () => {
-    const folder = await spool.create('r1');
+    const folder = await made('r1');
     const from = join(folder, 'audio.part');
     await writeFile(from, 'audio');
     await link(from, join(folder, 'rec.wav'));
@@ -123,7 +128,7 @@ describe('the spool', () => {
   });
 
   test('never finishes over another file, and says when there is nothing to finish', async () => {
-    const folder = await spool.create('r1');
+    const folder = await made('r1');
     const from = join(folder, 'audio.part');
     await expect(spool.finish(from, 'r1', 'rec.wav')).rejects.toMatchObject({ code: 'MISSING' });
     await writeFile(from, 'audio');
@@ -133,7 +138,7 @@ describe('the spool', () => {
   });
 
   test('creates small files once', async () => {
-    await spool.create('r1');
+    await made('r1');
     await spool.createOnce('r1', 'rec_info.txt', Buffer.from('info'));
     await spool.createOnce('r1', 'rec_info.txt', Buffer.from('info'));
     await expect(spool.createOnce('r1', 'rec_info.txt', Buffer.from('other'))).rejects.toMatchObject({

@@ -20,7 +20,7 @@ export class FakeMedia implements MediaHost {
   openError: Error | undefined;
   closeError: Error | undefined;
   silent: number | Error = 0;
-  result: Pick<CaptureResult, 'files' | 'legs'> = { files: [], legs: [] };
+  result: Pick<CaptureResult, 'files' | 'legs' | 'untouched'> = { files: [], legs: [] };
   /** Captures that were closed with a cut, with its time. */
   readonly cuts: [id: string, at: number][] = [];
   press: Parameters<MediaHost['onKey']>[0] = () => undefined;
@@ -115,8 +115,8 @@ export class FakeFolders implements RecordingFolders {
   readonly discarded: string[] = [];
   free = 1e12;
 
-  create(recording: string): Promise<string> {
-    return Promise.resolve(`/spool/${recording}`);
+  folderOf(recording: string): string {
+    return `/spool/${recording}`;
   }
 
   discard(recording: string): Promise<void> {

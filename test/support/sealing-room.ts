@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EventApplier } from '../../src/jobs/apply-events.ts';
@@ -157,7 +157,8 @@ export class SealingRoom {
     decision?: Decision,
   ): Promise<string> {
     const id = newRecordingId(startedAt);
-    const folder = await this.spool.create(id);
+    const folder = this.spool.folderOf(id);
+    mkdirSync(folder);
     const { facts, description } = aCall();
     await this.journal.append({
       type: 'opened',

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { appendFile } from 'node:fs/promises';
+import { appendFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CapturedFile, CaptureRequest, CaptureResult, OpenedCapture } from '../../src/media/capture.ts';
 import { FakeMedia } from './recorder-fakes.ts';
@@ -16,6 +16,7 @@ export class SpeakingMedia extends FakeMedia {
   async speak(recording: string, payload: string): Promise<void> {
     const capture = this.#captures.get(recording);
     if (capture === undefined) return;
+    await mkdir(capture.folder, { recursive: true });
     await appendFile(join(capture.folder, 'audio.wav.part'), payload);
     capture.audio += payload;
     capture.bytes += payload.length;
