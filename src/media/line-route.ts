@@ -12,6 +12,7 @@ import type { Arrival, Receiver, ReceiverSocket } from './receiver/receiver.ts';
 import { splitSource } from './receiver/source-keys.ts';
 import { bufferFor, REPORT_BUFFER_BYTES } from './receiver/receiver-options.ts';
 import { looksLikeRtcp } from './rtcp/rtcp-packet.ts';
+import { isStun } from './stun.ts';
 
 /** Canonical name of this recorder in all its reports: random, and new with every start (RFC 7022 §4.2). */
 const OWN_NAME = randomBytes(12).toString('base64');
@@ -171,6 +172,8 @@ export class LineRoute {
 
   /** A fault of ours in one leg must not stop the sweep over all the others. */
   readonly #sink = (arrival: Arrival): void => {
+    // We agreed to no ICE: what it sends is neither audio nor anybody's fault, and is counted nowhere.
+    if (isStun(arrival)) return;
     try {
       const admitted = this.leg.gate.admits(arrival.sourceKey, () => this.capture.sourceOf(this.leg));
       if (!admitted) return;
@@ -185,6 +188,7 @@ export class LineRoute {
 
   /** What is no report has no business on this port. */
   readonly #reportSink = (arrival: Arrival): void => {
+    if (isStun(arrival)) return;
     try {
       const socket = this.#reportSocket;
       const admitted = this.leg.gate.admits(arrival.sourceKey, () => socket?.sourceAddress() ?? '');

@@ -19,7 +19,7 @@ export class LegVerdicts {
   readonly take = (row: RecordingRow, verdicts: readonly LegVerdict[]): void => {
     for (const { word } of verdicts) this.#counts[word]++;
     const faulty = verdicts.find(({ word }) => word === 'faulty');
-    const { trunk } = row.facts;
+    const { trunk, callId } = row.facts;
     if (faulty === undefined) {
       if (verdicts.length > 0) this.#bell.clear('leg-faulty', trunk);
       return;
@@ -28,8 +28,8 @@ export class LegVerdicts {
       code: 'leg-faulty',
       subject: trunk,
       severity: 'warning',
-      text: `A recording of trunk ${trunk} has a faulty leg: ${faulty.reasons[0] ?? 'unknown'}`,
-      fields: { recording: row.id, leg: faulty.role },
+      text: `The ${faulty.role} of recording ${row.id} (call ${callId}, trunk ${trunk}) is faulty: ${faulty.reasons[0] ?? 'unknown'}`,
+      fields: { recording: row.id, call: callId, leg: faulty.role },
     });
   };
 }

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { openPathDestination, type PathOptions } from '../../src/delivery/path.ts';
 import { PermanentUploadError } from '../../src/jobs/destination.ts';
+import { testWithMount } from '../support/mounting.ts';
 import { describeDestination, never, rejection, uploadOf, type DestinationSubject } from './conformance.ts';
 
 const run = promisify(execFile);
@@ -26,22 +27,6 @@ async function folderSubject(options: Partial<PathOptions> = {}): Promise<Destin
 
 const noLinks = (): Promise<void> =>
   Promise.reject(Object.assign(new Error('EOPNOTSUPP: operation not supported'), { code: 'EOPNOTSUPP' }));
-
-/** A full or read-only disk is a small tmpfs, and only root may mount one; a container may forbid it even to root. */
-async function canMount(): Promise<boolean> {
-  const folder = await mkdtemp(join(tmpdir(), 'mount-'));
-  try {
-    await run('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'sealtape-test', folder]);
-    await run('umount', [folder]);
-    return true;
-  } catch {
-    return false;
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
-
-const testWithMount = (await canMount()) ? test : test.skip;
 
 describeDestination('path', () => folderSubject());
 

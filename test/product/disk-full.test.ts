@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect } from '@jest/globals';
 import { mkdirSync, mkdtempSync, rmSync, statfsSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,12 +14,11 @@ import {
   recordingOf,
 } from '../support/product-room.ts';
 import { CALLER_VOICE, speakTones } from '../../src/client/tones.ts';
+import { testWithMount } from '../support/mounting.ts';
 import { eventually, type RecorderProcess } from '../support/recorder-process.ts';
 import { run } from '../support/sealed-recording.ts';
 import { readWav } from '../support/wav.ts';
 
-/** Mounting needs root; anybody else sees these tests as skipped, not as passed. */
-const asRoot = process.getuid?.() === 0 ? test : test.skip;
 const room = new ProductRoom();
 let disk: string;
 let outside: string;
@@ -68,7 +67,7 @@ function fillUpTo(megabytesLeft: number): void {
 const optionsBecome = (recorder: RecorderProcess, status: number): Promise<true> =>
   eventually(async () => ((await optionsStatus(recorder.udpPort)) === status ? true : undefined), 8000);
 
-asRoot(
+testWithMount(
   'below the limit calls are refused at once, running ones go on whole, and with space calls are taken again',
   async () => {
     const recorder = await start();
@@ -93,7 +92,7 @@ asRoot(
   60_000,
 );
 
-asRoot(
+testWithMount(
   'full to the last byte in mid-call: the recording is sealed when there is space, and says that it is partial',
   async () => {
     const recorder = await start();

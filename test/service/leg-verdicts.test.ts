@@ -5,7 +5,7 @@ import { Alarms } from '../../src/service/alarms.ts';
 import { LegVerdicts } from '../../src/service/leg-verdicts.ts';
 
 const row = (id: string, trunk: string): RecordingRow =>
-  ({ id, facts: { trunk } }) as unknown as RecordingRow;
+  ({ id, facts: { trunk, callId: `call of ${id}` } }) as unknown as RecordingRow;
 const leg = (line: number, word: LegVerdict['word'], ...reasons: string[]): LegVerdict => ({
   line,
   role: line === 0 ? 'caller' : 'callee',
@@ -27,8 +27,8 @@ test('a faulty leg is counted and rings for its trunk, until a recording of that
       code: 'leg-faulty',
       subject: 'sbc1',
       severity: 'warning',
-      text: expect.stringContaining('one-way audio'),
-      fields: { recording: 'r1', leg: 'callee' },
+      text: 'The callee of recording r1 (call call of r1, trunk sbc1) is faulty: one-way audio: nothing came on this leg',
+      fields: { recording: 'r1', call: 'call of r1', leg: 'callee' },
     }),
   ]);
   // Another trunk's good call says nothing about this one, and a recording without any leg neither.
