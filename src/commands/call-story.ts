@@ -14,6 +14,8 @@ export interface CallStory {
   readonly timeZone: string;
 }
 
+type Announced = RecordingDetails['announcements'][number];
+
 interface Moment {
   readonly at: number;
   readonly lines: readonly string[];
@@ -38,7 +40,7 @@ export function tellCall(story: CallStory, whole: boolean): readonly string[] {
   ];
 }
 
-function decisions({ recording, related }: RecordingDetails): readonly string[] {
+function decisions({ recording, related, announcements }: RecordingDetails): readonly string[] {
   const { id, state, facts, description, fileName, failReason, status } = recording;
   const { pbxCallIds = [], warnings } = description;
   const outcome = failReason ?? status;
@@ -58,9 +60,13 @@ function decisions({ recording, related }: RecordingDetails): readonly string[] 
     ...concluded('Tenant', description.tenant),
     ...pbxCallIds.flatMap((id) => concluded('PBX call id', id)),
     ...warnings.map((warning) => `Warning      ${warning}`),
+    ...announcements.map(announcementOf),
     ...related.map(({ id: other, sharedId }) => `Related      ${other} (${sharedId})`),
   ];
 }
+
+const announcementOf = ({ name, locale, at, milliseconds, whole, linkedBy }: Announced): string =>
+  `Announced    ${name} ${locale}, ${new Date(at).toISOString()}, ${(milliseconds / 1000).toFixed(1)} s${whole ? '' : ' in part'}  [${linkedBy}]`;
 
 const concluded = (what: string, derived: Derived | undefined): readonly string[] =>
   derived === undefined

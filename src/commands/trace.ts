@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { loadConfig } from '../config.ts';
+import { loadConfig, type Config } from '../config.ts';
+import { linkWithin } from '../service/announcement-links.ts';
 import { databaseOf, MIGRATIONS } from '../service/archive-opening.ts';
 import { traceFolders } from '../service/trace-opening.ts';
 import { openDatabase } from '../store/database.ts';
@@ -81,22 +82,20 @@ function readArguments(args: readonly string[]) {
 /** Rejects with ConfigError or StoreError. */
 async function findCall(call: string, file: string | undefined): Promise<CallStory> {
   const config = loadConfig(file, resolve('.'));
-  const { recordings, steps } = await askLog(call, databaseOf(config));
+  const { recordings, steps } = await askLog(call, config);
   const callIds = recordings.flatMap(callIdsOf);
   const wanted = new Set([call, ...callIds].map((id) => Buffer.from(id, 'utf8').toString('latin1')));
   const messages = await readTraces(traceFolders(config), wanted, windowOf(recordings));
   return { recordings, steps, messages, timeZone: config.timeZone };
 }
 
-async function askLog(
-  call: string,
-  where: ReturnType<typeof databaseOf>,
-): Promise<Pick<CallStory, 'recordings' | 'steps'>> {
+async function askLog(call: string, config: Config): Promise<Pick<CallStory, 'recordings' | 'steps'>> {
+  const where = databaseOf(config);
   // A recorder that never ran has no log, and asking makes none.
   if (where.kind === 'sqlite' && !existsSync(where.file)) return { recordings: [], steps: [] };
   const database = await openDatabase(where, MIGRATIONS);
   try {
-    const queries = new RecordingQueries(database);
+    const queries = new RecordingQueries(database, linkWithin(config));
     const found = await Promise.all((await queries.findByAnyId(call)).map((id) => queries.findRecording(id)));
     const recordings = found.filter((details) => details !== undefined);
     return { recordings, steps: await queries.stepsNaming(call) };

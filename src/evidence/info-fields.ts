@@ -50,6 +50,17 @@ export interface AudioFileInfo {
   readonly channels: readonly string[];
 }
 
+/** What a party heard before or in the call. Times are epoch milliseconds. */
+interface AnnouncementInfo {
+  readonly name: string;
+  readonly locale: string;
+  readonly at: number;
+  readonly milliseconds: number;
+  readonly whole: boolean;
+  readonly linkedBy: string;
+  readonly sha256: string;
+}
+
 /** Nothing was kept between two moments, or (`hold`) somebody was on hold. Times are epoch milliseconds. */
 interface PauseInfo {
   readonly cause: string;
@@ -118,6 +129,7 @@ export interface RecordingInfo {
   /** How it was decided which line is whose channel. */
   readonly channelSource: string;
   readonly legs: readonly LegInfo[];
+  readonly announcements?: readonly AnnouncementInfo[] | undefined;
   readonly pauses?: readonly PauseInfo[] | undefined;
   readonly stopped?: StoppedInfo | undefined;
   readonly participants: readonly ParticipantInfo[];
@@ -149,6 +161,7 @@ export function infoFields(info: RecordingInfo): readonly InfoField[] {
     ...concludedLines('Tenant', info.tenant),
     ...itemLines('Redirect', info.redirects),
     ...decisionLines(info.decision),
+    ...(info.announcements ?? []).map(announcementLine),
     ...originLines(info),
     ...audioLines(info),
     ...info.legs.flatMap(legLines),
@@ -269,6 +282,15 @@ function stoppedLine({ startedAt, stopped }: RecordingInfo): readonly InfoField[
   const { at, how, actor } = stopped;
   return [['Stopped', `${utc(at)}; ${((at - startedAt) / 1000).toFixed(3)} s; by ${actor}; ${how}`]];
 }
+
+/** `Announcement-1: inbound de; …Z; 4.140 s; whole; linked by call-id; sha256 …`. */
+const announcementLine = (
+  { name, locale, at, milliseconds, whole, linkedBy, sha256 }: AnnouncementInfo,
+  index: number,
+): InfoField => [
+  `Announcement-${index + 1}`,
+  `${name} ${locale}; ${utc(at)}; ${seconds(milliseconds)}; ${whole ? 'whole' : 'in part'}; linked by ${linkedBy}; sha256 ${sha256}`,
+];
 
 /** `Pause-1: operator; …Z to …Z; 3.000 s to 5.000 s; by api:anna`. */
 function pauseLine({ startedAt }: RecordingInfo, pause: PauseInfo, at: number): InfoField {

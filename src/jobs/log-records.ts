@@ -65,3 +65,21 @@ export interface CheckpointRow {
   readonly exported: boolean;
   readonly at: number;
 }
+
+/** An announcement that was heard in the call of a recording. */
+export interface AnnouncedRow {
+  readonly id: string;
+  /** Since when, epoch milliseconds; and for how long. */
+  readonly at: number;
+  readonly milliseconds: number;
+  readonly name: string;
+  readonly locale: string;
+  /** Of the announcement, hex. */
+  readonly sha256: string;
+  /** False when somebody hung up before its end. */
+  readonly whole: boolean;
+  /** Of the call that heard it. */
+  readonly numbers: readonly string[];
+  /** How it is known that it belongs to the recording; the latter is a conclusion. */
+  readonly linkedBy: 'call-id' | 'number-and-time';
+}

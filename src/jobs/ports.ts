@@ -8,7 +8,7 @@ import type {
   RecordingStatus,
   RulesEvent,
 } from '../recorder/events.ts';
-import type { ChainHead, CheckpointRow, EntryRow, FileRow } from './log-records.ts';
+import type { AnnouncedRow, ChainHead, CheckpointRow, EntryRow, FileRow } from './log-records.ts';
 import type { EvidenceStore, EvidenceWriter } from './evidence-ports.ts';
 import type { CapturedFile, CaptureResult } from '../media/capture.ts';
 import type { LegVerdict } from '../media/verdict.ts';
@@ -129,6 +129,8 @@ export interface SealIntent {
     readonly sha256: string;
   }[];
   readonly verdicts?: readonly LegVerdict[];
+  /** What was heard in the call. */
+  readonly announced?: readonly Pick<AnnouncedRow, 'id' | 'linkedBy'>[];
   readonly at: number;
   readonly kept?: Kept;
 }
@@ -177,6 +179,7 @@ export interface LogWriter {
       readonly destinations: readonly string[];
       readonly kept?: Kept | undefined;
       readonly verdicts?: readonly LegVerdict[] | undefined;
+      readonly announced?: readonly Pick<AnnouncedRow, 'id' | 'linkedBy'>[] | undefined;
     },
   ): Promise<void>;
   /** A call that the rules kept out, with the index of its entry. */
@@ -213,6 +216,8 @@ export interface LogStore {
   recordingsInState(state: RecordingState): Promise<readonly RecordingRow[]>;
   files(recording: string): Promise<readonly FileRow[]>;
   deliveries(recording: string): Promise<readonly DeliveryRow[]>;
+  /** What was heard in the call of a recording, oldest first. */
+  announced(row: RecordingRow): Promise<readonly AnnouncedRow[]>;
   /** Undefined while nobody tried. */
   render(recording: string): Promise<RenderRow | undefined>;
   /** Of all destinations, deleted ones too. */

@@ -15,6 +15,7 @@ import type { Kept } from '../rules/retention.ts';
 import type { RecordingStatus } from '../recorder/events.ts';
 import { policyName, type Decision } from '../rules/decision.ts';
 import type { Party } from '../siprec/description.ts';
+import type { AnnouncedRow } from './log-records.ts';
 import type { ChainHead, RecordingRow } from './ports.ts';
 
 /** What an info file says about the recorder itself. */
@@ -41,6 +42,7 @@ export interface SealFacts {
   /** Why there is no playable copy, where there should be one. */
   readonly unplayable?: string | undefined;
   readonly verdicts: readonly LegVerdict[];
+  readonly announced: readonly AnnouncedRow[];
   /** The chain before this recording. */
   readonly head: ChainHead;
   /** SPKI SHA-256 of the signing key, hex. */
@@ -101,6 +103,7 @@ function infoOf(row: RecordingRow, facts: SealFacts): RecordingInfo {
     channelSource: description.channelSource,
     unplayable: facts.unplayable,
     legs: legs.map((leg) => legInfo(leg, facts.verdicts)),
+    announcements: facts.announced,
     pauses: capture?.pauses,
     stopped: capture?.stopped,
     participants: description.participants.map((participant) => ({

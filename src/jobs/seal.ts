@@ -7,6 +7,7 @@ import { withLevelsOf } from '../media/copy-levels.ts';
 import { judgeLegs, type LegVerdict } from '../media/verdict.ts';
 import type { ChainTurn } from './chain.ts';
 import { JobError } from './job-error.ts';
+import type { AnnouncedRow } from './log-records.ts';
 import type { SealGroup } from './seal-group.ts';
 import { formatRecordingInfo, nameOf, type Installation } from './recording-info.ts';
 import type {
@@ -55,6 +56,11 @@ interface Heard {
   readonly unplayable?: string | undefined;
 }
 
+/** With what else belongs to the call. */
+interface Found extends Heard {
+  readonly announced: readonly AnnouncedRow[];
+}
+
 /**
  * Seals one ended recording (evidence.md 1.7, docs/decisions/014): hashes what is on disk and compares it with what was hashed while
  * recording; decides every byte in a turn of the chain, shared with others that wait; then, outside of it, places the files and finishes.
@@ -85,7 +91,8 @@ async function intend(row: RecordingRow, capture: CaptureResult, deps: SealDeps)
   await deps.atStep?.('digested');
   const copy = heard.unplayable === undefined ? render?.file : undefined;
   const measured = { ...row, capture: withLevelsOf(capture, copy) };
-  return deps.group.intend((turn) => decide(measured, heard, turn, deps));
+  const found = { ...heard, announced: await deps.store.announced(row) };
+  return deps.group.intend((turn) => decide(measured, found, turn, deps));
 }
 
 /**
@@ -141,10 +148,9 @@ async function digestAudio(file: CapturedFile, deps: SealDeps): Promise<Digested
   return { file, bytes: digest.bytes, sha256: digest.sha256, doubts };
 }
 
-async function decide(row: RecordingRow, heard: Heard, turn: ChainTurn, deps: SealDeps): Promise<SealIntent> {
+async function decide(row: RecordingRow, heard: Found, turn: ChainTurn, deps: SealDeps): Promise<SealIntent> {
   const fileName = nameOf(row, deps.installation);
-  const before = turn.head;
-  const { audio, unplayable } = heard;
+  const { audio, unplayable, announced } = heard;
   const named = audio.map((part) => ({ ...part, name: audioName(fileName, part.file) }));
   const doubts = audio.flatMap((part) => part.doubts);
   const status = doubts.length > 0 ? 'partial' : (row.status ?? 'complete');
@@ -157,7 +163,8 @@ async function decide(row: RecordingRow, heard: Heard, turn: ChainTurn, deps: Se
     audio: named,
     unplayable,
     verdicts,
-    head: before,
+    announced,
+    head: turn.head,
     key: deps.signer.key,
     clock: turn.reading.clock,
     kept,
@@ -196,6 +203,7 @@ async function decide(row: RecordingRow, heard: Heard, turn: ChainTurn, deps: Se
       sha256: digest,
     })),
     verdicts,
+    announced: announced.map(({ id, linkedBy }) => ({ id, linkedBy })),
     at: deps.now(),
     kept,
   };
@@ -232,6 +240,7 @@ function finish(row: RecordingRow, intent: SealIntent, deps: SealDeps): Promise<
       destinations: chosenFrom(deps.destinations, row),
       kept: intent.kept,
       verdicts: intent.verdicts,
+      announced: intent.announced,
     });
     await log.addStep({ recording, at: deps.now(), step: 'sealed', outcome: 'ok' });
     await log.dropIntent(recording);

@@ -13,6 +13,7 @@ import { declinedRoutes } from '../web/api/declined-routes.ts';
 import { deliveriesRoutes } from '../web/api/deliveries-routes.ts';
 import { exportRoutes } from '../web/api/export-routes.ts';
 import { RecordingQueries } from '../store/recording-queries.ts';
+import { linkWithin } from './announcement-links.ts';
 import { announcementApi } from './announcements-opening.ts';
 import type { Archive } from './archive-opening.ts';
 import type { ClockConfirmation } from './clock-confirmation.ts';
@@ -65,7 +66,7 @@ function routesOf(config: Config, sources: ApiSources): readonly ApiRoute[] {
   const { policy, announcements, database, archive, ground } = sources;
   const log = { node: `${installation}/${node}` };
   const decided = new PolicyQueries(database, log.node);
-  const queries = new RecordingQueries(database);
+  const queries = new RecordingQueries(database, linkWithin(config));
   return [
     ...systemRoutes(sources),
     ...rulesRoutes(

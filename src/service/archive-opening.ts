@@ -23,6 +23,7 @@ import { SqlLogStore } from '../store/log-store.ts';
 import { startRedisServer } from '../store/redis-server.ts';
 import { openSystemClock } from '../store/system-clock.ts';
 import { VERSION } from '../version.ts';
+import { linkWithin } from './announcement-links.ts';
 import { openDestination } from './destinations.ts';
 import { startArchiveLine, type ArchiveLine } from './archive-line.ts';
 import type { Ground } from './ground.ts';
@@ -188,7 +189,10 @@ function lineOptions(
     destinations.flatMap((each) => (each.kind === 's3' ? [[each.name, each.lockMode] as const] : [])),
   );
   return {
-    store: new SqlLogStore(parts.database, { node: `${installation}/${node}` }),
+    store: new SqlLogStore(parts.database, {
+      node: `${installation}/${node}`,
+      linkWithin: linkWithin(config),
+    }),
     journal: ground.journal,
     files: ground.spool,
     keys: ground.keys,

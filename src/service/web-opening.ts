@@ -11,6 +11,7 @@ import { writeWebAddress } from '../store/web-address.ts';
 import type { HealthReport } from '../web/health.ts';
 import { createMetrics, type MetricsSnapshot } from '../web/metrics.ts';
 import { startWeb, type WebServer } from '../web/server.ts';
+import { linkWithin } from './announcement-links.ts';
 import type { Alarms } from './alarms.ts';
 import { openApi } from './api-opening.ts';
 import type { Archive } from './archive-opening.ts';
@@ -44,7 +45,7 @@ const LAG_ALARM = 1000;
 
 /** Opens pages, health and metrics, and the address for other recorders. Rejects with WebError when one is not loopback or in use. */
 export async function openWeb(config: Config, sources: WebSources): Promise<WebServer> {
-  const queries = new RecordingQueries(sources.archive.database);
+  const queries = new RecordingQueries(sources.archive.database, linkWithin(config));
   const metrics = createMetrics(() => takeSnapshot(sources, queries));
   sources.archive.onSealed((recording) => {
     void queries.findRecording(recording).then(

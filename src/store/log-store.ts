@@ -13,6 +13,8 @@ import type {
   RenderRow,
   SealIntent,
 } from '../jobs/ports.ts';
+import type { AnnouncedRow } from '../jobs/log-records.ts';
+import { announcedIn, LINK_WITHIN } from './announced-rows.ts';
 import type { Database } from './database.ts';
 import { SqlEvidenceStore } from './evidence-store.ts';
 import { decodeIntent } from './intent-json.ts';
@@ -38,10 +40,13 @@ export class SqlLogStore implements LogStore {
   readonly evidence: SqlEvidenceStore;
   readonly #database: Database;
   readonly #node: string;
+  readonly #linkWithin: number;
 
-  constructor(database: Database, options: { readonly node: string }) {
+  /** `linkWithin`: see `LINK_WITHIN`. */
+  constructor(database: Database, options: { readonly node: string; readonly linkWithin?: number }) {
     this.#database = database;
     this.#node = options.node;
+    this.#linkWithin = options.linkWithin ?? LINK_WITHIN;
     this.evidence = new SqlEvidenceStore(database.knex, options.node);
   }
 
@@ -98,6 +103,10 @@ export class SqlLogStore implements LogStore {
     return (await answered(this.#from('deliveries').where({ recording }).orderBy('destination'))).map(
       toDelivery,
     );
+  }
+
+  async announced(row: RecordingRow): Promise<readonly AnnouncedRow[]> {
+    return answered(announcedIn(this.#database.knex, row, this.#linkWithin));
   }
 
   async render(recording: string): Promise<RenderRow | undefined> {

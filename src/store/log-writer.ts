@@ -14,7 +14,7 @@ import type {
   StepRow,
 } from '../jobs/ports.ts';
 import type { CallDescription } from '../siprec/description.ts';
-import { insertAnnounced } from './announced-rows.ts';
+import { insertAnnounced, linkAnnounced } from './announced-rows.ts';
 import { TransactionEvidenceWriter } from './evidence-writer.ts';
 import { encodeIntent } from './intent-json.ts';
 import {
@@ -187,6 +187,7 @@ export class TransactionWriter implements LogWriter {
         'leg_verdicts',
         (seal.verdicts ?? []).map((verdict) => verdictColumns(id, verdict)),
       );
+      await answered(linkAnnounced(this.#sql, id, seal.announced ?? []));
     }
     const deliveries = seal.destinations.map((destination) => ({
       recording: id,

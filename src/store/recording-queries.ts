@@ -1,8 +1,9 @@
 import type { Knex } from 'knex';
-import type { RecordingFilter } from '../jobs/log-records.ts';
+import type { AnnouncedRow, RecordingFilter } from '../jobs/log-records.ts';
 import type { DeliveryRow, FileRow, RecordingRow, RecordingState, StepRow } from '../jobs/ports.ts';
 import type { LegVerdict } from '../media/verdict.ts';
 import type { ParticipantEntry } from '../siprec/description.ts';
+import { announcedIn, LINK_WITHIN } from './announced-rows.ts';
 import type { Database } from './database.ts';
 import {
   toDelivery,
@@ -13,7 +14,7 @@ import {
   toVerdict,
   type SqlRow,
 } from './log-rows.ts';
-import { toStoreError } from './sql-error.ts';
+import { answered, toStoreError } from './sql-error.ts';
 
 /** Where a page of the list ended; the next one begins behind it. */
 export interface ListPosition {
@@ -35,6 +36,8 @@ export interface RecordingDetails {
   readonly steps: readonly StepRow[];
   /** Other recordings of the same call, by the ids they share; newest first. */
   readonly related: readonly RelatedRecording[];
+  /** What was heard in its call, oldest first. */
+  readonly announcements: readonly AnnouncedRow[];
 }
 
 export interface RelatedRecording {
@@ -59,9 +62,12 @@ const LISTED = (
 /** What pages and the API ask of the log, over all recorders that share it. Every method rejects with StoreError. */
 export class RecordingQueries {
   readonly #database: Database;
+  readonly #linkWithin: number;
 
-  constructor(database: Database) {
+  /** `linkWithin`: see `LINK_WITHIN`. */
+  constructor(database: Database, linkWithin = LINK_WITHIN) {
     this.#database = database;
+    this.#linkWithin = linkWithin;
   }
 
   /** At most `limit` (and never more than 1000) recordings, newest start first; `before` continues a list. */
@@ -90,14 +96,16 @@ export class RecordingQueries {
     if (row === undefined) return undefined;
     const of = (table: string, order: string): Promise<SqlRow[]> =>
       run(this.#from(table).where({ recording: id }).orderBy(order));
+    const recording = toRecording(row);
     return {
-      recording: toRecording(row),
+      recording,
       participants: (await of('participants', 'position')).map(toParticipant),
       files: (await of('files', 'position')).map(toFile),
       deliveries: (await of('deliveries', 'destination')).map(toDelivery),
       verdicts: (await of('leg_verdicts', 'line')).map(toVerdict),
       steps: (await of('steps', 'id')).map(toStep),
       related: await this.#related(id),
+      announcements: await answered(announcedIn(this.#database.knex, recording, this.#linkWithin)),
     };
   }
 

@@ -54,6 +54,7 @@ export class SqlRetentionWriter implements RetentionWriter {
     await answered(this.#sql('participants').where({ recording }).delete());
     await answered(this.#sql('recording_links').where({ recording }).delete());
     await answered(this.#sql('recording_marks').where({ recording }).delete());
+    await answered(this.#sql('announced').where({ recording }).delete());
     await answered(this.#sql('steps').where({ recording }).andWhere('at', '<', at).update({ detail: null }));
     await answered(this.#sql('deliveries').where({ recording }).update({ location: null, error: null }));
     await this.#forgetNames(recording);

@@ -1,3 +1,4 @@
+import type { AnnouncedRow } from '../jobs/log-records.ts';
 import type { LegVerdict } from '../media/verdict.ts';
 import type { DeliveryRow, FileRow, RecordingRow, RecordingState, StepRow } from '../jobs/ports.ts';
 
@@ -24,6 +25,8 @@ export interface RecordingDetails {
     /** What both carry. */
     readonly sharedId: string;
   }[];
+  /** What was heard in its call, oldest first. */
+  readonly announcements?: readonly AnnouncedRow[];
 }
 
 /** What the pages need from the database; `store/recording-queries.ts` fits. Every method may reject while the database is away. */

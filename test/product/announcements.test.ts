@@ -6,7 +6,7 @@ import { ListeningClient } from '../sip/listening-client.ts';
 import { Peer } from '../sip/peer.ts';
 import { plainSdp, RecordingClient } from '../sip/recording-client.ts';
 import { ffmpeg } from '../support/ffmpeg.ts';
-import { ProductRoom } from '../support/product-room.ts';
+import { awaitRecording, callTo, ProductRoom } from '../support/product-room.ts';
 import { ROOT, type RecorderProcess } from '../support/recorder-process.ts';
 
 const room = new ProductRoom();
@@ -36,6 +36,27 @@ async function hear(uri: string, headers: Readonly<Record<string, string>>): Pro
   expect(status).toBe(200);
   return Buffer.concat(packets.map((packet) => packet.subarray(12)));
 }
+
+test('an announcement that the caller of a recorded call heard is in its info file, in the API and in its story', async () => {
+  await hear('sip:annc@127.0.0.1;play=inbound;locale=de;duration=300', { From: '<sip:100@pbx>;tag=client' });
+  const report = await callTo(recorder);
+  const { info } = await awaitRecording(recorder.archive, report, 30_000);
+  expect(info.get('Announcement-1')).toMatch(
+    /^inbound de; \S+Z; 0\.300 s; whole; linked by number-and-time; sha256 [0-9a-f]{64}$/,
+  );
+  const headers = {
+    authorization: `Bearer ${readFileSync(join(recorder.dataDir, 'admin-token'), 'utf8').trim()}`,
+  };
+  const answer = await fetch(`${recorder.web}/api/v1/recordings/${info.get('Recording-Id') ?? ''}`, {
+    headers,
+  });
+  expect(await answer.json()).toMatchObject({
+    announcements: [{ name: 'inbound', locale: 'de', milliseconds: 300, linkedBy: 'number-and-time' }],
+  });
+  expect(sealtape('trace', report.callId, '--no-messages').text).toMatch(
+    /Announced +inbound de, \S+Z, 0\.3 s +\[number-and-time\]/,
+  );
+}, 60_000);
 
 test('an uploaded announcement is heard octet for octet', async () => {
   const tone = join(recorder.dataDir, 'tone.mp3');

@@ -85,6 +85,18 @@ const Details = Listed.extend({
   steps: z.array(
     z.object({ at: z.number(), step: z.string(), outcome: z.string(), detail: z.string().optional() }),
   ),
+  announcements: z.array(
+    z.object({
+      name: z.string(),
+      locale: z.string(),
+      sha256: z.string(),
+      at: z.number(),
+      milliseconds: z.number().describe('for which it was heard'),
+      whole: z.boolean(),
+      numbers: z.array(z.string()),
+      linkedBy: z.enum(['call-id', 'number-and-time']).describe('the latter is a conclusion'),
+    }),
+  ),
   related: z.array(z.object({ recording: z.string(), startedAt: z.number(), sharedId: z.string() })),
   warnings: z.array(z.string()),
 });
@@ -218,13 +230,17 @@ function listedOf(row: ListedRecording): z.input<typeof Listed> {
 }
 
 function detailsOf(details: RecordingDetails): z.input<typeof Details> {
-  const { recording, files, deliveries, verdicts = [], steps, related = [] } = details;
+  const { recording, files, deliveries, verdicts = [], steps, related = [], announcements = [] } = details;
   return {
     ...listedOf(recording),
     files: files.map(({ name, kind, bytes, sha256 }) => ({ name, kind, bytes, sha256 })),
     archives: deliveries.map(archiveOf),
     verdicts: verdicts.map(({ line, role, word, reasons }) => ({ line, role, word, reasons: [...reasons] })),
     steps: steps.map(stepOf),
+    announcements: announcements.map(({ id: _id, numbers, ...heard }) => ({
+      ...heard,
+      numbers: [...numbers],
+    })),
     related: related.map(({ id, startedAt, sharedId }) => ({ recording: id, startedAt, sharedId })),
     warnings: [...recording.description.warnings],
   };
