@@ -155,9 +155,13 @@ export class TransactionWriter implements LogWriter {
   }
 
   async failRecording(id: string, failure: Parameters<LogWriter['failRecording']>[1]): Promise<void> {
+    const opened = this.#opened.get(id);
     await this.#moveState(id, ['recording', 'ended'], {
       state: 'failed',
-      ended_at: this.#sql.raw('coalesce(ended_at, ?)', [failure.at]),
+      ended_at:
+        opened === undefined
+          ? this.#sql.raw('coalesce(ended_at, ?)', [failure.at])
+          : (opened['ended_at'] ?? failure.at),
       fail_reason: text(failure.reason),
       entry_index: failure.entryIndex,
     });
@@ -328,14 +332,22 @@ export class TransactionWriter implements LogWriter {
     from: readonly RecordingState[],
     columns: Record<string, unknown>,
   ): Promise<void> {
-    await this.#settle(id);
-    const moved = await answered(
-      this.#sql('recordings').where({ id }).whereIn('state', from).update(columns),
-    );
+    const opened = this.#opened.get(id);
+    if (opened !== undefined && from.some((state) => state === opened['state'])) {
+      // Opened in this very transaction: it goes into the database as it is now, without a statement of its own.
+      this.#opened.set(id, { ...opened, ...columns });
+      return;
+    }
+    const moved = opened !== undefined ? 0 : await this.#update(id, from, columns);
     if (moved === 1) return;
-    const row = await answered(this.#sql('recordings').where({ id }).first<SqlRow | undefined>('state'));
+    const row =
+      opened ?? (await answered(this.#sql('recordings').where({ id }).first<SqlRow | undefined>('state')));
     if (row === undefined) throw new StoreError('MISSING', `no recording ${id}`);
     throw new StoreError('CONFLICT', `recording ${id} is ${String(row['state'])}, not ${from.join(' or ')}`);
+  }
+
+  #update(id: string, from: readonly RecordingState[], columns: Record<string, unknown>): Promise<number> {
+    return answered(this.#sql('recordings').where({ id }).whereIn('state', from).update(columns));
   }
 
   #collectLinks(recording: string, description: CallDescription): void {

@@ -4,6 +4,7 @@
  * against the embedded SIP server with the smallest drachtio-srf application there is. Only loopback is used.
  *
  *   npm run bench:sip [-- CALLS RATE PROFILES]      default 20000 calls a row, set-up times at 50 calls/s, no profiles
+ *   npm run bench:sip -- memory [CALLS]             memory of the recorder over 20000 calls (TCP), after every 2000 of them
  *
  * CPU is that of the measured process and its children, in two parts: from the first INVITE to the answer of the last BYE
  * (set-up and tear-down, and whatever after-work was done beside them), and from there until everything owed for the calls is
@@ -38,6 +39,7 @@ type Subject = 'recorder' | 'bare server';
 const MEDIA_PORTS = '10000-60000';
 const WARM_UP_CALLS = 500;
 const LATENCY_SECONDS = 10;
+const WEIGH_EVERY = 2000;
 const TICKS_PER_SECOND = 100;
 const WEB = `127.0.0.1:${65_000 + (process.pid % 500)}`;
 const SELF = fileURLToPath(import.meta.url);
@@ -84,19 +86,20 @@ interface Running {
   readonly port: Readonly<Record<Transport, number>>;
   /** Where the recorder tells what is still to be done. */
   readonly metrics: string | undefined;
+  /** What it holds after its garbage was collected; only where it was started with `WEIGHED`. */
+  weigh(): Promise<NodeJS.MemoryUsage>;
   stop(): Promise<void>;
 }
 
-async function start(subject: Subject, profiles: string | undefined): Promise<Running> {
-  const execArgv = profiles === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profiles];
+async function start(subject: Subject, execArgv: readonly string[]): Promise<Running> {
   const folder = mkdtempSync(join(tmpdir(), 'sip-bench-'));
   const child =
     subject === 'recorder'
       ? fork(fileURLToPath(new URL('dist/src/main.js', ROOT)), ['--config', configFile(folder)], {
-          execArgv,
+          execArgv: [...execArgv],
           silent: true,
         })
-      : fork(SELF, ['bare'], { execArgv });
+      : fork(SELF, ['bare'], { execArgv: [...execArgv] });
   const exit = once(child, 'exit');
   const port =
     subject === 'recorder'
@@ -106,6 +109,11 @@ async function start(subject: Subject, profiles: string | undefined): Promise<Ru
     pid: child.pid ?? 0,
     port,
     metrics: subject === 'recorder' ? `http://${WEB}/metrics` : undefined,
+    weigh: async () => {
+      child.send('weigh');
+      const [usage] = (await once(child, 'message')) as [NodeJS.MemoryUsage];
+      return usage;
+    },
     stop: async () => {
       child.kill('SIGTERM');
       await exit;
@@ -252,7 +260,11 @@ async function measure(
   transport: Transport,
   plan: { readonly calls: number; readonly rate: number; readonly profiles: string | undefined },
 ): Promise<void> {
-  const running = await start(subject, plan.profiles);
+  const { profiles } = plan;
+  const running = await start(
+    subject,
+    profiles === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profiles],
+  );
   try {
     const { pid } = running;
     const common = { transport, port: running.port[transport] };
@@ -301,6 +313,31 @@ const print = (row: readonly string[]): void => {
   say(row.map((cell, index) => cell.padStart(WIDTHS[index] ?? 10)).join(' '));
 };
 
+/** What lets a process be told to collect its garbage and say what is left. */
+const WEIGHED = ['--expose-gc', '--import', new URL('./memory-scale.js', import.meta.url).href];
+
+/** Whether the recorder keeps anything of calls that are over: weighed when nothing is owed for them any more. */
+async function weighCalls(calls: number): Promise<void> {
+  say(`${hostname()}, ${cpus()[0]?.model ?? 'unknown CPU'} x ${cpus().length}, Node ${process.version}`);
+  const running = await start('recorder', WEIGHED);
+  const widths = [8, 8, 9, 12, 7];
+  const row = (cells: readonly (number | string)[]): void => {
+    say(cells.map((cell, index) => String(cell).padStart(widths[index] ?? 8)).join(' '));
+  };
+  try {
+    row(['calls', 'RSS MB', 'heap MB', 'external MB', 'load']);
+    for (let done = 0; done <= calls; done += WEIGH_EVERY) {
+      if (done > 0) await load({ transport: 'tcp', port: running.port.tcp, calls: WEIGH_EVERY, rate: 0 });
+      await settled(running);
+      const { rss, heapUsed, external } = await running.weigh();
+      const inMegabytes = [rss, heapUsed, external].map((bytes) => (bytes / 1_048_576).toFixed(1));
+      row([done, ...inMegabytes, loadavg()[0]?.toFixed(1) ?? '?']);
+    }
+  } finally {
+    await running.stop();
+  }
+}
+
 async function main(calls: number, rate: number, profiles: string | undefined): Promise<void> {
   say(`${hostname()}, ${cpus()[0]?.model ?? 'unknown CPU'} x ${cpus().length}, ${arch()}`);
   say(`Linux ${release()}, Node ${process.version}, load ${loadavg()[0]?.toFixed(1) ?? '?'}`);
@@ -324,4 +361,5 @@ const numberAt = (index: number, otherwise: number): number => {
 
 if (process.argv[2] === 'load') await generate();
 else if (process.argv[2] === 'bare') await serveBare();
+else if (process.argv[2] === 'memory') await weighCalls(numberAt(3, 20_000));
 else await main(numberAt(2, 20_000), numberAt(3, 50), process.argv[4]);
