@@ -9,6 +9,8 @@ export interface RecordingFiles {
   readonly folder: string;
   /** Base names. */
   readonly files: readonly string[];
+  /** Octets of audio after which the log says what a file was, by what follows the recording's name in its. */
+  readonly beginnings?: readonly { readonly file: string; readonly bytes: number }[];
 }
 
 export interface Archive {

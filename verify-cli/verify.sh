@@ -38,6 +38,7 @@ trap 'exit 2' HUP INT TERM
 : >"$tmp/unreadable"
 : >"$tmp/sealed"
 : >"$tmp/deleted"
+: >"$tmp/segments"
 : >"$tmp/states"
 # Keys by the hash of their SubjectPublicKeyInfo: all of them, and those that are accepted.
 mkdir "$tmp/all" "$tmp/pub"
@@ -178,6 +179,7 @@ split_entries() {
           substr(seen["proof-new"], 8), file >(tmp "/rolls")
       }
       if (seen["type"] ~ /^tombstone(-pending)?$/) print seen["rec"] >>(tmp "/deleted")
+      if (seen["type"] == "segment") print seen["rec"], seen["file"], seen["bytes"], substr(seen["hash"], 8), expected >>(tmp "/segments")
       if (seen["type"] == "anchor" && seen["kind"] == "tsa") print expected, seen["name"], seen["of-size"], substr(seen["hash"], 8), file >(tmp "/anchors")
       if (!holed && file != folder sprintf("/entries/%03d/%06d.txt", int(expected / 256000), int(expected / 256)))
         invalid("stands in the wrong file")
@@ -627,7 +629,45 @@ check_recordings() {
   done
   wait
   cat "$tmp"/faults.* >>"$tmp/faults"
+  check_segments
   check_proofs
+}
+
+# What the log said of files while their calls were running: the newest of it holds all before.
+check_segments() {
+  [ -s "$tmp/segments" ] || return 0
+  awk -F '\t' -v OFS='\t' -v asked="$tmp/asked" -v sealed="$tmp/sealed" '
+    BEGIN {
+      while ((getline text < sealed) > 0) { split(text, part, "\t"); isSealed[part[4]] = 1 }
+      while ((getline path < asked) > 0)
+        if (match(path, /_[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]_info\.txt$/))
+          stem[substr(path, RSTART + 1, 8)] = substr(path, 1, length(path) - 9)
+    }
+    ($1 in isSealed) && (substr($1, 29) in stem) {
+      id = $1 $2
+      if ($3 + 0 > bytes[id] + 0) { bytes[id] = $3; newest[id] = stem[substr($1, 29)] $2 OFS $3 OFS $4 OFS $5 }
+    }
+    END { for (id in newest) print newest[id] }' "$tmp/segments" >"$tmp/beginnings"
+  while IFS='	' read -r path bytes hash index; do
+    start=0
+    [ ! -f "$path" ] || start=$(od -An -v -tu1 -N 4096 "$path" | awk '
+      function word(at) { return sprintf("%c%c%c%c", octet[at], octet[at + 1], octet[at + 2], octet[at + 3]) }
+      { for (i = 1; i <= NF; i++) octet[n++] = $i + 0 }
+      END {
+        if (n < 12 || word(0) != "RIFF" || word(8) != "WAVE") { print 0; exit }
+        for (at = 12; at + 8 <= n; at += 8 + size + size % 2) {
+          if (word(at) == "data") { print at + 8; exit }
+          size = octet[at + 4] + 256 * (octet[at + 5] + 256 * (octet[at + 6] + 256 * octet[at + 7]))
+        }
+        print 0
+      }')
+    if [ ! -f "$path" ]; then
+      fault "$path: is not here, though entry $index speaks of it while the call was running"
+    elif [ "$(tail -c +$((start + 1)) "$path" | head -c "$bytes" | hash_input)" != "$hash" ]; then
+      fault "$path: does not begin with the $bytes octets of audio that were there when entry $index was written, while the call was running"
+    fi
+  done <"$tmp/beginnings"
+  printf 'Segments     %s files compared with what the log said while their calls were running\n' "$(wc -l <"$tmp/beginnings" | tr -d ' ')"
 }
 
 # Every $jobs-th signature, beginning with number $1.

@@ -86,9 +86,12 @@ async function examineAll(
 ): Promise<readonly CheckedRecording[]> {
   const { read, size } = options.reader ?? { read: readRecording, size: PARALLEL };
   const context = { logs: new Map(logs.map((log) => [log.origin, log])), keyring: trust.keyring };
+  const beginnings = beginningsOf(logs);
   let done = 0;
   const checked = await inParallel(archive.recordings, size, async (files: RecordingFiles) => {
-    const view = await read(archive.root, files).catch((error: unknown) => {
+    const wanted = beginnings.get(files.name.slice(-8));
+    const reading = wanted === undefined ? files : { ...files, beginnings: wanted };
+    const view = await read(archive.root, reading).catch((error: unknown) => {
       unreadable.push({ file: `${files.folder}${files.name}`, detail: messageOf(error) });
       return undefined;
     });
@@ -97,6 +100,19 @@ async function examineAll(
     return view === undefined ? undefined : verifyRecording(view, context);
   });
   return checked.filter((recording) => recording !== undefined);
+}
+
+/** What is to be hashed of recordings beside their files, by the last eight digits of their names. */
+function beginningsOf(
+  logs: readonly CheckedLog[],
+): ReadonlyMap<string, NonNullable<RecordingFiles['beginnings']>> {
+  const found = new Map<string, NonNullable<RecordingFiles['beginnings']>>();
+  for (const { segments } of logs)
+    for (const [rec, entries] of segments) {
+      const ends = entries.map(({ body: { file, bytes } }) => ({ file, bytes }));
+      found.set(rec.slice(-8), [...(found.get(rec.slice(-8)) ?? []), ...ends]);
+    }
+  return found;
 }
 
 /** More files than this that belong to no recording are only counted. */

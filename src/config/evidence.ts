@@ -40,6 +40,7 @@ const Peering = z.strictObject({
 export const Evidence = z.strictObject({
   keys: Keys.prefault({}),
   checkpointSeconds: z.int().min(1).max(300).default(300),
+  segmentSeconds: z.int().min(60).max(86_400).default(600),
   timestamps: z.array(TimeStamps).default([]),
   peering: Peering.prefault({}),
   peers: z.array(Peer).default([]),

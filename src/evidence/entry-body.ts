@@ -67,6 +67,7 @@ const LAYOUTS: { readonly [Type in EntryBody['type']]: Layout<Extract<EntryBody,
   ],
   segment: [
     ['rec', 'rec', 'uuid'],
+    ['file', 'file', 'file-ending'],
     ['n', 'n', 'count'],
     ['bytes', 'bytes', 'count'],
     ['hash', 'hash', 'hash'],

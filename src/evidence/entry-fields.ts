@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { parseOrigin } from './origin.ts';
+import { isAudioEnding } from './recording-files.ts';
 
 export type FieldValue = string | number | boolean | undefined;
 
@@ -28,6 +29,7 @@ export type FieldKind =
   | 'targets'
   | 'uuid-or-hash'
   | 'clock-event'
+  | 'file-ending'
   | 'step';
 
 /** How one kind of value stands in a line. Both directions answer undefined for what the line cannot hold. */
@@ -150,6 +152,8 @@ export const FIELD_KINDS: Readonly<Record<FieldKind, Field>> = {
   targets: matching(isTargets),
   'uuid-or-hash': hashOr(UUID),
   'clock-event': pattern(/^(?:step|sync-lost|sync-regained)$/),
+  /** What follows `<rec>` in the name of an audio file. */
+  'file-ending': matching(isAudioEnding),
   step: pattern(/^(?:\+0|[+-][1-9][0-9]{0,14})$/),
 };
 

@@ -100,9 +100,11 @@ interface HeartbeatBody {
 export interface SegmentBody {
   readonly type: 'segment';
   readonly rec: string;
-  /** From 1, contiguous for one recording. */
+  /** What follows the recording's name in that of the file: `.wav`, `_caller.opus`. */
+  readonly file: string;
+  /** From 1, contiguous for one file. */
   readonly n: number;
-  /** Octets of audio from its beginning to the end of this segment. */
+  /** Octets of audio from the file's beginning to the end of this segment. */
   readonly bytes: number;
   /** SHA-256 of those octets, hex. */
   readonly hash: string;

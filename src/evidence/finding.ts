@@ -53,6 +53,7 @@ const LEVELS = {
   DELETION_HELD: 5,
   DELETION_INVALID: 5,
   STORED_DIFFERS: 5,
+  SEGMENT_DIFFERS: 3,
 
   // Notes: worth stating, no fault.
   FOREIGN_FILE: 1,

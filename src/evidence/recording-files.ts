@@ -13,9 +13,11 @@ export const recordingOf = (name: string): string | undefined => RECORDING.exec(
 
 /** Whether the base name is that of audio of the recording: `<rec>.wav`, `<rec>_caller.opus`, `<rec>_caller-pcmu.wav`. */
 export function isAudioOf(recording: string, name: string): boolean {
-  return (
-    name.startsWith(recording) &&
-    /^(?:_[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*)?\.[a-z0-9]+$/.test(name.slice(recording.length)) &&
-    !name.endsWith('.txt')
-  );
+  return name.startsWith(recording) && isAudioEnding(name.slice(recording.length));
 }
+
+/** Whether that can follow `<rec>` in the name of an audio file. */
+export const isAudioEnding = (text: string): boolean =>
+  /^(?:_[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*)?\.[a-z0-9]{1,32}$/.test(text) &&
+  !text.endsWith('.txt') &&
+  text.length <= 200;

@@ -2,6 +2,15 @@ import type { FileHash } from './hash-file.ts';
 import type { Keyring } from './keyring.ts';
 import type { CheckedLog } from './verify-log.ts';
 
+/** The first octets of the audio of a file. */
+export interface AudioBeginning {
+  /** Base name of the file. */
+  readonly name: string;
+  readonly bytes: number;
+  /** Hex; undefined when the file has fewer. */
+  readonly sha256: string | undefined;
+}
+
 /** The files of one recording as they were found. */
 export interface RecordingView {
   /** `<rec>`. */
@@ -16,6 +25,8 @@ export interface RecordingView {
   readonly proof?: Uint8Array | undefined;
   /** SHA-256 of every other file of this name, hex. */
   readonly others: readonly FileHash[];
+  /** What the files begin with where the log says something about that. */
+  readonly beginnings?: readonly AudioBeginning[];
 }
 
 /** What a recording is held against. */

@@ -9,6 +9,7 @@ import { fault, note, type Finding } from './finding.ts';
 import { KeyCheck } from './key-check.ts';
 import type { Keyring, NamedBytes } from './keyring.ts';
 import type { MerkleTree } from './merkle-tree.ts';
+import { SegmentCheck, type SegmentEntry } from './segment-check.ts';
 import { StoredCheck, type StoredCopy } from './stored-check.ts';
 import { StampCheck, type Stamp, type StampFiles, type YoungerThan } from './stamp-check.ts';
 import {
@@ -94,6 +95,8 @@ export interface CheckedLog {
   readonly copies: ReadonlyMap<string, readonly StoredCopy[]>;
   /** Those of recordings that this log does not seal. */
   readonly strangers: readonly StoredCopy[];
+  /** What files began with while their calls were running, by the recording's UUID. */
+  readonly segments: ReadonlyMap<string, readonly SegmentEntry[]>;
   readonly stamps: readonly Stamp[];
   readonly youngerThan: readonly YoungerThan[];
   /** Checkpoints that peers and witnesses saw, by the entries that say so. */
@@ -117,6 +120,7 @@ export class LogCheck {
   readonly #keys = new KeyCheck();
   readonly #deletions = new DeletionCheck(this.#calls.recordings);
   readonly #stored = new StoredCheck();
+  readonly #segments = new SegmentCheck();
   readonly #stamps: StampCheck;
   readonly #findings: Finding[] = [];
   readonly #seen: SeenCheckpoint[] = [];
@@ -157,6 +161,7 @@ export class LogCheck {
     this.#calls.add(entry);
     this.#deletions.add(entry);
     this.#stored.add(entry);
+    this.#segments.add(entry);
     this.#stamps.add(entry);
     this.#nextOrigin = body.type === 'close' ? body.nextOrigin : undefined;
     if (body.type === 'anchor') this.#addAnchor(entry, body);
@@ -210,6 +215,7 @@ export class LogCheck {
       byHash: new Map([...this.#calls.recordings].map(([index, { body }]) => [body.hash, index])),
       deletions: this.#deletions.deletions,
       copies: this.#stored.copies,
+      segments: this.#segments.segments,
       strangers: this.#stored.strangers,
       stamps: stamps.stamps,
       youngerThan: stamps.anchors,
@@ -224,6 +230,7 @@ export class LogCheck {
         ...this.#calls.findings,
         ...this.#deletions.findings,
         ...this.#stored.findings,
+        ...this.#segments.findings,
         ...findings,
         ...stamps.findings,
       ],

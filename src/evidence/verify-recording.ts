@@ -9,6 +9,7 @@ import type { Keyring } from './keyring.ts';
 import type { RecordingContext, RecordingView } from './recording-view.ts';
 import { HASH_ENDING, INFO_ENDING, isAudioOf, recordingOf, SIGNATURE_ENDING } from './recording-files.ts';
 import { compareLeaf, verifyProof, type FoundEntry } from './verify-proof.ts';
+import { compareSegments } from './segment-check.ts';
 import { verifySignature } from './signature.ts';
 import type { CheckedLog } from './verify-log.ts';
 
@@ -44,12 +45,14 @@ export function verifyRecording(view: RecordingView, { logs, keyring }: Recordin
   findings.push(...compareLeaf(view, sealed));
   checkSignature(view, sealed?.key ?? keyIn(info), { keyring, findings });
   if (sealed !== undefined && info !== undefined) compareInfo(view, info, { sealed, findings });
+  const rec = sealed?.body.rec;
+  findings.push(...compareSegments(view, rec, logs.values()));
   return {
     name: view.name,
     folder: view.folder,
     origin: sealed?.origin ?? log?.origin,
     index: sealed?.index,
-    rec: sealed?.body.rec,
+    rec,
     provedBy: proved.size,
     previous: previousIn(info),
     altered,

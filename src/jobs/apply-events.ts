@@ -185,6 +185,8 @@ async function applyEvent(
     case 'paused':
     case 'resumed':
       return applyPause(event, log, turn);
+    case 'segment':
+      return applySegment(event, log, turn);
     case 'ended':
       return applyEnded(event, log, turn);
     case 'failed':
@@ -268,6 +270,18 @@ async function applyPause(
     detail: cause,
     ...(actor === undefined ? {} : { actor }),
   });
+}
+
+async function applySegment(
+  { recording, file, n, bytes, sha256 }: Extract<RecorderEvent, { type: 'segment' }>,
+  log: LogWriter,
+  turn: ChainTurn,
+): Promise<void> {
+  const { entry, headAfter } = turn.prepare(
+    { type: 'segment', rec: recording, file, n, bytes, hash: sha256 },
+    recording,
+  );
+  await log.appendEntry(entry, headAfter);
 }
 
 async function applyEnded(

@@ -46,6 +46,8 @@ export interface DiskRhythm {
   readonly syncSeconds: number;
   /** So much audio of a leg is kept while the disk does not take it; what comes then is lost. Default: 60. */
   readonly bufferSeconds?: number;
+  /** Between two segments of a file that is still growing. Default `SEGMENT_SECONDS`. */
+  readonly segmentSeconds?: number;
 }
 
 export const USUAL_RHYTHM: DiskRhythm = { flushSeconds: 1, syncSeconds: 10 };

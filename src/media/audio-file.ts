@@ -74,6 +74,16 @@ export class AudioFile {
       });
   }
 
+  /** Resolves when everything written until now is on the disk. Rejects with MediaError DISK, also for a file that is closed. */
+  async synced(): Promise<void> {
+    // One that began before the last write does not count.
+    await this.#syncing;
+    this.startSync();
+    await this.#syncing;
+    if (this.#closed || this.#syncError !== undefined)
+      throw failure(this.path, this.#syncError ?? new Error('closed'));
+  }
+
   /** Cuts off everything from `end` on. */
   truncate(end: number): void {
     guarded(this.path, () => {

@@ -17,7 +17,7 @@ import { eraseSecurity } from './line-security.ts';
 import { LiveCapture } from './live-capture.ts';
 import { MediaError } from './media-error.ts';
 import type { Receiver, ReceiverSocket } from './receiver/receiver.ts';
-import type { PressedKey } from './capture.ts';
+import type { PressedKey, Segment } from './capture.ts';
 import { FolderCheck } from './folder-check.ts';
 import { SteadyClock } from './steady-clock.ts';
 
@@ -81,6 +81,7 @@ export class CaptureEngine implements MediaHost {
   readonly #running = new Map<string, Running>();
   readonly #listeners: ((id: string, error: Error) => void)[] = [];
   readonly #keyListeners: ((id: string, key: PressedKey) => void)[] = [];
+  readonly #segmentListeners: ((id: string, segment: Segment) => void)[] = [];
   /** Steady times of the last ticks, a ring. */
   readonly #tickTimes = new Float64Array(TICKS_TO_SWEEP);
   #ticks = 0;
@@ -228,6 +229,10 @@ export class CaptureEngine implements MediaHost {
     this.#keyListeners.push(listener);
   }
 
+  onSegment(listener: (id: string, segment: Segment) => void): void {
+    this.#segmentListeners.push(listener);
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     const at = this.#parts.now();
@@ -301,6 +306,9 @@ export class CaptureEngine implements MediaHost {
         },
         onKey: (key) => {
           for (const listener of this.#keyListeners) listener(id, key);
+        },
+        onSegment: (segment) => {
+          for (const listener of this.#segmentListeners) listener(id, segment);
         },
       },
     );

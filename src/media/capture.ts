@@ -96,6 +96,18 @@ export interface PressedKey {
   readonly line: number;
 }
 
+/** How much of a file is final and on the disk while the call still runs, and what it is (evidence.md 1.1 no. 13). */
+export interface Segment {
+  /** What follows the recording's name in that of the file: `.wav`, `_caller.opus`. */
+  readonly file: string;
+  /** From 1 for each file, without a hole. */
+  readonly n: number;
+  /** Octets of audio from its beginning, see `CapturedFile.audioOffset`. */
+  readonly bytes: number;
+  /** Of these octets, hex. */
+  readonly sha256: string;
+}
+
 /** A span of one leg in which nothing was recorded. */
 export interface Gap {
   /** Samples from the start, first missing one and first present one again. */
@@ -301,6 +313,8 @@ export interface MediaHost {
   onFailure(listener: (id: string, error: Error) => void): void;
   /** Called when somebody presses a key (RFC 4733) in a running capture. */
   onKey(listener: (id: string, key: PressedKey) => void): void;
+  /** Called from time to time while a long call runs: what was recorded until then will not change any more. */
+  onSegment(listener: (id: string, segment: Segment) => void): void;
   /** Ends the threads; captures still open are closed first. May be called twice. */
   stop(): Promise<void>;
 }

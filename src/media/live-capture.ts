@@ -15,7 +15,8 @@ import { LegLane } from './leg-lane.ts';
 import { PacketLane } from './packet-lane.ts';
 import type { Route } from './pcap.ts';
 import type { ReceiverSocket } from './receiver/receiver.ts';
-import type { PressedKey } from './capture.ts';
+import type { PressedKey, Segment } from './capture.ts';
+import { SEGMENT_SECONDS, SegmentMarks } from './segment-marks.ts';
 import type { SteadyClock } from './steady-clock.ts';
 import { TrackLayout, type AnyTrack } from './track-layout.ts';
 
@@ -37,6 +38,7 @@ export interface CaptureSurroundings {
   /** Called once, when the disk first refuses. */
   readonly onFailure: (error: Error) => void;
   readonly onKey: (key: PressedKey) => void;
+  readonly onSegment: (segment: Segment) => void;
 }
 
 export interface CaptureStart {
@@ -63,6 +65,7 @@ export class LiveCapture implements LegHost {
   readonly #limit: number | undefined;
   #due: number;
   #syncDue: number;
+  readonly #marks: SegmentMarks;
   /** When datagrams were last counted and there were more (steady time), and how many there were. */
   #heardAt: number;
   #heard = 0;
@@ -75,12 +78,17 @@ export class LiveCapture implements LegHost {
     this.startedAt = start.startedAt;
     this.#surroundings = surroundings;
     this.#origin = surroundings.clock.steady(start.startedAt);
-    const { flushSeconds, syncSeconds, bufferSeconds } = surroundings.rhythm;
+    const { flushSeconds, syncSeconds, bufferSeconds, segmentSeconds } = surroundings.rhythm;
     this.#limit =
       bufferSeconds === undefined ? undefined : bufferSeconds * CLOCK_RATE + ROOM_BEFORE + CLOCK_RATE;
     this.#due = this.#origin + start.turn * flushSeconds * 1000;
     this.#syncDue = this.#origin + (1 + start.turn) * syncSeconds * 1000;
     this.#heardAt = this.#origin;
+    this.#marks = new SegmentMarks(
+      this.#origin + start.turn * flushSeconds * 1000,
+      segmentSeconds ?? SEGMENT_SECONDS,
+      surroundings.onSegment,
+    );
     this.#layout = new TrackLayout(start.folder, surroundings.disk, {
       apart: start.layout === 'per-leg',
       mayBeCut: start.mayBeCut === true,
@@ -179,6 +187,7 @@ export class LiveCapture implements LegHost {
     const done = this.#flush(this.#positionAt(now), final);
     const { flushSeconds, syncSeconds } = this.#surroundings.rhythm;
     this.#due = now + (done ? flushSeconds * 1000 : CATCH_UP_INTERVAL);
+    this.#marks.tick(now, this.#layout.tracks);
     if (now < this.#syncDue) return;
     this.#syncDue = now + syncSeconds * 1000;
     this.#startSync();
@@ -190,6 +199,7 @@ export class LiveCapture implements LegHost {
    */
   async finish(at: number, cut = false): Promise<CaptureResult> {
     this.#finishing = true;
+    this.#marks.end();
     const legs = [...this.#legs.values()];
     const total = cut ? this.positionOf(at) : Math.max(this.positionOf(at), ...legs.map((leg) => leg.end));
     const files: CapturedFile[] = [];

@@ -78,6 +78,9 @@ class MediaThread {
     this.#engine.onKey((capture, key) => {
       this.#post({ type: 'key', capture, key });
     });
+    this.#engine.onSegment((capture, segment) => {
+      this.#post({ type: 'segment', capture, segment });
+    });
     this.#port.on('message', (message: ToThread) => {
       void this.#answer(message);
     });

@@ -6,7 +6,7 @@ import { MediaError } from './media-error.ts';
 import { splitPortRange } from './port-pool.ts';
 import type { ReceiverKind } from './receiver/open-receiver.ts';
 import { type MediaLog, ThreadSlot } from './thread-slot.ts';
-import type { PressedKey } from './capture.ts';
+import type { PressedKey, Segment } from './capture.ts';
 import type { ThreadData, ThreadTotals } from './thread-messages.ts';
 import { addTotals } from './thread-totals.ts';
 
@@ -56,6 +56,7 @@ class MediaThreads implements MediaThreadsHost {
   readonly #lost = new Set<string>();
   readonly #failureListeners: ((id: string, error: Error) => void)[] = [];
   readonly #keyListeners: ((id: string, key: PressedKey) => void)[] = [];
+  readonly #segmentListeners: ((id: string, segment: Segment) => void)[] = [];
   #stopping: Promise<void> | undefined;
 
   constructor(options: MediaThreadsOptions) {
@@ -77,6 +78,9 @@ class MediaThreads implements MediaThreadsHost {
           },
           key: (capture, key) => {
             for (const listener of this.#keyListeners) listener(capture, key);
+          },
+          segment: (capture, segment) => {
+            for (const listener of this.#segmentListeners) listener(capture, segment);
           },
         }),
     );
@@ -155,6 +159,10 @@ class MediaThreads implements MediaThreadsHost {
 
   onKey(listener: (id: string, key: PressedKey) => void): void {
     this.#keyListeners.push(listener);
+  }
+
+  onSegment(listener: (id: string, segment: Segment) => void): void {
+    this.#segmentListeners.push(listener);
   }
 
   stop(): Promise<void> {

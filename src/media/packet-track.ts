@@ -9,6 +9,7 @@ import type { Framing, KeptPacket } from './kept-packet.ts';
 import { LinearMeter, type Levels } from './levels.ts';
 import { MediaError } from './media-error.ts';
 import type { PacketLane } from './packet-lane.ts';
+import type { Mark, MarkedTrack } from './segment-marks.ts';
 
 /** The header is brought up to date, and the file to the disk, when it grew by this much: 5 s. */
 const HEADER_INTERVAL = 5 * CLOCK_RATE;
@@ -54,7 +55,7 @@ interface Before {
  *
  *     header | final, hashed ........ | written, may be rewritten ... | kept, not on disk
  */
-export class PacketTrack {
+export class PacketTrack implements MarkedTrack {
   readonly codec: Codec;
   readonly channels: readonly PacketChannel[];
   readonly #plan: PacketTrackPlan;
@@ -92,6 +93,24 @@ export class PacketTrack {
   /** Of linear samples; how loud others were is not known without decoding. */
   levelsOf(line: number): Levels | undefined {
     return this.#meters.get(line)?.levels;
+  }
+
+  get ending(): string {
+    const { suffix } = this.#plan;
+    return `${suffix === '' ? '' : `_${suffix}`}.${this.#final.framing.extension}`;
+  }
+
+  get finalBytes(): number {
+    return this.#final.octets - this.#final.framing.headerBytes;
+  }
+
+  mark(): Mark | undefined {
+    if (this.#file === undefined) return undefined;
+    return { bytes: this.finalBytes, sha256: this.#hash.copy().digest('hex') };
+  }
+
+  async synced(): Promise<void> {
+    await this.#file?.synced();
   }
 
   /** Writes what came, and makes final what is older than `final`. Returns whether it is done. Throws MediaError DISK and has lost nothing. */

@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads';
-import type { PressedKey } from './capture.ts';
+import type { PressedKey, Segment } from './capture.ts';
 import { MediaError } from './media-error.ts';
 import type { Receiver } from './receiver/receiver.ts';
 import { type Answer, type Argument, fromPlainError, type FromThread, type Verb } from './thread-messages.ts';
@@ -8,6 +8,7 @@ import { type Answer, type Argument, fromPlainError, type FromThread, type Verb 
 export interface ThreadEvents {
   failure(capture: string, error: MediaError): void;
   key(capture: string, key: PressedKey): void;
+  segment(capture: string, segment: Segment): void;
   log(line: string): void;
   /** The thread is gone, told to or not. Called once, after every pending call was rejected. */
   gone(error: MediaError): void;
@@ -87,6 +88,9 @@ export class ThreadClient {
         break;
       case 'key':
         this.#events.key(message.capture, message.key);
+        break;
+      case 'segment':
+        this.#events.segment(message.capture, message.segment);
         break;
       case 'log':
         this.#events.log(message.line);

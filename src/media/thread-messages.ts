@@ -1,6 +1,6 @@
 import type { CaptureChange, CaptureRequest, CaptureResult, MediaTotals, OpenedCapture } from './capture.ts';
 import { MediaError, type MediaErrorCode } from './media-error.ts';
-import type { PressedKey } from './capture.ts';
+import type { PressedKey, Segment } from './capture.ts';
 import type { DiskRhythm } from './audio-disk.ts';
 import type { DtlsIdentity } from './dtls/dtls-identity.ts';
 import type { ReceiverKind } from './receiver/open-receiver.ts';
@@ -53,6 +53,7 @@ export type FromThread =
   | { readonly type: 'refusal'; readonly number: number; readonly error: PlainError }
   | { readonly type: 'failure'; readonly capture: string; readonly error: PlainError }
   | { readonly type: 'key'; readonly capture: string; readonly key: PressedKey }
+  | { readonly type: 'segment'; readonly capture: string; readonly segment: Segment }
   | { readonly type: 'log'; readonly line: string };
 
 /** An error as it crosses between threads: classes and their identity do not. */

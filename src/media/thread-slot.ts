@@ -7,7 +7,7 @@ import { QUARANTINE_MS } from './port-pool.ts';
 import { closeDescriptors, type ReceiverKind } from './receiver/open-receiver.ts';
 import { OpenSockets } from './receiver/open-sockets.ts';
 import { ThreadClient } from './thread-client.ts';
-import type { PressedKey } from './capture.ts';
+import type { PressedKey, Segment } from './capture.ts';
 import type { ThreadData, ThreadTotals } from './thread-messages.ts';
 import { addTotals, NO_TOTALS } from './thread-totals.ts';
 
@@ -37,6 +37,7 @@ export interface ThreadSlotOptions {
   /** A running capture can no longer write. */
   readonly failure: (capture: string, error: MediaError) => void;
   readonly key: (capture: string, key: PressedKey) => void;
+  readonly segment: (capture: string, segment: Segment) => void;
 }
 
 /** The place of one media thread with its part of the ports: keeps a thread running in it, one after the other. */
@@ -84,6 +85,7 @@ export class ThreadSlot {
     const client = new ThreadClient(worker, {
       failure: this.#options.failure,
       key: this.#options.key,
+      segment: this.#options.segment,
       log: (line) => {
         log.info(line);
       },

@@ -6,6 +6,7 @@ import { SILENCE, type Law } from './g711.ts';
 import { interleave, pickChannel, samplesAtOnce, scratch } from './interleave.ts';
 import { LevelMeter, type Levels } from './levels.ts';
 import type { LaneWriter, LegLane } from './leg-lane.ts';
+import type { Mark, MarkedTrack } from './segment-marks.ts';
 import { WavFile } from './wav-file.ts';
 import { WAV_HEADER_BYTES } from './wav-header.ts';
 
@@ -35,7 +36,7 @@ export interface TrackPlan {
  *       hashed,         on disk,           in the rings,
  *       out of reach    may be rewritten   not on disk
  */
-export class Track implements LaneWriter {
+export class Track implements LaneWriter, MarkedTrack {
   readonly law: Law;
   readonly #folder: string;
   readonly #disk: AudioDisk;
@@ -51,6 +52,7 @@ export class Track implements LaneWriter {
   #headerAt = 0;
   /** The channel that stays when the track becomes mono, until the file has been rewritten. */
   #rewrite: number | undefined;
+  #isMarked = false;
 
   constructor(plan: TrackPlan, disk: AudioDisk) {
     this.law = plan.law;
@@ -74,12 +76,34 @@ export class Track implements LaneWriter {
     return this.#meters.get(line)?.levels;
   }
 
+  get ending(): string {
+    return `${this.#suffix === '' ? '' : `_${this.#suffix}`}.wav`;
+  }
+
+  get finalBytes(): number {
+    return this.#final * this.#channels.length;
+  }
+
+  mark(): Mark | undefined {
+    if (this.#file === undefined || this.#rewrite !== undefined) return undefined;
+    this.#isMarked = true;
+    return { bytes: this.finalBytes, sha256: this.#hash.copy().digest('hex') };
+  }
+
+  async synced(): Promise<void> {
+    await this.#file?.synced();
+  }
+
   touch(position: number): void {
     if (position < this.#next) this.#next = position;
   }
 
-  /** Makes the track a mono file of one of its channels, under another name; the others have never been heard. */
+  /**
+   * Makes the track a mono file of one of its channels, under another name; the others have never been heard. When it was stated
+   * what the file is, it stays that, with silence in the others.
+   */
   keepOnly(channel: TrackChannel, suffix: string): void {
+    if (this.#isMarked) return;
     if (this.#file !== undefined) this.#rewrite = this.#channels.indexOf(channel);
     this.#channels = [channel];
     this.#suffix = suffix;

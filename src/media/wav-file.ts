@@ -58,6 +58,11 @@ export class WavFile {
     this.#file.startSync();
   }
 
+  /** Resolves when everything written until now is on the disk. Rejects with MediaError DISK. */
+  synced(): Promise<void> {
+    return this.#file.synced();
+  }
+
   /**
    * Makes the file exactly `samples` long and right in every size, brings it to the disk and closes it. Returns its length.
    * The header comes before the pad octet, so that a crash in between does not turn the pad into audio.

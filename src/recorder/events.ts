@@ -1,4 +1,4 @@
-import type { CaptureResult, PauseCause } from '../media/capture.ts';
+import type { CaptureResult, PauseCause, Segment } from '../media/capture.ts';
 import type { Decision } from '../rules/decision.ts';
 import type { GroupChange } from '../rules/groups.ts';
 import type { CallDescription } from '../siprec/description.ts';
@@ -62,6 +62,12 @@ export interface PauseEvent extends Stamped {
   readonly cause: PauseCause;
   /** Who asked for it, where a person or program did. */
   readonly actor?: string;
+}
+
+/** So much of a file is final while the call still runs. */
+export interface SegmentEvent extends Stamped, Segment {
+  readonly type: 'segment';
+  readonly recording: string;
 }
 
 /** Files are closed and complete; sealing can start. */
@@ -185,6 +191,7 @@ export type RecorderEvent =
   | DescribedEvent
   | NotedEvent
   | PauseEvent
+  | SegmentEvent
   | EndedEvent
   | FailedEvent
   | RefusedEvent

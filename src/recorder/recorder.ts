@@ -75,6 +75,11 @@ export class Recorder implements CallRecorder {
     options.media.onKey((id, key) => {
       this.#live.get(id)?.take(key);
     });
+    options.media.onSegment((recording, segment) => {
+      // What was stopped is being cut back.
+      if (this.#live.get(recording)?.stopped !== undefined || !this.#live.has(recording)) return;
+      void statements.state({ type: 'segment', at: options.now(), recording, ...segment });
+    });
   }
 
   get liveCount(): number {

@@ -73,7 +73,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   const media = await startMediaThreads({
     ...config.media,
     dtls,
-    rhythm: config.media,
+    rhythm: { ...config.media, segmentSeconds: config.evidence.segmentSeconds },
     log: mediaLog(log),
   });
   closing.add('media', () => media.stop());

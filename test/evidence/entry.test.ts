@@ -73,8 +73,8 @@ const BODIES: readonly (readonly [EntryBody, string])[] = [
     'accepted 1\nrefused 2\nfailed 3\nopen-now 4\nbytes 5\nntp-source ntp1.example\noffset +0.4ms\ndisk-free 6\n',
   ],
   [
-    { type: 'segment', rec, n: 2, bytes: 160_000, hash },
-    `rec ${rec}\nn 2\nbytes 160000\nhash sha256:${hash}\n`,
+    { type: 'segment', rec, file: '_caller.wav', n: 2, bytes: 160_000, hash },
+    `rec ${rec}\nfile _caller.wav\nn 2\nbytes 160000\nhash sha256:${hash}\n`,
   ],
   [{ type: 'pause', rec, cause: 'src' }, `rec ${rec}\ncause src\n`],
   [{ type: 'resume', rec, cause: 'operator' }, `rec ${rec}\ncause operator\n`],

@@ -54,6 +54,26 @@ describe('events of the recorder', () => {
     expect(await room.store.recording(failed)).toMatchObject({ state: 'failed', entryIndex: 3 });
   });
 
+  test('that say what was recorded until then become entries of the running call', async () => {
+    const id = await open();
+    const segment = {
+      type: 'segment',
+      at: 2000,
+      recording: id,
+      file: '.wav',
+      sha256: 'ab'.repeat(32),
+    } as const;
+    await room.journal.append({ ...segment, n: 1, bytes: 160_000 });
+    await room.journal.append({ ...segment, n: 2, bytes: 320_000 });
+    await room.applier.settled();
+    const entry = { type: 'segment', rec: id, file: '.wav', hash: 'ab'.repeat(32) };
+    expect((await bodies()).slice(2)).toEqual([
+      { ...entry, n: 1, bytes: 160_000 },
+      { ...entry, n: 2, bytes: 320_000 },
+    ]);
+    expect(await room.store.evidence.entriesOf(id, 'segment')).toHaveLength(2);
+  });
+
   test('that pause a recording become entries, a hold only a step', async () => {
     const id = await open();
     const pause = { at: 1500, recording: id } as const;

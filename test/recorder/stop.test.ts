@@ -221,3 +221,17 @@ describe('the sequence', () => {
     ]);
   });
 });
+
+test('what was recorded until then is stated while the call runs, and no longer when it was stopped', async () => {
+  await accept(true);
+  const [recording = ''] = recorder.running().map(({ id }) => id);
+  const segment = { file: '.wav', n: 1, bytes: 9_600_000, sha256: 'cd'.repeat(32) };
+  const stated = () => journal.events.filter(({ type }) => type === 'segment');
+  media.tellSegment(recording, segment);
+  const stopped = recorder.stop(recording, 'api:anna');
+  media.tellSegment(recording, { ...segment, n: 2, bytes: 19_200_000 });
+  await stopped;
+  media.tellSegment(recording, { ...segment, n: 2, bytes: 19_200_000 });
+  media.tellSegment('another', segment);
+  expect(stated()).toEqual([{ type: 'segment', at: clock, recording, ...segment }]);
+});

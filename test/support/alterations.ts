@@ -132,6 +132,26 @@ const LOGS: readonly Alteration[] = [
     found: ['DELETION_EARLY', /to be kept until 2031-11-23/],
   },
   {
+    name: 'segment',
+    what: 'the audio is not what the log says that it was while the call was running; everything was sealed after that',
+    twist: { told: 'other-audio' },
+    found: ['SEGMENT_DIFFERS', /does not begin with the 800 octets of audio that were there/],
+    shell: /does not begin with the 800 octets of audio that were there/,
+  },
+  {
+    name: 'segment-file',
+    what: 'a file that the log speaks of while the call was running is not among those that were sealed',
+    twist: { told: 'other-file' },
+    found: ['SEGMENT_DIFFERS', /is not here, though entry/],
+    shell: /is not here, though entry/,
+  },
+  {
+    name: 'stored',
+    what: 'what was stored at a destination is not what was sealed',
+    twist: { told: 'other-copy' },
+    found: ['STORED_DIFFERS', /is not what was sealed of recording/],
+  },
+  {
     name: 'deleted-held',
     what: 'a recording was deleted while it was held',
     twist: { deleted: 'held' },

@@ -85,6 +85,8 @@ export class ArchiveBuilder {
   #last: { fileName: string; index: number; signature: string } | undefined;
   /** Octets of a recording's file; small ones unless told otherwise. */
   audio: (seed: number) => Buffer = audio;
+  /** Called while a call is running, with what its first file will be. */
+  running: (id: string, audio: Buffer) => void = () => undefined;
 
   constructor(
     key: TestKey,
@@ -175,6 +177,7 @@ export class ArchiveBuilder {
       name: suffix === '' ? `${name}.wav` : `${name}_${suffix}.wav`,
       bytes: this.audio(number * 10 + at),
     }));
+    this.running(id, wavs[0]?.bytes ?? Buffer.alloc(0));
     const info = formatInfo(
       infoFields(
         infoOf({ id, startedAt, wavs, builder: this, previous: this.#last, key: this.#key.signer.key }),

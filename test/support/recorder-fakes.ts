@@ -24,6 +24,7 @@ export class FakeMedia implements MediaHost {
   /** Captures that were closed with a cut, with its time. */
   readonly cuts: [id: string, at: number][] = [];
   press: Parameters<MediaHost['onKey']>[0] = () => undefined;
+  tellSegment: Parameters<MediaHost['onSegment']>[0] = () => undefined;
   #failure: (id: string, error: Error) => void = () => undefined;
 
   open(request: CaptureRequest): Promise<OpenedCapture> {
@@ -76,6 +77,10 @@ export class FakeMedia implements MediaHost {
 
   onFailure(listener: (id: string, error: Error) => void): void {
     this.#failure = listener;
+  }
+
+  onSegment(listener: Parameters<MediaHost['onSegment']>[0]): void {
+    this.tellSegment = listener;
   }
 
   onKey(listener: Parameters<MediaHost['onKey']>[0]): void {

@@ -61,6 +61,8 @@ export interface Twist {
   /** Milliseconds that the clock is set back after the first time stamp. */
   readonly setBack?: number;
   readonly neverClosed?: boolean;
+  /** What the log says of a call while it is running, and of its copy. */
+  readonly told?: 'truly' | 'other-audio' | 'other-file' | 'other-copy';
   /** Which authority stamps, and what. */
   readonly token?: 'other-file' | 'no-certificate' | 'wrong-purpose' | 'expired' | 'other-nonce';
 }
@@ -86,7 +88,13 @@ export async function buildWholeArchive(keys: FixtureKeys, twist: Twist = {}): P
   const key = twist.begun === 'by-stranger' ? keys.stranger : keys.recorder;
   const main = new ArchiveBuilder(key, undefined, twist.begun === 'anew' ? beginning : undefined);
   if (twist.rewritten === true) main.append({ type: 'refused', reason: '486', count: 1, window: 0 });
+  if (twist.told !== undefined) main.audio = riff;
+  main.running = (id, audio) => {
+    tell(main, id, audio, twist);
+  };
   const first = await main.call('2026/11/23/', [''], 'wphg-5y 2031-11-23');
+  main.running = () => undefined;
+  tellStored(main, first, twist);
   const two = await main.call('2026/11/23/', ['caller', 'callee'], 'wphg-5y 2031-11-23');
   const due = await main.call('2026/11/23/', [''], 'short-1d 2026-11-24');
   main.append({ type: 'refused', reason: '488', count: 1, window: 0 });
@@ -112,6 +120,39 @@ export async function buildWholeArchive(keys: FixtureKeys, twist: Twist = {}): P
   for (const each of await otherRecorders(keys, { main, size: stamped, twist, sealed: first }))
     for (const [path, bytes] of each.finish()) files.set(path, bytes);
   return { files, main, sizes: [stamped, rolled, end], calls: [first, two, due, held] };
+}
+
+/** A WAV with a chunk that nobody needs before its data. */
+function riff(seed: number): Buffer {
+  const data = Buffer.concat(
+    Array.from({ length: 40 }, (_, at) => createHash('sha256').update(`${seed} ${at}`).digest()),
+  );
+  const head = Buffer.from('RIFF\0\0\0\0WAVELIST\x05\0\0\0INFO!\0data\0\0\0\0', 'latin1');
+  head.writeUInt32LE(head.length - 8 + data.length, 4);
+  head.writeUInt32LE(data.length, head.length - 4);
+  return Buffer.concat([head, data]);
+}
+
+/** Two segments of a call that is running. */
+function tell(log: ArchiveBuilder, rec: string, audio: Buffer, { told }: Twist): void {
+  if (told === undefined) return;
+  const data = audio.subarray(audio.indexOf('data') + 8);
+  const file = told === 'other-file' ? '_callee.wav' : '.wav';
+  for (const n of [1, 2]) {
+    const heard = data.subarray(0, n * 400);
+    const octets = told === 'other-audio' && n === 2 ? Buffer.from(heard).fill(0, 700) : heard;
+    log.append({ type: 'segment', rec, file, n, bytes: heard.length, hash: sha256(octets) });
+  }
+}
+
+function tellStored(log: ArchiveBuilder, { id, folder, name }: SealedCall, { told }: Twist): void {
+  if (told === undefined) return;
+  const list =
+    told === 'other-copy' ? Buffer.from('another list') : readFile(log, `${folder}${name}_hash.txt`);
+  log.append({
+    ...{ type: 'stored', rec: id, target: 'archive', locatorHash: sha256(Buffer.from('somewhere')) },
+    ...{ versionId: '-', checksum: sha256(list), retainUntil: '-', mode: 'none' },
+  });
 }
 
 const readFile = (log: ArchiveBuilder, path: string): Buffer => log.files.get(path) ?? Buffer.alloc(0);

@@ -1,10 +1,13 @@
 import { expect, test } from '@jest/globals';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { jsonReport } from '../../verify-cli/report.ts';
 import { exitCodeOf, resultOf } from '../../verify-cli/verdict.ts';
 import { verify, type Verification } from '../../verify-cli/verify.ts';
 import type { Arguments } from '../../verify-cli/arguments.ts';
 import { ALTERATIONS } from '../support/alterations.ts';
+import { writeArchive } from '../support/evidence-archive.ts';
 import { buildWholeArchive, readFixtureKeys } from '../support/whole-archive.ts';
 
 const FIXTURES = join(import.meta.dirname, '../../fixtures/evidence');
@@ -33,6 +36,24 @@ test.each(ALTERATIONS)('altered-$name is found: $what', async (alteration) => {
   const [code, detail] = found;
   expect(faults).toContainEqual(expect.objectContaining({ code, detail: expect.stringMatching(detail) }));
   expect(exitCodeOf(resultOf(verification))).toBe(1);
+});
+
+test('what the log says of a call while it runs, and of its copy, fits an archive that is intact', async () => {
+  const { files, main, calls } = await buildWholeArchive(readFixtureKeys(at('keys')), { told: 'truly' });
+  const root = mkdtempSync(join(tmpdir(), 'sealtape-told-'));
+  try {
+    writeArchive(root, files);
+    const verification = await verify({ path: root, authorities: [at('keys/tsa-ca.pem')] });
+    expect(verification.findings.filter(({ severity }) => severity === 'fault')).toEqual([]);
+    const log = verification.logs.find(({ origin }) => origin === main.origin);
+    expect(log?.segments.get(calls[0].id)?.map(({ body }) => body.n)).toEqual([1, 2]);
+    const { examined } = JSON.parse(jsonReport(verification)) as {
+      readonly examined: readonly { readonly id: string; readonly stored: readonly unknown[] }[];
+    };
+    expect(examined.find(({ id }) => id === calls[0].id)?.stored).toMatchObject([{ target: 'archive' }]);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
 });
 
 test('every altered archive is in the table', () => {

@@ -12,6 +12,7 @@ import {
   type TestKey,
 } from '../support/evidence-archive.ts';
 import { ALTERATIONS } from '../support/alterations.ts';
+import { buildWholeArchive, readFixtureKeys } from '../support/whole-archive.ts';
 import { TAMPERINGS } from '../support/tamperings.ts';
 import { inParallel } from '../../verify-cli/in-parallel.ts';
 
@@ -147,6 +148,16 @@ test.each([
   expect([text, code]).toEqual([expect.stringContaining('Result: INTACT'), 0]);
   expect(text).toContain('Proofs       3 followed to the root');
   expect(text.match(/^Time stamp /gm)).toHaveLength(2);
+});
+
+test.each([
+  ['dash', ['dash']],
+  ['busybox', ['busybox', 'sh']],
+])('what the log said of a running call is compared under %s, and fits', async (_, shell) => {
+  const { files } = await buildWholeArchive(readFixtureKeys(join(FIXTURES, 'keys')), { told: 'truly' });
+  const { code, text } = await run([place(files)], shell);
+  expect([text, code]).toEqual([expect.stringContaining('Result: INTACT'), 0]);
+  expect(text).toContain('Segments     1 files compared');
 });
 
 const SHELLED = ALTERATIONS.flatMap(({ shell, ...rest }) =>
