@@ -10,7 +10,8 @@ import {
   PROOF_ENDING,
   SIGNATURE_ENDING,
 } from '../src/evidence/recording-files.ts';
-import type { AudioBeginning, RecordingView } from '../src/evidence/recording-view.ts';
+import type { RecordingView } from '../src/evidence/recording-view.ts';
+import type { AudioBeginning } from '../src/evidence/segment-check.ts';
 import type { RecordingFiles } from './archive.ts';
 import { AudioBeginnings } from './audio-beginnings.ts';
 

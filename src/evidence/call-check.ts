@@ -1,5 +1,6 @@
 import type { ReadEntry } from './chain-check.ts';
 import type { RecordingBody } from './entry.ts';
+import type { OutageBody } from './entry-types.ts';
 import { fault, note, type Finding } from './finding.ts';
 
 /** A `recording` entry, as far as the recordings are compared with it. */
@@ -19,6 +20,15 @@ interface OpenCall {
   readonly file: string;
   /** Restarts of the recorder since. */
   restarts: number;
+}
+
+const WHOLE: ReadonlySet<string> = new Set(['stop', 'crash', 'restore']);
+
+/** Only when the recorder did not run is it sure that nothing was recorded. */
+function outageText({ from, to, cause, clean }: OutageBody): string {
+  if (WHOLE.has(cause)) return `nothing could be recorded from ${from} to ${to}: ${cause}`;
+  const until = clean ? '' : ', or longer: the recorder ended first';
+  return `${cause} did not work from ${from} to ${to}${until}`;
 }
 
 /** The first restart finishes or fails what it finds open; a second one must find nothing of it. */
@@ -50,9 +60,7 @@ export class CallCheck {
       case 'outage':
         if (body.cause === 'stop' || body.cause === 'crash')
           for (const call of this.#open.values()) call.restarts += 1;
-        this.findings.push(
-          note('OUTAGE', file, `nothing could be recorded from ${body.from} to ${body.to}: ${body.cause}`),
-        );
+        this.findings.push(note('OUTAGE', file, outageText(body)));
         return;
       case 'unknown':
         this.findings.push(

@@ -62,14 +62,15 @@ interface FailedBody {
   readonly reason: string;
 }
 
-/** Nothing could be recorded between two moments. */
-interface OutageBody {
+/** Between two moments the recorder did not run, or a part of it did not work. */
+export interface OutageBody {
   readonly type: 'outage';
   /** ISO 8601, milliseconds, Z. */
   readonly from: string;
   readonly to: string;
+  /** `stop`, `crash`, `restore`: it did not run; everything else is a part of it. */
   readonly cause: string;
-  /** The process before had ended in good order. */
+  /** Of a restart: the process before had ended in good order. Of a part: the recorder saw that it worked again. */
   readonly clean: boolean;
 }
 

@@ -1,15 +1,7 @@
 import type { FileHash } from './hash-file.ts';
 import type { Keyring } from './keyring.ts';
+import type { AudioBeginning } from './segment-check.ts';
 import type { CheckedLog } from './verify-log.ts';
-
-/** The first octets of the audio of a file. */
-export interface AudioBeginning {
-  /** Base name of the file. */
-  readonly name: string;
-  readonly bytes: number;
-  /** Hex; undefined when the file has fewer. */
-  readonly sha256: string | undefined;
-}
 
 /** The files of one recording as they were found. */
 export interface RecordingView {

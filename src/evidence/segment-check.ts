@@ -1,7 +1,22 @@
 import type { ReadEntry } from './chain-check.ts';
 import type { SegmentBody } from './entry-types.ts';
 import { fault, type Finding } from './finding.ts';
-import type { RecordingView } from './recording-view.ts';
+
+/** The first octets of the audio of a file. */
+export interface AudioBeginning {
+  /** Base name of the file. */
+  readonly name: string;
+  readonly bytes: number;
+  /** Hex; undefined when the file has fewer. */
+  readonly sha256: string | undefined;
+}
+
+/** A recording as far as its segments are compared. */
+interface HeardView {
+  readonly name: string;
+  readonly folder: string;
+  readonly beginnings?: readonly AudioBeginning[];
+}
 
 /** A `segment` entry: what a file of a recording began with while the call was still running. */
 export interface SegmentEntry {
@@ -40,7 +55,7 @@ export class SegmentCheck {
 
 /** Every file must begin with what the log said of it while the call was running. */
 export function compareSegments(
-  view: RecordingView,
+  view: HeardView,
   rec: string | undefined,
   logs: Iterable<{ readonly segments: ReadonlyMap<string, readonly SegmentEntry[]> }>,
 ): readonly Finding[] {

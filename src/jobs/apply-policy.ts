@@ -6,7 +6,7 @@ import type { LogWriter } from './ports.ts';
 
 export type PolicyEvent = Extract<
   RecorderEvent,
-  { type: 'declined' | 'rules' | 'membership' | 'announcement' | 'announced' | 'acted' }
+  { type: 'declined' | 'rules' | 'membership' | 'announcement' | 'announced' | 'acted' | 'outage' }
 >;
 
 /** Takes into the log what was decided, changed and asked for. */
@@ -36,10 +36,34 @@ export async function applyPolicyEvent(
     }
     case 'announced':
       return log.addAnnounced(event);
+    case 'outage':
+      return applyOutage(event, log, turn);
     case 'announcement':
       return applyAnnouncement(event, log, turn, actorSecret);
     default:
       return event satisfies never;
+  }
+}
+
+/** Stated when it is over; of one whose end nobody saw, at the next start. Rows and entries change together. */
+async function applyOutage(
+  event: Extract<PolicyEvent, { type: 'outage' }>,
+  log: LogWriter,
+  turn: ChainTurn,
+): Promise<void> {
+  if (event.phase === 'begun') {
+    await log.evidence.beginOutage(event);
+    return log.addStep({ at: event.at, step: 'outage begun', outcome: 'error', detail: event.cause });
+  }
+  const seen = event.phase === 'over';
+  const outages = seen ? [event] : await log.evidence.takeOutages();
+  for (const { cause, since } of outages) {
+    const to = new Date(Math.max(since, event.at)).toISOString();
+    const from = new Date(since).toISOString();
+    const { entry, headAfter } = turn.prepare({ type: 'outage', from, to, cause, clean: seen });
+    await log.appendEntry(entry, headAfter);
+    if (seen) await log.evidence.endOutage({ cause, since });
+    await log.addStep({ at: event.at, step: 'outage over', outcome: 'ok', detail: cause });
   }
 }
 

@@ -28,6 +28,12 @@ export interface WitnessedRow {
   readonly at: number;
 }
 
+/** A part that does not work since then (epoch milliseconds). */
+export interface OpenOutage {
+  readonly cause: string;
+  readonly since: number;
+}
+
 /** Changes beside the entries themselves, in the transaction of their `LogWriter`. */
 export interface EvidenceWriter {
   /** The same bytes under one path twice are fine; other bytes reject with StoreError CONFLICT. */
@@ -40,6 +46,12 @@ export interface EvidenceWriter {
   finishStamp(row: StampRow, at: number): Promise<void>;
   /** Rejects with StoreError CONFLICT when `before` (0: none) is not what is known: two requests may come at once. */
   setWitnessed(row: WitnessedRow, before: number): Promise<void>;
+  /** An outage of a part has begun. The same one twice is fine. */
+  beginOutage(outage: OpenOutage): Promise<void>;
+  /** It is over. */
+  endOutage(outage: OpenOutage): Promise<void>;
+  /** All that are not over, oldest first; they are forgotten with this. */
+  takeOutages(): Promise<readonly OpenOutage[]>;
   /** Puts further files behind those of a sealed recording. */
   addFiles(files: readonly FileRow[]): Promise<void>;
   /** A recording that runs on in another epoch of the log has its `open` entry there. */

@@ -172,6 +172,21 @@ export interface AnnouncedEvent extends Stamped {
   readonly keepUntil: number;
 }
 
+/**
+ * A part of the recorder does not work, or does again. `unfinished`: what was stated to have begun before this ended with the process, which
+ * was last known to be alive at `at`.
+ */
+export type OutageEvent = Stamped & { readonly type: 'outage' } & (
+    | {
+        readonly phase: 'begun' | 'over';
+        /** A word, for example `disk`. */
+        readonly cause: string;
+        /** Epoch milliseconds; with the cause it names the outage. */
+        readonly since: number;
+      }
+    | { readonly phase: 'unfinished' }
+  );
+
 /** Somebody changed something, or tried to. */
 export interface ActedEvent extends Stamped {
   readonly type: 'acted';
@@ -183,7 +198,7 @@ export interface ActedEvent extends Stamped {
 
 /** What others state, in order with what the recorder does. */
 export type StatedEvent =
-  ActedEvent | RulesEvent | MembershipEvent | AnnouncementChangeEvent | AnnouncedEvent;
+  ActedEvent | RulesEvent | MembershipEvent | AnnouncementChangeEvent | AnnouncedEvent | OutageEvent;
 
 /** Everything the recorder states, in order. It is durable in the journal before anything else happens with it. */
 export type RecorderEvent =
@@ -200,4 +215,5 @@ export type RecorderEvent =
   | MembershipEvent
   | AnnouncementChangeEvent
   | AnnouncedEvent
+  | OutageEvent
   | ActedEvent;

@@ -100,6 +100,11 @@ export class Recorder implements CallRecorder {
     return this.#live.has(recording);
   }
 
+  /** Nothing is taken any more: the recorder stops. */
+  get isDraining(): boolean {
+    return this.#draining;
+  }
+
   readiness(): Readiness {
     if (this.#draining) return { ready: false, reason: 'shutting down' };
     if (!this.#options.journal.writable) return { ready: false, reason: 'journal not writable' };

@@ -26,6 +26,8 @@ import { startSipApplication, type SipApplication } from '../sip/application.ts'
 import { Trunks } from '../sip/trunks.ts';
 import { ClockConfirmation } from './clock-confirmation.ts';
 import { openRetentionKeeper } from './retention-keeper.ts';
+import { outageCauses, type OutageParts } from './outage-causes.ts';
+import { OutageWatch } from './outage-watch.ts';
 import { openSpoolWatch } from './spool-watch.ts';
 import { groupLogins, openPolicy } from './policy-opening.ts';
 import { ShutdownList } from './shutdown-list.ts';
@@ -68,7 +70,6 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   const { log } = options;
   const alarms = new Alarms(log);
   const ground = await openGround(config, log, closing);
-  const { journal, spool } = ground;
   const dtls = await openDtls(log);
   const media = await startMediaThreads({
     ...config.media,
@@ -79,8 +80,8 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   closing.add('media', () => media.stop());
   const recorder = new Recorder({
     media,
-    journal,
-    folders: spool,
+    journal: ground.journal,
+    folders: ground.spool,
     now: Date.now,
     log,
     keys: { sequence: config.stop.keys, keep: config.stop.keepKeys },
@@ -118,6 +119,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   });
   closing.add('web', () => web.close());
   await sip.listen();
+  openOutageWatch({ recorder, media, archive, ground, sip: sip.application, closing });
   return {
     banner: banner(config, { ground, sip, webUrl: web.url }),
     stop: (deadline) => stop({ recorder, sip, closing, line: () => archive.line() }, deadline),
@@ -161,6 +163,28 @@ function openWatches(
   openCertificateWatch(config, { keys: ground.keys, bell: alarms, closing });
   const retention = openRetentionKeeper(config, { archive, ground, clock, bell: alarms, log });
   closing.add('retention', () => retention.close());
+}
+
+/** From here on: what did not work before was no outage, but a start that took its time. */
+function openOutageWatch(
+  parts: OutageParts & {
+    readonly recorder: Recorder;
+    readonly ground: Ground;
+    readonly closing: ShutdownList;
+  },
+): void {
+  const { recorder, ground, closing } = parts;
+  const outages = new OutageWatch({
+    causes: outageCauses(parts),
+    state: (event) => recorder.state(event),
+    isStopping: () => recorder.isDraining,
+    now: Date.now,
+    lastAlive: ground.lastAlive,
+  });
+  outages.start();
+  closing.add('outage watch', () => {
+    outages.close();
+  });
 }
 
 const mediaLog = (log: Log): Parameters<typeof startMediaThreads>[0]['log'] => ({

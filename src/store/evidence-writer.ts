@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import type { EvidenceWriter, StampRow, WitnessedRow } from '../jobs/evidence-ports.ts';
+import type { EvidenceWriter, OpenOutage, StampRow, WitnessedRow } from '../jobs/evidence-ports.ts';
 import type { FileRow } from '../jobs/ports.ts';
 import type { SqlRow } from './log-rows.ts';
 import { answered } from './sql-error.ts';
@@ -25,6 +25,24 @@ export class TransactionEvidenceWriter implements EvidenceWriter {
     if (there !== undefined && !bytes.equals(there['bytes'] as Buffer))
       throw new StoreError('CONFLICT', `${path} is there with other bytes`);
     if (there === undefined) await answered(this.#sql('evidence_files').insert({ origin, path, bytes }));
+  }
+
+  async beginOutage({ cause, since }: OpenOutage): Promise<void> {
+    const outage = { node: this.#node, cause, since };
+    await answered(this.#sql('outages').insert(outage).onConflict(['node', 'cause', 'since']).ignore());
+  }
+
+  async endOutage({ cause, since }: OpenOutage): Promise<void> {
+    await answered(this.#sql('outages').where({ node: this.#node, cause, since }).delete());
+  }
+
+  async takeOutages(): Promise<readonly OpenOutage[]> {
+    const mine = { node: this.#node };
+    const rows: readonly SqlRow[] = await answered(
+      this.#sql('outages').where(mine).orderBy(['since', 'cause']).select<SqlRow[]>('cause', 'since'),
+    );
+    await answered(this.#sql('outages').where(mine).delete());
+    return rows.map((row) => ({ cause: String(row['cause']), since: Number(row['since']) }));
   }
 
   async putTiles(origin: string, first: number, roots: readonly string[]): Promise<void> {

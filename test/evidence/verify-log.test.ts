@@ -75,6 +75,11 @@ test.each<readonly [string, readonly EntryBody[], readonly string[]]>([
     [{ type: 'close', nextOrigin: 'bank.example/siprec/fra1/rec01/e2' }, stop],
     ['fault SEQUENCE_INVALID', 'note OUTAGE'],
   ],
+  [
+    'parts that did not work between two restarts',
+    [open, crash, { ...stop, cause: 'disk' }, { ...crash, cause: 'sip' }],
+    ['note OUTAGE', 'note OUTAGE', 'note OUTAGE', 'note STILL_OPEN'],
+  ],
   ['300 entries in two files', Array.from({ length: 300 }, () => refused), []],
 ])('%s', async (_, bodies, expected) => {
   const builder = new ArchiveBuilder(key);

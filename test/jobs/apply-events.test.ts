@@ -74,6 +74,25 @@ describe('events of the recorder', () => {
     expect(await room.store.evidence.entriesOf(id, 'segment')).toHaveLength(2);
   });
 
+  test('that say from when to when a part was out become one entry, also when a restart came between', async () => {
+    const outage = { type: 'outage', cause: 'disk', since: 10_000 } as const;
+    await room.journal.append({ ...outage, phase: 'begun', at: 12_000 });
+    await room.journal.append({ ...outage, phase: 'over', at: 20_000 });
+    await room.journal.append({ ...outage, phase: 'begun', since: 30_000, at: 31_000 });
+    await room.applier.settled();
+    const entry = (from: number, to: number, clean: boolean): object => ({
+      ...{ type: 'outage', cause: 'disk', clean },
+      ...{ from: new Date(from).toISOString(), to: new Date(to).toISOString() },
+    });
+    expect((await bodies()).slice(1)).toEqual([entry(10_000, 20_000, true)]);
+    await room.reopen();
+    // The process was last known to be alive then; and twice does no harm.
+    await room.journal.append({ type: 'outage', phase: 'unfinished', at: 40_000 });
+    await room.journal.append({ type: 'outage', phase: 'unfinished', at: 50_000 });
+    await room.applier.settled();
+    expect((await bodies()).slice(1)).toEqual([entry(10_000, 20_000, true), entry(30_000, 40_000, false)]);
+  });
+
   test('that pause a recording become entries, a hold only a step', async () => {
     const id = await open();
     const pause = { at: 1500, recording: id } as const;

@@ -1,0 +1,37 @@
+import type { ThreadTotals } from '../media/thread-messages.ts';
+import type { Recorder } from '../recorder/recorder.ts';
+import type { OutageCause } from './outage-watch.ts';
+
+export interface OutageParts {
+  readonly recorder: Pick<Recorder, 'readiness'>;
+  readonly media: { readonly running: number; totals(): Promise<Pick<ThreadTotals, 'diskWait'>> };
+  readonly archive: { line(): { databaseAnswers(): boolean } | undefined };
+  readonly ground: { readonly journal: { readonly writable: boolean } };
+  readonly sip: { readonly connected: boolean };
+}
+
+/** A disk that takes so long for one write is not merely busy, in ms. */
+const STALLED = 3000;
+/** A database that restarts is back by then, and nobody has missed anything. */
+const LONG = 60_000;
+
+const since = (isOut: boolean): number => (isOut ? 1 : 0);
+
+/** What keeps calls from being recorded (`database`: from getting into the log), as far as the recorder sees it. */
+export function outageCauses({ recorder, media, archive, ground, sip }: OutageParts): readonly OutageCause[] {
+  const threads = media.running;
+  return [
+    { cause: 'spool-full', after: 0, outFor: () => since(isFull(recorder)) },
+    { cause: 'journal', after: 0, outFor: () => since(!ground.journal.writable) },
+    { cause: 'disk', after: STALLED, outFor: async () => (await media.totals()).diskWait },
+    // Each carries its part of the calls.
+    { cause: 'media', after: 0, outFor: () => since(media.running < threads) },
+    { cause: 'sip', after: 0, outFor: () => since(!sip.connected) },
+    { cause: 'database', after: LONG, outFor: () => since(archive.line()?.databaseAnswers() !== true) },
+  ];
+}
+
+function isFull(recorder: OutageParts['recorder']): boolean {
+  const readiness = recorder.readiness();
+  return !readiness.ready && readiness.reason === 'spool disk nearly full';
+}

@@ -1,0 +1,116 @@
+import { beforeEach, expect, test } from '@jest/globals';
+import type { OutageEvent } from '../../src/recorder/events.ts';
+import { outageCauses, type OutageParts } from '../../src/service/outage-causes.ts';
+import { OutageWatch } from '../../src/service/outage-watch.ts';
+
+let clock: number;
+let stated: OutageEvent[];
+let stopping: boolean;
+
+beforeEach(() => {
+  clock = 1_000_000;
+  stated = [];
+  stopping = false;
+});
+
+const watchOf = (causes: ConstructorParameters<typeof OutageWatch>[0]['causes']): OutageWatch =>
+  new OutageWatch({
+    causes,
+    state: (event) => {
+      stated.push(event);
+      return Promise.resolve();
+    },
+    isStopping: () => stopping,
+    now: () => clock,
+    lastAlive: 900_000,
+  });
+
+test('an outage is stated when it begins, and again when it is over, once each', async () => {
+  let out = 0;
+  const watch = watchOf([{ cause: 'sip', after: 0, outFor: () => out }]);
+  await watch.look();
+  out = 5;
+  for (let times = 0; times < 3; times += 1) await watch.look();
+  clock += 7000;
+  out = 0;
+  for (let times = 0; times < 3; times += 1) await watch.look();
+  expect(stated).toEqual([
+    { type: 'outage', phase: 'begun', cause: 'sip', since: 999_995, at: 1_000_000 },
+    { type: 'outage', phase: 'over', cause: 'sip', since: 999_995, at: 1_007_000 },
+  ]);
+});
+
+test('what passes before it counts is not stated, and counts from its own beginning', async () => {
+  let out = 1;
+  const watch = watchOf([{ cause: 'database', after: 60_000, outFor: () => out }]);
+  await watch.look();
+  clock += 59_000;
+  await watch.look();
+  out = 0;
+  await watch.look();
+  expect(stated).toEqual([]);
+  out = 1;
+  await watch.look();
+  clock += 61_000;
+  await watch.look();
+  expect(stated).toEqual([
+    { type: 'outage', phase: 'begun', cause: 'database', since: 1_058_999, at: 1_120_000 },
+  ]);
+});
+
+test('parts that end because the recorder stops are no outages; a part that cannot be asked is none either', async () => {
+  const watch = watchOf([
+    { cause: 'sip', after: 0, outFor: () => 1 },
+    { cause: 'disk', after: 0, outFor: () => Promise.reject(new Error('thread gone')) },
+  ]);
+  stopping = true;
+  await watch.look();
+  expect(stated).toEqual([]);
+});
+
+test('a start says that what was open before ended with the process', () => {
+  const watch = watchOf([]);
+  watch.start();
+  watch.close();
+  expect(stated).toEqual([{ type: 'outage', phase: 'unfinished', at: 900_000 }]);
+});
+
+test('every part of the recorder that can fail is asked', async () => {
+  const state = { reason: '', writable: true, diskWait: 0, running: 2, connected: true, answers: true };
+  const parts: OutageParts = {
+    recorder: {
+      readiness: () => (state.reason === '' ? { ready: true } : { ready: false, reason: state.reason }),
+    },
+    media: {
+      get running() {
+        return state.running;
+      },
+      totals: () => Promise.resolve({ diskWait: state.diskWait }),
+    },
+    archive: { line: () => ({ databaseAnswers: () => state.answers }) },
+    ground: {
+      journal: {
+        get writable() {
+          return state.writable;
+        },
+      },
+    },
+    sip: {
+      get connected() {
+        return state.connected;
+      },
+    },
+  };
+  const causes = outageCauses(parts);
+  const out = async (): Promise<readonly string[]> => {
+    const found: string[] = [];
+    for (const { cause, outFor } of causes) if ((await outFor()) > 0) found.push(cause);
+    return found;
+  };
+  expect(await out()).toEqual([]);
+  Object.assign(state, { reason: 'spool disk nearly full', writable: false, diskWait: 4000, running: 1 });
+  Object.assign(state, { connected: false, answers: false });
+  expect(await out()).toEqual(['spool-full', 'journal', 'disk', 'media', 'sip', 'database']);
+  state.reason = 'shutting down';
+  expect(await out()).not.toContain('spool-full');
+});
