@@ -72,6 +72,8 @@ export interface EvidenceStore {
   /** Oldest first. */
   waitingStamps(): Promise<readonly StampRow[]>;
   newestStamp(authority: string): Promise<StampRow | undefined>;
+  /** The one that came last. */
+  newestDone(authority: string): Promise<StampRow | undefined>;
   witnessed(origin: string): Promise<WitnessedRow | undefined>;
   newestOf(origin: string, types: readonly string[]): Promise<EntryRow | undefined>;
   /** Entries of a type that speak of a recording, in all epochs. */

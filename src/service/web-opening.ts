@@ -16,6 +16,7 @@ import type { Alarms } from './alarms.ts';
 import { openApi } from './api-opening.ts';
 import type { Archive } from './archive-opening.ts';
 import type { ClockConfirmation } from './clock-confirmation.ts';
+import { evidenceFigures } from './evidence-figures.ts';
 import type { Ground } from './ground.ts';
 import type { LegVerdicts } from './leg-verdicts.ts';
 import { openPeerServer } from './peering.ts';
@@ -46,7 +47,8 @@ const LAG_ALARM = 1000;
 /** Opens pages, health and metrics, and the address for other recorders. Rejects with WebError when one is not loopback or in use. */
 export async function openWeb(config: Config, sources: WebSources): Promise<WebServer> {
   const queries = new RecordingQueries(sources.archive.database, linkWithin(config));
-  const metrics = createMetrics(() => takeSnapshot(sources, queries));
+  const authorities = config.evidence.timestamps.map(({ name }) => name);
+  const metrics = createMetrics(() => takeSnapshot(sources, queries, authorities));
   sources.archive.onSealed((recording) => {
     void queries.findRecording(recording).then(
       (details) => {
@@ -90,7 +92,11 @@ export async function openWeb(config: Config, sources: WebSources): Promise<WebS
   };
 }
 
-async function takeSnapshot(sources: WebSources, queries: RecordingQueries): Promise<MetricsSnapshot> {
+async function takeSnapshot(
+  sources: WebSources,
+  queries: RecordingQueries,
+  authorities: readonly string[],
+): Promise<MetricsSnapshot> {
   const { recorder, media } = sources;
   const parts = healthOf(sources).parts;
   const known = await Promise.all([queries.countByState(), queries.countOpenDeliveries()]).catch(
@@ -106,8 +112,18 @@ async function takeSnapshot(sources: WebSources, queries: RecordingQueries): Pro
     redisUp: parts.redis.ok,
     alarms: sources.alarms.active,
     legs: sources.verdicts.counts,
+    evidence: await figuresOf(sources, authorities),
     ...(known === undefined ? {} : { recordings: known[0], deliveriesWaiting: known[1] }),
   };
+}
+
+/** Undefined while the database is away, or was since the start. */
+async function figuresOf(
+  { archive }: WebSources,
+  authorities: readonly string[],
+): Promise<MetricsSnapshot['evidence']> {
+  const line = archive.line();
+  return line && evidenceFigures(line, authorities, Date.now()).catch(() => undefined);
 }
 
 function sipFigures(counters: SipServerCounters | undefined): MetricsSnapshot['sip'] {

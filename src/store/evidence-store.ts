@@ -58,6 +58,11 @@ export class SqlEvidenceStore implements EvidenceStore {
     return (await answered(query)).map(toStamp)[0];
   }
 
+  async newestDone(authority: string): Promise<StampRow | undefined> {
+    const query = this.#from('stamps').where({ authority }).whereNotNull('done_at');
+    return (await answered(query.orderBy('done_at', 'desc').limit(1))).map(toStamp)[0];
+  }
+
   async witnessed(origin: string): Promise<WitnessedRow | undefined> {
     const [row] = await answered(this.#from('witnessed').where({ node: this.#node, origin }));
     if (row === undefined) return undefined;

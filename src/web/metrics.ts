@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { RecordingState } from '../jobs/ports.ts';
+import { evidenceMetrics, type EvidenceFigures } from './evidence-metrics.ts';
 import type { MediaTotals } from '../media/capture.ts';
 
 /** What the recorder counts, at one moment. Totals run since the start of the process. */
@@ -33,6 +34,8 @@ export interface MetricsSnapshot {
   readonly deliveriesWaiting?: number;
   /** Legs of recordings sealed, by verdict. */
   readonly legs?: Readonly<Record<string, number>>;
+  /** From the database; undefined while it is away. */
+  readonly evidence?: EvidenceFigures | undefined;
   /** Conditions that hold. */
   readonly alarms: readonly { readonly code: string; readonly severity: string }[];
 }
@@ -52,6 +55,7 @@ export function createMetrics(snapshot: () => Promise<MetricsSnapshot>): Metrics
   const registry = new Registry();
   // Process and Node figures, the event loop's lag among them.
   collectDefaultMetrics({ register: registry });
+  const setEvidence = evidenceMetrics(registry);
   const apply = [
     callMetrics(registry),
     mediaMetrics(registry),
@@ -70,6 +74,7 @@ export function createMetrics(snapshot: () => Promise<MetricsSnapshot>): Metrics
     text: async () => {
       const now = await snapshot();
       for (const set of apply) set(now);
+      setEvidence(now.evidence);
       return registry.metrics();
     },
     observeSeal: (seconds) => {

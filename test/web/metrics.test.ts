@@ -26,6 +26,20 @@ const SNAPSHOT: MetricsSnapshot = {
   recordings: { delivered: 36, recording: 3 },
   deliveriesWaiting: 7,
   legs: { good: 70, degraded: 3, faulty: 2 },
+  evidence: {
+    entries: 120,
+    epoch: 2,
+    checkpoint: { size: 100, age: 30 },
+    anchorAge: undefined,
+    stamps: [
+      { authority: 'tsa1', waiting: 2, age: 4000 },
+      { authority: 'tsa2', waiting: 0, age: undefined },
+    ],
+    peers: [
+      { name: 'rec02', entries: 77, age: 12, forked: false },
+      { name: 'rec03', entries: 5, age: undefined, forked: true },
+    ],
+  },
   alarms: [
     { code: 'destination-away', severity: 'warning' },
     { code: 'destination-away', severity: 'warning' },
@@ -64,6 +78,20 @@ test('a scrape shows the snapshot', async () => {
       'sealtape_alarms{code="destination-away",severity="warning"} 2',
     ]),
   );
+  expect(scraped.filter((line) => /^sealtape_(?:evidence|peer)_/.test(line))).toEqual([
+    'sealtape_evidence_entries 120',
+    'sealtape_evidence_epoch 2',
+    'sealtape_evidence_checkpoint_entries 100',
+    'sealtape_evidence_checkpoint_age_seconds 30',
+    'sealtape_evidence_stamps_waiting{authority="tsa1"} 2',
+    'sealtape_evidence_stamps_waiting{authority="tsa2"} 0',
+    'sealtape_evidence_stamp_age_seconds{authority="tsa1"} 4000',
+    'sealtape_peer_entries{peer="rec02"} 77',
+    'sealtape_peer_entries{peer="rec03"} 5',
+    'sealtape_peer_age_seconds{peer="rec02"} 12',
+    'sealtape_peer_forked{peer="rec02"} 0',
+    'sealtape_peer_forked{peer="rec03"} 1',
+  ]);
   expect(scraped.some((line) => line.startsWith('nodejs_eventloop_lag_seconds '))).toBe(true);
 });
 
@@ -77,17 +105,20 @@ test('totals follow the newest snapshot and are not added up', async () => {
 });
 
 test('what the database knows disappears while it is away', async () => {
-  const { recordings, deliveriesWaiting, ...rest } = SNAPSHOT;
+  const { recordings, deliveriesWaiting, evidence, ...rest } = SNAPSHOT;
   let current: MetricsSnapshot = {
     ...rest,
     ...(recordings && { recordings }),
     ...(deliveriesWaiting && { deliveriesWaiting }),
+    ...(evidence && { evidence }),
   };
   const metrics = createMetrics(() => Promise.resolve(current));
-  expect(await metrics.text()).toContain('sealtape_recordings{');
+  const before = await metrics.text();
+  expect(before).toContain('sealtape_recordings{');
+  expect(before).toContain('sealtape_evidence_entries 120\n');
   current = { ...rest, databaseUp: false };
   const text = await metrics.text();
-  expect(text).not.toMatch(/^sealtape_(recordings\{|deliveries_waiting )/m);
+  expect(text).not.toMatch(/^sealtape_(recordings\{|deliveries_waiting |evidence_|peer_)/m);
   expect(text).toContain('sealtape_database_up 0');
 });
 
