@@ -110,7 +110,46 @@ const S3 = z
     oneOf(value, ['secretAccessKey', 'secretAccessKeyFile', 'secretAccessKeyEnv'], context);
   });
 
-export const Destination = z.discriminatedUnion('kind', [Path, Smb, Sftp, S3]);
+/** Address of a service, without anything behind its host: national clouds have their own. */
+const service = (address: string) =>
+  z
+    .string()
+    .regex(/^https:\/\/[A-Za-z0-9.-]+(?::\d{1,5})?$/, { error: 'not https://host, without a path' })
+    .default(address);
+
+const OneDrive = z
+  .strictObject({
+    ...common,
+    kind: z.literal('onedrive'),
+    tenant: z.string().regex(/^[A-Za-z0-9.-]+$/, { error: 'not the id or domain of a tenant' }),
+    clientId: text,
+    ...secrets('clientSecret'),
+    certificateFile: file.optional(),
+    privateKeyFile: file.optional(),
+    ...secrets('passphrase'),
+    site: z
+      .string()
+      .regex(/^[^:/?#\s]+(?::\/[^?#]+)?$/, { error: 'not host:/sites/name or the id of a site' })
+      .optional(),
+    library: text.optional(),
+    driveUser: text.optional(),
+    drive: text.optional(),
+    root: remoteRoot,
+    retentionLabel: text.optional(),
+    authority: service('https://login.microsoftonline.com'),
+    graph: service('https://graph.microsoft.com'),
+    ca: file.optional(),
+  })
+  .superRefine((value, context) => {
+    oneOf(value, ['clientSecret', 'clientSecretFile', 'clientSecretEnv', 'certificateFile'], context);
+    oneOf(value, ['site', 'driveUser', 'drive'], context);
+    if ((value.certificateFile === undefined) !== (value.privateKeyFile === undefined))
+      context.addIssue({ code: 'custom', message: 'certificateFile and privateKeyFile belong together' });
+    if (value.library !== undefined && value.site === undefined)
+      context.addIssue({ code: 'custom', path: ['library'], message: 'is one of a site' });
+  });
+
+export const Destination = z.discriminatedUnion('kind', [Path, Smb, Sftp, S3, OneDrive]);
 
 type Parsed = z.infer<typeof Destination>;
 

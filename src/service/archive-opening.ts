@@ -130,7 +130,8 @@ const patience = (): Promise<void> =>
 async function openDestinations(config: Config, closing: ShutdownList): Promise<readonly Destination[]> {
   for (const each of config.destinations)
     if (each.kind === 'path' && each.makeRoot) await mkdir(each.root, { recursive: true, mode: 0o750 });
-  const destinations = config.destinations.map(openDestination);
+  const memory = join(config.dataDir, 'deliveries');
+  const destinations = config.destinations.map((each) => openDestination(each, memory));
   for (const each of destinations) closing.add(`destination ${each.name}`, () => each.close());
   return destinations;
 }

@@ -1,18 +1,24 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { env } from 'node:process';
 import { ConfigError } from '../config.ts';
 import type { DestinationConfig } from '../config/destination.ts';
+import type { DrivePlace } from '../delivery/graph-drive.ts';
+import { openOneDriveDestination } from '../delivery/onedrive.ts';
 import { openPathDestination } from '../delivery/path.ts';
 import { openS3Destination } from '../delivery/s3.ts';
 import { openSftpDestination } from '../delivery/sftp.ts';
 import { openSmbDestination } from '../delivery/smb.ts';
 import type { Destination } from '../jobs/destination.ts';
 
+type OneDriveConfig = Extract<DestinationConfig, { kind: 'onedrive' }>;
+
 /**
- * Opens one destination as configured; nothing is connected yet. Throws ConfigError NOT_READABLE when the file or the variable that holds
+ * Opens one destination as configured; nothing is connected yet. In `memory`, a folder of ours, uploads under way are remembered over a
+ * restart. Throws ConfigError NOT_READABLE when the file or the variable that holds
  * one of its secrets cannot be read.
  */
-export function openDestination(config: DestinationConfig): Destination {
+export function openDestination(config: DestinationConfig, memory?: string): Destination {
   const { name, timeoutSeconds, parallel: sessions } = config;
   switch (config.kind) {
     case 'path':
@@ -40,6 +46,14 @@ export function openDestination(config: DestinationConfig): Destination {
         sessions,
         timeoutSeconds,
       });
+    case 'onedrive':
+      return openOneDriveDestination({
+        ...config,
+        credential: credentialOf(config),
+        place: drivePlaceOf(config),
+        sessionsFile: memory === undefined ? undefined : join(memory, `${name}.uploads.json`),
+        sessions,
+      });
     default:
       return config satisfies never;
   }
@@ -56,9 +70,29 @@ export function placeOf(config: DestinationConfig): string {
       return `sftp://${config.host}/${config.root.replace(/^\//, '')}`;
     case 's3':
       return `s3://${config.bucket}/${config.root}`;
+    case 'onedrive': {
+      const { site, library, driveUser, drive, root } = config;
+      const where = site === undefined ? [driveUser ?? drive] : [site, library];
+      return [...where, root].filter((part) => part !== undefined && part !== '').join('/');
+    }
     default:
       return config satisfies never;
   }
+}
+
+function credentialOf(config: OneDriveConfig): Parameters<typeof openOneDriveDestination>[0]['credential'] {
+  const certificate = readIfGiven(config.name, config.certificateFile);
+  if (certificate === undefined) return { secret: secret(config, 'clientSecret') ?? '' };
+  return {
+    certificate,
+    privateKey: readIfGiven(config.name, config.privateKeyFile) ?? '',
+    passphrase: secret(config, 'passphrase'),
+  };
+}
+
+function drivePlaceOf({ site, library, driveUser, drive }: OneDriveConfig): DrivePlace {
+  if (site !== undefined) return { site, library };
+  return driveUser === undefined ? { drive: drive ?? '' } : { user: driveUser };
 }
 
 function secret(config: DestinationConfig, key: string): string | undefined {

@@ -40,7 +40,13 @@ export class CertificateMill {
   /** A certificate of an authority, self-signed without one; `days` below zero makes it expired. */
   issue(
     name: string,
-    options: { by?: IssuedCertificate; altNames?: readonly string[]; subject?: string; days?: number } = {},
+    options: {
+      by?: IssuedCertificate;
+      altNames?: readonly string[];
+      subject?: string;
+      days?: number;
+      keys?: 'ec' | 'rsa';
+    } = {},
   ): IssuedCertificate {
     const { key, certificate } = this.#paths(name);
     const request = join(this.folder, `${name}.csr`);
@@ -51,7 +57,8 @@ export class CertificateMill {
     });
     writeFileSync(extensions, ['subjectAltName=@names', '[names]', ...names, ''].join('\n'));
     const subject = options.subject ?? `/O=Bank/CN=${name}`;
-    this.#openssl('req', '-new', ...NEW_KEY, '-utf8', '-keyout', key, '-out', request, '-subj', subject);
+    const newKey = options.keys === 'rsa' ? ['-newkey', 'rsa:2048', '-nodes'] : NEW_KEY;
+    this.#openssl('req', '-new', ...newKey, '-utf8', '-keyout', key, '-out', request, '-subj', subject);
     const { by, days = 2 } = options;
     const signer =
       by === undefined ? ['-signkey', key] : ['-CA', by.certificate, '-CAkey', by.key, '-CAcreateserial'];
