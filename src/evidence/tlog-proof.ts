@@ -55,3 +55,16 @@ export function provesInclusion(
     return false;
   }
 }
+
+/** Whether the octets are a proof that the log of `origin` has the entry. Says nothing about the signatures. Never throws. */
+export function isProofOf(
+  proof: Uint8Array,
+  { origin, bytes }: { readonly origin: string; readonly bytes: Uint8Array },
+): boolean {
+  try {
+    const read = parseTlogProof(proof);
+    return read.checkpoint.origin === origin && provesInclusion(read, bytes);
+  } catch {
+    return false;
+  }
+}

@@ -4,8 +4,10 @@ import { checkpointPath } from '../evidence/layout.ts';
 import { formatOrigin, nextEpoch, parseOrigin } from '../evidence/origin.ts';
 import { readCertificate, verifySignature, type Signer } from '../evidence/signature.ts';
 import type { Destination } from './destination.ts';
+import { rootOf } from './checkpoint.ts';
 import { LogTree } from './log-tree.ts';
 import type { LogStore } from './ports.ts';
+import { isAhead } from './recall-log.ts';
 
 export interface EpochDeps {
   readonly store: LogStore;
@@ -19,19 +21,29 @@ export interface Epoch {
   readonly origin: string;
   /** A checkpoint outside knows more than the database, or something else: the log must not be continued (evidence.md 1.1, 5). */
   readonly predecessor?: Checkpoint;
+  /** Where what the database lacks was seen. */
+  readonly source?: Destination;
   /** The log before, where it is sound and the rest of it may leave. */
   readonly toFinish?: string;
   /** Destinations that could not be asked. */
   readonly unchecked: readonly string[];
 }
 
+/** What a destination has of our logs. */
+interface Outside {
+  readonly destination: Destination;
+  readonly checkpoint: Checkpoint | undefined;
+  /** It has entries that the database does not have: they leave with every recording, checkpoints every few minutes only. */
+  readonly ahead: boolean;
+}
+
 /** Milliseconds for one destination to answer. */
 const PATIENCE = 10_000;
 
 /**
- * Compares the log in the database with the checkpoints that were exported. `first` is the log's first origin. A database that was
- * restored from a backup is behind them, or has other entries under them: then the next epoch is named, with the checkpoint that it
- * must refer to.
+ * Compares the log in the database with the checkpoints and entries that were exported. `first` is the log's first origin. A database
+ * that was restored from a backup is behind them, or has other entries under them: then the next epoch is named, with the checkpoint
+ * that it must refer to.
  */
 export async function findEpoch(first: string, deps: EpochDeps): Promise<Epoch> {
   const heads = await deps.store.evidence.heads(first.replace(/\/e[0-9]+$/, ''));
@@ -39,7 +51,7 @@ export async function findEpoch(first: string, deps: EpochDeps): Promise<Epoch> 
   const answers = await Promise.all(
     deps.destinations.map(async (destination) => {
       try {
-        return await newestOutside(origin, destination, deps);
+        return await lookOutside(origin, destination, deps);
       } catch (error) {
         deps.log(
           'warn',
@@ -54,23 +66,28 @@ export async function findEpoch(first: string, deps: EpochDeps): Promise<Epoch> 
     }),
   );
   const unchecked = answers.filter((answer) => typeof answer === 'string');
-  const outside = answers.filter((answer) => answer !== undefined && typeof answer !== 'string').sort(byAge);
-  for (const checkpoint of outside.toReversed()) {
-    if (await isOurs(checkpoint, origin, deps.store)) continue;
-    return { origin: nextEpoch(laterOf(origin, checkpoint.origin)), predecessor: checkpoint, unchecked };
+  const outside = answers.filter((answer) => typeof answer !== 'string').sort(byAge);
+  for (const { checkpoint, destination } of outside.toReversed()) {
+    if (checkpoint === undefined || (await isOurs(checkpoint, origin, deps.store))) continue;
+    const next = nextEpoch(laterOf(origin, checkpoint.origin));
+    return { origin: next, predecessor: checkpoint, source: destination, unchecked };
   }
-  return { origin, unchecked };
+  const ahead = outside.findLast((each) => each.ahead);
+  const predecessor = ahead?.checkpoint ?? (await ownState(origin, deps.store));
+  if (ahead === undefined || predecessor === undefined) return { origin, unchecked };
+  return { origin: nextEpoch(origin), predecessor, source: ahead.destination, unchecked };
 }
 
 /** Whether the destination knows nothing of the log that the database does not know. Rejects when it cannot be asked. */
 export async function isKnown(destination: Destination, origin: string, deps: EpochDeps): Promise<boolean> {
-  const checkpoint = await newestOutside(origin, destination, deps);
-  return checkpoint === undefined || isOurs(checkpoint, origin, deps.store);
+  const { checkpoint, ahead } = await lookOutside(origin, destination, deps);
+  return !ahead && (checkpoint === undefined || isOurs(checkpoint, origin, deps.store));
 }
 
 const epochOf = (origin: string): number => parseOrigin(origin).epoch;
-const byAge = (a: Checkpoint, b: Checkpoint): number =>
-  epochOf(a.origin) - epochOf(b.origin) || a.size - b.size;
+const byAge = ({ checkpoint: a }: Outside, { checkpoint: b }: Outside): number =>
+  (a === undefined ? 0 : epochOf(a.origin)) - (b === undefined ? 0 : epochOf(b.origin)) ||
+  (a?.size ?? 0) - (b?.size ?? 0);
 const laterOf = (a: string, b: string): string => (epochOf(a) < epochOf(b) ? b : a);
 
 /** A checkpoint is ours when the database has every entry under it, unchanged. */
@@ -83,6 +100,17 @@ async function isOurs(
   if (of !== origin || head === undefined || size > head.size) return false;
   const found = await new LogTree(store, origin).root(size);
   return Buffer.from(found, 'hex').toString('base64') === root;
+}
+
+async function ownState(origin: string, store: LogStore): Promise<Checkpoint | undefined> {
+  const head = await store.head(origin);
+  return head === undefined ? undefined : { origin, size: head.size, root: rootOf(head) };
+}
+
+async function lookOutside(origin: string, destination: Destination, deps: EpochDeps): Promise<Outside> {
+  const checkpoint = await newestOutside(origin, destination, deps);
+  const ahead = await isAhead(destination, origin, deps.store, AbortSignal.timeout(PATIENCE));
+  return { destination, checkpoint, ahead };
 }
 
 /** The newest checkpoint there that our key has signed, of this epoch or a later one. */

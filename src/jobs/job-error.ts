@@ -1,5 +1,6 @@
 export type JobErrorCode =
   | 'ALTERED'
+  | 'ARCHIVE_AWAY'
   | 'BAD_NOTE'
   | 'BAD_TOKEN'
   | 'CHAIN_MOVED'

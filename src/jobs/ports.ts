@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type {
   AnnouncedEvent,
   CallFacts,
@@ -265,6 +266,15 @@ export interface SealFiles {
   createOnce(recording: string, name: string, bytes: Uint8Array): Promise<void>;
   /** Renames a finished working file to its final name; fine when that already happened. */
   finish(from: string, recording: string, name: string): Promise<void>;
+  /**
+   * Brings a file back from an archive under its final name: whole and with this SHA-256 or not at all, fsynced. Makes the folder where
+   * it is gone. Rejects when the octets are others; harmless when the file is there already.
+   */
+  receive(
+    recording: string,
+    file: { readonly name: string; readonly sha256: string },
+    octets: Readable,
+  ): Promise<void>;
   /** fsync of the recording's folder. */
   sync(recording: string): Promise<void>;
   /** Absolute path of a finished file. */

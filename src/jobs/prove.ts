@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { readCertificate, verifySignature, type Signer } from '../evidence/signature.ts';
 import { noteKeyId, type NoteSignature } from '../evidence/signed-note.ts';
-import { formatTlogProof, parseTlogProof, provesInclusion } from '../evidence/tlog-proof.ts';
+import { formatTlogProof, isProofOf } from '../evidence/tlog-proof.ts';
 import { checkpoint, type CheckpointDeps } from './checkpoint.ts';
 import type { Chain } from './chain.ts';
 import type { LogTree } from './log-tree.ts';
@@ -113,8 +113,7 @@ export class Prover {
     } catch (error) {
       if ((error as { readonly code?: string } | null)?.code !== 'DIFFERENT') throw error;
       const there = await readFile(files.path(recording, name));
-      const proof = parseTlogProof(there);
-      if (proof.checkpoint.origin !== row.origin || !provesInclusion(proof, row.bytes)) throw error;
+      if (!isProofOf(there, row)) throw error;
       return there;
     }
   }

@@ -32,6 +32,11 @@ export interface SealDeps {
   /** How long a recording sealed at `createdAt` (epoch milliseconds) is kept. */
   readonly keep: (row: RecordingRow, createdAt: number) => Kept;
   readonly now: () => number;
+  /**
+   * Takes up a recording that was sealed in an epoch of the log before; false when it was not. What that rejects with leaves it unsealed
+   * for now.
+   */
+  readonly adopt?: (row: RecordingRow) => Promise<boolean>;
   /** Told of every recording sealed how its legs were judged. Must not throw. */
   readonly onJudged?: (row: RecordingRow, verdicts: readonly LegVerdict[]) => void;
   /** Test hook: called between the steps of a seal with the step's name. */
@@ -76,13 +81,22 @@ async function sealOnce(recording: string, deps: SealDeps): Promise<boolean> {
   if (row === undefined) throw new JobError('UNKNOWN_RECORDING', recording);
   if (row.state === 'sealed' || row.state === 'delivered') return false;
   if (row.state !== 'ended' || row.capture === undefined) throw new JobError('NOT_ENDED', recording);
-  const intent = (await deps.store.intent(recording)) ?? (await intend(row, row.capture, deps));
+  const intent = (await deps.store.intent(recording)) ?? (await begin(row, row.capture, deps));
+  if (intent === 'adopted') return true;
   await deps.atStep?.('intent');
   await place(intent, deps);
   await finish(row, intent, deps);
   await deps.atStep?.('logged');
   deps.onJudged?.(row, intent.verdicts ?? []);
   return true;
+}
+
+async function begin(
+  row: RecordingRow,
+  capture: CaptureResult,
+  deps: SealDeps,
+): Promise<SealIntent | 'adopted'> {
+  return (await deps.adopt?.(row)) === true ? 'adopted' : intend(row, capture, deps);
 }
 
 async function intend(row: RecordingRow, capture: CaptureResult, deps: SealDeps): Promise<SealIntent> {
@@ -248,7 +262,7 @@ function finish(row: RecordingRow, intent: SealIntent, deps: SealDeps): Promise<
 }
 
 /** Where a rule has chosen some of the destinations, those; names that are no longer configured do not count. */
-function chosenFrom(all: readonly string[], row: RecordingRow): readonly string[] {
+export function chosenFrom(all: readonly string[], row: RecordingRow): readonly string[] {
   const chosen = row.decision?.destinations ?? 'all';
   return chosen === 'all' ? all : all.filter((name) => chosen.includes(name));
 }

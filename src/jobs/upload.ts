@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import { buffer } from 'node:stream/consumers';
 import { UnrecoverableError } from 'bullmq';
+import { isProofOf } from '../evidence/tlog-proof.ts';
 import { endOfDay } from '../rules/retention.ts';
-import { PermanentUploadError, type Destination, type Retention } from './destination.ts';
+import { PermanentUploadError, type Destination, type Retention, type StoredCopy } from './destination.ts';
 import type { EvidenceLog } from './evidence-log.ts';
 import { exportEvidence, type ExportDeps } from './export-evidence.ts';
 import { JobError } from './job-error.ts';
@@ -79,7 +82,7 @@ async function copyFiles(
   for (const file of [...files].sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind))) {
     const from = deps.files.path(row.id, file.name);
     const path = folder === '' ? file.name : `${folder}/${file.name}`;
-    const { location, checksum, version, retention } = await destination.put(
+    const put = destination.put(
       {
         path,
         size: file.bytes,
@@ -90,6 +93,10 @@ async function copyFiles(
       },
       signal,
     );
+    const stored = await (file.kind === 'proof'
+      ? put.catch((error: unknown) => unlessProved(error, { destination, path, row, deps, signal }))
+      : put);
+    const { location, checksum, version, retention } = stored;
     copies.push({
       recording: row.id,
       destination: destination.name,
@@ -102,6 +109,38 @@ async function copyFiles(
     });
   }
   return copies;
+}
+
+/** After a restored backup there may be a proof already that leads to another checkpoint: it is as good as ours, and stays. */
+async function unlessProved(
+  error: unknown,
+  {
+    destination,
+    path,
+    row,
+    deps,
+    signal,
+  }: {
+    readonly destination: Destination;
+    readonly path: string;
+    readonly row: RecordingRow;
+    readonly deps: UploadDeps;
+    readonly signal: AbortSignal;
+  },
+): Promise<Pick<StoredCopy, 'location' | 'checksum' | 'version' | 'retention'>> {
+  if (!(error instanceof PermanentUploadError) || error.fault !== 'name-taken') throw error;
+  const entries = await deps.store.evidence.entriesOf(row.id, 'recording');
+  const stream = await destination.open({ path }, signal);
+  const there = stream === undefined ? undefined : await buffer(stream);
+  const entry = entries.find(({ index }) => index === row.entryIndex);
+  if (there === undefined || entry === undefined || !isProofOf(there, entry)) throw error;
+  const { version, retention } = (await destination.stat({ path }, signal)) ?? {};
+  return {
+    location: path,
+    checksum: `sha256:${createHash('sha256').update(there).digest('hex')}`,
+    ...(version !== undefined && { version }),
+    ...(retention !== undefined && { retention }),
+  };
 }
 
 /** What the law demands of the copy: the day was counted from the record's creation, not from today. */

@@ -1,3 +1,4 @@
+import { adoptSealed } from '../jobs/adopt.ts';
 import type { Chain, ClockReading } from '../jobs/chain.ts';
 import { EventApplier } from '../jobs/apply-events.ts';
 import type { Destination } from '../jobs/destination.ts';
@@ -145,6 +146,7 @@ export async function startArchiveLine(options: ArchiveLineOptions): Promise<Arc
     signer,
     installation: options.installation,
     keep: options.keep,
+    adopt: (row) => adoptSealed(row, { ...options, chain, now: Date.now }),
     onJudged: options.onJudged,
     ...(options.atStep === undefined ? {} : { atStep: options.atStep }),
   };

@@ -6,6 +6,7 @@ import { keyAfter } from '../jobs/run-log.ts';
 import { nextEpoch } from '../evidence/origin.ts';
 import { findEpoch, isKnown, type Epoch } from '../jobs/find-epoch.ts';
 import type { LogStore } from '../jobs/ports.ts';
+import { recallLog } from '../jobs/recall-log.ts';
 import type { Log } from '../log.ts';
 
 export interface EpochOptions {
@@ -23,10 +24,13 @@ export interface EpochOptions {
 
 const ROLLED_BACK = 'log-rolled-back';
 const KEYS_RESET = 'keys-reset';
+/** Milliseconds in which the lost end of a log must be read back; what is not is missing in the database alone. */
+const RECALL_WITHIN = 120_000;
 
 /**
  * Decides in which epoch the log goes on. When what left it is not what the database has, the next one begins, loudly: a backup was
- * restored, or somebody wrote the log anew. Seals whose entries are in the log before are finished, others begun again.
+ * restored, or somebody wrote the log anew. What the database lost of the log before is read back from where it was seen. Seals whose
+ * entries are in the log before are finished, others begun again.
  */
 export async function settleEpoch(options: EpochOptions): Promise<Epoch> {
   const { store, signer, origin, bell, log, localEvidence } = options;
@@ -41,8 +45,26 @@ export async function settleEpoch(options: EpochOptions): Promise<Epoch> {
     text: `the database does not have the evidence log that was exported (restored from a backup?); the log goes on as ${epoch.origin}`,
     fields: { predecessor: before, size },
   });
+  const recalled = await recall(epoch, options);
   await forgetUnlogged(store);
-  return epoch;
+  // What was read back may be news to the other destinations.
+  return recalled > 0 ? { ...epoch, toFinish: before } : epoch;
+}
+
+async function recall({ predecessor, source }: Epoch, { store, log }: EpochOptions): Promise<number> {
+  if (predecessor === undefined || source === undefined) return 0;
+  const { origin } = predecessor;
+  try {
+    const entries = await recallLog(origin, source, store, AbortSignal.timeout(RECALL_WITHIN));
+    log('warn', 'entries of the log that the database had lost were read back', {
+      ...{ origin, from: source.name, entries },
+    });
+    return entries;
+  } catch (error) {
+    if ((error as { readonly code?: string }).code === 'UNAVAILABLE') throw error;
+    log('error', 'what the database lost of the log could not be read back', { error: String(error) });
+    return 0;
+  }
 }
 
 /** The log cannot be continued with other keys (evidence.md 1.6): the next epoch refers to where it ended. */

@@ -31,8 +31,8 @@ export class KeyKeeper {
     return { origin, size, certificatePem: this.#keys.signer.certificatePem };
   }
 
-  /** Takes up an authority's certificate of the key in use; a `config` entry states both fingerprints. */
-  async adopt(pem: string): Promise<string> {
+  /** Takes up an authority's certificate of the key in use; a `config` entry states both fingerprints, and `actor` by a hash. */
+  async adopt(pem: string, actor: string): Promise<string> {
     const line = this.#opened();
     const before = certificateFingerprint(this.#keys.signer.certificatePem);
     const adopted = await this.#keys.adoptCertificate(pem, Date.now()).catch(refuse);
@@ -43,7 +43,7 @@ export class KeyKeeper {
         part: 'signing-certificate',
         hashBefore: before,
         hashAfter: certificateFingerprint(adopted),
-        actor: 'system',
+        actor: line.evidence.actor(actor),
       },
       {
         change: (log) => log.evidence.putFile(origin, certificatePath(origin, adopted), Buffer.from(adopted)),

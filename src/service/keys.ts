@@ -46,19 +46,21 @@ async function refuseLostKeys(dataDir: string): Promise<void> {
 
 /** Rings while the certificate in use ends soon or has ended. */
 export function openCertificateWatch(
-  config: Config,
+  config: Pick<Config, 'evidence'>,
   parts: {
     readonly keys: Pick<NodeKeys, 'signer'>;
     readonly bell: AlarmBell;
-    readonly closing: ShutdownList;
+    readonly closing: Pick<ShutdownList, 'add'>;
+    /** Epoch milliseconds. */
+    readonly now?: () => number;
   },
 ): void {
-  const { keys, bell, closing } = parts;
+  const { keys, bell, closing, now = Date.now } = parts;
   const look = (): void => {
     judgeCertificate(keys.signer.certificatePem, {
       warnDays: config.evidence.keys.warnDays,
       bell,
-      now: Date.now(),
+      now: now(),
     });
   };
   look();

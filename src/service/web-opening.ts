@@ -155,6 +155,10 @@ function healthOf(sources: WebSources): HealthReport {
       database: { ok: line?.databaseAnswers() === true && lag < LAG_ALARM, detail: `${lag} events behind` },
       redis: { ok: archive.queues.connected() },
     },
+    alarms: sources.alarms.active.map(({ code, subject, severity, text, since }) => ({
+      ...{ code, severity, text, since },
+      ...(subject !== undefined && { subject }),
+    })),
   };
 }
 

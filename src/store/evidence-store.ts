@@ -83,6 +83,8 @@ export class SqlEvidenceStore implements EvidenceStore {
     const query = this.#from('recordings')
       .join('log_entries', 'log_entries.recording', 'recordings.id')
       .where({ 'recordings.node': this.#node, 'recordings.state': 'sealed', 'log_entries.type': 'recording' })
+      // Of one that was sealed anew after a restore there is another entry, in the log before.
+      .whereRaw('?? = ??', ['log_entries.index', 'recordings.entry_index'])
       .whereNotIn('recordings.id', proofs)
       .orderBy(['log_entries.origin', 'log_entries.index'])
       .limit(limit)

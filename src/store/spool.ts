@@ -1,6 +1,9 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
 import { link, lstat, mkdir, open, readdir, rm, rmdir, statfs, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { Transform, type Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { SealFiles } from '../jobs/ports.ts';
 import type { RecordingFolders } from '../recorder/ports.ts';
 import { createWhole, syncDirectory, TEMPORARY } from './create-once.ts';
@@ -101,6 +104,39 @@ export class Spool implements RecordingFolders, SealFiles {
     await unlink(from).catch((error: unknown) => {
       if (codeOf(error) !== 'ENOENT') throw error;
     });
+  }
+
+  async receive(
+    recording: string,
+    { name, sha256 }: { readonly name: string; readonly sha256: string },
+    octets: Readable,
+  ): Promise<void> {
+    const to = this.path(recording, name);
+    const folder = this.folderOf(recording);
+    await mkdir(folder, { recursive: true, mode: 0o750 });
+    await syncDirectory(this.#root);
+    const temporary = `${to}.${randomUUID()}${TEMPORARY}`;
+    const hash = createHash('sha256');
+    const hashing = new Transform({
+      transform(part: Buffer, _encoding, done) {
+        hash.update(part);
+        done(null, part);
+      },
+    });
+    try {
+      await pipeline(
+        octets,
+        hashing,
+        createWriteStream(temporary, { flags: 'wx', flush: true, mode: 0o640 }),
+      );
+      if (hash.digest('hex') !== sha256) throw new StoreError('DIFFERENT', `${name} is not what was sealed`);
+      await link(temporary, to).catch(async (error: unknown) => {
+        if (codeOf(error) !== 'EEXIST' || (await this.digest(to, 0)).sha256 !== sha256) throw error;
+      });
+    } finally {
+      await unlink(temporary).catch(() => undefined);
+    }
+    await syncDirectory(folder);
   }
 
   async sync(recording: string): Promise<void> {

@@ -9,10 +9,22 @@ interface PartHealth {
   readonly detail?: string;
 }
 
+/** A condition that somebody must do something about, as `src/alarm.ts` has it. */
+interface ActiveAlarm {
+  readonly code: string;
+  readonly subject?: string;
+  readonly severity: 'warning' | 'critical';
+  readonly text: string;
+  /** Epoch milliseconds. */
+  readonly since: number;
+}
+
 export interface HealthReport {
   /** Whether a call offered now would be recorded; a database that is away does not prevent that. */
   readonly recording: boolean;
   readonly parts: Readonly<Record<HealthPart, PartHealth>>;
+  /** Longest first. They alone make no part unhealthy. */
+  readonly alarms: readonly ActiveAlarm[];
 }
 
 export const isHealthy = (report: HealthReport): boolean =>

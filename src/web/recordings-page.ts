@@ -35,7 +35,7 @@ export function renderRecordings(view: RecordingsView): string {
   return renderPage(
     frame,
     html`<h1>Recordings</h1>
-      ${healthNotice(view.health)}
+      ${healthNotice(view.health)} ${alarmNotice(view.health)}
       <p>${counted}</p>
       ${view.rows.length === 0 ? emptyState(view.newest) : list(view)}
       <p class="pages">
@@ -58,6 +58,17 @@ function healthNotice(health: HealthReport): Html | undefined {
     <strong>${consequence}</strong>
     <ul>
       ${faults}
+    </ul>
+  </div>`;
+}
+
+/** Warnings are for the metrics and the status; what is critical must be seen by whoever looks. */
+function alarmNotice({ alarms }: HealthReport): Html | undefined {
+  const critical = alarms.filter(({ severity }) => severity === 'critical');
+  if (critical.length === 0) return undefined;
+  return html`<div class="notice" role="alert">
+    <ul>
+      ${critical.map(({ text }) => html`<li>${text}</li>`)}
     </ul>
   </div>`;
 }

@@ -9,11 +9,13 @@ const BINARIES = '/usr/lib/postgresql';
 
 /** A PostgreSQL cluster of one test file, reachable through a socket in its own folder. */
 export interface Postgres {
-  /** Creates an empty database and returns how to connect to it. */
+  /** Creates a database, empty or a copy of another that nobody is connected to, and returns how to connect to it. */
   createDatabase(
     name: string,
+    copyOf?: string,
   ): Promise<{ readonly host: string; readonly user: string; readonly database: string }>;
   start(): Promise<void>;
+  dropDatabase(name: string): Promise<void>;
   /** Ends every connection at once. */
   stop(): Promise<void>;
   /** Stops the cluster and removes its files. */
@@ -58,9 +60,12 @@ export async function startPostgres(): Promise<Postgres> {
   return {
     start,
     stop,
-    createDatabase: async (name) => {
-      await call('createdb', ['-h', root, '-U', 'postgres', name]);
+    createDatabase: async (name, copyOf = 'template1') => {
+      await call('createdb', ['-h', root, '-U', 'postgres', '-T', copyOf, name]);
       return { host: root, user: 'postgres', database: name };
+    },
+    dropDatabase: async (name) => {
+      await call('dropdb', ['-h', root, '-U', 'postgres', name]);
     },
     remove: async () => {
       await stop();

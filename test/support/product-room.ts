@@ -144,6 +144,7 @@ export async function optionsStatus(port: number): Promise<number> {
 interface Health {
   readonly recording: boolean;
   readonly parts: Readonly<Record<string, { readonly ok: boolean; readonly detail?: string }>>;
+  readonly alarms: readonly { readonly code: string; readonly severity: string; readonly text: string }[];
 }
 
 export async function healthOf(recorder: RecorderProcess): Promise<Health> {

@@ -21,6 +21,7 @@ export const HEALTHY: HealthReport = {
     database: { ok: true },
     redis: { ok: true },
   },
+  alarms: [],
 };
 
 /** What a row of the list says, in one flat object. */

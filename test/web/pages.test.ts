@@ -137,10 +137,24 @@ test('a fault of ours is 500 without a stack, as JSON for programs', async () =>
 
 test('what does not work is shown above the list', async () => {
   const parts = { ...HEALTHY.parts, redis: { ok: false, detail: 'no connection' } };
-  const { get } = await site({ health: () => Promise.resolve({ recording: true, parts }) });
+  const { get } = await site({ health: () => Promise.resolve({ ...HEALTHY, parts }) });
   const { text: page } = await get('/');
   expect(page).toContain('redis: no connection');
   expect(page).toContain('Calls are recorded nevertheless');
+});
+
+test('a critical alarm is shown above the list, a warning is not', async () => {
+  const alarm = {
+    code: 'log-rolled-back',
+    severity: 'critical',
+    text: 'the log <went> back',
+    since: 1,
+  } as const;
+  const warning = { ...alarm, severity: 'warning', text: 'something else' } as const;
+  const { get } = await site({ health: () => Promise.resolve({ ...HEALTHY, alarms: [alarm, warning] }) });
+  const { text: page } = await get('/');
+  expect(page).toContain('the log &lt;went&gt; back');
+  expect(page).not.toContain('something else');
 });
 
 test.each([

@@ -7,7 +7,7 @@ export interface KeysPort {
     readonly bytes: Buffer;
     readonly password: string;
   }): Promise<{ readonly origin: string; readonly size: number; readonly certificatePem: string }>;
-  adopt(pem: string): Promise<string>;
+  adopt(pem: string, actor: string): Promise<string>;
 }
 
 const Rolled = z.object({
@@ -42,6 +42,6 @@ export const keysRoutes = (keys: KeysPort): readonly ApiRoute[] => [
     changes: 'signing certificate replaced',
     body: z.strictObject({ pem: z.string().max(200_000).describe('ours and the chain up to its root') }),
     answer: z.object({ certificatePem: z.string() }),
-    handle: async ({ body }) => ({ certificatePem: await keys.adopt(body.pem) }),
+    handle: async ({ body, actor }) => ({ certificatePem: await keys.adopt(body.pem, actor.name) }),
   }),
 ];
