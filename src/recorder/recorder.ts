@@ -68,7 +68,7 @@ export class Recorder implements CallRecorder {
     this.#halves = new PairedHalves(options.now);
     const statements = new Statements(options);
     this.#statements = statements;
-    this.#refusals = new Refusals((event) => void statements.state(event), options.now);
+    this.#refusals = new Refusals((event) => statements.state(event), options.now);
     options.media.onFailure((id, error) => {
       this.#live.get(id)?.writeFailed(error);
     });
@@ -208,9 +208,9 @@ export class Recorder implements CallRecorder {
     return this.#live.get(recording)?.resume(by.cause, by.actor);
   }
 
-  /** States what refusals are still being counted. Call when no call can come any more. */
-  flushRefusals(): void {
-    this.#refusals.flush();
+  /** States what refusals are still being counted. Call when no call can come any more. Resolves when that is on disk. */
+  flushRefusals(): Promise<void> {
+    return this.#refusals.flush();
   }
 
   refuse(refusal: Parameters<CallRecorder['refuse']>[0]): void {

@@ -16,12 +16,12 @@ interface Flood {
  * refusal is in the log and nobody can fill the disk by being refused.
  */
 export class Refusals {
-  readonly #publish: (event: RefusedEvent) => void;
+  readonly #publish: (event: RefusedEvent) => unknown;
   readonly #now: () => number;
   readonly #floods = new Map<string, Flood>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(publish: (event: RefusedEvent) => void, now: () => number) {
+  constructor(publish: (event: RefusedEvent) => unknown, now: () => number) {
     this.#publish = publish;
     this.#now = now;
   }
@@ -29,30 +29,42 @@ export class Refusals {
   add(refusal: Refusal): void {
     const at = this.#now();
     const kind = `${refusal.reason} ${refusal.trunk ?? ''}`;
-    this.flush(at - WINDOW);
+    void this.flush(at - WINDOW);
     const flood = this.#floods.get(kind);
-    if (flood === undefined) this.#publish({ type: 'refused', at, ...refusal, count: 1, windowSeconds: 0 });
+    if (flood === undefined)
+      void this.#publish({ type: 'refused', at, ...refusal, count: 1, windowSeconds: 0 });
     this.#floods.set(kind, {
       since: flood?.since ?? at,
       last: refusal,
       count: flood === undefined ? 0 : flood.count + 1,
     });
     this.#timer ??= setInterval(() => {
-      this.flush(this.#now() - WINDOW);
+      void this.flush(this.#now() - WINDOW);
     }, WINDOW / 4).unref();
   }
 
-  /** States what was counted since moments up to `until`; everything without it. */
-  flush(until = Infinity): void {
+  /** States what was counted since moments up to `until`; everything without it. Resolves when `publish` has done all of it. */
+  async flush(until = Infinity): Promise<void> {
+    const published: unknown[] = [];
     for (const [kind, { since, last, count }] of this.#floods) {
       if (since > until) continue;
       this.#floods.delete(kind);
       const at = this.#now();
       if (count > 0)
-        this.#publish({ type: 'refused', at, ...last, count, windowSeconds: Math.ceil((at - since) / 1000) });
+        published.push(
+          this.#publish({
+            type: 'refused',
+            at,
+            ...last,
+            count,
+            windowSeconds: Math.ceil((at - since) / 1000),
+          }),
+        );
     }
-    if (this.#floods.size > 0) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    if (this.#floods.size === 0) {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    }
+    await Promise.all(published);
   }
 }

@@ -285,7 +285,8 @@ async function stop(
   await line?.workOff(deadline - FOR_CLOSING);
   await sip.application.close();
   await sip.server?.close();
-  recorder.flushRefusals();
+  // Before the log is closed: what is stated behind its end would be the next start's.
+  await recorder.flushRefusals();
   try {
     if (line === undefined)
       throw new JobError('NOT_CLOSED', 'the database never answered; the journal keeps it all');

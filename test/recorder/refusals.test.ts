@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import type { RefusedEvent } from '../../src/recorder/events.ts';
 import { Refusals } from '../../src/recorder/refusals.ts';
 
-test('a flood of refusals is stated once at once and once a minute, and none is forgotten', () => {
+test('a flood of refusals is stated once at once and once a minute, and none is forgotten', async () => {
   const stated: RefusedEvent[] = [];
   let clock = 0;
   const refusals = new Refusals(
@@ -11,7 +11,7 @@ test('a flood of refusals is stated once at once and once a minute, and none is 
   );
   for (; clock < 120_000; clock += 10) refusals.add({ reason: '403', detail: 'address not listed' });
   refusals.add({ reason: '488', detail: 'no audio', trunk: 'pbx' });
-  refusals.flush();
+  await refusals.flush();
   expect(stated.length).toBeLessThan(8);
   expect(stated[0]).toMatchObject({ at: 0, reason: '403', count: 1, windowSeconds: 0 });
   const total = (reason: string): number =>
