@@ -15,11 +15,18 @@ const SipLimits = z.strictObject({
   connectionsPerAddress: z.int().min(1).default(2000),
 });
 
+/** What becomes of calls that are running when the recorder ends. */
+const Resume = z.strictObject({
+  seconds: z.int().min(0).max(3600).default(120),
+  afterStop: z.boolean().default(false),
+});
+
 export const Sip = z
   .strictObject({
     listen: z.array(listenUrl).min(1).optional(),
     tls: SipTls.optional(),
     limits: SipLimits.prefault({}),
+    resume: Resume.prefault({}),
     drachtio: z.strictObject({ host: z.string().min(1), port, secret: z.string().min(1) }).optional(),
   })
   .refine((sip) => sip.listen === undefined || sip.drachtio === undefined, {
@@ -33,9 +40,10 @@ export const Sip = z
     error: 'a tls:// address needs tls with certificate and key',
     path: ['tls'],
   })
-  .transform(({ listen, tls, limits, drachtio }) => ({
+  .transform(({ listen, tls, limits, resume, drachtio }) => ({
     listen: drachtio === undefined ? (listen ?? ['udp://0.0.0.0:5060', 'tcp://0.0.0.0:5060']) : [],
     tls,
     limits,
+    resume,
     drachtio,
   }));

@@ -113,6 +113,10 @@ export interface RecordingInfo {
   readonly tenant?: ConcludedInfo | undefined;
   /** What other recordings of the same call carry too. */
   readonly related?: readonly { readonly kind: string; readonly value: string }[] | undefined;
+  /** The recording of the same call that an interruption of the recorder cut off, and when nothing could be kept. */
+  readonly continues?: { readonly recording: string; readonly from: string; readonly to: string } | undefined;
+  /** The recording that goes on with this one's call. */
+  readonly continuedBy?: string | undefined;
   readonly profile?: string | undefined;
   readonly profileSource?: string | undefined;
   /** Which rule had it recorded, and how; absent in recordings of earlier versions. */
@@ -239,6 +243,9 @@ const originLines = (info: RecordingInfo): readonly InfoField[] => [
   ...concludedLines('PBX-Call-ID', info.pbxCallId),
   ...itemLines('PBX-Call-ID', info.pbxCallIds),
   ...(info.related ?? []).map(({ kind, value }, at): InfoField => [`Related-${at + 1}`, `${kind} ${value}`]),
+  ...known('Continues', info.continues?.recording),
+  ...known('Interrupted', info.continues && `${info.continues.from} to ${info.continues.to}`),
+  ...known('Continued-By', info.continuedBy),
   ['Trunk', info.trunk],
   ['Client', info.client],
   ...known('PBX-Software', info.pbxSoftware),

@@ -91,6 +91,8 @@ function infoOf(row: RecordingRow, facts: SealFacts): RecordingInfo {
     group: description.group,
     tenant: description.tenant,
     related: description.related,
+    continues: description.continues,
+    continuedBy: description.continuedBy,
     profile: description.profile,
     profileSource: description.profileSource,
     decision: row.decision && decisionInfo(row.decision),

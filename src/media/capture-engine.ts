@@ -38,7 +38,7 @@ const TURNS = 50;
 
 /** Even ports for RTP; a port given back at a time rests before it is taken again (RTP-10). */
 interface PortSource {
-  take(): number | undefined;
+  take(wanted?: number): number | undefined;
   giveBack(port: number, at: number): void;
 }
 
@@ -329,8 +329,9 @@ export class CaptureEngine implements MediaHost {
 
   async #openPair(bind: string, route: LineRoute, line: CaptureLine): Promise<ReceiverSocket> {
     const { receiver, ports, now } = this.#parts;
-    for (let tries = 0; tries < PORT_TRIES; tries++) {
-      const port = ports.take();
+    const wanted = line.port;
+    for (let tries = 0; tries < (wanted === undefined ? PORT_TRIES : 1); tries++) {
+      const port = ports.take(wanted);
       if (port === undefined) break;
       try {
         return await route.open({ receiver, bind, port }, line);
@@ -339,7 +340,10 @@ export class CaptureEngine implements MediaHost {
         if ((error as { readonly code?: string }).code !== 'PORT_TAKEN') throw error;
       }
     }
-    throw new MediaError('NO_PORTS', `no free port on ${bind}`);
+    throw new MediaError(
+      'NO_PORTS',
+      `no free port on ${bind}${wanted === undefined ? '' : `: ${wanted} is wanted`}`,
+    );
   }
 
   #closePorts({ capture, routes }: Running): void {

@@ -46,6 +46,8 @@ export interface CaptureLine {
   readonly packetRate?: number | undefined;
   /** How its packets are encrypted; without it they are not. `unchanged`: as before, by keys that are known to the media side alone. */
   readonly security?: CaptureSecurity | 'unchanged';
+  /** The port it had before a restart: this one or none (NO_PORTS). Without it the one that has rested longest. */
+  readonly port?: number;
 }
 
 export interface CaptureRequest {

@@ -32,8 +32,12 @@ export class PortPool {
     for (const port of evenPorts(parsePortRange(range))) this.#resting.push({ port, until: 0 });
   }
 
-  /** The port that has rested longest, or undefined when none is out of quarantine. */
-  take(): number | undefined {
+  /**
+   * The port that has rested longest, or undefined when none is out of quarantine. `wanted`: that one, for a call that had it before a restart;
+   * undefined when it is not ours, taken, or resting.
+   */
+  take(wanted?: number): number | undefined {
+    if (wanted !== undefined) return this.#claim(wanted) ? wanted : undefined;
     const next = this.#resting[this.#head];
     if (next === undefined || next.until > this.#now()) return undefined;
     this.#head += 1;
@@ -70,6 +74,15 @@ export class PortPool {
       count += 1;
     }
     return count;
+  }
+
+  #claim(port: number): boolean {
+    const place = this.#resting.findIndex((resting, index) => index >= this.#head && resting.port === port);
+    const found = this.#resting[place];
+    if (found === undefined || found.until > this.#now()) return false;
+    this.#resting.splice(place, 1);
+    this.#taken.add(port);
+    return true;
   }
 
   /** Cuts the handed-out front off now and then; a shift per port would be quadratic. */

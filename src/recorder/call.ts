@@ -26,10 +26,35 @@ export interface MediaSources {
 /** Port per m-line index; lines without one are answered with port 0 (RFC 3264 §6). */
 export type LinePorts = ReadonlyMap<number, number>;
 
+/** Who wants a recording paused, and why. */
+export interface PauseOrder {
+  readonly cause: 'operator' | 'policy';
+  /** User or program, as the log names it. */
+  readonly actor?: string;
+}
+
+/** What a restart must know of a call to go on with it. */
+export interface CallStanding {
+  /** False when nothing of the call is kept any more, or ever was: somebody stopped it, or the rules keep it out. */
+  readonly kept: boolean;
+  readonly ports: LinePorts;
+  /** Those in force: what nobody was to keep before a crash nobody keeps after it. */
+  readonly pauses: readonly PauseOrder[];
+}
+
+/** What the process before left of a call. */
+export interface LeftCall extends CallStanding {
+  /** The recording that was cut off. */
+  readonly recording: string;
+}
+
 /** One accepted call, as the dialog layer holds it. Methods never throw; what fails is noted in the log. */
 export interface RecordingCall {
   readonly id: string;
   readonly ports: LinePorts;
+  readonly standing: CallStanding;
+  /** Called whenever somebody pauses, resumes or stops it, and when `id` changes; not for what comes by its own dialog. */
+  onStanding(listener: () => void): void;
   /** A later offer of the same dialog: pause, resume, new ports of the peer, new lines. Returns the ports to answer with. */
   reoffer(offer: SessionOffer, description: CallDescription): Promise<LinePorts>;
   /** Metadata without SDP. */

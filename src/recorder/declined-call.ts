@@ -1,6 +1,6 @@
 import { DISCARD_PORT, planLines } from '../siprec/answer.ts';
 import type { SessionOffer } from '../siprec/sdp.ts';
-import type { LinePorts, RecordingCall } from './call.ts';
+import type { CallStanding, LinePorts, RecordingCall } from './call.ts';
 
 /**
  * A call that the rules keep out, whose dialog stays up with inactive streams: no port is bound, no file made, nothing of it is stated beside
@@ -21,6 +21,14 @@ export class DeclinedCall implements RecordingCall {
 
   get ports(): LinePorts {
     return this.#ports;
+  }
+
+  get standing(): CallStanding {
+    return { kept: false, ports: this.#ports, pauses: [] };
+  }
+
+  onStanding(): void {
+    // Nobody can change it.
   }
 
   reoffer(offer: SessionOffer): Promise<LinePorts> {

@@ -4,7 +4,7 @@ import type { Decision, Legs } from '../rules/decision.ts';
 import { DISCARD_PORT } from '../siprec/answer.ts';
 import type { CallDescription } from '../siprec/description.ts';
 import type { SessionOffer } from '../siprec/sdp.ts';
-import type { LinePorts, MediaSources, OfferedCall, RecordingCall } from './call.ts';
+import type { CallStanding, LinePorts, MediaSources, OfferedCall, RecordingCall } from './call.ts';
 import { captureLines, withoutKeys } from './capture-lines.ts';
 import { inactivePorts } from './declined-call.ts';
 import type { CallFacts, EndReason, FailReason, RecorderEvent } from './events.ts';
@@ -58,6 +58,7 @@ export class LiveRecording implements RecordingCall {
   readonly decision: Decision;
   readonly #keys: StopKeys;
   #stopped: Stopped | undefined;
+  readonly #standingListeners: (() => void)[] = [];
 
   constructor(
     deps: LiveDeps,
@@ -96,6 +97,18 @@ export class LiveRecording implements RecordingCall {
 
   get ports(): LinePorts {
     return this.#ports;
+  }
+
+  get standing(): CallStanding {
+    return { kept: this.#stopped === undefined, ports: this.#ports, pauses: this.#pauses.orders };
+  }
+
+  onStanding(listener: () => void): void {
+    this.#standingListeners.push(listener);
+  }
+
+  #tellStanding(): void {
+    for (const listener of this.#standingListeners) listener();
   }
 
   reoffer(offer: SessionOffer, description: CallDescription): Promise<LinePorts> {
@@ -195,6 +208,7 @@ export class LiveRecording implements RecordingCall {
     }
     this.#stopped = { ...order, at: Math.max(order.at, this.#startedAt) };
     this.#ports = new Map([...this.#ports].map(([line]) => [line, DISCARD_PORT]));
+    this.#tellStanding();
     await this.end('stopped');
     return 'stopped';
   }
@@ -220,6 +234,7 @@ export class LiveRecording implements RecordingCall {
         throw new RecorderError('MEDIA', 'the recording could not be paused', { cause: error });
       }
       this.#publish({ type: 'paused', recording: this.id, at, cause, ...by });
+      this.#tellStanding();
       return true;
     });
   }
@@ -236,6 +251,7 @@ export class LiveRecording implements RecordingCall {
         cause,
         ...(actor === undefined ? {} : { actor }),
       });
+      this.#tellStanding();
       try {
         await this.#deps.media.change({ id: this.id, lines: this.#maskedLines(this.#lines), at });
       } catch (error) {

@@ -1,7 +1,7 @@
 import type { CaptureLine, LineRole } from '../media/capture.ts';
 import type { CallDescription } from '../siprec/description.ts';
 import type { SessionOffer } from '../siprec/sdp.ts';
-import type { LinePorts, OfferedCall, RecordingCall } from './call.ts';
+import type { CallStanding, LinePorts, OfferedCall, RecordingCall } from './call.ts';
 import { captureLines } from './capture-lines.ts';
 import type { EndReason } from './events.ts';
 
@@ -180,6 +180,15 @@ class Half implements RecordingCall {
   get ports(): LinePorts {
     const port = this.#recording.ports.get(this.#line);
     return port === undefined ? new Map() : new Map([[0, port]]);
+  }
+
+  /** After a restart the halves are two recordings, each with its own line. */
+  get standing(): CallStanding {
+    return { ...this.#recording.standing, ports: this.ports };
+  }
+
+  onStanding(listener: () => void): void {
+    this.#recording.onStanding(listener);
   }
 
   async reoffer(offer: SessionOffer, description: CallDescription): Promise<LinePorts> {

@@ -1,4 +1,5 @@
 import type { Pause, PauseCause } from '../media/capture.ts';
+import type { PauseOrder } from './call.ts';
 
 type OpenPause = Omit<Pause, 'to'>;
 
@@ -10,6 +11,13 @@ export class Pauses {
   /** Pauses of ours: the client sends on and nothing of it is kept. */
   get masks(): readonly OpenPause[] {
     return [...this.#open.values()].filter(({ cause }) => cause === 'operator' || cause === 'policy');
+  }
+
+  /** The same as orders, for a recording that goes on with this one. */
+  get orders(): readonly PauseOrder[] {
+    return [...this.#open.values()].flatMap(({ cause, actor }) =>
+      cause === 'operator' || cause === 'policy' ? [{ cause, ...(actor !== undefined && { actor }) }] : [],
+    );
   }
 
   get masked(): boolean {

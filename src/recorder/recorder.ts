@@ -1,20 +1,25 @@
 import type { CaptureLine, MediaHost, OpenedCapture, PauseCause } from '../media/capture.ts';
 import { RECORD_ALL, type Decision, type Layout } from '../rules/decision.ts';
-import type { CallRecorder, OfferedCall, Readiness, RecordingCall } from './call.ts';
+import type { CallRecorder, LeftCall, OfferedCall, PauseOrder, Readiness, RecordingCall } from './call.ts';
 import { captureLines, choiceOf, keptOf } from './capture-lines.ts';
+import { Continuation } from './continuation.ts';
 import { DeclinedCall } from './declined-call.ts';
 import type { EventJournal, RecordingFolders } from './ports.ts';
 import type { CallDescription } from '../siprec/description.ts';
-import type { CallFacts, OpenedEvent, StatedEvent } from './events.ts';
+import type { CallFacts, OpenedEvent, RecorderEvent, StatedEvent } from './events.ts';
+import type { SessionOffer } from '../siprec/sdp.ts';
 import { LiveRecording, type LiveDeps, type Succession } from './live-recording.ts';
 import { PairedHalves, pairLines } from './paired-halves.ts';
 import { RecorderError } from './recorder-error.ts';
 import { newRecordingId } from './recording-id.ts';
 import { Refusals } from './refusals.ts';
+import { ReopenedCapture } from './reopened-capture.ts';
 import { Statements } from './statements.ts';
 
 /** How long an answer waits for the journal: evidence.md 1.4 allows the `open` entry up to a second after the 200. */
 const JOURNAL_PATIENCE = 200;
+/** How long a recording that was cut off waits to be told by which one its call goes on, in ms. */
+const CONTINUED_WITHIN = 2000;
 
 export interface RecorderOptions extends Omit<LiveDeps, 'statements'> {
   readonly media: MediaHost;
@@ -22,13 +27,6 @@ export interface RecorderOptions extends Omit<LiveDeps, 'statements'> {
   readonly folders: RecordingFolders;
   /** Below this much free space in the spool new calls are turned away. */
   readonly minFreeBytes: number;
-}
-
-/** Who wants a recording paused, and why. */
-export interface PauseOrder {
-  readonly cause: 'operator' | 'policy';
-  /** User or program, as the log names it. */
-  readonly actor?: string;
 }
 
 /** A recording of now, as people see it. */
@@ -57,6 +55,8 @@ export class Recorder implements CallRecorder {
   readonly #statements: Statements;
   readonly #halves: PairedHalves;
   readonly #live = new Map<string, LiveRecording>();
+  /** Calls from before the start. */
+  readonly #takenUp: Continuation[] = [];
   #draining = false;
   #accepted = 0;
   #declined = 0;
@@ -156,7 +156,34 @@ export class Recorder implements CallRecorder {
     return new DeclinedCall(newRecordingId(this.#options.now()), offer, this.#options.now);
   }
 
+  /**
+   * Goes on with a call that a restart cut off, on the ports it had; where those cannot be had, or nothing on them could be read, with its next
+   * offer. What comes is kept as a recording of its own. Never rejects.
+   */
+  async takeUp(call: OfferedCall, left: LeftCall): Promise<Continuation | DeclinedCall> {
+    const { now } = this.#options;
+    if (!left.kept) return new DeclinedCall(newRecordingId(now()), call.offer, now);
+    const lines = await this.#reopen(call, left);
+    const { offer } = call;
+    const accept = (next: SessionOffer, description: CallDescription): Promise<RecordingCall> =>
+      this.#acceptPaused({ ...call, offer: next, description }, left.pauses);
+    const continuation = new Continuation({ left, offer, lines, accept, now });
+    this.#takenUp.push(continuation);
+    return continuation;
+  }
+
+  /** The recording that goes on with another one, once that is known; undefined where none was taken up. */
+  continuationOf(recording: string): Promise<string | undefined> | undefined {
+    return this.#takenUp.find(({ former }) => former === recording)?.settled(CONTINUED_WITHIN);
+  }
+
   async succeed(before: RecordingCall, call: OfferedCall): Promise<RecordingCall> {
+    if (before instanceof Continuation) {
+      const begun = before.start();
+      if (begun !== undefined) return this.succeed(begun, call);
+      await before.end('replaced');
+      return this.accept(call);
+    }
     // Its ports are closed; another communication session is another call.
     if (before instanceof DeclinedCall || (before instanceof LiveRecording && before.stopped !== undefined))
       return this.accept(call);
@@ -178,8 +205,7 @@ export class Recorder implements CallRecorder {
     // The ports are taken over: from here on this is the recording, whatever the journal says.
     void this.#statements.state(openingOf(id, call, capture, this.#options.now()));
     void live.end('replaced');
-    for (const { cause, actor } of live.masks)
-      if (cause === 'operator' || cause === 'policy') await recording.pause(cause, actor);
+    for (const { cause, actor } of live.standing.pauses) await recording.pause(cause, actor);
     // Lines that the client added in the same breath.
     await recording.reoffer(call.offer, description);
     return recording;
@@ -231,7 +257,8 @@ export class Recorder implements CallRecorder {
   /** Ends every live recording and waits until their files are closed. */
   async endAll(): Promise<void> {
     this.drain();
-    await Promise.all([...this.#live.values()].map((recording) => recording.end('shutdown')));
+    const unheard = this.#takenUp.filter(({ begun }) => begun === undefined);
+    await Promise.all([...this.#live.values(), ...unheard].map((recording) => recording.end('shutdown')));
     await this.#statements.retry();
   }
 
@@ -247,6 +274,57 @@ export class Recorder implements CallRecorder {
       },
     );
     this.#live.set(opened.id, recording);
+    return recording;
+  }
+
+  /** Undefined when none of the lines can be opened as they were. */
+  async #reopen(call: OfferedCall, left: LeftCall): Promise<ReopenedCapture | undefined> {
+    const { media, folders, now, log } = this.#options;
+    const all = captureLines(call.offer, call.description, call.sources);
+    const kept = keptOf(call, all);
+    const masked = left.pauses.length > 0;
+    const lines = kept.lines.flatMap((line) => {
+      const port = left.ports.get(line.line);
+      return port === undefined ? [] : [{ ...line, port, ...(masked && { active: false }) }];
+    });
+    if (lines.length === 0) return undefined;
+    const id = newRecordingId(now());
+    try {
+      const folder = folders.folderOf(id);
+      const { layout, mayStop: mayBeCut } = kept.decision;
+      const { localAddress, sources } = call;
+      const capture = await this.#openCapture({ id, folder, lines, layout, mayBeCut, localAddress });
+      const opening = openingOf(id, call, capture, now());
+      const begin = (): RecordingCall => {
+        const usual = lines.map(({ port: _port, ...line }) => line);
+        const recording = this.#begin({ id, folder, capture, lines: usual, sources, ...choiceOf(call, all) });
+        void this.#statements.state(opening);
+        for (const { cause, actor } of left.pauses)
+          recording.pause(cause, actor).catch((error: unknown) => {
+            recording.note('pause not continued', String(error));
+          });
+        return recording;
+      };
+      const state = async (end: RecorderEvent): Promise<void> => {
+        await this.#statements.state(opening);
+        await this.#statements.state(end);
+      };
+      const discard = (): Promise<void> => folders.discard(id);
+      return new ReopenedCapture({ id, capture, ports: left.ports, media, now, begin, state, discard, log });
+    } catch (error) {
+      log('warn', 'the ports of a call that was cut off cannot be had again', {
+        recording: left.recording,
+        error: String((error as { readonly cause?: unknown }).cause ?? error),
+      });
+      return undefined;
+    }
+  }
+
+  /** With the pauses that held before: what comes until they hold again is a few packets at most. */
+  async #acceptPaused(call: OfferedCall, pauses: LeftCall['pauses']): Promise<RecordingCall> {
+    const recording = await this.accept(call);
+    if (recording instanceof LiveRecording)
+      for (const { cause, actor } of pauses) await recording.pause(cause, actor);
     return recording;
   }
 

@@ -22,9 +22,8 @@ import { upload, uploadJobId, type UploadDeps, type UploadJob } from '../jobs/up
 import { parseEntry } from '../evidence/entry.ts';
 import type { CurrentSigner } from '../evidence/current-signer.ts';
 import type { Log } from '../log.ts';
-import { endOf } from '../recorder/live-recording.ts';
 import type { EventJournal, RecordingFolders } from '../recorder/ports.ts';
-import { recoverCapture } from '../recorder/recover.ts';
+import { recoverRecording } from './crash-recovery.ts';
 import { openChain, settleKeys, type KeysAtStart } from './chain-opening.ts';
 import { settleEpoch } from './epoch.ts';
 import { EvidenceLine } from './evidence-line.ts';
@@ -62,6 +61,8 @@ export interface ArchiveLineOptions {
   readonly queues: JobQueues;
   readonly checkpointMilliseconds: number;
   readonly isLive: (recording: string) => boolean;
+  /** See `Recorder.continuationOf`. */
+  readonly continuationOf: (recording: string) => Promise<string | undefined> | undefined;
   /** Before this process took its first call, epoch milliseconds: what the log calls running since earlier was cut off. */
   readonly startedAt: number;
   readonly onSealed: (recording: string) => void;
@@ -178,6 +179,7 @@ class Line implements ArchiveLine {
   #ending = false;
   #closed = false;
   #reconciling: Promise<void> | undefined;
+  readonly #recoveries: Promise<void>[] = [];
   #checkpointing: Promise<void> = Promise.resolve();
   #lastCheckpoint = 0;
 
@@ -291,6 +293,7 @@ class Line implements ArchiveLine {
   async workOff(deadline: number): Promise<void> {
     this.#ending = true;
     for (const timer of this.#timers) clearInterval(timer);
+    await inTime(Promise.all(this.#recoveries), deadline);
     if (!(await this.#settled(deadline))) return;
     await inTime(Promise.all([this.#reconciling, this.#onFoot.idle()]), deadline);
     await this.#walk(until(deadline));
@@ -379,14 +382,12 @@ class Line implements ArchiveLine {
 
   /** Recordings that a crash cut off: their audio is on disk, their end is not in the log (evidence.md 1.7, restart). */
   async #recoverCrashed(): Promise<void> {
-    const { files, journal, isLive, startedAt, log } = this.#options;
+    const { isLive, startedAt, continuationOf } = this.#options;
     for (const row of await this.#cutOff()) {
       if (isLive(row.id) || row.openedAt >= startedAt) continue;
-      const capture = await recoverCapture(row, await files.parts(row.id));
-      const event = endOf({ recording: row.id, reason: 'crash', at: Date.now(), damaged: false }, capture);
-      log('warn', 'a recording cut off by a crash was taken up again', { recording: row.id, as: event.type });
-      await journal.append(event);
-      if (event.type === 'failed') await files.discard(row.id);
+      const later = continuationOf(row.id)?.then((next) => recoverRecording(row, next, this.#options));
+      if (later === undefined) await recoverRecording(row, undefined, this.#options);
+      else this.#recoveries.push(this.#attempt('recovery', () => later));
     }
     await this.#applier.settled();
   }

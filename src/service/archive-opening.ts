@@ -48,6 +48,8 @@ export interface ArchiveOpening {
   readonly media: Pick<MediaThreadsHost, 'totals'>;
   readonly bell: AlarmBell;
   readonly closing: ShutdownList;
+  /** Before this process took up or accepted its first call, epoch milliseconds. */
+  readonly startedAt: number;
   readonly log: Log;
   /** Told how the legs of every recording sealed were judged. */
   readonly onJudged: NonNullable<SealDeps['onJudged']>;
@@ -83,7 +85,7 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
     queues,
     destinations,
     listeners,
-    startedAt: Date.now(),
+    startedAt: opening.startedAt,
     ...(await openOutsiders(config)),
   };
   const opened = (async () => {
@@ -219,6 +221,7 @@ function lineOptions(
     queues: parts.queues,
     checkpointMilliseconds: config.evidence.checkpointSeconds * 1000,
     isLive: (recording) => recorder.isLive(recording),
+    continuationOf: (recording) => recorder.continuationOf(recording),
     startedAt: parts.startedAt,
     onSealed: (recording) => {
       for (const listener of parts.listeners) listener(recording);

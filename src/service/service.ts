@@ -30,6 +30,7 @@ import { outageCauses, type OutageParts } from './outage-causes.ts';
 import { OutageWatch } from './outage-watch.ts';
 import { openSpoolWatch } from './spool-watch.ts';
 import { groupLogins, openPolicy } from './policy-opening.ts';
+import { openResumption, type Resumption } from './resumption.ts';
 import { ShutdownList } from './shutdown-list.ts';
 import { openTraces, type Traces } from './trace-opening.ts';
 import { VERSION } from '../version.ts';
@@ -70,23 +71,8 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   const { log } = options;
   const alarms = new Alarms(log);
   const ground = await openGround(config, log, closing);
-  const dtls = await openDtls(log);
-  const media = await startMediaThreads({
-    ...config.media,
-    dtls,
-    rhythm: { ...config.media, segmentSeconds: config.evidence.segmentSeconds },
-    log: mediaLog(log),
-  });
-  closing.add('media', () => media.stop());
-  const recorder = new Recorder({
-    media,
-    journal: ground.journal,
-    folders: ground.spool,
-    now: Date.now,
-    log,
-    keys: { sequence: config.stop.keys, keep: config.stop.keepKeys },
-    minFreeBytes: config.spool.whenFull === 'record' ? 0 : config.spool.minFreeMegabytes * 1_000_000,
-  });
+  const recording = await openRecording(config, { log, ground, alarms, closing });
+  const { media, recorder, resumption, startedAt, dtlsFingerprint } = recording;
   const policy = await openPolicy(config, recorder);
   const announcements = await openAnnouncements(config, { recorder, policy, bell: alarms });
   const verdicts = new LegVerdicts(alarms);
@@ -97,12 +83,13 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     media,
     bell: alarms,
     closing,
+    startedAt,
     onJudged: verdicts.take,
   });
   const clock = new ClockConfirmation();
   openWatches(config, { log, alarms, media, ground, archive, clock, closing });
   const deciding = { recorder, policy, announcements };
-  const sip = await openSip(config, { ...deciding, log, closing, dtlsFingerprint: dtls?.fingerprint });
+  const sip = await openSip(config, { ...deciding, log, closing, dtlsFingerprint, resumption });
   const web = await openWeb(config, {
     log,
     ...deciding,
@@ -120,10 +107,59 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   closing.add('web', () => web.close());
   await sip.listen();
   openOutageWatch({ recorder, media, archive, ground, sip: sip.application, closing });
+  const callsGoOn = config.sip.resume.afterStop && resumption.book !== undefined;
   return {
     banner: banner(config, { ground, sip, webUrl: web.url }),
-    stop: (deadline) => stop({ recorder, sip, closing, line: () => archive.line() }, deadline),
+    stop: (deadline) => stop({ recorder, sip, closing, line: () => archive.line(), callsGoOn }, deadline),
   };
+}
+
+/** What records: media threads and recorder, and the calls from before the restart, before the database is asked: they are sending. */
+async function openRecording(
+  config: Config,
+  parts: {
+    readonly log: Log;
+    readonly ground: Ground;
+    readonly alarms: Alarms;
+    readonly closing: ShutdownList;
+  },
+): Promise<{
+  readonly media: MediaThreadsHost;
+  readonly recorder: Recorder;
+  readonly resumption: Resumption;
+  readonly startedAt: number;
+  readonly dtlsFingerprint: string | undefined;
+}> {
+  const { log, ground, alarms, closing } = parts;
+  const { journal, spool } = ground;
+  const dtls = await openDtls(log);
+  const media = await startMediaThreads({
+    ...config.media,
+    dtls,
+    rhythm: { ...config.media, segmentSeconds: config.evidence.segmentSeconds },
+    log: mediaLog(log),
+  });
+  closing.add('media', () => media.stop());
+  const recorder = new Recorder({
+    media,
+    journal,
+    folders: spool,
+    now: Date.now,
+    log,
+    keys: { sequence: config.stop.keys, keep: config.stop.keepKeys },
+    minFreeBytes: config.spool.whenFull === 'record' ? 0 : config.spool.minFreeMegabytes * 1_000_000,
+  });
+  const startedAt = Date.now();
+  const dtlsFingerprint = dtls?.fingerprint;
+  const resumption = await openResumption(config, {
+    log,
+    ground,
+    recorder,
+    dtlsFingerprint,
+    bell: alarms,
+    closing,
+  });
+  return { media, recorder, resumption, startedAt, dtlsFingerprint };
 }
 
 /** What looks after the parts while they run, and rings. */
@@ -211,10 +247,11 @@ interface SipParts {
   readonly announcements: Announcements;
   readonly closing: ShutdownList;
   readonly dtlsFingerprint: string | undefined;
+  readonly resumption: Resumption;
 }
 
 async function openSip(config: Config, parts: SipParts): Promise<Sip> {
-  const { log, recorder, policy, closing, dtlsFingerprint } = parts;
+  const { log, recorder, policy, closing, dtlsFingerprint, resumption } = parts;
   const secret = randomBytes(32).toString('hex');
   const control = { host: '127.0.0.1', port: 0, secret };
   const trunks = new Trunks(config.trunks);
@@ -243,6 +280,8 @@ async function openSip(config: Config, parts: SipParts): Promise<Sip> {
     ...(config.media.address === undefined ? {} : { mediaAddress: config.media.address }),
     dtlsFingerprint,
     recorder,
+    book: resumption.book,
+    resumed: resumption,
     policy,
     logins: groupLogins(policy),
     ...openHearing(config, parts),
@@ -253,6 +292,7 @@ async function openSip(config: Config, parts: SipParts): Promise<Sip> {
     watch: { probeAfter: config.watch.askSeconds * 1000, lostSilence: config.watch.lostSeconds * 1000 },
   });
   closing.add('sip application', () => application.close());
+  server?.restore(resumption.dialogs);
   return { application, server, tracesLeftOut, listen: () => server?.listen() ?? Promise.resolve() };
 }
 
@@ -273,6 +313,8 @@ async function stop(
     readonly sip: Sip;
     readonly closing: ShutdownList;
     readonly line: () => ArchiveLine | undefined;
+    /** The next start takes the calls up again: no BYE. */
+    readonly callsGoOn: boolean;
   },
   deadline: number,
 ): Promise<void> {
@@ -280,7 +322,7 @@ async function stop(
   sip.application.drain();
   recorder.drain();
   // The recordings end at once, whether or not their clients answer the BYE.
-  await Promise.all([recorder.endAll(), sip.application.hangUpAll()]);
+  await Promise.all([recorder.endAll(), service.callsGoOn ? undefined : sip.application.hangUpAll()]);
   const line = service.line();
   await line?.workOff(deadline - FOR_CLOSING);
   await sip.application.close();

@@ -59,6 +59,7 @@ export class DialogCommands {
     const parts = partsInDialog(dialog, hop, { method: 'BYE', headers: [reason], body: '' });
     const outgoing = composeRequest(parts, flow.protocol, flow.local);
     const transaction = this.#sender.begin(outgoing, { application: undefined, dialog });
+    this.#core.dialogs.adopt(dialog, this.#core.applications.pick('invite'));
     const bytes = outgoing.text.length;
     dialog.application.deliver({
       source: 'application',

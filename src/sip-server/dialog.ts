@@ -12,6 +12,8 @@ interface DialogStart {
   /** From of the INVITE: To of our requests. */
   readonly remote: string;
   readonly cseq: number;
+  /** The number our requests follow; default: that of the INVITE. */
+  readonly ownCSeq?: number;
   readonly remoteTarget: string;
   /** Record-Route of the INVITE in its order (RFC 3261 §12.1.1). */
   readonly routeSet: readonly string[];
@@ -74,7 +76,7 @@ export class Dialog {
     this.peerAllowsUpdate = start.peerAllowsUpdate;
     this.remoteTarget = start.remoteTarget;
     this.remoteCSeq = start.cseq;
-    this.#localCSeq = start.cseq;
+    this.#localCSeq = start.ownCSeq ?? start.cseq;
     this.#flow = start.flow;
     this.#flow.retain();
   }

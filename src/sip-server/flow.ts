@@ -28,7 +28,7 @@ export interface Flow {
   readonly remote: Endpoint;
   /** What the peer showed in its TLS handshake. */
   readonly peerCertificate?: PeerCertificate | undefined;
-  /** False once the connection is gone. UDP is always open. */
+  /** False once the connection is gone. UDP is always open, but in a dialog of a process before this one that was not heard yet. */
   readonly open: boolean;
   /** Sends one message (a byte string: one character, one octet). Never throws; what fails is logged. */
   send(text: string): void;

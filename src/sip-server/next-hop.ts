@@ -1,5 +1,5 @@
 import type { Dialog } from './dialog.ts';
-import { isStream, type Protocol } from './flow.ts';
+import { isStream, type Flow, type Protocol } from './flow.ts';
 import { defaultPort } from './listen-address.ts';
 import { parseNameAddr } from './name-addr.ts';
 import type { Target } from './network.ts';
@@ -39,11 +39,16 @@ export function nextHop(dialog: Dialog): Hop | undefined {
   const uri = strict ? parseNameAddr(first).uri : dialog.remoteTarget;
   const routes = strict ? [...others, `<${dialog.remoteTarget}>`] : dialog.routeSet;
   const { flow } = dialog;
-  if (isStream(flow.protocol) ? flow.open : route === undefined) return { uri, routes, target: undefined };
+  if (isStream(flow.protocol) ? flow.open : route === undefined)
+    return { uri, routes, target: sourceOfFormer(flow) };
 
   const towards = route ?? parseSipUri(dialog.remoteTarget);
   return towards === undefined ? undefined : { uri, routes, target: likeDialog(towards, flow.protocol) };
 }
+
+/** Of a dialog that another process had over UDP; undefined for the flows of this one. */
+const sourceOfFormer = ({ open, protocol, remote }: Flow): Target | undefined =>
+  open ? undefined : { protocol, host: remote.address, port: remote.port };
 
 /** A URI that names no transport is reached the way the dialog goes. */
 function likeDialog(uri: SipUri, protocol: Protocol): Target {

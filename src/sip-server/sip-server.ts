@@ -4,6 +4,7 @@ import type { Protocol, SeenMessage } from './flow.ts';
 import { DEFAULT_LIMITS, type SipServerLimits } from './limits.ts';
 import { parseListenAddress } from './listen-address.ts';
 import type { Log } from './log.ts';
+import type { LeftDialog } from './restored-dialogs.ts';
 import { SipServerError } from './sip-server-error.ts';
 import { SipSide } from './sip-side.ts';
 import { SourceRates } from './source-rates.ts';
@@ -44,6 +45,11 @@ export interface SipServer {
    * Throws SipServerError (ADDRESS_IN_USE and its like) naming the address; none stays open then.
    */
   listen(): Promise<void>;
+  /**
+   * Puts back dialogs of a process before; returns how many of them could be read. Call it before `listen` and after the application has
+   * registered its routes: requests of these dialogs are its own then.
+   */
+  restore(dialogs: readonly LeftDialog[]): number;
   /** Closes all ports and connections without another word to peers: end the calls before. */
   close(): Promise<void>;
   counters(): SipServerCounters;
@@ -131,6 +137,10 @@ class RunningSipServer implements SipServer {
       await network.close();
       throw error;
     }
+  }
+
+  restore(dialogs: readonly LeftDialog[]): number {
+    return this.#sipSide.restore(dialogs);
   }
 
   async close(): Promise<void> {

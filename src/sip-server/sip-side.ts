@@ -13,6 +13,7 @@ import { parseMessage, type SipMessage } from './message.ts';
 import type { Tally } from './counters.ts';
 import { Network, type NetworkEvents } from './network.ts';
 import { OutOfDialog } from './out-of-dialog.ts';
+import { restoreDialog, type LeftDialog } from './restored-dialogs.ts';
 import { Sender } from './sender.ts';
 import { ServerTransactions } from './server-transactions.ts';
 import type { Shared } from './shared.ts';
@@ -30,6 +31,7 @@ export class SipSide {
   readonly #dialogCommands: DialogCommands;
   readonly #outOfDialog: OutOfDialog;
   readonly #answers: ApplicationAnswers;
+  readonly #sessions: SessionKeeper;
   readonly #seen: Shared['seen'];
 
   constructor(shared: Shared, applications: Applications, tls: TlsFiles | undefined) {
@@ -70,6 +72,7 @@ export class SipSide {
     });
     this.#dialogCommands = new DialogCommands(this.core, sender);
     const sessions = new SessionKeeper(this.core, this.#dialogCommands);
+    this.#sessions = sessions;
     this.#outOfDialog = new OutOfDialog(this.core, sender);
     this.#uas = new Uas(this.core, (incoming, dialog) => {
       dialogRequests.handle(incoming, dialog);
@@ -103,6 +106,15 @@ export class SipSide {
       else if (dialogId !== '') this.#dialogCommands.send(command, dialogId);
       else this.#outOfDialog.send(command, proxy === '' ? undefined : proxy);
     }
+  }
+
+  /** Puts back the dialogs of a process before; returns how many. */
+  restore(dialogs: readonly LeftDialog[]): number {
+    return dialogs.filter((left) =>
+      restoreDialog(this.core, left, (dialog, interval) => {
+        this.#sessions.agreed(dialog, interval);
+      }),
+    ).length;
   }
 
   /** Whoever keeps traces must not be able to disturb a call. */

@@ -4,16 +4,42 @@ import { SiprecError } from '../siprec/errors.ts';
 import type { SessionOffer } from '../siprec/sdp.ts';
 import { MAX_ANSWER_SDP } from './respond.ts';
 
+/** What a restart must know to go on with the answers of a dialog. */
+export interface AnswerState {
+  readonly address: string;
+  readonly sessionId: string;
+  readonly version: number;
+  /** '' before the first. */
+  readonly last: string;
+}
+
 /** The answers of one dialog: one session id, a version that rises with every change (SDP-11, SDP-13). */
 export class AnswerWriter {
   readonly #address: string;
-  readonly #sessionId = String(randomInt(1, 2 ** 47));
-  #version = 0;
-  #unversioned = '';
-  #last = '';
+  readonly #sessionId: string;
+  #version: number;
+  #unversioned: string;
+  #last: string;
 
-  constructor(address: string) {
+  /** `before`: what another process has answered already. */
+  constructor(address: string, before?: AnswerState) {
     this.#address = address;
+    this.#sessionId = before?.sessionId ?? String(randomInt(1, 2 ** 47));
+    this.#version = before?.version ?? 0;
+    this.#last = before?.last ?? '';
+    this.#unversioned = this.#last.replace(
+      ` ${this.#sessionId} ${this.#version} IN `,
+      ` ${this.#sessionId} 0 IN `,
+    );
+  }
+
+  get state(): AnswerState {
+    return {
+      address: this.#address,
+      sessionId: this.#sessionId,
+      version: this.#version,
+      last: this.#last,
+    };
   }
 
   /** The answer sent last, '' before the first. */

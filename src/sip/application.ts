@@ -6,6 +6,7 @@ import {
   type AnnouncementSource,
 } from './announcement-calls.ts';
 import { Connection, type DrachtioAddress, type Log, type ReconnectPauses } from './connection.ts';
+import type { DialogBook } from './dialog-keeper.ts';
 import type { SipRequest, SipResponse } from './drachtio.ts';
 import { ACCEPT, ALLOW, SUPPORTED } from './headers.ts';
 import { GroupCalls, type GroupLogins } from './group-calls.ts';
@@ -13,6 +14,7 @@ import { Gate } from './gate.ts';
 import { Intake, type IntakeParts } from './intake.ts';
 import { LocalPlayer, type Player } from './player.ts';
 import { checkRequest, FORBIDDEN, NOT_ALLOWED, unavailable } from './invite-checks.ts';
+import type { ResumedCall } from './left-call.ts';
 import type { Refusal } from './refusal.ts';
 import { respond } from './respond.ts';
 import { checkTls } from './trunk-tls.ts';
@@ -42,6 +44,10 @@ export interface SipApplicationOptions {
   /** For the Server header, for example `Sealtape/0.1.0`. */
   readonly software: string;
   readonly log: Log;
+  /** Where running calls are kept for the start after a crash. */
+  readonly book?: DialogBook | undefined;
+  /** Calls of a process before, taken up again, and how long each may be unheard, in ms. */
+  readonly resumed?: { readonly calls: readonly ResumedCall[]; readonly patience: number };
   /** When recordings are ended that nobody else would end. */
   readonly watch?: Partial<WatchLimits>;
   /** Pauses between attempts to reach the SIP server again. */
@@ -114,7 +120,7 @@ export async function startSipApplication(options: SipApplicationOptions): Promi
   });
   refuseOthers(handle, trunks, software);
 
-  await connection.open(options.drachtio);
+  await openAndResume(connection, intake, options);
   return {
     get calls() {
       return intake.count;
@@ -149,6 +155,16 @@ function plainCalls(
       : [new AnnouncementCalls({ ...common, source: announcements, recorder })]),
     ...(logins === undefined ? [] : [new GroupCalls({ ...common, logins })]),
   ];
+}
+
+/** Calls from before the restart are there as soon as the connection is. */
+async function openAndResume(
+  connection: Connection,
+  intake: Intake,
+  { drachtio, resumed }: SipApplicationOptions,
+): Promise<void> {
+  await connection.open(drachtio);
+  for (const call of resumed?.calls ?? []) intake.resume(call, resumed?.patience ?? 0);
 }
 
 function watchedConnection({ log, reconnect, seen }: SipApplicationOptions, watchdog: Watchdog): Connection {

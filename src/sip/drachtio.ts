@@ -52,6 +52,14 @@ export function useNewConnection(dialog: SipDialog): void {
 }
 
 export interface SipDialog {
+  /** Tags are undefined where the peer has sent none. */
+  readonly sip: {
+    readonly callId: string | undefined;
+    readonly localTag: string | undefined;
+    readonly remoteTag: string | undefined;
+  };
+  /** Our Contact as it was sent. */
+  readonly local: { readonly contact: string | undefined };
   on(event: 'destroy', listener: (request: SipRequest, reason?: string) => void): unknown;
   on(event: 'ack', listener: (request: SipRequest) => void): unknown;
   on(
@@ -69,6 +77,10 @@ export interface SipDialog {
 }
 
 export interface SipApplicationServer {
+  /** Whose connection new requests in a dialog go out on; there once `connect` was called. */
+  readonly app: { readonly client: object | undefined };
+  /** From now on requests of the dialog come to it. */
+  addDialog(dialog: SipDialog): void;
   on(event: 'connect' | 'error', listener: (error: unknown) => void): unknown;
   on(event: 'close' | 'reconnecting', listener: () => void): unknown;
   use(method: string, listener: RequestListener): unknown;

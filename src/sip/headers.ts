@@ -64,6 +64,12 @@ function sessionTimer(request: SipRequest): Readonly<Record<string, string>> {
   return { 'Session-Expires': `${seconds};refresher=uac`, Require: 'timer' };
 }
 
+/** The seconds that a 2xx of ours agreed to; undefined: the session has no end of its own. */
+export function agreedSeconds(headers: Readonly<Record<string, string>>): number | undefined {
+  const match = /^\d{1,10}/.exec(headers['Session-Expires'] ?? '');
+  return match ? Number(match[0]) : undefined;
+}
+
 const timerOf = (request: SipRequest): string => request.get('session-expires') ?? request.get('x') ?? '';
 
 export const tagsOf = (request: SipRequest, header: 'require' | 'supported'): readonly string[] =>

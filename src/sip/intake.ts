@@ -6,13 +6,16 @@ import type { PlainCall } from './announcement-calls.ts';
 import { plainText } from '../siprec/plain-text.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import type { Log } from './connection.ts';
+import { DialogKeeper, signallingOf, type DialogBook } from './dialog-keeper.ts';
 import type { SipApplicationServer, SipRequest, SipResponse } from './drachtio.ts';
-import { dialogHeaders, identityOf, localAddress } from './headers.ts';
+import { agreedSeconds, dialogHeaders, identityOf, localAddress } from './headers.ts';
 import { checkDialogHeaders, checkRequest, FORBIDDEN, readSession, unavailable } from './invite-checks.ts';
+import { giveUpUnheard, type ResumedCall } from './left-call.ts';
 import { refusalFor, type Refusal } from './refusal.ts';
+import { restoreDialog } from './restored-dialog.ts';
 import { respond, shorten } from './respond.ts';
 import { securityPolicy } from './security-policy.ts';
-import { describeContent, type SessionContent } from './session-content.ts';
+import { describeContent, type CallContext, type SessionContent } from './session-content.ts';
 import { SignalledCall } from './signalled-call.ts';
 import { checkTls } from './trunk-tls.ts';
 import type { Trunk, Trunks } from './trunks.ts';
@@ -32,6 +35,8 @@ export interface IntakeParts {
   readonly software: string;
   readonly log: Log;
   readonly watchdog: Pick<Watchdog, 'watch'>;
+  /** Keeps running calls for the start after a crash. */
+  readonly book?: DialogBook | undefined;
   /** True when the SIP server is ours and lets a call without ACK live if we ask it to (DLG-6). */
   readonly keepWithoutAck: boolean;
 }
@@ -80,6 +85,39 @@ export class Intake {
         this.#calls.delete(call);
       }),
     );
+  }
+
+  /**
+   * Goes on with a call of a process before; `patience` is how long it may take until something is heard of it, in ms. Call it once the connection
+   * is open. Never throws.
+   */
+  resume(resumed: ResumedCall, patience: number): void {
+    const { kept, context, offered, recording } = resumed;
+    const { recorder, server, software, log, watchdog } = this.#parts;
+    const call = new SignalledCall({
+      recording,
+      succeed: (before, offer, description) =>
+        recorder.succeed(before, this.#decided({ ...offered, offer }, description)),
+      content: kept.content,
+      offering: kept.offering,
+      offeredIn: kept.offeredIn,
+      answers: new AnswerWriter(kept.answers.address, kept.answers),
+      context,
+      transport: offered.facts.transport,
+      host: offered.localAddress,
+      software,
+      log,
+      keeper: this.#keeperOf(offered, context),
+    });
+    const dialog = restoreDialog(server, kept.signalling, { local: kept.answers.last });
+    const over = (): void => {
+      this.#calls.delete(call);
+    };
+    this.#calls.add(call);
+    call.attach(dialog, kept.signalling);
+    dialog.on('destroy', over);
+    watchdog.watch(call, dialog, over, Date.now());
+    giveUpUnheard({ call, dialog, resumed, over }, patience);
   }
 
   /** Handles one INVITE without a dialog. Never rejects, never throws. */
@@ -155,6 +193,7 @@ export class Intake {
       host,
       software,
       log,
+      keeper: this.#keeperOf(decided, context),
     });
     this.#calls.add(call);
     if (incoming.cancelled()) {
@@ -181,6 +220,15 @@ export class Intake {
     }
   }
 
+  #keeperOf(
+    { offer: _offer, description: _description, ...call }: OfferedCall,
+    context: CallContext,
+  ): DialogKeeper | undefined {
+    const { from, to } = context;
+    const identities = { ...(from && { from }), ...(to && { to }) };
+    return this.#parts.book && new DialogKeeper(this.#parts.book, { call, identities });
+  }
+
   #decided(offered: Omit<OfferedCall, 'description'>, description: CallDescription): Decided {
     const decision = this.#parts.policy.decide({ description, trunk: offered.facts.trunk, at: Date.now() });
     return { ...offered, description, decision };
@@ -205,7 +253,7 @@ export class Intake {
         void this.#drop(call);
         return;
       }
-      call.attach(dialog);
+      call.attach(dialog, signallingOf(request, dialog, agreedSeconds(options.headers)));
       dialog.on('destroy', () => this.#calls.delete(call));
       this.#parts.watchdog.watch(call, dialog, () => this.#calls.delete(call));
       if (this.#hangingUp) void call.hangUp().then(() => this.#calls.delete(call));

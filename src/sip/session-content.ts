@@ -3,6 +3,7 @@ import {
   describeCall,
   type CallDescription,
   type HeaderIdentity,
+  type Interruption,
   type MetadataStatus,
 } from '../siprec/description.ts';
 import { SiprecError } from '../siprec/errors.ts';
@@ -44,6 +45,8 @@ export interface CallContext {
   readonly trunk: Pick<Trunk, 'profile' | 'ownNumbers' | 'srcTimeZone' | 'requireSiprec'>;
   /** What the dialog's offers are held to. */
   readonly security: SecurityPolicy;
+  /** Set while the dialog's recording goes on with one of before a restart. */
+  readonly continues?: Interruption;
 }
 
 const MAX_WARNINGS = 50;
@@ -115,9 +118,12 @@ const merge = (old: readonly string[], fresh: readonly string[]): readonly strin
   [...new Set([...old, ...fresh])].slice(0, MAX_WARNINGS);
 
 /** The description of the call as things stand. */
-export function describeContent(content: SessionContent, { from, to, trunk }: CallContext): CallDescription {
+export function describeContent(
+  content: SessionContent,
+  { from, to, trunk, continues }: CallContext,
+): CallDescription {
   const { profile, ownNumbers, srcTimeZone } = trunk;
-  return describeCall({
+  const description = describeCall({
     ...content,
     ...(from && { from }),
     ...(to && { to }),
@@ -125,4 +131,5 @@ export function describeContent(content: SessionContent, { from, to, trunk }: Ca
     ...(ownNumbers && { ownNumbers }),
     ...(srcTimeZone !== undefined && { srcTimeZone }),
   });
+  return continues === undefined ? description : { ...description, continues };
 }

@@ -7,9 +7,11 @@ import type { SessionOffer } from '../siprec/sdp.ts';
 import { eraseKeys } from '../siprec/secure-offer.ts';
 import type { AnswerWriter } from './answer-writer.ts';
 import type { Log } from './connection.ts';
+import { sequenceOf, type DialogKeeper } from './dialog-keeper.ts';
 import type { SipDialog, SipRequest, SipResponse } from './drachtio.ts';
-import { dialogHeaders } from './headers.ts';
+import { agreedSeconds, dialogHeaders } from './headers.ts';
 import { keysOf } from './info-keys.ts';
+import type { DialogSignalling } from './kept-dialog.ts';
 import { checkOptions, NOT_ALLOWED } from './invite-checks.ts';
 import { refusalFor } from './refusal.ts';
 import { respond, type Answer } from './respond.ts';
@@ -33,6 +35,8 @@ export interface SignalledCallParts {
   readonly content: SessionContent;
   /** The INVITE had no offer: our 200 carries one, the answer comes with the ACK (DLG-10). */
   readonly offering: boolean;
+  /** Number of the INVITE whose 200 carried it, where that was not the first one. */
+  readonly offeredIn?: number;
   readonly answers: AnswerWriter;
   readonly context: CallContext;
   readonly transport: string;
@@ -40,6 +44,8 @@ export interface SignalledCallParts {
   readonly host: string;
   readonly software: string;
   readonly log: Log;
+  /** Keeps the dialog for the start after a crash. */
+  readonly keeper?: DialogKeeper | undefined;
 }
 
 /** How long a BYE of ours may wait for its answer; OpenSIPS refuses it, others may be gone. */
@@ -57,8 +63,9 @@ export class SignalledCall {
   /** Whether our last 200 carried an offer that the client has not answered. */
   #offering: boolean;
   /** CSeq number of the re-INVITE that asked for it. */
-  #offeredIn = 0;
+  #offeredIn: number;
   readonly #snapshots: SnapshotRequests;
+  #context: CallContext;
   /** Overlapping re-INVITEs happen (siprec-interop.md 4.11): one is answered before the next is read. */
   #turn: Promise<void> = Promise.resolve();
 
@@ -66,7 +73,9 @@ export class SignalledCall {
     this.#parts = parts;
     this.#recording = parts.recording;
     this.#content = parts.content;
+    this.#context = parts.context;
     this.#offering = parts.offering;
+    this.#offeredIn = parts.offeredIn ?? 0;
     this.#snapshots = new SnapshotRequests({
       ...parts,
       note: (step, detail) => {
@@ -75,9 +84,13 @@ export class SignalledCall {
     });
   }
 
-  /** Takes over the dialog. Must run in the same turn in which it came to be, or its first events are lost (trap 1). */
-  attach(dialog: SipDialog): void {
+  /**
+   * Takes over the dialog. Must run in the same turn in which it came to be, or its first events are lost (trap 1). Without `signalling` it is
+   * not kept for the start after a crash.
+   */
+  attach(dialog: SipDialog, signalling?: DialogSignalling): void {
     this.#dialog = dialog;
+    if (signalling !== undefined && !this.#ended) this.#keep(signalling);
     const { software } = this.#parts;
     const renegotiate = (request: SipRequest, response: SipResponse): void => {
       this.#inTurn(() => this.#renegotiate(request, response), response);
@@ -106,9 +119,21 @@ export class SignalledCall {
     if (this.#hungUp || this.#ended) this.#sayBye(dialog, () => undefined);
   }
 
+  #keep(signalling: DialogSignalling): void {
+    const { answers, keeper } = this.#parts;
+    keeper?.begin(signalling, () => ({
+      recording: this.#recording,
+      content: this.#content,
+      answers,
+      offering: this.#offering,
+      offeredIn: this.#offeredIn,
+    }));
+  }
+
   /** The INVITE was cancelled or could not be answered: there is no dialog. */
   end(reason: EndReason): Promise<void> {
     this.#ended = true;
+    this.#parts.keeper?.over();
     return this.#recording.end(reason).finally(() => {
       eraseKeys(this.#content.offer);
     });
@@ -160,7 +185,9 @@ export class SignalledCall {
       return;
     }
     try {
-      respond(response, checkOptions(request) ?? (await this.#agree(request)), software);
+      const answer = checkOptions(request) ?? (await this.#agree(request));
+      respond(response, answer, software);
+      if (answer.status === 200) this.#parts.keeper?.refreshed(request, agreedSeconds(answer.headers));
       // After a re-INVITE there is an ACK to wait for.
       if (request.method === 'UPDATE') this.#snapshots.consider(this.#dialog, this.#content);
     } catch (error) {
@@ -204,6 +231,7 @@ export class SignalledCall {
     const empty = request.body === undefined || request.body.trim() === '';
     if (this.#offering && !(empty && isEarlier(request, this.#offeredIn))) await this.#answered(request);
     else await this.#learn(request);
+    this.#parts.keeper?.changed();
     this.#snapshots.consider(this.#dialog, this.#content);
   }
 
@@ -237,6 +265,8 @@ export class SignalledCall {
     if (newSession === undefined || this.#isOver()) return;
     const before = this.#recording;
     before.note('new communication session', newSession.id);
+    // Another call begins here; nothing of it was cut off.
+    this.#context = withoutInterruption(this.#context);
     try {
       this.#recording = await this.#parts.succeed(before, content.offer, this.#describe(content));
     } catch (error) {
@@ -262,7 +292,7 @@ export class SignalledCall {
   }
 
   #describe(content: SessionContent): CallDescription {
-    return describeContent(content, this.#parts.context);
+    return describeContent(content, this.#context);
   }
 
   /** Metadata in ACK or BYE (META-15). What cannot be read there has no answer to say so in, only the log. */
@@ -298,10 +328,9 @@ export class SignalledCall {
   }
 }
 
-const sequenceOf = (request: SipRequest): number =>
-  Number(/^\d{1,10}/.exec(request.get('cseq') ?? '')?.[0] ?? 0);
-
 const isEarlier = (request: SipRequest, sequence: number): boolean => sequenceOf(request) < sequence;
+
+const withoutInterruption = ({ continues: _continues, ...context }: CallContext): CallContext => context;
 
 const withSdp = (headers: Readonly<Record<string, string>>, body: string): Answer => ({
   status: 200,

@@ -70,16 +70,19 @@ export class Watchdog {
     this.#log = log;
   }
 
-  /** Watches a call until its dialog ends; `over` is called when the watchdog ended it. */
-  watch(call: WatchedCall, dialog: SipDialog, over: () => void): void {
+  /**
+   * Watches a call until its dialog ends; `over` is called when the watchdog ended it. `lostAt`: since when nobody could tell us that it ended,
+   * for one of before a restart.
+   */
+  watch(call: WatchedCall, dialog: SipDialog, over: () => void, lostAt?: number): void {
     const since = Date.now();
     const watch: Watch = {
       call,
       dialog,
       since,
       over,
-      acknowledged: false,
-      lostAt: undefined,
+      acknowledged: lostAt !== undefined,
+      lostAt,
       probedAt: since,
       busy: false,
     };

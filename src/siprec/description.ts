@@ -27,6 +27,13 @@ export interface ParticipantEntry {
   readonly disassociatedAt?: string;
 }
 
+/** Where a recording goes on that was cut off. Nothing could be kept from one time to the other, ISO 8601 in UTC. */
+export interface Interruption {
+  readonly recording: string;
+  readonly from: string;
+  readonly to: string;
+}
+
 /** Who, whom, which way: what the metadata and the SIP headers say about a call. Plain data. */
 export interface CallDescription {
   readonly direction: CallDirection;
@@ -58,6 +65,10 @@ export interface CallDescription {
   readonly related?: readonly RelatedId[];
   /** Numbers the call went through before it came here. */
   readonly redirects?: readonly DerivedItem[];
+  /** The recording of the same call that an interruption of the recorder cut off. */
+  readonly continues?: Interruption;
+  /** The recording that goes on with the call after the recorder was interrupted. */
+  readonly continuedBy?: string;
   /** Set when this recording is one half of a call whose other half comes in another dialog. */
   readonly pair?: DialogPair;
 }

@@ -10,6 +10,8 @@ import { awaitRecordings, recordingsIn, verifyNode } from '../support/sealed-rec
 import { readWav } from '../support/wav.ts';
 
 const SECONDS = 4;
+/** What was running is sealed, and that is all: calls that go on are `resumed-calls.test.ts`. */
+const NOT_RESUMED = { sip: { listen: ['udp://127.0.0.1:0', 'tcp://127.0.0.1:0'], resume: { seconds: 0 } } };
 const caller = speakTones(CALLER_VOICE, SECONDS, 'PCMA');
 const callee = speakTones(CALLEE_VOICE, SECONDS, 'PCMA');
 
@@ -45,7 +47,7 @@ test('killed in mid-call: the next start seals what was heard up to the last sec
   await new Promise((resolve) => setTimeout(resolve, 3000));
   await first.kill();
 
-  const second = await start({ dataDir: first.dataDir });
+  const second = await start({ dataDir: first.dataDir, config: NOT_RESUMED });
   const [recording] = await awaitRecordings(second.archive, 1);
   expect(recording?.info.get('Status')).toBe('recovered');
   const wav = readWav(recording?.path('.wav') ?? '');
@@ -131,7 +133,7 @@ test('a second signal ends it at once, and the next start recovers', async () =>
   first.child.kill('SIGTERM');
   first.child.kill('SIGINT');
   await once(first.child, 'exit');
-  const second = await start({ dataDir: first.dataDir });
+  const second = await start({ dataDir: first.dataDir, config: NOT_RESUMED });
   const [recording] = await awaitRecordings(second.archive, 1);
   expect(['recovered', 'interrupted']).toContain(recording?.info.get('Status'));
   expect(await second.stop()).toBe(0);

@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import type {
   CallRecorder,
+  CallStanding,
   LinePorts,
   OfferedCall,
   Readiness,
@@ -92,6 +93,19 @@ export class FakeCall implements RecordingCall {
     this.id = id;
     this.offered = offered;
     this.ports = portsFor(offered.offer, new Map());
+  }
+
+  kept = true;
+  pauses: CallStanding['pauses'] = [];
+
+  get standing(): CallStanding {
+    return { kept: this.kept, ports: this.ports, pauses: this.pauses };
+  }
+
+  readonly standingListeners: (() => void)[] = [];
+
+  onStanding(listener: () => void): void {
+    this.standingListeners.push(listener);
   }
 
   async reoffer(offer: SessionOffer, description: CallDescription): Promise<LinePorts> {

@@ -158,7 +158,7 @@ export const recordingOf = (archive: string, report: CallReport): SealedRecordin
 export const awaitRecording = (
   archive: string,
   report: CallReport,
-  milliseconds = 5000,
+  milliseconds = 20_000,
 ): Promise<SealedRecording> => eventually(() => recordingOf(archive, report), milliseconds);
 
 /** Both verifiers find the archive whole. Call it after an orderly stop, when the last checkpoint is there. */

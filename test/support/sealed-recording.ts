@@ -18,7 +18,7 @@ export interface SealedRecording {
 export async function awaitRecordings(
   archive: string,
   count: number,
-  milliseconds = 5000,
+  milliseconds = 20_000,
 ): Promise<SealedRecording[]> {
   return eventually(() => {
     const found = recordingsIn(archive);

@@ -1,0 +1,198 @@
+import { open, readFile, rename, type FileHandle } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Log } from '../log.ts';
+import { syncDirectory, TEMPORARY } from './create-once.ts';
+import { codeOf, StoreError } from './store-error.ts';
+
+export interface DialogBookOptions {
+  /** Milliseconds by which a change may be later on the disk than it was said. Default 250. */
+  readonly within?: number;
+  readonly log: Log;
+}
+
+const FILE = 'dialogs.jsonl';
+const WITHIN = 250;
+/** A file below this many octets is not worth writing anew. */
+const SMALL = 1_000_000;
+/** More than this is no dialog any more, and is not kept. */
+const MOST = 256 * 1024;
+const GONE = 'null';
+
+/**
+ * What a start after a crash needs of the running calls: one text each, newest line of a file `dialogs.jsonl`. Written behind everything else,
+ * several changes at once; a call that is over before its line was written is never written. Nobody waits for it but `close`.
+ */
+export class DialogBook {
+  readonly #path: string;
+  readonly #within: number;
+  readonly #log: Log;
+  /** What a reader of the file finds, line by line. */
+  readonly #lines = new Map<string, string>();
+  readonly #changes = new Map<string, (() => string) | undefined>();
+  #file: FileHandle | undefined;
+  #octets = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #turn: Promise<void> = Promise.resolve();
+  #frozen = false;
+  #failing = false;
+
+  constructor(path: string, left: ReadonlyMap<string, string>, { within = WITHIN, log }: DialogBookOptions) {
+    this.#path = path;
+    this.#within = within;
+    this.#log = log;
+    for (const [id, line] of left) this.#lines.set(id, line);
+  }
+
+  /** Keeps a dialog as `compose` (JSON) gives it when it is written. Never throws, never waits. */
+  keep(id: string, compose: () => string): void {
+    this.#change(id, compose);
+  }
+
+  /** The dialog is over. */
+  forget(id: string): void {
+    if (this.#lines.has(id)) this.#change(id, undefined);
+    else this.#changes.delete(id);
+  }
+
+  /** Writes what is still to be written; what is said later is not taken any more. Never rejects. */
+  async freeze(): Promise<void> {
+    if (this.#frozen) return this.#turn;
+    clearTimeout(this.#timer);
+    const written = this.#write();
+    this.#frozen = true;
+    await written;
+  }
+
+  /** See `freeze`. May be called twice. */
+  async close(): Promise<void> {
+    await this.freeze();
+    const file = this.#file;
+    this.#file = undefined;
+    await file?.close();
+  }
+
+  #change(id: string, compose: (() => string) | undefined): void {
+    if (this.#frozen) return;
+    this.#changes.set(id, compose);
+    this.#timer ??= setTimeout(() => void this.#write(), this.#within).unref();
+  }
+
+  #write(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#turn = this.#turn.then(() => this.#writeChanges());
+    return this.#turn;
+  }
+
+  async #writeChanges(): Promise<void> {
+    const fresh = [...this.#changes].flatMap(([id, compose]) => this.#take(id, compose));
+    this.#changes.clear();
+    if (fresh.length === 0 && !this.#failing) return;
+    try {
+      if (this.#file === undefined || this.#isLarge()) await this.#writeAnew();
+      else await this.#append(this.#file, fresh.join(''));
+      this.#failing = false;
+    } catch (error) {
+      await this.#failed(error);
+    }
+  }
+
+  /** The line to be written; none for a dialog that came and went, or that cannot be composed. */
+  #take(id: string, compose: (() => string) | undefined): readonly string[] {
+    try {
+      const text = compose?.() ?? GONE;
+      const line = `{"id":${JSON.stringify(id)},"state":${text}}\n`;
+      if (text === GONE || line.length > MOST) return this.#lines.delete(id) ? [goneLine(id)] : [];
+      this.#lines.set(id, line);
+      return [line];
+    } catch (error) {
+      this.#log('error', 'a dialog could not be kept for the next start', { error: String(error) });
+      return [];
+    }
+  }
+
+  #isLarge(): boolean {
+    if (this.#octets < SMALL) return false;
+    const live = [...this.#lines.values()].reduce((sum, line) => sum + line.length, 0);
+    return this.#octets > 4 * live;
+  }
+
+  async #append(file: FileHandle, text: string): Promise<void> {
+    const bytes = Buffer.from(text);
+    await file.writeFile(bytes);
+    await file.datasync();
+    this.#octets += bytes.length;
+  }
+
+  /** A crash leaves the file before or this one. */
+  async #writeAnew(): Promise<void> {
+    const temporary = `${this.#path}${TEMPORARY}`;
+    const file = await open(temporary, 'w', 0o600);
+    try {
+      this.#octets = 0;
+      await this.#append(file, [...this.#lines.values()].join(''));
+      await rename(temporary, this.#path);
+      await syncDirectory(dirname(this.#path));
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    const before = this.#file;
+    this.#file = file;
+    await before?.close();
+  }
+
+  /** All of it is written anew with the next change, or in a while. */
+  async #failed(error: unknown): Promise<void> {
+    if (!this.#failing)
+      this.#log('error', 'running calls cannot be kept for the next start', { error: String(error) });
+    this.#failing = true;
+    const file = this.#file;
+    this.#file = undefined;
+    await file?.close().catch(() => undefined);
+    if (!this.#frozen) this.#timer ??= setTimeout(() => void this.#write(), 20 * this.#within).unref();
+  }
+}
+
+const goneLine = (id: string): string => `{"id":${JSON.stringify(id)},"state":${GONE}}\n`;
+
+/**
+ * Opens `dialogs.jsonl` of a data directory. `left` is what the process before left, by id: to be kept again or forgotten; until then
+ * it stays. Lines that cannot be read (a crash tears the last one) are passed over. Rejects with StoreError DISK.
+ */
+export async function openDialogBook(
+  dataDir: string,
+  options: DialogBookOptions,
+): Promise<{ readonly book: DialogBook; readonly left: ReadonlyMap<string, unknown> }> {
+  const path = join(dataDir, FILE);
+  const lines = new Map<string, string>();
+  const left = new Map<string, unknown>();
+  for (const line of (await textOf(path)).split('\n')) {
+    const entry = readLine(line);
+    if (entry === undefined) continue;
+    lines.delete(entry.id);
+    left.delete(entry.id);
+    if (entry.state === null) continue;
+    lines.set(entry.id, `${line}\n`);
+    left.set(entry.id, entry.state);
+  }
+  return { book: new DialogBook(path, lines, options), left };
+}
+
+async function textOf(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return '';
+    throw new StoreError('DISK', `${path} cannot be read`, { cause: error });
+  }
+}
+
+function readLine(line: string): { readonly id: string; readonly state: unknown } | undefined {
+  try {
+    const { id, state } = JSON.parse(line) as { readonly id?: unknown; readonly state?: unknown };
+    return typeof id === 'string' && state !== undefined ? { id, state } : undefined;
+  } catch {
+    return undefined;
+  }
+}
