@@ -91,8 +91,7 @@ function infoOf(row: RecordingRow, facts: SealFacts): RecordingInfo {
     group: description.group,
     tenant: description.tenant,
     related: description.related,
-    continues: description.continues,
-    continuedBy: description.continuedBy,
+    ...neighboursOf(description),
     profile: description.profile,
     profileSource: description.profileSource,
     decision: row.decision && decisionInfo(row.decision),
@@ -130,6 +129,15 @@ function infoOf(row: RecordingRow, facts: SealFacts): RecordingInfo {
 
 const lostWith = ({ endReason }: RecordingRow): readonly string[] =>
   endReason === 'crash' ? ['statistics of the legs were lost with the process that crashed'] : [];
+
+/** The recordings of the same call before and after an interruption of the recorder. */
+const neighboursOf = ({
+  continues,
+  continuedBy,
+}: RecordingRow['description']): Pick<RecordingInfo, 'continues' | 'continuedBy'> => ({
+  continues,
+  continuedBy,
+});
 
 /** Samples of the recording: all its files have the same length, unless a crash cut them off. */
 const longest = ({ audio }: SealFacts): number => Math.max(0, ...audio.map(({ file }) => file.samples));
