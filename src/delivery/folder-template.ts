@@ -7,6 +7,9 @@ export interface FolderFacts {
   readonly direction: string;
   readonly caller?: string | undefined;
   readonly callee?: string | undefined;
+  /** Whose call it is at the PBX, and whose group, as the client says. */
+  readonly user?: string | undefined;
+  readonly group?: string | undefined;
   readonly trunk: string;
   readonly installation: string;
 }
@@ -25,6 +28,8 @@ const PLACEHOLDERS: Readonly<Record<string, Part>> = {
   direction: (facts) => facts.direction,
   caller: (facts) => facts.caller ?? '',
   callee: (facts) => facts.callee ?? '',
+  user: (facts) => facts.user ?? '',
+  group: (facts) => facts.group ?? '',
   trunk: (facts) => facts.trunk,
   installation: (facts) => facts.installation,
 };
@@ -45,8 +50,15 @@ export function parseFolderTemplate(template: string, timeZone: string): FolderT
   };
 }
 
+/**
+ * Names that Windows, its shares, OneDrive or SharePoint keep for themselves, in any case: devices, also with an ending, and files of theirs.
+ */
+const RESERVED = /^(?:(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?|desktop\.ini|\.lock|forms)$|_vti_/i;
+
 /** Literal text must be a usable folder name as it stands; only what placeholders bring is made one. */
 function parsePart(part: string, template: string): Part {
+  if (RESERVED.test(part))
+    throw fault(template, `"${part}" is a name that Windows or SharePoint keeps for itself`);
   if (/^\.\.?$/.test(part)) throw fault(template, `"${part}" is not a folder name`);
   const pieces = part.split(/(\{[^{}]*\})/).map((piece): Part => {
     if (!/^\{.*\}$/.test(piece)) {
@@ -67,8 +79,10 @@ function parsePart(part: string, template: string): Part {
 const cleaned = (value: string): string =>
   value.slice(0, 100).replaceAll(/[^A-Za-z0-9._+-]/g, '-') || 'unknown';
 
-const asFolderName = (name: string): string =>
-  name.slice(0, 200).replace(/[. ]+$/, (end) => '-'.repeat(end.length));
+function asFolderName(name: string): string {
+  const folder = name.slice(0, 200).replace(/[. ]+$/, (end) => '-'.repeat(end.length));
+  return RESERVED.test(folder) ? `-${folder.replaceAll(/_vti_/gi, '-vti-')}` : folder;
+}
 
 function clockIn(timeZone: string): (at: number) => Clock {
   let format: Intl.DateTimeFormat;

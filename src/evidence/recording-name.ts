@@ -33,6 +33,8 @@ const safe = (text: string): string => text.replace(/[^A-Za-z0-9.+-]/gu, '-');
 /** The underscore is allowed in a name but separates its parts, so a party has none. */
 function party(text: string | undefined): string {
   const name = safe(text ?? '').slice(0, PARTY_LENGTH);
+  // `_vti_` anywhere in a name is what SharePoint keeps for itself.
+  if (/^vti$/i.test(name)) return `${name}-`;
   return name === '' ? 'unknown' : name;
 }
 

@@ -236,6 +236,8 @@ const factsOf = (row: RecordingRow, { installation }: Config): FolderFacts => ({
   direction: row.description.direction,
   caller: row.description.caller.number,
   callee: row.description.callee.number,
+  user: row.description.user?.value,
+  group: row.description.group?.value,
   trunk: row.facts.trunk,
   installation,
 });

@@ -8,9 +8,17 @@ const facts: FolderFacts = {
   direction: 'in',
   caller: '+49301234567',
   callee: '100',
+  user: 'Erika.M',
+  group: 'Handel & Zins',
   trunk: 'sbc 1',
   installation: 'local',
 };
+
+/** What three hours of quarters give, sorted by time and by name alike. */
+function expectInOrder(nameAt: (hours: number) => string): void {
+  const names = Array.from({ length: 12 }, (_, quarter) => nameAt(quarter / 4));
+  expect(names.toSorted()).toEqual(names);
+}
 
 describe('parseFolderTemplate', () => {
   test.each([
@@ -21,6 +29,7 @@ describe('parseFolderTemplate', () => {
     ['{HH}', 'Asia/Kolkata', '06'],
     ['{direction}/{caller}/{callee}', 'UTC', 'in/+49301234567/100'],
     ['/Aufnahmen Köln//{trunk}/{installation}/', 'UTC', 'Aufnahmen Köln/sbc-1/local'],
+    ['{group}/{user}', 'UTC', 'Handel---Zins/Erika.M'],
     ['', 'UTC', ''],
   ])('fills %j in %s: %j', (template, timeZone, expected) => {
     expect(parseFolderTemplate(template, timeZone)(facts)).toBe(expected);
@@ -40,6 +49,9 @@ describe('parseFolderTemplate', () => {
     ['{toString}', 'UTC', '{toString} is not known'],
     ['{}', 'UTC', '{} is not known'],
     ['a/../b', 'UTC', 'not a folder name'],
+    ['aux/{yyyy}', 'UTC', 'keeps for itself'],
+    ['x/Com7.alt', 'UTC', 'keeps for itself'],
+    ['a_vti_b', 'UTC', 'keeps for itself'],
     ['{yyyy', 'UTC', 'cannot have'],
     ['a\\b', 'UTC', 'cannot have'],
     ['a\u0000', 'UTC', 'cannot have'],
@@ -54,6 +66,23 @@ describe('parseFolderTemplate', () => {
     const { caller, callee, ...unnamed } = facts;
     expect([caller, callee]).toHaveLength(2);
     expect(parseFolderTemplate('{caller}/{callee}', 'UTC')(unnamed)).toBe('unknown/unknown');
+  });
+
+  test.each([
+    ['CON', '-CON'],
+    ['nul.x', '-nul.x'],
+    ['Desktop.ini', '-Desktop.ini'],
+    ['a_VTI_b', '-a-vti-b'],
+    ['console', 'console'],
+    ['com10', 'com10'],
+  ])('gives a client called %s the folder %s, which Windows and SharePoint take', (caller, folder) => {
+    expect(parseFolderTemplate('{caller}', 'UTC')({ ...facts, caller })).toBe(folder);
+  });
+
+  test('gives folders of UTC that sort as time does, over both changes of summer time', () => {
+    const fill = parseFolderTemplate('{yyyy}/{MM}/{dd}/{HH}', 'UTC');
+    for (const change of ['2026-03-29T00:00:00Z', '2026-10-25T00:00:00Z'])
+      expectInOrder((hours) => fill({ ...facts, startedAt: Date.parse(change) + hours * 3_600_000 }));
   });
 
   test('makes a usable folder out of whatever a client calls itself', () => {

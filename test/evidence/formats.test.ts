@@ -273,6 +273,20 @@ describe('the name of a recording', () => {
     expect(recordingOf(`${name}_hash.SHA256withRSA.sig`)).toBe(name);
   });
 
+  test.each(['2026-03-29T00:00:00Z', '2026-10-25T00:00:00Z'])(
+    'in UTC sorts as time does over the change of summer time of %s',
+    (change) => {
+      const names = Array.from({ length: 12 }, (_, quarter) =>
+        recordingName({ ...call, timeZone: 'UTC', startedAt: Date.parse(change) + quarter * 900_000 }),
+      );
+      expect(names.toSorted()).toEqual(names);
+    },
+  );
+
+  test('has no _vti_, which SharePoint refuses anywhere in a name', () => {
+    expect(recordingName({ ...call, caller: 'vti', callee: 'VTI' })).toMatch(/_vti-_VTI-_/);
+  });
+
   test('differs in its offset in the hour that autumn repeats', () => {
     const names = [0, 1].map((hour) =>
       recordingName({ ...call, timeZone: 'Europe/Berlin', startedAt: Date.UTC(2026, 9, 25, hour, 30) }),

@@ -7,7 +7,7 @@ import { parseEntry } from '../../src/evidence/entry.ts';
 import type { StoredBody } from '../../src/evidence/entry-types.ts';
 import { formatEntryFile } from '../../src/evidence/layout.ts';
 import { checkpoint } from '../../src/jobs/checkpoint.ts';
-import type { Destination } from '../../src/jobs/destination.ts';
+import type { Destination, Upload } from '../../src/jobs/destination.ts';
 import { EvidenceLog } from '../../src/jobs/evidence-log.ts';
 import { exportEvidence } from '../../src/jobs/export-evidence.ts';
 import type { LogWriter } from '../../src/jobs/ports.ts';
@@ -78,6 +78,39 @@ describe('an upload', () => {
     // What the log says of this delivery leaves with the next export.
     const entries = (await room.store.entries(ORIGIN, 0, 10)).filter(({ type }) => type !== 'stored');
     expect(entryFile()).toEqual(formatEntryFile(entries.map((entry) => entry.bytes)));
+  });
+
+  test('puts audio, info, hash, signature, entry and proof one after the other, and goes on where it was cut off', async () => {
+    const id = await sealed();
+    const whole = openPathDestination({ name: 'archive', root: archive });
+    const tried: string[] = [];
+    let left = 3;
+    const put = whole.put.bind(whole);
+    const cutOff: Destination = Object.assign(whole, {
+      put: (file: Upload, abort: AbortSignal) => {
+        if (file.path.startsWith('evidence/')) return put(file, abort);
+        if (left === 0) return Promise.reject(new Error('the line is down'));
+        left -= 1;
+        tried.push(file.path.replace(/^.*[0-9a-f]{8}(?=[._])/, ''));
+        return put(file, abort);
+      },
+    });
+    const job = { recording: id, destination: 'archive' };
+    const over = { ...deps, destinations: new Map([['archive', cutOff]]) };
+    await expect(upload(job, over, signal)).rejects.toThrow('the line is down');
+    expect((await room.store.recording(id))?.state).toBe('sealed');
+    left = 6;
+    await upload(job, over, signal);
+    const [audio, ...rest] = [
+      '.wav',
+      '_info.txt',
+      '_hash.txt',
+      '_hash.SHA256withRSA.sig',
+      '_entry.txt',
+      '.tlog-proof',
+    ];
+    expect(tried).toEqual([audio, ...rest.slice(0, 2), audio, ...rest]);
+    expect(archived()).toHaveLength(6);
   });
 
   test('done twice, also at once, delivers once', async () => {
