@@ -17,7 +17,7 @@ import type { GraphAccount } from './graph-login.ts';
 import { GraphUploads, type Sent } from './graph-upload.ts';
 import { QuickXorHash } from './quick-xor-hash.ts';
 import { Turns } from './turns.ts';
-import { splitUploadPath } from './upload-path.ts';
+import { PROBE, splitUploadPath } from './upload-path.ts';
 import { UploadSessions } from './upload-sessions.ts';
 
 export interface OneDriveOptions extends GraphAccount {
@@ -40,7 +40,6 @@ const SMALL = 4 * 1024 * 1024;
 /** How often, and how long apart, a checksum is asked for that the service has not made yet. */
 const CHECKSUM_TRIES = 3;
 const CHECKSUM_PAUSE = 500;
-const PROBE = '.sealtape-probe';
 const REPLACE = '?@microsoft.graph.conflictBehavior=replace';
 const FAIL = '?@microsoft.graph.conflictBehavior=fail';
 

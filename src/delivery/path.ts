@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { constants, type BigIntStats } from 'node:fs';
 import { link, lstat, mkdir, open, readdir, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -13,7 +12,7 @@ import type {
 } from '../jobs/destination.ts';
 import { codeOf, DeliveryError, fromFileError, permanent } from './delivery-error.ts';
 import { hashOfBeginning, writeProvedCopy } from './file-copy.ts';
-import { PARTIAL, splitUploadPath } from './upload-path.ts';
+import { isUnfinished, splitUploadPath, unfinishedName } from './upload-path.ts';
 
 export interface PathOptions {
   readonly name: string;
@@ -29,8 +28,6 @@ export interface PathOptions {
   readonly onProgress?: () => void;
 }
 
-/** Unfinished copies of ours, also those of other recorders that write to the same folder. */
-const UNFINISHED = /^\.sealtape-[0-9a-f-]+\.part$/;
 const NO_LINKS = /^(EPERM|ENOTSUP|EOPNOTSUPP|ENOSYS|EMLINK)$/;
 
 /** A destination that is a folder of this machine. */
@@ -146,7 +143,7 @@ class PathDestination implements Destination {
       const names = (await readdir(within).catch(unlessAbsent)) ?? [];
       const files: StoredFile[] = [];
       for (const name of names.sort()) {
-        const found = UNFINISHED.test(name) ? undefined : await statOrNothing(join(within, name));
+        const found = isUnfinished(name) ? undefined : await statOrNothing(join(within, name));
         if (found?.isFile() === true)
           files.push(storedFile(folder === '' ? name : `${folder}/${name}`, found));
       }
@@ -176,7 +173,7 @@ class PathDestination implements Destination {
     return this.#guarded(this.#root, signal, async () => {
       const atomicCreate = await this.#throughPartial(this.#root, async (partial) => {
         await writeFile(partial, '', { flag: 'wx', mode: 0o640 });
-        const second = `${partial.slice(0, -PARTIAL.length)}2${PARTIAL}`;
+        const second = join(this.#root, unfinishedName());
         const linked = await this.#link(partial, second).then(
           () => true,
           () => false,
@@ -234,7 +231,7 @@ class PathDestination implements Destination {
   }
 
   async #throughPartial<T>(folder: string, work: (partial: string) => Promise<T>): Promise<T> {
-    const partial = join(folder, `.sealtape-${randomUUID()}${PARTIAL}`);
+    const partial = join(folder, unfinishedName());
     try {
       return await work(partial);
     } finally {
@@ -280,7 +277,7 @@ class PathDestination implements Destination {
     if (this.#sweptAt.size > 1000) this.#sweptAt.clear();
     this.#sweptAt.set(folder, now);
     for (const name of await readdir(folder)) {
-      if (!UNFINISHED.test(name)) continue;
+      if (!isUnfinished(name)) continue;
       const path = join(folder, name);
       const found = await statOrNothing(path);
       if (found !== undefined && now - Number(found.mtimeMs) > this.#staleAfter)

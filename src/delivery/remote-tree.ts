@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type {
   Capabilities,
@@ -10,7 +10,7 @@ import type {
 } from '../jobs/destination.ts';
 import { DeliveryError, permanent } from './delivery-error.ts';
 import { readSource } from './file-copy.ts';
-import { PARTIAL, splitUploadPath } from './upload-path.ts';
+import { isUnfinished, splitUploadPath, unfinishedName } from './upload-path.ts';
 
 export interface RemoteFacts {
   readonly size: number;
@@ -45,8 +45,6 @@ export interface RemoteTree {
   close(): Promise<void>;
 }
 
-/** Unfinished copies of ours, also those of other recorders that write to the same folder. */
-const UNFINISHED = /^\.sealtape-[0-9a-f-]+\.part$/;
 const STALE_AFTER = 3_600_000;
 /** What a clean-up after a failure may take; the failure itself is what the caller hears of. */
 const CLEANING_WITHIN = 15_000;
@@ -145,7 +143,7 @@ class TreeDestination implements Destination {
     if (folder !== '') splitUploadPath(folder);
     const found = await this.#tree.list(folder, signal);
     return found
-      .filter(({ name }) => !UNFINISHED.test(name))
+      .filter(({ name }) => !isUnfinished(name))
       .map(({ name, ...facts }) => ({ path: folder === '' ? name : `${folder}/${name}`, ...facts }))
       .sort((a, b) => (a.path < b.path ? -1 : 1));
   }
@@ -184,7 +182,7 @@ class TreeDestination implements Destination {
   ): Promise<void> {
     const folder = folders.join('/');
     await this.#prepare(folder, signal);
-    const partial = [...folders, `.sealtape-${randomUUID()}${PARTIAL}`].join('/');
+    const partial = [...folders, unfinishedName()].join('/');
     try {
       await this.#write(partial, upload, signal);
       await finish(partial);
@@ -217,7 +215,7 @@ class TreeDestination implements Destination {
     if (this.#swept.size > 1000) this.#swept.clear();
     this.#swept.set(folder, now);
     for (const { name, modifiedAt = Infinity } of await this.#tree.list(folder, signal)) {
-      if (!UNFINISHED.test(name) || now - modifiedAt < STALE_AFTER) continue;
+      if (!isUnfinished(name) || now - modifiedAt < STALE_AFTER) continue;
       const path = folder === '' ? name : `${folder}/${name}`;
       // An account that may only add leaves them for the administrator.
       await this.#tree.remove(path, signal).catch(() => undefined);

@@ -10,6 +10,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { DeliveryError } from './delivery-error.ts';
 import { statusOf, wordOf } from './s3-client.ts';
+import { PROBE } from './upload-path.ts';
 
 /** What a server was found to do, whatever it says of itself. */
 export interface S3Abilities {
@@ -25,7 +26,6 @@ export interface S3Abilities {
 }
 
 const BODY = Buffer.from('Sealtape looks what this server can do.\n');
-const PROBE = '.sealtape-probe';
 
 /**
  * Finds out by trying. The probe is removed where the account may; where it may not, or a lock of the bucket keeps it, the one object

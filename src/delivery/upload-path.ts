@@ -1,7 +1,17 @@
+import { randomUUID } from 'node:crypto';
 import { permanent } from './delivery-error.ts';
 
 /** Ends the names of unfinished copies; no finished file may have it. */
-export const PARTIAL = '.part';
+const PARTIAL = '.part';
+
+/** A name for a copy that is not whole yet, which no other one has. */
+export const unfinishedName = (): string => `.sealtape-${randomUUID()}${PARTIAL}`;
+
+/** Whether a file is an unfinished copy of ours, or of another recorder that writes to the same folder. */
+export const isUnfinished = (name: string): boolean => /^\.sealtape-[0-9a-f-]+\.part$/.test(name);
+
+/** The file that a test of a destination writes, reads and removes. */
+export const PROBE = '.sealtape-probe';
 
 /** Octets of one name, on every file system we know. */
 const LONGEST_NAME = 255;
