@@ -6,6 +6,8 @@ import type { Upload } from '../jobs/destination.ts';
 import { codeOf, DeliveryError, permanent } from './delivery-error.ts';
 
 const CHUNK = 256 * 1024;
+/** So much is brought to the disk at once at the most: between two signs of progress a slow disk needs seconds, not minutes. */
+const SYNC_EVERY = 64 * 1024 * 1024;
 
 export interface CopyWatch {
   readonly signal: AbortSignal;
@@ -72,11 +74,16 @@ async function copyInto(
   const whole = createHash('sha256');
   const beginning = createHash('sha256');
   let bytes = 0;
+  let synced = 0;
   for await (const part of source) {
     whole.update(part);
     if (bytes < prefix) beginning.update(part.subarray(0, prefix - bytes));
     await writeAll(file, part, bytes);
     bytes += part.length;
+    if (bytes - synced >= SYNC_EVERY) {
+      await file.datasync();
+      synced = bytes;
+    }
     onProgress?.();
   }
   return { bytes, sha256: whole.digest('hex'), prefixSha256: beginning.digest('hex') };

@@ -5,7 +5,7 @@ import { ConfigError } from '../config.ts';
 import type { DestinationConfig } from '../config/destination.ts';
 import type { DrivePlace } from '../delivery/graph-drive.ts';
 import { openOneDriveDestination } from '../delivery/onedrive.ts';
-import { openPathDestination } from '../delivery/path.ts';
+import { openPathChild } from '../delivery/path-child.ts';
 import { openS3Destination } from '../delivery/s3.ts';
 import { openSftpDestination } from '../delivery/sftp.ts';
 import { openSmbDestination } from '../delivery/smb.ts';
@@ -22,7 +22,7 @@ export function openDestination(config: DestinationConfig, memory?: string): Des
   const { name, timeoutSeconds, parallel: sessions } = config;
   switch (config.kind) {
     case 'path':
-      return openPathDestination({ name, root: config.root, marker: config.marker });
+      return openPathChild({ name, root: config.root, marker: config.marker, timeoutSeconds });
     case 'smb':
       return openSmbDestination({
         ...config,

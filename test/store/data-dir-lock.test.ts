@@ -21,7 +21,7 @@ const lockFile = (): string => join(dataDir, 'sealtape.lock');
 
 /** A process of its own that takes the lock and keeps it. */
 async function otherRecorder(): Promise<ChildProcess> {
-  const program = await compileProgram('src/store/data-dir-lock.ts', 'src/store/store-error.ts');
+  const program = await compileProgram('src/store/data-dir-lock.ts');
   const script = `
     const { lockDataDir } = await import(process.argv[1]);
     await lockDataDir(process.argv[2]);

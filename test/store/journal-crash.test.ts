@@ -14,9 +14,7 @@ let program: CompiledProgram;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'journal-'));
-  const files = ['journal.ts', 'journal-disk.ts', 'journal-line.ts', 'journal-segment.ts', 'store-error.ts'];
-  const [first = '', ...imported] = files.map((name) => `src/store/${name}`);
-  program = await compileProgram(first, ...imported);
+  program = await compileProgram('src/store/journal.ts');
 });
 
 afterAll(async () => {

@@ -1,7 +1,10 @@
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { dirname, join, normalize, resolve } from 'node:path';
 import { transformFile } from '@swc/core';
+
+/** A module of ours, as compiled code names it. */
+const IMPORT = /(from ['"])(\.\.?\/[a-z/.-]+)\.ts/g;
 
 /** A program of ours that tests start as a process of its own. */
 export interface CompiledProgram {
@@ -10,23 +13,26 @@ export interface CompiledProgram {
 }
 
 /**
- * Compiles TypeScript files of one folder to temporary modules, because Node 20 does not run TypeScript. The first is the
- * program, the others are what it imports at run time.
+ * Compiles a TypeScript program, and what it imports of ours at run time, to temporary modules, because Node 20 does not run TypeScript.
  */
-export async function compileProgram(
-  program: string,
-  ...imported: readonly string[]
-): Promise<CompiledProgram> {
+export async function compileProgram(program: string): Promise<CompiledProgram> {
   const folder = await mkdtemp(join(tmpdir(), 'program-'));
-  const target = (source: string): string => join(folder, `${basename(source, '.ts')}.mjs`);
-  for (const source of [program, ...imported]) {
+  const target = (source: string): string => join(folder, source.replace(/\.ts$/, '.mjs'));
+  const done = new Set<string>();
+  const compile = async (source: string): Promise<void> => {
+    if (done.has(source)) return;
+    done.add(source);
     const { code } = await transformFile(source, {
       swcrc: false,
       jsc: { target: 'es2023', parser: { syntax: 'typescript' } },
       module: { type: 'es6' },
     });
-    await writeFile(target(source), code.replaceAll(/(from ['"]\.\/[a-z-]+)\.ts/g, '$1.mjs'));
-  }
+    await mkdir(dirname(target(source)), { recursive: true });
+    await writeFile(target(source), code.replaceAll(IMPORT, '$1$2.mjs'));
+    for (const [, , imported = ''] of code.matchAll(IMPORT))
+      await compile(normalize(join(dirname(source), `${imported}.ts`)));
+  };
+  await compile(program);
   await symlink(resolve('node_modules'), join(folder, 'node_modules'));
   return { path: target(program), remove: () => rm(folder, { recursive: true }) };
 }
