@@ -15,6 +15,7 @@ export interface CallStory {
 }
 
 type Announced = RecordingDetails['announcements'][number];
+type Mark = RecordingDetails['marks'][number];
 
 interface Moment {
   readonly at: number;
@@ -30,6 +31,9 @@ export function tellCall(story: CallStory, whole: boolean): readonly string[] {
     ...steps.map((step) => stepMoment(step)),
     ...recordings.flatMap((details) =>
       details.steps.map((step) => stepMoment(step, one ? undefined : details.recording.id)),
+    ),
+    ...recordings.flatMap(({ marks, recording }) =>
+      marks.map((mark) => markMoment(mark, one ? undefined : recording.id)),
     ),
   ].toSorted((a, b) => a.at - b.at);
   const clock = clockOf(timeZone);
@@ -92,6 +96,15 @@ const stepMoment = ({ at, step, outcome, detail }: StepRow, recording?: string):
   lines: [
     printable(
       `${SIGNS[outcome]}  ${step}${detail === undefined ? '' : `: ${detail}`}${recording === undefined ? '' : `  (${recording})`}`,
+    ),
+  ],
+});
+
+const markMoment = ({ at, kind, source, detail }: Mark, recording?: string): Moment => ({
+  at,
+  lines: [
+    printable(
+      `>  ${kind}${detail === undefined ? '' : `: ${detail}`}  [${source}]${recording === undefined ? '' : `  (${recording})`}`,
     ),
   ],
 });

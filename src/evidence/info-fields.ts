@@ -61,6 +61,15 @@ interface AnnouncementInfo {
   readonly sha256: string;
 }
 
+/** Something that happened in the call, as its signalling told. */
+interface MarkInfo {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly kind: string;
+  readonly source: string;
+  readonly detail?: string | undefined;
+}
+
 /** Nothing was kept between two moments, or (`hold`) somebody was on hold. Times are epoch milliseconds. */
 interface PauseInfo {
   readonly cause: string;
@@ -134,6 +143,7 @@ export interface RecordingInfo {
   readonly channelSource: string;
   readonly legs: readonly LegInfo[];
   readonly announcements?: readonly AnnouncementInfo[] | undefined;
+  readonly marks?: readonly MarkInfo[] | undefined;
   readonly pauses?: readonly PauseInfo[] | undefined;
   readonly stopped?: StoppedInfo | undefined;
   readonly participants: readonly ParticipantInfo[];
@@ -170,6 +180,7 @@ export function infoFields(info: RecordingInfo): readonly InfoField[] {
     ...audioLines(info),
     ...info.legs.flatMap(legLines),
     ...info.legs.flatMap((leg) => gapLines(leg, info.startedAt)),
+    ...(info.marks ?? []).map((mark, at) => markLine(info, mark, at)),
     ...(info.pauses ?? []).map((pause, at) => pauseLine(info, pause, at)),
     ...info.participants.map(participantLine),
     ['Metadata-Status', info.metadataStatus],
@@ -298,6 +309,16 @@ const announcementLine = (
   `Announcement-${index + 1}`,
   `${name} ${locale}; ${utc(at)}; ${seconds(milliseconds)}; ${whole ? 'whole' : 'in part'}; linked by ${linkedBy}; sha256 ${sha256}`,
 ];
+
+/** `Mark-1: answered; …Z; 4.000 s; 4711; by metadata participants`. */
+function markLine({ startedAt }: RecordingInfo, mark: MarkInfo, index: number): InfoField {
+  const { at, kind, source, detail } = mark;
+  const about = detail === undefined ? '' : `; ${detail}`;
+  return [
+    `Mark-${index + 1}`,
+    `${kind}; ${utc(at)}; ${seconds(Math.max(0, at - startedAt))}${about}; by ${source}`,
+  ];
+}
 
 /** `Pause-1: operator; …Z to …Z; 3.000 s to 5.000 s; by api:anna`. */
 function pauseLine({ startedAt }: RecordingInfo, pause: PauseInfo, at: number): InfoField {

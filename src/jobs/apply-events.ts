@@ -185,6 +185,8 @@ async function applyEvent(
     case 'paused':
     case 'resumed':
       return applyPause(event, log, turn);
+    case 'marked':
+      return log.addMark(event.recording, event.mark);
     case 'segment':
       return applySegment(event, log, turn);
     case 'ended':

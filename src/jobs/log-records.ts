@@ -66,6 +66,15 @@ export interface CheckpointRow {
   readonly at: number;
 }
 
+/** A mark in the timeline of a recording, as it is stored. */
+export interface MarkRow {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly kind: string;
+  readonly source: string;
+  readonly detail?: string;
+}
+
 /** An announcement that was heard in the call of a recording. */
 export interface AnnouncedRow {
   readonly id: string;

@@ -9,7 +9,7 @@ import type {
   RecordingStatus,
   RulesEvent,
 } from '../recorder/events.ts';
-import type { AnnouncedRow, ChainHead, CheckpointRow, EntryRow, FileRow } from './log-records.ts';
+import type { AnnouncedRow, ChainHead, CheckpointRow, EntryRow, FileRow, MarkRow } from './log-records.ts';
 import type { EvidenceStore, EvidenceWriter } from './evidence-ports.ts';
 import type { CapturedFile, CaptureResult } from '../media/capture.ts';
 import type { LegVerdict } from '../media/verdict.ts';
@@ -156,6 +156,8 @@ export interface LogWriter {
   openIndexOf(id: string): Promise<number>;
   openRecording(row: Omit<RecordingRow, 'state'>): Promise<void>;
   describeRecording(id: string, description: CallDescription): Promise<void>;
+  /** Adds a mark to the timeline of a recording, behind those it has. */
+  addMark(id: string, mark: MarkRow): Promise<void>;
   endRecording(
     id: string,
     end: {
@@ -219,6 +221,8 @@ export interface LogStore {
   deliveries(recording: string): Promise<readonly DeliveryRow[]>;
   /** What was heard in the call of a recording, oldest first. */
   announced(row: RecordingRow): Promise<readonly AnnouncedRow[]>;
+  /** The timeline of a recording, in order. */
+  marks(recording: string): Promise<readonly MarkRow[]>;
   /** Undefined while nobody tried. */
   render(recording: string): Promise<RenderRow | undefined>;
   /** Of all destinations, deleted ones too. */

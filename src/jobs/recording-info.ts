@@ -15,7 +15,7 @@ import type { Kept } from '../rules/retention.ts';
 import type { RecordingStatus } from '../recorder/events.ts';
 import { policyName, type Decision } from '../rules/decision.ts';
 import type { Party } from '../siprec/description.ts';
-import type { AnnouncedRow } from './log-records.ts';
+import type { AnnouncedRow, MarkRow } from './log-records.ts';
 import type { ChainHead, RecordingRow } from './ports.ts';
 
 /** What an info file says about the recorder itself. */
@@ -43,6 +43,7 @@ export interface SealFacts {
   readonly unplayable?: string | undefined;
   readonly verdicts: readonly LegVerdict[];
   readonly announced: readonly AnnouncedRow[];
+  readonly marks: readonly MarkRow[];
   /** The chain before this recording. */
   readonly head: ChainHead;
   /** SPKI SHA-256 of the signing key, hex. */
@@ -95,9 +96,7 @@ function infoOf(row: RecordingRow, facts: SealFacts): RecordingInfo {
     profile: description.profile,
     profileSource: description.profileSource,
     decision: row.decision && decisionInfo(row.decision),
-    trunk: call.trunk,
-    client: `${call.transport} ${call.remoteAddress}:${call.remotePort}`,
-    pbxSoftware: call.pbxSoftware,
+    ...clientOf(call),
     recorderVersion: `Sealtape ${installation.version}`,
     installation: `${installation.name}/${installation.node}`,
     files: facts.audio.map(audioInfo),
@@ -105,6 +104,7 @@ function infoOf(row: RecordingRow, facts: SealFacts): RecordingInfo {
     unplayable: facts.unplayable,
     legs: legs.map((leg) => legInfo(leg, facts.verdicts)),
     announcements: facts.announced,
+    marks: facts.marks,
     pauses: capture?.pauses,
     stopped: capture?.stopped,
     participants: description.participants.map((participant) => ({
@@ -129,6 +129,18 @@ function infoOf(row: RecordingRow, facts: SealFacts): RecordingInfo {
 
 const lostWith = ({ endReason }: RecordingRow): readonly string[] =>
   endReason === 'crash' ? ['statistics of the legs were lost with the process that crashed'] : [];
+
+const clientOf = ({
+  trunk,
+  transport,
+  remoteAddress,
+  remotePort,
+  pbxSoftware,
+}: RecordingRow['facts']): Pick<RecordingInfo, 'trunk' | 'client' | 'pbxSoftware'> => ({
+  trunk,
+  client: `${transport} ${remoteAddress}:${remotePort}`,
+  pbxSoftware,
+});
 
 /** The recordings of the same call before and after an interruption of the recorder. */
 const neighboursOf = ({

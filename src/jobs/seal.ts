@@ -7,7 +7,7 @@ import { withLevelsOf } from '../media/copy-levels.ts';
 import { judgeLegs, type LegVerdict } from '../media/verdict.ts';
 import type { ChainTurn } from './chain.ts';
 import { JobError } from './job-error.ts';
-import type { AnnouncedRow } from './log-records.ts';
+import type { AnnouncedRow, MarkRow } from './log-records.ts';
 import type { SealGroup } from './seal-group.ts';
 import { formatRecordingInfo, nameOf, type Installation } from './recording-info.ts';
 import type {
@@ -64,6 +64,7 @@ interface Heard {
 /** With what else belongs to the call. */
 interface Found extends Heard {
   readonly announced: readonly AnnouncedRow[];
+  readonly marks: readonly MarkRow[];
 }
 
 /**
@@ -105,7 +106,8 @@ async function intend(row: RecordingRow, capture: CaptureResult, deps: SealDeps)
   await deps.atStep?.('digested');
   const copy = heard.unplayable === undefined ? render?.file : undefined;
   const measured = { ...row, capture: withLevelsOf(capture, copy) };
-  const found = { ...heard, announced: await deps.store.announced(row) };
+  const { store } = deps;
+  const found = { ...heard, announced: await store.announced(row), marks: await store.marks(row.id) };
   return deps.group.intend((turn) => decide(measured, found, turn, deps));
 }
 
@@ -164,7 +166,7 @@ async function digestAudio(file: CapturedFile, deps: SealDeps): Promise<Digested
 
 async function decide(row: RecordingRow, heard: Found, turn: ChainTurn, deps: SealDeps): Promise<SealIntent> {
   const fileName = nameOf(row, deps.installation);
-  const { audio, unplayable, announced } = heard;
+  const { audio, unplayable, ...belonging } = heard;
   const named = audio.map((part) => ({ ...part, name: audioName(fileName, part.file) }));
   const doubts = audio.flatMap((part) => part.doubts);
   const status = doubts.length > 0 ? 'partial' : (row.status ?? 'complete');
@@ -177,7 +179,7 @@ async function decide(row: RecordingRow, heard: Found, turn: ChainTurn, deps: Se
     audio: named,
     unplayable,
     verdicts,
-    announced,
+    ...belonging,
     head: turn.head,
     key: deps.signer.key,
     clock: turn.reading.clock,
@@ -217,7 +219,7 @@ async function decide(row: RecordingRow, heard: Found, turn: ChainTurn, deps: Se
       sha256: digest,
     })),
     verdicts,
-    announced: announced.map(({ id, linkedBy }) => ({ id, linkedBy })),
+    announced: belonging.announced.map(({ id, linkedBy }) => ({ id, linkedBy })),
     at: deps.now(),
     kept,
   };

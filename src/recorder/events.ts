@@ -2,6 +2,7 @@ import type { CaptureResult, PauseCause, Segment } from '../media/capture.ts';
 import type { Decision } from '../rules/decision.ts';
 import type { GroupChange } from '../rules/groups.ts';
 import type { CallDescription } from '../siprec/description.ts';
+import type { Mark } from './call-marks.ts';
 
 /** What is known about a call from its signalling, fixed when it is offered. */
 export interface CallFacts {
@@ -62,6 +63,13 @@ export interface PauseEvent extends Stamped {
   readonly cause: PauseCause;
   /** Who asked for it, where a person or program did. */
   readonly actor?: string;
+}
+
+/** Something happened in the call that belongs into its timeline. */
+export interface MarkedEvent extends Stamped {
+  readonly type: 'marked';
+  readonly recording: string;
+  readonly mark: Mark;
 }
 
 /** So much of a file is final while the call still runs. */
@@ -206,6 +214,7 @@ export type RecorderEvent =
   | DescribedEvent
   | NotedEvent
   | PauseEvent
+  | MarkedEvent
   | SegmentEvent
   | EndedEvent
   | FailedEvent

@@ -5,15 +5,17 @@ import { DISCARD_PORT } from '../siprec/answer.ts';
 import type { CallDescription } from '../siprec/description.ts';
 import type { SessionOffer } from '../siprec/sdp.ts';
 import type { CallStanding, LinePorts, MediaSources, OfferedCall, RecordingCall } from './call.ts';
+import { CallMarks, type MarkSeen } from './call-marks.ts';
 import { captureLines, withoutKeys } from './capture-lines.ts';
 import { inactivePorts } from './declined-call.ts';
+import { endOf } from './ending.ts';
 import type { CallFacts, EndReason, FailReason, RecorderEvent } from './events.ts';
 import { Hold } from './hold.ts';
 import { Pauses } from './pauses.ts';
 import type { RecordingFolders } from './ports.ts';
 import { RecorderError } from './recorder-error.ts';
 import { recoverCapture } from './recover.ts';
-import { initialState, next, statusOf, type SessionState } from './session-state.ts';
+import { initialState, next, type SessionState } from './session-state.ts';
 import type { Statements } from './statements.ts';
 import { StopKeys, USUAL_KEYS, type KeySettings } from './stop-keys.ts';
 import { personOf, stopperOf } from './stopper.ts';
@@ -51,6 +53,7 @@ export class LiveRecording implements RecordingCall {
   #leftOut: readonly number[];
   readonly #pauses = new Pauses();
   readonly #hold: Hold;
+  readonly #marks: CallMarks;
   /** Changes and the end run one after the other, whatever order their answers take. */
   #turn: Promise<unknown> = Promise.resolve();
   #ended: Promise<void> | undefined;
@@ -87,6 +90,7 @@ export class LiveRecording implements RecordingCall {
     this.#ports = this.#portsOf(opened.capture);
     this.#lines = withoutKeys(opened.lines);
     this.#hold = new Hold(opened.offer);
+    this.#marks = new CallMarks(opened.description, opened.offer);
     this.#description = opened.description;
     this.#sources = opened.sources;
     this.#onEnded = opened.onEnded;
@@ -142,6 +146,12 @@ export class LiveRecording implements RecordingCall {
     this.#noteHold();
     this.#description = description;
     this.#publish({ type: 'described', recording: this.id, at: this.#deps.now(), description });
+    this.#mark(this.#marks.described(description));
+  }
+
+  /** States what holds from the beginning, once the opening is stated. */
+  begun(): void {
+    this.#mark(this.#marks.first, this.#startedAt);
   }
 
   note(step: string, detail?: string): void {
@@ -379,10 +389,14 @@ export class LiveRecording implements RecordingCall {
     const paused = lines.length > 0 && lines.every((line) => !line.active);
     const before = this.#state;
     this.#state = next(before, { type: 're-offered', paused });
+    const answered = this.#marks.offered(paused);
+    this.#mark(answered, at);
     if (this.#state === before) return;
     if (paused) this.#pauses.begin({ cause: 'src', from: at });
     else this.#pauses.end('src', at);
     this.#publish({ type: paused ? 'paused' : 'resumed', recording: this.id, at, cause: 'src' });
+    if (paused || answered.length === 0)
+      this.#mark([{ kind: paused ? 'held' : 'resumed', source: `streams ${paused ? 'in' : ''}active` }], at);
   }
 
   #maskedLines(lines: readonly CaptureLine[]): readonly CaptureLine[] {
@@ -395,7 +409,14 @@ export class LiveRecording implements RecordingCall {
     const at = this.#deps.now();
     const { held } = this.#hold;
     const changed = held ? this.#pauses.begin({ cause, from: at }) : this.#pauses.end(cause, at);
-    if (changed) this.#publish({ type: held ? 'paused' : 'resumed', recording: this.id, at, cause });
+    if (!changed) return;
+    this.#publish({ type: held ? 'paused' : 'resumed', recording: this.id, at, cause });
+    this.#mark([{ kind: held ? 'held' : 'resumed', source: 'metadata or address of a stream' }], at);
+  }
+
+  #mark(marks: readonly MarkSeen[], at = this.#deps.now()): void {
+    for (const mark of marks)
+      this.#publish({ type: 'marked', recording: this.id, at, mark: { at, ...mark } });
   }
 
   #publish(event: RecorderEvent): void {
@@ -407,41 +428,6 @@ export class LiveRecording implements RecordingCall {
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
-}
-
-/** What the log will state about the end: a recording, or a failure when no audio ever came. */
-export function endOf(
-  end: {
-    readonly recording: string;
-    readonly reason: EndReason;
-    readonly at: number;
-    readonly damaged: boolean;
-  },
-  capture: CaptureResult,
-): RecorderEvent {
-  const { recording, reason, at } = end;
-  if (capture.files.length > 0)
-    return { type: 'ended', recording, at, reason, status: statusOf(reason, end.damaged), capture };
-  if (reason === 'stopped')
-    return { type: 'failed', recording, at, reason: 'stopped', detail: 'stopped before any audio' };
-  if (end.damaged)
-    return { type: 'failed', recording, at, reason: 'disk', detail: 'audio could not be written' };
-  if (reason === 'cancelled')
-    return { type: 'failed', recording, at, reason: 'cancelled', detail: 'cancelled before any audio' };
-  if (reason === 'crash')
-    return { type: 'failed', recording, at, reason: 'crash', detail: 'no audio found on disk' };
-  return { type: 'failed', recording, at, reason: 'no-rtp', detail: describeSilence(capture) };
-}
-
-function describeSilence(capture: CaptureResult): string {
-  const received = capture.legs.reduce((sum, leg) => sum + leg.received + leg.rejected, 0);
-  const strangers = capture.legs.flatMap((leg) => leg.foreignSources ?? []);
-  if (received === 0 && strangers.length > 0)
-    return `packets came only from ${strangers.join(', ')}, outside the media networks of the trunk`;
-  const silence =
-    received === 0 ? 'no packet arrived' : `${received} packets arrived, none with audio to record`;
-  const handshakes = [...new Set(capture.legs.flatMap((leg) => leg.keyExchange ?? []))];
-  return [silence, ...handshakes].join('; ');
 }
 
 const messageOf = (error: unknown): string =>

@@ -136,6 +136,7 @@ export class Recorder implements CallRecorder {
     this.#accepted++;
     const { sources } = call;
     const recording = this.#begin({ id, folder, capture, lines, sources, ...choiceOf(call, all) });
+    recording.begun();
     return pair === undefined ? recording : this.#halves.open(recording, call, pair);
   }
 
@@ -204,6 +205,7 @@ export class Recorder implements CallRecorder {
     const recording = this.#begin({ id, folder, capture, lines, sources, ...choiceOf(call, all) });
     // The ports are taken over: from here on this is the recording, whatever the journal says.
     void this.#statements.state(openingOf(id, call, capture, this.#options.now()));
+    recording.begun();
     void live.end('replaced');
     for (const { cause, actor } of live.standing.pauses) await recording.pause(cause, actor);
     // Lines that the client added in the same breath.

@@ -2,7 +2,7 @@ import type { MediaHost, OpenedCapture } from '../media/capture.ts';
 import type { LinePorts, RecordingCall } from './call.ts';
 import type { ReopenedLines } from './continuation.ts';
 import type { EndReason, RecorderEvent } from './events.ts';
-import { endOf } from './live-recording.ts';
+import { endOf } from './ending.ts';
 
 export interface ReopenedParts {
   readonly id: string;

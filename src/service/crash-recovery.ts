@@ -1,6 +1,6 @@
 import type { RecordingRow, SealFiles } from '../jobs/ports.ts';
 import type { Log } from '../log.ts';
-import { endOf } from '../recorder/live-recording.ts';
+import { endOf } from '../recorder/ending.ts';
 import type { EventJournal, RecordingFolders } from '../recorder/ports.ts';
 import { recoverCapture } from '../recorder/recover.ts';
 

@@ -25,6 +25,8 @@ export interface ParticipantEntry {
   readonly sends: readonly string[];
   readonly associatedAt?: string;
   readonly disassociatedAt?: string;
+  /** It stands for whoever is to come, as long as that is not known. */
+  readonly placeholder?: true;
 }
 
 /** Where a recording goes on that was cut off. Nothing could be kept from one time to the other, ISO 8601 in UTC. */
@@ -110,7 +112,7 @@ export function describeCall(input: DescriptionInput): CallDescription {
     ...sides,
     ...(best && { pbxCallId: idOf(best) }),
     metadataStatus,
-    participants: (state?.participants ?? []).map(entryOf),
+    participants: (state?.participants ?? []).map((person) => entryOf(person, derived.dummies ?? [])),
     warnings: warningsOf(input),
     ...(chosen && { profile: chosen.profile.name, profileSource: chosen.source }),
     ...derivedOf(derived),
@@ -174,7 +176,7 @@ const warningsOf = ({ offer, state, warnings }: DescriptionInput): readonly stri
     ]),
   ].slice(0, MAX_WARNINGS);
 
-function entryOf(person: KnownParticipant): ParticipantEntry {
+function entryOf(person: KnownParticipant, dummies: readonly string[]): ParticipantEntry {
   const aor = person.names.find((entry) => entry.aor !== undefined)?.aor;
   const name = person.names.find((entry) => entry.name !== undefined)?.name;
   return {
@@ -184,6 +186,7 @@ function entryOf(person: KnownParticipant): ParticipantEntry {
     sends: person.labels,
     ...(person.associatedAt && { associatedAt: person.associatedAt.text }),
     ...(person.disassociatedAt && { disassociatedAt: person.disassociatedAt.text }),
+    ...(dummies.includes(person.id) && { placeholder: true as const }),
   };
 }
 

@@ -13,7 +13,7 @@ import type {
   RenderRow,
   SealIntent,
 } from '../jobs/ports.ts';
-import type { AnnouncedRow } from '../jobs/log-records.ts';
+import type { AnnouncedRow, MarkRow } from '../jobs/log-records.ts';
 import { announcedIn, LINK_WITHIN } from './announced-rows.ts';
 import type { Database } from './database.ts';
 import { SqlEvidenceStore } from './evidence-store.ts';
@@ -29,6 +29,7 @@ import {
   toRender,
   type SqlRow,
 } from './log-rows.ts';
+import { marksOf } from './mark-rows.ts';
 import { TransactionWriter } from './log-writer.ts';
 import { answered, toStoreError } from './sql-error.ts';
 
@@ -107,6 +108,10 @@ export class SqlLogStore implements LogStore {
 
   async announced(row: RecordingRow): Promise<readonly AnnouncedRow[]> {
     return answered(announcedIn(this.#database.knex, row, this.#linkWithin));
+  }
+
+  async marks(recording: string): Promise<readonly MarkRow[]> {
+    return answered(marksOf(this.#database.knex, recording));
   }
 
   async render(recording: string): Promise<RenderRow | undefined> {

@@ -28,6 +28,7 @@ import {
   verdictColumns,
   type SqlRow,
 } from './log-rows.ts';
+import { insertMark } from './mark-rows.ts';
 import { changeSpan, insertDeclined, insertRuleSet } from './policy-rows.ts';
 import { SqlRetentionWriter } from './retention-writer.ts';
 import { answered } from './sql-error.ts';
@@ -142,6 +143,11 @@ export class TransactionWriter implements LogWriter {
     this.#collectParticipants(id, description);
     this.#collectLinks(id, description);
     await this.flush();
+  }
+
+  async addMark(id: string, mark: Parameters<LogWriter['addMark']>[1]): Promise<void> {
+    await this.#settle(id);
+    await answered(insertMark(this.#sql, id, mark));
   }
 
   async endRecording(id: string, end: Parameters<LogWriter['endRecording']>[1]): Promise<void> {

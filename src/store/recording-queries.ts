@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import type { AnnouncedRow, RecordingFilter } from '../jobs/log-records.ts';
+import type { AnnouncedRow, MarkRow, RecordingFilter } from '../jobs/log-records.ts';
 import type { DeliveryRow, FileRow, RecordingRow, RecordingState, StepRow } from '../jobs/ports.ts';
 import type { LegVerdict } from '../media/verdict.ts';
 import type { ParticipantEntry } from '../siprec/description.ts';
@@ -14,6 +14,7 @@ import {
   toVerdict,
   type SqlRow,
 } from './log-rows.ts';
+import { marksOf } from './mark-rows.ts';
 import { answered, toStoreError } from './sql-error.ts';
 
 /** Where a page of the list ended; the next one begins behind it. */
@@ -38,6 +39,8 @@ export interface RecordingDetails {
   readonly related: readonly RelatedRecording[];
   /** What was heard in its call, oldest first. */
   readonly announcements: readonly AnnouncedRow[];
+  /** Its timeline, in order. */
+  readonly marks: readonly MarkRow[];
 }
 
 export interface RelatedRecording {
@@ -106,6 +109,7 @@ export class RecordingQueries {
       steps: (await of('steps', 'id')).map(toStep),
       related: await this.#related(id),
       announcements: await answered(announcedIn(this.#database.knex, recording, this.#linkWithin)),
+      marks: await answered(marksOf(this.#database.knex, id)),
     };
   }
 

@@ -26,7 +26,7 @@ export function renderRecording(view: RecordingView): string {
   return renderPage(
     { title, software: view.software, ...(changing ? { refresh: REFRESH_SECONDS } : {}) },
     html`<h1>${title}</h1>
-      ${facts(recording, view)} ${relatedList(view)}
+      ${facts(recording, view)} ${relatedList(view)} ${timeline(view)}
       ${legs(recording.capture?.legs ?? [], view.details.verdicts ?? [])} ${fileList(files, view)}
       ${deliveryList(deliveries, view.timeZone)} ${stepList(steps, view.timeZone)}`,
   );
@@ -45,6 +45,22 @@ function relatedList({ details, timeZone }: RecordingView): Html | undefined {
           </li>`,
       )}
     </ul>`;
+}
+
+function timeline({ details, timeZone }: RecordingView): Html | undefined {
+  const { marks = [], recording } = details;
+  if (marks.length === 0) return undefined;
+  const rows = marks.map(
+    ({ at, kind, detail, source }) =>
+      html`<tr>
+        <td class="time">${formatTime(at, timeZone)}</td>
+        <td data-label="Position">${formatDuration(Math.max(0, at - recording.startedAt))}</td>
+        <td>${kind}</td>
+        <td>${detail}</td>
+        <td class="quiet">${source}</td>
+      </tr>`,
+  );
+  return table('Timeline', rows, ['Time', 'Position', 'What happened', 'Who', 'Known by']);
 }
 
 function facts(row: RecordingRow, view: RecordingView): Html {

@@ -1,4 +1,4 @@
-import type { AnnouncedRow } from '../jobs/log-records.ts';
+import type { AnnouncedRow, MarkRow } from '../jobs/log-records.ts';
 import type { LegVerdict } from '../media/verdict.ts';
 import type { DeliveryRow, FileRow, RecordingRow, RecordingState, StepRow } from '../jobs/ports.ts';
 
@@ -27,6 +27,8 @@ export interface RecordingDetails {
   }[];
   /** What was heard in its call, oldest first. */
   readonly announcements?: readonly AnnouncedRow[];
+  /** Its timeline, in order. */
+  readonly marks?: readonly MarkRow[];
 }
 
 /** What the pages need from the database; `store/recording-queries.ts` fits. Every method may reject while the database is away. */

@@ -126,7 +126,7 @@ describe('a live recording', () => {
       [false, false],
       [true, true],
     ]);
-    expect(types()).toEqual(['opened', 'paused', 'resumed']);
+    expect(types()).toEqual(['opened', 'paused', 'marked', 'resumed', 'marked']);
   });
 
   test('SDP-14: marks a hold by the address 0.0.0.0, keeps the port, and goes on recording what still arrives', async () => {
@@ -141,7 +141,7 @@ describe('a live recording', () => {
     clock += 2000;
     await recording.reoffer(anOffer(), aDescription());
     await recording.end('bye');
-    expect(types()).toEqual(['opened', 'paused', 'resumed', 'ended']);
+    expect(types()).toEqual(['opened', 'paused', 'marked', 'resumed', 'marked', 'ended']);
     const capture = journal.events.flatMap((event) => (event.type === 'ended' ? [event.capture] : []));
     expect(capture[0]?.pauses).toEqual([{ cause: 'hold', from: 5000, to: 7000 }]);
   });

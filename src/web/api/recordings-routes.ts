@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
+import type { MarkKind } from '../../recorder/call-marks.ts';
 import type { RecordingFilter } from '../../jobs/log-records.ts';
 import type { DeliveryRow, FileRow, StepRow } from '../../jobs/ports.ts';
 import type { ListedRecording, ListPosition, RecordingDetails } from '../recording-queries.ts';
@@ -83,8 +84,24 @@ const Details = Listed.extend({
     z.object({ line: z.number(), role: z.string(), word: z.string(), reasons: z.array(z.string()) }),
   ),
   steps: z.array(
-    z.object({ at: z.number(), step: z.string(), outcome: z.string(), detail: z.string().optional() }),
+    z.object({
+      at: z.number(),
+      step: z.string(),
+      outcome: z.string(),
+      detail: z.string().optional(),
+      actor: z.string().optional(),
+    }),
   ),
+  marks: z
+    .array(
+      z.object({
+        at: z.number().describe('when the recorder was told, epoch milliseconds'),
+        kind: z.enum(['ringing', 'answered', 'held', 'resumed', 'transferred', 'joined', 'left']),
+        source: z.string().describe('by what it is known'),
+        detail: z.string().optional(),
+      }),
+    )
+    .describe('what happened in the call, as its signalling tells'),
   announcements: z.array(
     z.object({
       name: z.string(),
@@ -230,13 +247,15 @@ function listedOf(row: ListedRecording): z.input<typeof Listed> {
 }
 
 function detailsOf(details: RecordingDetails): z.input<typeof Details> {
-  const { recording, files, deliveries, verdicts = [], steps, related = [], announcements = [] } = details;
+  const { recording, files, deliveries, verdicts = [], steps, related = [] } = details;
+  const { announcements = [], marks = [] } = details;
   return {
     ...listedOf(recording),
     files: files.map(({ name, kind, bytes, sha256 }) => ({ name, kind, bytes, sha256 })),
     archives: deliveries.map(archiveOf),
     verdicts: verdicts.map(({ line, role, word, reasons }) => ({ line, role, word, reasons: [...reasons] })),
     steps: steps.map(stepOf),
+    marks: marks.map((mark) => ({ ...mark, kind: mark.kind as MarkKind })),
     announcements: announcements.map(({ id: _id, numbers, ...heard }) => ({
       ...heard,
       numbers: [...numbers],
@@ -255,4 +274,4 @@ const archiveOf = ({ destination, state, attempts, updatedAt, location, error }:
   error,
 });
 
-const stepOf = ({ at, step, outcome, detail }: StepRow) => ({ at, step, outcome, detail });
+const stepOf = ({ at, step, outcome, detail, actor }: StepRow) => ({ at, step, outcome, detail, actor });
