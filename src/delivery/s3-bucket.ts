@@ -13,7 +13,7 @@ import {
 } from '@aws-sdk/client-s3';
 import type { CopyReference, StoredFile } from '../jobs/destination.ts';
 import { permanent } from './delivery-error.ts';
-import { fromS3Error, openS3Client, type S3Options } from './s3-client.ts';
+import { fromS3Error, openS3Client, statusOf, type S3Options } from './s3-client.ts';
 import { hashOfBeginning, isAbsent } from './s3-facts.ts';
 import { probeS3, type S3Abilities } from './s3-probe.ts';
 import { splitUploadPath } from './upload-path.ts';
@@ -86,8 +86,33 @@ export class S3Bucket {
       });
     } catch (error) {
       if (isAbsent(error)) return undefined;
-      throw error;
+      throw await this.#spoken(error, copy, signal);
     }
+  }
+
+  /** An answer to HEAD has no body, so that it cannot say what is wrong; one to GET can. */
+  async #spoken(error: unknown, copy: CopyReference, signal: AbortSignal): Promise<unknown> {
+    if (![301, 400, 403].includes(statusOf(error) ?? 0)) return error;
+    try {
+      const { Body } = await this.client.send(
+        new GetObjectCommand({ ...this.at(copy), Range: 'bytes=0-0' }),
+        {
+          abortSignal: signal,
+        },
+      );
+      (Body as Readable).destroy();
+      return error;
+    } catch (told) {
+      return isAbsent(told) ? error : told;
+    }
+  }
+
+  /** Rejects when it is not one file that is missing but the bucket, which an answer to HEAD does not tell. */
+  async mustBeThere(copy: CopyReference, signal: AbortSignal): Promise<void> {
+    const { Bucket, Key } = this.at(copy);
+    await this.client.send(new ListObjectsV2Command({ Bucket, Prefix: Key, MaxKeys: 1 }), {
+      abortSignal: signal,
+    });
   }
 
   async hash(copy: CopyReference, length: number, signal: AbortSignal): Promise<string | undefined> {

@@ -37,6 +37,7 @@ export function openS3Client(options: S3Options): S3Client {
     forcePathStyle: pathStyle,
     credentials: { accessKeyId, secretAccessKey },
     maxAttempts: 1,
+    logger: { trace: silence, debug: silence, info: silence, warn: silence, error: silence },
     // Chunked bodies with a trailing checksum are refused, or stored as they are, by servers other than Amazon's.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
@@ -49,14 +50,24 @@ export function openS3Client(options: S3Options): S3Client {
   });
 }
 
+/** The client would write to the console what we report ourselves. */
+const silence = (): void => undefined;
+
 const CODES: Readonly<Record<string, DeliveryErrorCode>> = {
+  // With status 400, unlike the other faults of a login.
+  ExpiredToken: 'DENIED',
+  ExpiredTokenException: 'DENIED',
+  InvalidToken: 'DENIED',
+  TokenRefreshRequired: 'DENIED',
   QuotaExceeded: 'QUOTA',
   InsufficientCapacity: 'QUOTA',
   NoSuchBucket: 'MISCONFIGURED',
   PermanentRedirect: 'MISCONFIGURED',
   AuthorizationHeaderMalformed: 'MISCONFIGURED',
+  IllegalLocationConstraintException: 'MISCONFIGURED',
   RequestTimeTooSkewed: 'MISCONFIGURED',
   InvalidBucketName: 'MISCONFIGURED',
+  EntityTooLarge: 'UNSUPPORTED',
   KeyTooLongError: 'BAD_PATH',
   XAmzContentSHA256Mismatch: 'NOT_PROVED',
   BadDigest: 'NOT_PROVED',
@@ -74,6 +85,9 @@ export function wordOf(error: unknown): string {
   const { Code, name } = error as { readonly Code?: unknown; readonly name?: unknown };
   return typeof Code === 'string' ? Code : typeof name === 'string' ? name : '';
 }
+
+/** Whether the server's word says more than that this one request cannot be done. */
+export const isFault = (error: unknown): boolean => CODES[wordOf(error)] !== undefined;
 
 /** Errors of the client as ours. */
 export function fromS3Error(error: unknown, what: string, signal: AbortSignal): Error {

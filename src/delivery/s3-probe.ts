@@ -9,7 +9,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { DeliveryError } from './delivery-error.ts';
-import { statusOf, wordOf } from './s3-client.ts';
+import { isFault, statusOf, wordOf } from './s3-client.ts';
 import { PROBE } from './upload-path.ts';
 
 /** What a server was found to do, whatever it says of itself. */
@@ -101,7 +101,8 @@ async function lockOf(
     const found = await client.send(new GetObjectLockConfigurationCommand({ Bucket }), { abortSignal });
     return found.ObjectLockConfiguration?.ObjectLockEnabled === 'Enabled' ? 'yes' : 'no';
   } catch (error) {
-    if (wordOf(error) === 'NoSuchBucket') throw error;
+    // A fault of the login or of the region may have the same status as a server that knows no locks.
+    if (isFault(error)) throw error;
     const status = statusOf(error) ?? 0;
     if (status === 403 && wordOf(error) === 'AccessDenied') return 'unknown';
     if (status === 404 || status === 400 || status === 405 || status === 501) return 'no';
@@ -114,6 +115,7 @@ async function versionsOf(client: S3Client, Bucket: string, abortSignal: AbortSi
     const { Status } = await client.send(new GetBucketVersioningCommand({ Bucket }), { abortSignal });
     return Status === 'Enabled';
   } catch (error) {
+    if (isFault(error)) throw error;
     const status = statusOf(error);
     if (status === undefined || status >= 500)
       throw new DeliveryError('UNREACHABLE', Bucket, { cause: error });

@@ -79,7 +79,9 @@ class S3Destination implements Destination {
   stat(copy: CopyReference, signal: AbortSignal): Promise<StoredFile | undefined> {
     return this.#bucket.guarded(copy.path, signal, async () => {
       const head = await this.#bucket.head(copy, signal);
-      return head === undefined ? undefined : { path: copy.path, ...factsOf(head) };
+      if (head !== undefined) return { path: copy.path, ...factsOf(head) };
+      await this.#bucket.mustBeThere(copy, signal);
+      return undefined;
     });
   }
 

@@ -2,17 +2,15 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import {
   CreateBucketCommand,
-  GetObjectCommand,
   HeadObjectCommand,
   ListObjectVersionsCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
 import { openS3Destination } from '../../src/delivery/s3.ts';
 import type { S3Options } from '../../src/delivery/s3-client.ts';
 import type { Destination } from '../../src/jobs/destination.ts';
 import { startRadosgw, type Radosgw } from '../support/radosgw.ts';
+import { s3Subject } from './s3-subject.ts';
 import { describeDestination, never, rejection, uploadOf, type DestinationSubject } from './conformance.ts';
 
 let gateway: Radosgw;
@@ -73,28 +71,7 @@ function open(changes: Partial<S3Options> = {}): Destination {
 
 function bucketSubject(Bucket: string): Promise<DestinationSubject> {
   const root = `t ${(count += 1)}/archiv für alles`;
-  const keyOf = (path: string): string => `${root}/${path}`;
-  return Promise.resolve({
-    destination: open({ bucket: Bucket, root }),
-    read: async (path) => {
-      const found = await client
-        .send(new GetObjectCommand({ Bucket, Key: keyOf(path) }))
-        .catch(() => undefined);
-      return found?.Body && Buffer.from(await found.Body.transformToByteArray());
-    },
-    list: async (folder) => {
-      const Prefix = folder === '' ? `${root}/` : `${keyOf(folder)}/`;
-      const page = await client.send(new ListObjectsV2Command({ Bucket, Prefix, Delimiter: '/' }));
-      const folders = (page.CommonPrefixes ?? []).map((each) => each.Prefix?.slice(Prefix.length, -1) ?? '');
-      return [...(page.Contents ?? []).map(({ Key }) => Key?.slice(Prefix.length) ?? ''), ...folders].sort();
-    },
-    place: async (path, bytes) => {
-      await client.send(
-        new PutObjectCommand({ Bucket, Key: keyOf(path), Body: bytes, ContentLength: bytes.length }),
-      );
-    },
-    remove: () => Promise.resolve(),
-  });
+  return Promise.resolve(s3Subject(client, { Bucket, root }, open({ bucket: Bucket, root })));
 }
 
 describeDestination('s3', () => bucketSubject('plain'));
