@@ -26,8 +26,8 @@ const MODEL = new Set([
   ...['associate-time', 'disassociate-time', 'nameid', 'aor', 'name', 'send', 'recv', 'label', 'mode'],
 ]);
 
-/** The values of a vendor directly inside one element of the model. */
-export function extensionFields(element: XmlElement, id: string): readonly ExtensionField[] {
+/** Adds the values of a vendor directly inside one element of the model, at most 300 of one element. */
+export function extensionFields(element: XmlElement, id: string, into: ExtensionField[]): void {
   const fields: ExtensionField[] = [];
   for (const child of element.children) {
     if (MODEL.has(child.name)) continue;
@@ -36,7 +36,7 @@ export function extensionFields(element: XmlElement, id: string): readonly Exten
     const inner = child.name === 'extensiondata' ? child.children : [child];
     for (const part of inner) flatten(part, '', { owner, fields });
   }
-  return fields;
+  into.push(...fields);
 }
 
 function flatten(

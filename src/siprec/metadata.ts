@@ -79,9 +79,11 @@ export function parseMetadata(xml: string | Uint8Array, charset?: string): Metad
   const { root, namespaces, warnings } = parseXml(decoded.text);
   if (root.name !== 'recording' && root.name !== 'recording_metadata')
     throw new SiprecError('BAD_XML', `root element ${root.name.slice(0, 40)} is not a recording`);
-  const elements = flatten(root);
+  const elements: XmlElement[] = [root];
+  flatten(root, elements);
+  const byName = grouped(elements);
   const all = [...decoded.warnings, ...warnings];
-  const named = (name: string): readonly XmlElement[] => elements.filter((element) => element.name === name);
+  const named = (name: string): readonly XmlElement[] => byName.get(name) ?? NONE;
   return {
     mode: modeOf(named('datamode')[0], all),
     groups: named('group').map((group) => identify(group)),
@@ -93,9 +95,7 @@ export function parseMetadata(xml: string | Uint8Array, charset?: string): Metad
       participant: reference(element, 'participant'),
       ...streamUse(element),
     })),
-    extensions: [root, ...elements]
-      .flatMap((element) => (OWNERS.has(element.name) ? extensionFields(element, identify(element)) : []))
-      .slice(0, MAX_EXTENSIONS),
+    extensions: extensionsOf(elements),
     dialect: root.name === 'recording_metadata' ? 'broadworks' : 'standard',
     namespaces,
     warnings: all,
@@ -109,11 +109,32 @@ const MAX_EXTENSIONS = 500;
 /** Elements of these names hold others of the model, in one dialect or another. */
 const CONTAINERS = new Set(['recording', 'group', 'session']);
 
-/** The model's elements wherever a dialect puts them; what is inside `extensiondata` is another matter. */
-function flatten(element: XmlElement): readonly XmlElement[] {
-  return element.children.flatMap((child) =>
-    CONTAINERS.has(child.name) ? [child, ...flatten(child)] : [child],
-  );
+const NONE: readonly XmlElement[] = [];
+
+/** Adds the model's elements wherever a dialect puts them; what is inside `extensiondata` is another matter. */
+function flatten(element: XmlElement, into: XmlElement[]): void {
+  for (const child of element.children) {
+    into.push(child);
+    if (CONTAINERS.has(child.name)) flatten(child, into);
+  }
+}
+
+/** All but the first, which is the root, by their names. */
+function grouped(elements: readonly XmlElement[]): ReadonlyMap<string, readonly XmlElement[]> {
+  const groups = new Map<string, XmlElement[]>();
+  for (const element of elements.slice(1)) {
+    const group = groups.get(element.name);
+    if (group === undefined) groups.set(element.name, [element]);
+    else group.push(element);
+  }
+  return groups;
+}
+
+function extensionsOf(elements: readonly XmlElement[]): readonly ExtensionField[] {
+  const fields: ExtensionField[] = [];
+  for (const element of elements)
+    if (OWNERS.has(element.name)) extensionFields(element, identify(element), fields);
+  return fields.length > MAX_EXTENSIONS ? fields.slice(0, MAX_EXTENSIONS) : fields;
 }
 
 function modeOf(element: XmlElement | undefined, warnings: string[]): 'complete' | 'partial' {
@@ -209,7 +230,8 @@ const associationTimes = (
 const children = (element: XmlElement, name: string): readonly XmlElement[] =>
   element.children.filter((candidate) => candidate.name === name);
 
-const child = (element: XmlElement, name: string): XmlElement | undefined => children(element, name)[0];
+const child = (element: XmlElement, name: string): XmlElement | undefined =>
+  element.children.find((candidate) => candidate.name === name);
 
 /** An element's own id: `id` or `<element>_id` (siprec-interop.md 2.2). */
 const identify = (element: XmlElement): string =>
@@ -226,4 +248,4 @@ function timeOf(element: XmlElement, name: string): MetadataTime | undefined {
 
 const filled = (text: string | undefined): string | undefined => (text === '' ? undefined : text);
 
-const withoutBlanks = (text: string): string => text.replace(/\s+/g, '');
+const withoutBlanks = (text: string): string => (/\s/.test(text) ? text.replace(/\s+/g, '') : text);
