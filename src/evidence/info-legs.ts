@@ -40,6 +40,7 @@ export interface LegInfo {
   /** How the handshake for its keys went, in words, and how many packets came before it was finished. */
   readonly keyExchange?: string | undefined;
   readonly beforeKeys?: number | undefined;
+  readonly connectivity?: string | undefined;
   readonly telephoneEvents: number;
   /** Milliseconds, last and largest. */
   readonly jitter: number;
@@ -87,6 +88,7 @@ export function legLines(leg: LegInfo): readonly InfoField[] {
     [`${key}-Encryption`, leg.encryption ?? 'none'],
     ...(leg.unauthentic === undefined ? [] : [[`${key}-Packets-Unauthentic`, `${leg.unauthentic}`] as const]),
     ...handshakeLines(key, leg),
+    ...iceLines(key, leg),
     [`${key}-Telephone-Events`, `${leg.telephoneEvents}`],
     [`${key}-Jitter`, `${leg.jitter.toFixed(1)} ms, at most ${leg.jitterMax.toFixed(1)} ms`],
     ...clockLines(key, leg),
@@ -114,6 +116,10 @@ const handshakeLines = (key: string, { keyExchange, beforeKeys = 0 }: LegInfo): 
         [`${key}-Key-Exchange`, keyExchange],
         [`${key}-Packets-Before-Keys`, `${beforeKeys}`],
       ];
+
+/** Only where the client spoke ICE. */
+const iceLines = (key: string, { connectivity }: LegInfo): readonly InfoField[] =>
+  connectivity === undefined ? [] : [[`${key}-Connectivity`, connectivity]];
 
 /** Only where the clock of the sender did not keep time with ours. */
 function clockLines(key: string, { clock }: LegInfo): readonly InfoField[] {

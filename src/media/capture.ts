@@ -1,3 +1,4 @@
+import type { IceTerms } from './ice/ice-line.ts';
 import type { CaptureSecurity } from './line-security.ts';
 
 /**
@@ -46,6 +47,8 @@ export interface CaptureLine {
   readonly packetRate?: number | undefined;
   /** How its packets are encrypted; without it they are not. `unchanged`: as before, by keys that are known to the media side alone. */
   readonly security?: CaptureSecurity | 'unchanged';
+  /** Where the client speaks ICE: how its checks are known, and how they are answered. */
+  readonly ice?: IceTerms | undefined;
   /** The port it had before a restart: this one or none (NO_PORTS). Without it the one that has rested longest. */
   readonly port?: number;
 }
@@ -173,6 +176,8 @@ export interface LegStatistics {
   readonly keyExchange?: string;
   /** Packets that came before it was finished; they are among the rejected. */
   readonly beforeKeys?: number;
+  /** How the checks of ICE went, where the client asked for it; one line for people. */
+  readonly connectivity?: string;
   readonly telephoneEvents: number;
   readonly comfortNoise: number;
   /** Octets of audio written. */

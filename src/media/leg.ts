@@ -86,6 +86,8 @@ export class Leg implements AlignableLeg {
   encryption: string | undefined;
   /** How its handshake stands, where its keys come from one. */
   keyExchange: string | undefined;
+  /** How the client's checks went, where it speaks ICE. */
+  connectivity: string | undefined;
 
   constructor(line: CaptureLine, host: LegHost) {
     this.line = line.line;
@@ -238,6 +240,7 @@ export class Leg implements AlignableLeg {
         keyExchange: this.keyExchange,
         beforeKeys: this.#beforeKeys,
       }),
+      ...(this.connectivity !== undefined && { connectivity: this.connectivity }),
       telephoneEvents: this.#telephoneEvents,
       comfortNoise: this.#comfortNoise,
       octets: this.#octets,

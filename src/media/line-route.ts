@@ -12,7 +12,8 @@ import type { Arrival, Receiver, ReceiverSocket } from './receiver/receiver.ts';
 import { splitSource } from './receiver/source-keys.ts';
 import { bufferFor, REPORT_BUFFER_BYTES } from './receiver/receiver-options.ts';
 import { looksLikeRtcp } from './rtcp/rtcp-packet.ts';
-import { isStun } from './stun.ts';
+import { IceLine, type Component } from './ice/ice-line.ts';
+import { isStun } from './ice/is-stun.ts';
 
 /** Canonical name of this recorder in all its reports: random, and new with every start (RFC 7022 §4.2). */
 const OWN_NAME = randomBytes(12).toString('base64');
@@ -40,6 +41,8 @@ export class LineRoute {
   #dtls: DtlsLine | undefined;
   readonly #desk: DtlsDesk;
   readonly #early = new EarlyPackets();
+  /** Answers the client's checks, where it speaks ICE. */
+  #ice: IceLine | undefined;
   #rtcp: LineReporting | undefined;
   #socket: ReceiverSocket | undefined;
   /** The odd port; undefined where reports share the even one. */
@@ -83,7 +86,11 @@ export class LineRoute {
   }
 
   /** Gives the route what its line is secured with; the keys that came with the request are overwritten later. */
-  secure({ security }: CaptureLine, at: number): void {
+  secure({ security, ice }: CaptureLine, at: number): void {
+    if (ice === undefined) this.#ice = undefined;
+    else if (this.#ice === undefined) this.#ice = new IceLine(ice, this.#iceHost);
+    else this.#ice.update(ice);
+    this.leg.connectivity = this.#ice?.status ?? this.leg.connectivity;
     if (security !== 'unchanged') this.#resecure(security, at);
     this.leg.encryption = this.#guard?.suite ?? this.leg.encryption;
     this.leg.keyExchange = this.#dtls?.status ?? this.leg.keyExchange;
@@ -158,6 +165,24 @@ export class LineRoute {
     },
   };
 
+  readonly #iceHost = {
+    send: (component: Component, datagram: Buffer, to: string): void => {
+      (component === 1 ? this.#socket : this.#reportSocket)?.send(datagram, to);
+    },
+    state: (text: string): void => {
+      this.leg.connectivity = text;
+    },
+  };
+
+  /** Without ICE agreed on, what it sends is neither audio nor anybody's fault, and is counted nowhere. */
+  #takeStun(component: Component, { slab, start, end, at }: Arrival): void {
+    const source = (component === 1 ? this.#socket : this.#reportSocket)?.sourceAddress();
+    if (this.#ice === undefined || source === undefined || !this.leg.gate.isAllowed(source)) return;
+    this.#ice.take(component, slab.subarray(start, end), source, at);
+    const chosen = this.#ice.nominated(1);
+    if (chosen !== undefined) this.#dtls?.reach(chosen);
+  }
+
   #takeHandshake(line: DtlsLine, { slab, start, end }: Arrival): void {
     this.#desk.take(line, slab.subarray(start, end), this.capture.sourceOf(this.leg));
   }
@@ -165,16 +190,19 @@ export class LineRoute {
   async #openReports({ receiver, bind, port }: PortPair): Promise<void> {
     if (this.#rtcp === undefined || this.#rtcp.mux || this.#reportSocket !== undefined) return;
     this.#reportSocket = await receiver.open(bind, port + 1, this.#reportSink, {
-      seldom: true,
+      // A client waits for answers to its checks.
+      seldom: this.#ice === undefined,
       receiveBuffer: REPORT_BUFFER_BYTES,
     });
   }
 
   /** A fault of ours in one leg must not stop the sweep over all the others. */
   readonly #sink = (arrival: Arrival): void => {
-    // We agreed to no ICE: what it sends is neither audio nor anybody's fault, and is counted nowhere.
-    if (isStun(arrival)) return;
     try {
+      if (isStun(arrival)) {
+        this.#takeStun(1, arrival);
+        return;
+      }
       const admitted = this.leg.gate.admits(arrival.sourceKey, () => this.capture.sourceOf(this.leg));
       if (!admitted) return;
       if (this.#dtls !== undefined && isHandshake(arrival)) this.#takeHandshake(this.#dtls, arrival);
@@ -188,8 +216,11 @@ export class LineRoute {
 
   /** What is no report has no business on this port. */
   readonly #reportSink = (arrival: Arrival): void => {
-    if (isStun(arrival)) return;
     try {
+      if (isStun(arrival)) {
+        this.#takeStun(2, arrival);
+        return;
+      }
       const socket = this.#reportSocket;
       const admitted = this.leg.gate.admits(arrival.sourceKey, () => socket?.sourceAddress() ?? '');
       if (admitted) this.#takeReport(arrival, socket);
@@ -239,11 +270,15 @@ export class LineRoute {
   }
 
   /**
-   * Where its reports came from; else where the SDP wants ours; else beside the port of its audio, where that comes from another host
+   * Where its reports came from; else what ICE has found; else where the SDP wants ours; else beside the port of its audio, where that comes from another host
    * than the SDP names (a translation of addresses in between).
    */
   #target(): string | undefined {
-    if (this.#reporter !== undefined) return this.#reporter;
+    const shown = this.#reporter ?? this.#ice?.nominated(this.#rtcp?.mux === true ? 1 : 2);
+    return shown ?? this.#named();
+  }
+
+  #named(): string | undefined {
     const named = this.#rtcp?.target;
     const audio = splitSource(this.leg.sources.address ?? '');
     if (audio === undefined) return named;

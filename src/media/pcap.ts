@@ -1,3 +1,5 @@
+import { addressOctets } from './address-octets.ts';
+
 export const PCAP_HEADER_BYTES = 24;
 export const RECORD_HEADER_BYTES = 16;
 /** IP packets without a link layer (LINKTYPE_RAW): we never saw one. */
@@ -56,7 +58,7 @@ function ipv4(host: string, ports: Ports, datagram: Uint8Array): Buffer {
   header[8] = TTL;
   header[9] = UDP_PROTOCOL;
   // Our own address is not known where a socket is bound to all of them: it stays 0.0.0.0.
-  header.set(host.split('.').map(Number).slice(0, 4), 12);
+  header.set(addressOctets(host), 12);
   header.writeUInt16BE(~sum16(header, 0) & 0xffff, 10);
   return Buffer.concat([header, udp(header.subarray(12, 20), ports, datagram)]);
 }
@@ -67,7 +69,7 @@ function ipv6(host: string, ports: Ports, datagram: Uint8Array): Buffer {
   header.writeUInt16BE(UDP + datagram.length, 4);
   header[6] = UDP_PROTOCOL;
   header[7] = TTL;
-  header.set(ipv6Octets(host), 8);
+  header.set(addressOctets(host), 8);
   return Buffer.concat([header, udp(header.subarray(8, 40), ports, datagram)]);
 }
 
@@ -88,25 +90,4 @@ function sum16(octets: Uint8Array, start: number): number {
   for (let at = 0; at < octets.length; at += 2) sum += ((octets[at] ?? 0) << 8) | (octets[at + 1] ?? 0);
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
   return sum;
-}
-
-function ipv6Octets(host: string): Buffer {
-  const [head = '', tail] = (host.split('%')[0] ?? '').split('::');
-  const words = (text: string): number[] =>
-    text === ''
-      ? []
-      : text.split(':').flatMap((word) => (word.includes('.') ? quad(word) : [parseInt(word, 16)]));
-  const before = words(head);
-  const after = tail === undefined ? [] : words(tail);
-  const zeros = new Array<number>(Math.max(0, 8 - before.length - after.length)).fill(0);
-  const octets = Buffer.alloc(16);
-  [...before, ...zeros, ...after]
-    .slice(0, 8)
-    .forEach((word, at) => octets.writeUInt16BE(word & 0xffff, at * 2));
-  return octets;
-}
-
-function quad(text: string): number[] {
-  const [a = 0, b = 0, c = 0, d = 0] = text.split('.').map(Number);
-  return [(a << 8) | b, (c << 8) | d];
 }

@@ -45,22 +45,36 @@ export function captureLines(
 function offeredOf(
   line: OfferedLine | undefined,
   sources: MediaSources,
-): Pick<CaptureLine, 'sources' | 'rtcp' | 'packetRate' | 'security'> {
+): Pick<CaptureLine, 'sources' | 'rtcp' | 'packetRate' | 'security' | 'ice'> {
   return {
-    sources: sourcesOf(line?.address, sources),
+    sources: sourcesOf(line, sources),
     rtcp: { mux: line?.rtcpMux === true, target: line && reportTarget(line) },
     ...(line?.packetTime !== undefined && { packetRate: rateOf(line.packetTime) }),
     ...securityOf(line),
+    ...iceOf(line),
   };
+}
+
+/** Our end of ICE and theirs, where it was agreed on. */
+function iceOf(line: OfferedLine | undefined): Pick<CaptureLine, 'ice'> {
+  const own = line?.ownIce;
+  if (line?.ice === undefined || own === undefined || own === 'mismatch') return {};
+  return { ice: { ...own, theirUfrag: line.ice.ufrag } };
 }
 
 /** Packets of less than 5 ms nobody sends; of more than 20 ms they may become shorter at any time. */
 const rateOf = (packetTime: number): number => 1000 / Math.min(20, Math.max(5, packetTime));
 
-/** A name, and the address that stands for none (hold), say nothing about where packets come from. */
-function sourcesOf(address: string | undefined, { networks, offered }: MediaSources): readonly string[] {
-  const useful = offered && address !== undefined && isIP(address) !== 0;
-  return useful && !isNoAddress(address) ? [...networks, address] : networks;
+/**
+ * A name, and the address that stands for none (hold), say nothing about where packets come from. With ICE they come from any of the candidates,
+ * which are as much the client's word as the address.
+ */
+function sourcesOf(line: OfferedLine | undefined, { networks, offered }: MediaSources): readonly string[] {
+  if (!offered || line === undefined) return networks;
+  const candidates = iceOf(line).ice === undefined ? [] : (line.ice?.candidates ?? []);
+  const named = [line.address ?? '', ...candidates.map(({ address }) => address)];
+  const useful = named.filter((address) => isIP(address) !== 0 && !isNoAddress(address));
+  return [...networks, ...new Set(useful)];
 }
 
 /**
@@ -123,13 +137,15 @@ function securityOf(line: OfferedLine | undefined): Pick<CaptureLine, 'security'
   };
 }
 
-function dtlsTerms({ address, port }: OfferedLine, security: DtlsSecurity): DtlsTerms {
+function dtlsTerms(line: OfferedLine, security: DtlsSecurity): DtlsTerms {
+  const { address, port } = line;
   const { role, fingerprints, tlsId } = security;
   const known = address !== undefined && isIP(address) !== 0;
   return {
     role,
     fingerprints,
     ...(known && { peer: isIP(address) === 6 ? `[${address}]:${port}` : `${address}:${port}` }),
+    ...(iceOf(line).ice && { afterChecks: true }),
     ...(tlsId !== undefined && { association: tlsId.theirs }),
   };
 }

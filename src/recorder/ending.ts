@@ -33,6 +33,6 @@ function describeSilence(capture: CaptureResult): string {
     return `packets came only from ${strangers.join(', ')}, outside the media networks of the trunk`;
   const silence =
     received === 0 ? 'no packet arrived' : `${received} packets arrived, none with audio to record`;
-  const handshakes = [...new Set(capture.legs.flatMap((leg) => leg.keyExchange ?? []))];
-  return [silence, ...handshakes].join('; ');
+  const said = capture.legs.flatMap(({ connectivity = [], keyExchange = [] }) => [connectivity, keyExchange]);
+  return [...new Set([silence, ...said.flat()])].join('; ');
 }

@@ -9,6 +9,7 @@ import {
 import { SiprecError } from '../siprec/errors.ts';
 import { applyUpdate, type MetadataState } from '../siprec/metadata-state.ts';
 import { parseMetadata } from '../siprec/metadata.ts';
+import { agreeIce } from '../siprec/agree-ice.ts';
 import { ownOffer } from '../siprec/offer.ts';
 import { parseSdp, type SessionOffer } from '../siprec/sdp.ts';
 import { NO_ENCRYPTION, secureOffer, type SecurityPolicy } from '../siprec/secure-offer.ts';
@@ -70,7 +71,7 @@ export function readBody(
     offer:
       body.sdp === undefined
         ? old.offer
-        : secureOffer(parseSdp(received.asText(body.sdp)), security, before?.offer),
+        : agreeIce(secureOffer(parseSdp(received.asText(body.sdp)), security, before?.offer), before?.offer),
     headers: mergeHeaders(before?.headers, headersOf(request)),
     warnings: merge(old.warnings, body.warnings),
   };

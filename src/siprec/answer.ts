@@ -86,7 +86,10 @@ export function buildAnswer(offer: SessionOffer, options: AnswerOptions): string
     's=-',
     `c=IN ${family} ${options.address}`,
     `t=${offer.timing}`,
-    ...offer.lines.flatMap((line) => mediaLines(line, plan[line.index], options.ports.get(line.index))),
+    ...(usesIce(offer, plan, options) ? ['a=ice-lite', 'a=ice-options:ice2'] : []),
+    ...offer.lines.flatMap((line) =>
+      mediaLines(line, plan[line.index], { port: options.ports.get(line.index), address: options.address }),
+    ),
   ];
   return `${text.join('\r\n')}\r\n`;
 }
@@ -100,10 +103,15 @@ export function noAudio(plan: readonly AnswerLine[]): SiprecError {
 const isSwitchedOff = (offer: SessionOffer): boolean =>
   offer.lines.length > 0 && offer.lines.every((line) => line.port === 0);
 
+interface Place {
+  readonly address: string;
+  readonly port: number | undefined;
+}
+
 function mediaLines(
   line: OfferedLine,
   plan: AnswerLine | undefined,
-  port: number | undefined,
+  { address, port }: Place,
 ): readonly string[] {
   if (plan?.accepted !== true || port === undefined)
     return [`m=${line.media} 0 ${line.protocol} ${line.formatList.join(' ')}`];
@@ -113,8 +121,34 @@ function mediaLines(
     ...securityLines(line),
     // Offered or not at all (RFC 5761 §5.1.1).
     ...(line.rtcpMux === true && port !== DISCARD_PORT ? ['a=rtcp-mux'] : []),
+    ...(port === DISCARD_PORT ? [] : iceLines(line, address, port)),
     ...(line.label === undefined ? [] : [`a=label:${line.label}`]),
     `a=${port === DISCARD_PORT ? 'inactive' : plan.direction}`,
+  ];
+}
+
+/** What is said for all lines is true where one of them does ICE (RFC 8839 §5.3, RFC 8445 §10). */
+const usesIce = (offer: SessionOffer, plan: readonly AnswerLine[], { ports }: AnswerOptions): boolean =>
+  offer.lines.some(({ index, ownIce }) => {
+    const port = ports.get(index);
+    const accepted = plan[index]?.accepted === true && port !== undefined && port !== DISCARD_PORT;
+    return accepted && ownIce !== undefined && ownIce !== 'mismatch';
+  });
+
+/** Of host candidates, the one address there is (RFC 8445 §5.1.2.1); a component counts one less than the one before it. */
+const FIRST_PRIORITY = 2_130_706_431;
+
+/** Our only candidate for audio and, where they have a port of their own, for reports (RFC 8839 §5.1). */
+function iceLines({ ownIce, rtcpMux }: OfferedLine, address: string, port: number): readonly string[] {
+  if (ownIce === undefined) return [];
+  if (ownIce === 'mismatch') return ['a=ice-mismatch'];
+  const components = rtcpMux === true ? [0] : [0, 1];
+  return [
+    `a=ice-ufrag:${ownIce.ufrag}`,
+    `a=ice-pwd:${ownIce.password}`,
+    ...components.map(
+      (more) => `a=candidate:1 ${1 + more} UDP ${FIRST_PRIORITY - more} ${address} ${port + more} typ host`,
+    ),
   ];
 }
 

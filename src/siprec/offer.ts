@@ -61,9 +61,12 @@ function answeredLine(offered: OfferedLine, answer: OfferedLine | undefined): Of
   if (answer?.media !== offered.media) return { ...offered, port: 0, direction: 'inactive' };
   const label = answer.label ?? offered.label;
   const formats = answer.formats.map((format) => mapped(format, offered));
-  // We did not offer to share the port.
-  return { ...answer, ...(label !== undefined && { label }), formats, rtcpMux: false };
+  // We did not offer to share the port, and ICE only where the client had spoken it before.
+  const kept = offered.ownIce === undefined ? withoutIce(answer) : answer;
+  return { ...kept, ...(label !== undefined && { label }), formats, rtcpMux: false };
 }
+
+const withoutIce = ({ ice: _ice, ownIce: _ownIce, ...line }: OfferedLine): OfferedLine => line;
 
 /** A number answered without its rtpmap means what we offered it for. */
 function mapped(format: OfferedFormat, offered: OfferedLine): OfferedFormat {

@@ -4,6 +4,8 @@ import type { OfferedLine } from './sdp.ts';
 /** An address and no name: digits and dots, or anything with a colon. Whether it can be reached shows when something is sent. */
 const ADDRESS = /^(?:[\d.]+|[\da-f:.]*:[\da-f:.]*)$/i;
 
+export const isAddress = (text: string): boolean => ADDRESS.test(text);
+
 /** Ports below are nobody's for audio; 9 is written where there is none (RFC 863). */
 const FIRST_PORT = 1024;
 
@@ -14,7 +16,7 @@ const FIRST_PORT = 1024;
 export function reportTarget(line: OfferedLine): string | undefined {
   const address = line.rtcp?.address ?? line.address;
   const port = line.rtcp?.port ?? line.port + (line.rtcpMux === true ? 0 : 1);
-  if (address === undefined || !ADDRESS.test(address) || isNoAddress(address)) return undefined;
+  if (address === undefined || !isAddress(address) || isNoAddress(address)) return undefined;
   if (port < FIRST_PORT || port > 65_535) return undefined;
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -1,6 +1,7 @@
 import { parseCrypto, type OfferedCrypto } from './crypto-attribute.ts';
 import { dtlsOf, type OfferedDtls } from './dtls-attributes.ts';
 import { SiprecError } from './errors.ts';
+import { iceOf, type OfferedIce, type OwnIce } from './ice-attributes.ts';
 import type { LineSecurity } from './line-security.ts';
 import { STATIC_FORMATS } from './static-formats.ts';
 
@@ -39,6 +40,9 @@ export interface OfferedLine {
   readonly cryptos?: readonly OfferedCrypto[];
   /** What it announces for DTLS. */
   readonly dtls?: OfferedDtls;
+  /** What it says of ICE, and our end of it once `agreeIce` has decided. */
+  readonly ice?: OfferedIce;
+  readonly ownIce?: OwnIce;
   /** How the line is encrypted, and why it must not be taken, once `secureOffer` has decided. */
   readonly security?: LineSecurity;
   readonly refusal?: string;
@@ -138,6 +142,7 @@ function parseLine(input: {
     ...reportingOf(attributes),
     ...cryptosOf(attributes),
     ...dtlsOf(attributes, attributesOf(session)),
+    ...iceOf(attributes, attributesOf(session)),
   };
 }
 

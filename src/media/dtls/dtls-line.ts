@@ -11,6 +11,8 @@ export interface DtlsTerms {
   readonly fingerprints: readonly Fingerprint[];
   /** `address:port` of the other end as its offer names it: where the active end begins. */
   readonly peer?: string | undefined;
+  /** The other end is where ICE finds it; the active end waits for that. */
+  readonly afterChecks?: boolean | undefined;
   /** `a=tls-id` of the other end (RFC 8842): another one asks for another handshake. */
   readonly association?: string | undefined;
 }
@@ -64,6 +66,10 @@ export class DtlsLine {
   /** What the present handshake came to. */
   #outcome: 'secured' | 'failed' | undefined;
   #now = 0;
+  /** Where ICE found the other end. */
+  #reached: string | undefined;
+  /** Our own handshake waits for that. */
+  #waits = false;
   #closed = false;
   #status = '';
 
@@ -94,6 +100,11 @@ export class DtlsLine {
     this.#outcome = undefined;
   }
 
+  /** ICE has found the other end at `peer`. */
+  reach(peer: string): void {
+    this.#reached = peer;
+  }
+
   /** Keeps a copy of a datagram for its turn. */
   take(datagram: Buffer, source: string): void {
     if (this.#closed || this.#queue.length >= QUEUE || datagram.length > LONGEST) return;
@@ -104,17 +115,14 @@ export class DtlsLine {
   look(now: number): boolean {
     if (this.#closed) return false;
     this.#now = now;
-    if (this.#since === undefined) {
-      this.#since = now;
-      this.#begin();
-    }
-    if (this.#outcome !== 'secured' && now < this.#since + HURRY) this.#host.hurry();
+    const since = this.#beginInTime(now);
+    if (this.#outcome !== 'secured' && now < since + HURRY) this.#host.hurry();
     for (const [key, attempt] of this.#attempts) {
       if (attempt.session.state.name !== 'handshaking') continue;
       attempt.session.expire();
       this.#settle(key, attempt);
     }
-    if (this.#outcome === undefined && now > this.#since + DEADLINE)
+    if (this.#outcome === undefined && now > since + DEADLINE)
       this.#fail(
         this.#attempts.size === 0
           ? 'the client did not begin within 30 seconds'
@@ -143,13 +151,25 @@ export class DtlsLine {
     for (const [key, attempt] of this.#attempts) this.#drop(key, attempt);
   }
 
+  /** Begins with the first look, or once it is known where; returns when the first look was. */
+  #beginInTime(now: number): number {
+    if (this.#since === undefined) {
+      this.#since = now;
+      this.#begin();
+    } else if (this.#waits && this.#reached !== undefined) this.#begin();
+    return this.#since;
+  }
+
   #begin(): void {
     if (this.#endpoint === undefined) {
       this.#fail('OpenSSL cannot be called on this machine');
       return;
     }
-    const { role, peer } = this.#terms;
+    const { role, afterChecks } = this.#terms;
     if (role === 'passive') return;
+    const peer = afterChecks === true ? this.#reached : this.#terms.peer;
+    this.#waits = afterChecks === true && peer === undefined;
+    if (this.#waits) return;
     if (peer === undefined || !this.#host.isAllowed(peer)) {
       this.#fail('the client waits for us at an address outside the media networks of its trunk');
       return;

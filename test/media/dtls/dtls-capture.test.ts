@@ -9,6 +9,7 @@ import { threadSrtp } from '../../../src/media/srtp/load-engine.ts';
 import { newMasterKey, SrtpSender } from '../../../src/media/srtp/srtp-sender.ts';
 import { readWav } from '../../support/wav.ts';
 import { aLine, EngineHarness } from '../engine-harness.ts';
+import { iceCheck } from '../ice/check-builder.ts';
 import { octets, rtp } from '../rtp-builder.ts';
 
 const PORT = 20_000;
@@ -175,6 +176,24 @@ describe('a DTLS line (SRTP-6)', () => {
     const result = await harness.close();
     expect(result.legs[0]).toMatchObject({ received: 10, beforeKeys: 0, rejected: 0, lost: 0 });
     expect(contains(result.files[0]?.path, 0, 10)).toBe(true);
+  });
+
+  test('we are active, and where the client is shows ICE: the handshake goes there, and waits for it', async () => {
+    const dtls: DtlsTerms = { role: 'active', fingerprints: announced(theirs), afterChecks: true };
+    const ice = { ufrag: 'ours', password: 'our-password-of-22-chars', theirUfrag: 'them' };
+    await harness.engine.open(harness.request([{ ...lineWith({ dtls }), ice }]));
+    harness.advanceTo(1000);
+    expect(harness.receiver.sent).toEqual([]);
+    const check = iceCheck({ username: 'ours:them', password: ice.password, nominates: true });
+    harness.receiver.deliver(PORT, harness.wall, check, SOURCE);
+    // Its answer.
+    harness.receiver.sent.length = 0;
+    const phone = new Phone(theirs);
+    phone.shakeHands();
+    phone.say(20);
+    const result = await harness.close();
+    expect(result.legs[0]).toMatchObject({ received: 20, connectivity: `ICE, ${SOURCE} chosen` });
+    expect(result.legs[0]?.keyExchange).toMatch(/^DTLS, active, keys/);
   });
 
   test('we are active, and the client is outside the networks of its trunk: nothing is sent there', async () => {

@@ -1,8 +1,5 @@
-import type { Arrival } from './receiver/receiver.ts';
-
-/** Type and length, magic cookie, transaction (RFC 8489 §5). */
-const HEADER = 20;
-const COOKIE = 0x2112_a442;
+import type { Arrival } from '../receiver/receiver.ts';
+import { COOKIE, HEADER } from './stun-message.ts';
 
 /**
  * Whether a datagram on a media port is STUN: a check of a client that speaks ICE, or what keeps its way through a NAT open (RFC 6263 §4.6).
