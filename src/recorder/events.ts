@@ -206,7 +206,13 @@ export interface ActedEvent extends Stamped {
 
 /** What others state, in order with what the recorder does. */
 export type StatedEvent =
-  ActedEvent | RulesEvent | MembershipEvent | AnnouncementChangeEvent | AnnouncedEvent | OutageEvent;
+  | NotedEvent
+  | ActedEvent
+  | RulesEvent
+  | MembershipEvent
+  | AnnouncementChangeEvent
+  | AnnouncedEvent
+  | OutageEvent;
 
 /** Everything the recorder states, in order. It is durable in the journal before anything else happens with it. */
 export type RecorderEvent =

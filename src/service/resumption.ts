@@ -5,6 +5,7 @@ import { Continuation } from '../recorder/continuation.ts';
 import type { Recorder } from '../recorder/recorder.ts';
 import type { LeftDialog } from '../sip-server/restored-dialogs.ts';
 import { readUnfinished, type ResumedCall, type UnfinishedCall } from '../sip/left-call.ts';
+import { FormerCalls, isFormer, readFormer, type FormerCall } from '../sip/former-calls.ts';
 import { openDialogBook, type DialogBook } from '../store/dialog-book.ts';
 import type { Ground } from './ground.ts';
 import type { ShutdownList } from './shutdown-list.ts';
@@ -14,6 +15,8 @@ export interface Resumption {
   /** Where running calls are kept from now on; undefined when none is to be taken up. */
   readonly book: DialogBook | undefined;
   readonly calls: readonly ResumedCall[];
+  /** Those that are not taken up, of which only the end is still of interest. */
+  readonly former: FormerCalls | undefined;
   /** How long each may be unheard, in ms. */
   readonly patience: number;
   /** For our own SIP server; a drachtio-server has them still. */
@@ -39,16 +42,20 @@ export async function openResumption(
 ): Promise<Resumption> {
   const { seconds } = config.sip.resume;
   const patience = seconds * 1000;
-  if (seconds === 0) return { book: undefined, calls: [], patience, dialogs: [] };
+  if (seconds === 0) return { book: undefined, calls: [], former: undefined, patience, dialogs: [] };
   const { recorder, bell, closing, log } = parts;
   const { book, left } = await openDialogBook(config.dataDir, { log });
   closing.add('dialog book', () => book.close());
   const calls: ResumedCall[] = [];
+  const former: FormerCall[] = [];
   for (const [id, state] of left) {
     const unfinished = young(state, config, parts);
     if (typeof unfinished === 'string') {
-      log('warn', 'a call that was running is not taken up again', { call: id, why: unfinished });
-      book.forget(id);
+      const ending = readFormer(state, Date.now());
+      if (ending === undefined) book.forget(id);
+      else former.push(ending);
+      if (!isFormer(state))
+        log('warn', 'a call that was running is not taken up again', { call: id, why: unfinished });
       continue;
     }
     const recording = await recorder.takeUp(unfinished.offered, unfinished.left);
@@ -60,7 +67,21 @@ export async function openResumption(
     });
   }
   watchWaiting(calls, bell);
-  return { book, calls, patience, dialogs: calls.map(dialogOf) };
+  return {
+    book,
+    calls,
+    former: new FormerCalls(former, book, (call) => {
+      stateEnd(call, recorder);
+    }),
+    patience,
+    dialogs: calls.map(dialogOf),
+  };
+}
+
+/** The recording is sealed; when its call ended is a line in its log. */
+function stateEnd({ recording }: FormerCall, recorder: Pick<Recorder, 'state'>): void {
+  const detail = 'its client sent BYE after the restart';
+  void recorder.state({ type: 'noted', at: Date.now(), recording, step: 'call over', detail });
 }
 
 /** The call, or why it is left. */

@@ -282,6 +282,7 @@ async function openSip(config: Config, parts: SipParts): Promise<Sip> {
     recorder,
     book: resumption.book,
     resumed: resumption,
+    former: resumption.former,
     policy,
     logins: groupLogins(policy),
     ...openHearing(config, parts),
@@ -293,6 +294,7 @@ async function openSip(config: Config, parts: SipParts): Promise<Sip> {
   });
   closing.add('sip application', () => application.close());
   server?.restore(resumption.dialogs);
+  server?.remember(resumption.former?.calls ?? []);
   return { application, server, tracesLeftOut, listen: () => server?.listen() ?? Promise.resolve() };
 }
 

@@ -8,6 +8,8 @@ const MOST_FAREWELLS = 10_000;
 export class Dialogs {
   readonly #byId = new Map<string, Dialog>();
   #farewells: Delivery[] = [];
+  /** Our tags in dialogs of a process before that are not taken up again, by the same id. */
+  readonly #former = new Map<string, string>();
 
   get size(): number {
     return this.#byId.size;
@@ -47,8 +49,18 @@ export class Dialogs {
     return this.#farewells.splice(0);
   }
 
+  remember(id: string, localTag: string): void {
+    this.#former.set(id, localTag);
+  }
+
+  /** Our tag in a dialog that is over for us and perhaps not for the peer. */
+  formerTag(id: string): string | undefined {
+    return this.#former.get(id);
+  }
+
   clear(): void {
     this.#farewells = [];
+    this.#former.clear();
     for (const dialog of this.#byId.values()) dialog.close();
     this.#byId.clear();
   }

@@ -22,6 +22,8 @@ export interface LeftDialog {
   readonly ownContact: string;
   /** Of a request of the peer; later ones have a higher one. */
   readonly cseq: number;
+  /** What our requests must go beyond; default: `cseq`. */
+  readonly ownCSeq?: number | undefined;
   readonly protocol: Protocol;
   readonly remote: Endpoint;
   readonly local: Endpoint;
@@ -29,9 +31,6 @@ export interface LeftDialog {
   /** How long the session lives without a refresh of the peer (RFC 4028). */
   readonly sessionSeconds?: number | undefined;
 }
-
-/** Our requests of the process before are not remembered one by one; gaps are allowed (RFC 3261 §12.2.1.1). */
-const CSEQ_GAP = 1000;
 
 /**
  * Puts a dialog back in its place (RFC 3261 §12.2.2 permits it). The next application that takes INVITEs answers for it. False when its
@@ -54,7 +53,7 @@ export function restoreDialog(
     local: `${left.to};tag=${toTag}`,
     remote: left.from,
     cseq,
-    ownCSeq: cseq + CSEQ_GAP,
+    ownCSeq: left.ownCSeq ?? cseq,
     remoteTarget,
     routeSet: recordRoutes({ kind: 'request', method: 'INVITE', uri: '', headers, body: '' }),
     contact: left.ownContact,

@@ -4,6 +4,7 @@ import type { Protocol, SeenMessage } from './flow.ts';
 import { DEFAULT_LIMITS, type SipServerLimits } from './limits.ts';
 import { parseListenAddress } from './listen-address.ts';
 import type { Log } from './log.ts';
+import { dialogIdOf } from './request-facts.ts';
 import type { LeftDialog } from './restored-dialogs.ts';
 import { SipServerError } from './sip-server-error.ts';
 import { SipSide } from './sip-side.ts';
@@ -50,6 +51,8 @@ export interface SipServer {
    * registered its routes: requests of these dialogs are its own then.
    */
   restore(dialogs: readonly LeftDialog[]): number;
+  /** Dialogs of a process before that are not put back: only their BYE reaches the application, as a request outside of any dialog. */
+  remember(dialogs: readonly Pick<LeftDialog, 'callId' | 'fromTag' | 'toTag'>[]): void;
   /** Closes all ports and connections without another word to peers: end the calls before. */
   close(): Promise<void>;
   counters(): SipServerCounters;
@@ -141,6 +144,11 @@ class RunningSipServer implements SipServer {
 
   restore(dialogs: readonly LeftDialog[]): number {
     return this.#sipSide.restore(dialogs);
+  }
+
+  remember(dialogs: readonly Pick<LeftDialog, 'callId' | 'fromTag' | 'toTag'>[]): void {
+    const known = this.#sipSide.core.dialogs;
+    for (const { callId, fromTag, toTag } of dialogs) known.remember(dialogIdOf(callId, fromTag), toTag);
   }
 
   async close(): Promise<void> {

@@ -10,6 +10,7 @@ import type { DialogBook } from './dialog-keeper.ts';
 import type { SipRequest, SipResponse } from './drachtio.ts';
 import { ACCEPT, ALLOW, SUPPORTED } from './headers.ts';
 import { GroupCalls, type GroupLogins } from './group-calls.ts';
+import type { FormerCalls } from './former-calls.ts';
 import { Gate } from './gate.ts';
 import { Intake, type IntakeParts } from './intake.ts';
 import { LocalPlayer, type Player } from './player.ts';
@@ -48,6 +49,8 @@ export interface SipApplicationOptions {
   readonly book?: DialogBook | undefined;
   /** Calls of a process before, taken up again, and how long each may be unheard, in ms. */
   readonly resumed?: { readonly calls: readonly ResumedCall[]; readonly patience: number };
+  /** Calls of a process before that are not taken up. */
+  readonly former?: FormerCalls | undefined;
   /** When recordings are ended that nobody else would end. */
   readonly watch?: Partial<WatchLimits>;
   /** Pauses between attempts to reach the SIP server again. */
@@ -118,7 +121,7 @@ export async function startSipApplication(options: SipApplicationOptions): Promi
     const able = { status: 200, headers: { Allow: ALLOW, Accept: ACCEPT, Supported: SUPPORTED } };
     respond(response, refusal ?? able, software);
   });
-  refuseOthers(handle, trunks, software);
+  refuseOthers(handle, trunks, options);
 
   await openAndResume(connection, intake, options);
   return {
@@ -181,7 +184,11 @@ function watchedConnection({ log, reconnect, seen }: SipApplicationOptions, watc
 }
 
 /** What a recorder does not do. */
-function refuseOthers(handle: Handle, trunks: Trunks, software: string): void {
+function refuseOthers(
+  handle: Handle,
+  trunks: Trunks,
+  { software, former }: Pick<SipApplicationOptions, 'software' | 'former'>,
+): void {
   for (const method of UNSERVED)
     handle(method, (request, response) => {
       const known = trunks.find(request.source_address) !== undefined;
@@ -189,8 +196,9 @@ function refuseOthers(handle: Handle, trunks: Trunks, software: string): void {
     });
   // Of dialogs we do not know: a drachtio-server hands over an INFO, ours the calls of an application that has gone.
   for (const method of ['info', 'bye', 'update'])
-    handle(method, (_request, response) => {
-      respond(response, { status: 481, headers: {} }, software);
+    handle(method, (request, response) => {
+      const ends = method === 'bye' && former?.end(request) === true;
+      respond(response, { status: ends ? 200 : 481, headers: {} }, software);
     });
 }
 

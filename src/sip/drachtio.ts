@@ -29,7 +29,7 @@ export interface SipRequest {
   on(event: 'cancel', listener: () => void): unknown;
 }
 
-interface SendOptions {
+export interface SendOptions {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
 }
@@ -51,6 +51,23 @@ export function useNewConnection(dialog: SipDialog): void {
   Object.defineProperty(dialog, 'socket', { value: undefined, configurable: true });
 }
 
+/** A request of ours on its way. */
+export interface SentRequest {
+  on(event: 'response', listener: (response: { readonly status: number }) => void): unknown;
+  on(event: 'update', listener: RequestListener): unknown;
+}
+
+export interface RequestAgent {
+  request(
+    options: SendOptions & {
+      readonly method: string;
+      readonly stackDialogId: string;
+      readonly _socket: object | undefined;
+    },
+    callback: (error: unknown, sent?: SentRequest) => void,
+  ): unknown;
+}
+
 export interface SipDialog {
   /** Tags are undefined where the peer has sent none. */
   readonly sip: {
@@ -67,11 +84,13 @@ export interface SipDialog {
       'modify' | 'update' | 'info' | 'options' | 'refer' | 'message' | 'notify' | 'subscribe' | 'publish',
     listener: RequestListener,
   ): unknown;
-  /** Sends a request in the dialog; calls back with an error or the final response. */
-  request(
-    options: SendOptions & { readonly method: string },
-    callback: (error: unknown, response?: { readonly status: number }) => void,
-  ): unknown;
+  /** drachtio's id of the dialog. */
+  readonly id: string;
+  /** What requests go out by; see `own-request.ts`. */
+  readonly agent: RequestAgent;
+  /** On which control connection; undefined: on the one there is. */
+  readonly socket: object | undefined;
+  emit(event: 'update', request: SipRequest, response: SipResponse): unknown;
   /** Sends BYE; calls back with the final response or an error. */
   destroy(options: object, callback: (error: unknown) => void): unknown;
 }

@@ -26,6 +26,8 @@ const Signalling = z.object({
   ownContact: z.string(),
   /** Of the client's last request that was seen. Later ones have a higher one. */
   cseq: z.int().min(0),
+  /** What no request of ours has gone beyond, after a restart. */
+  ownCSeq: z.int().min(0).optional(),
   protocol: z.enum(['udp', 'tcp', 'tls']),
   remote: Endpoint,
   local: Endpoint,

@@ -2,11 +2,14 @@ import type { LeftCall, OfferedCall, RecordingCall } from '../recorder/call.ts';
 import { Continuation } from '../recorder/continuation.ts';
 import { planLines } from '../siprec/answer.ts';
 import type { SipDialog } from './drachtio.ts';
-import { readKept, type KeptDialog } from './kept-dialog.ts';
+import { readKept, type DialogSignalling, type KeptDialog } from './kept-dialog.ts';
 import { securityPolicy } from './security-policy.ts';
 import { describeContent, type CallContext } from './session-content.ts';
 import type { Trunk } from './trunks.ts';
 import type { WatchedCall } from './watchdog.ts';
+
+/** Our requests of the process before are not remembered one by one; gaps are allowed (RFC 3261 §12.2.1.1). */
+const CSEQ_GAP = 1000;
 
 /** A call that was running when the recorder ended without ending it. */
 export interface UnfinishedCall {
@@ -35,7 +38,8 @@ export function readUnfinished(
     readonly away: { readonly from: number; readonly to: number };
   },
 ): UnfinishedCall | undefined {
-  const kept = readKept(state);
+  const left = readKept(state);
+  const kept = left && { ...left, signalling: beyond(left.signalling) };
   const trunk = now.trunks.find(({ name }) => name === kept?.call.facts.trunk);
   if (kept === undefined || trunk === undefined) return undefined;
   const { from, to } = now.away;
@@ -55,6 +59,11 @@ export function readUnfinished(
     left: { recording, ...standing, ports: kept.encrypted ? new Map() : standing.ports },
   };
 }
+
+const beyond = (signalling: DialogSignalling): DialogSignalling => ({
+  ...signalling,
+  ownCSeq: (signalling.ownCSeq ?? signalling.cseq) + CSEQ_GAP,
+});
 
 /** Gives a resumed call up when it should be heard, and neither a packet nor a request comes in time. */
 export function giveUpUnheard(

@@ -1,6 +1,7 @@
 import { snapshotRequest, wantsSnapshot } from '../siprec/snapshot.ts';
 import type { SipDialog } from './drachtio.ts';
 import { contactOf } from './headers.ts';
+import { requestIn } from './own-request.ts';
 import type { SessionContent } from './session-content.ts';
 
 /** Asked so often without a whole document in return, a client will not send one. */
@@ -35,15 +36,15 @@ export class SnapshotRequests {
     this.#sent += 1;
     this.#parts.note('snapshot requested');
     try {
-      dialog.request(this.#request(), (error, response) => {
-        this.#done(error === null || error === undefined ? (response?.status ?? 0) : 0);
+      requestIn(dialog, this.#request(), (_error, response) => {
+        this.#done(response?.status ?? 0);
       });
     } catch {
       this.#done(0);
     }
   }
 
-  #request(): Parameters<SipDialog['request']>[0] {
+  #request(): Parameters<typeof requestIn>[1] {
     return {
       method: 'UPDATE',
       headers: {

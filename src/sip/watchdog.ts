@@ -1,6 +1,7 @@
 import type { RecordingCall } from '../recorder/call.ts';
 import type { Log } from './connection.ts';
 import { useNewConnection, type SipDialog } from './drachtio.ts';
+import { requestIn } from './own-request.ts';
 
 /** All in milliseconds. */
 export interface WatchLimits {
@@ -35,6 +36,9 @@ const PATIENCE = 40_000;
 
 /** What the client says to OPTIONS when the call is over for it, or when there is no client (RFC 3261 §12.2.1.2). */
 const GONE = new Set([408, 481]);
+
+/** Our own server says so where no connection to the client comes about (RFC 3261 §8.1.3.1): it may yet open one. */
+const UNREACHABLE = 503;
 
 export interface WatchedCall {
   readonly recording: Pick<RecordingCall, 'silentFor' | 'note'>;
@@ -153,7 +157,7 @@ export class Watchdog {
   async #findAgain(watch: Watch, silence: number): Promise<void> {
     const status = await askOptions(watch.dialog);
     if (!this.#watches.has(watch)) return;
-    if (status !== undefined && !GONE.has(status)) {
+    if (status !== undefined && status !== UNREACHABLE && !GONE.has(status)) {
       watch.lostAt = undefined;
       watch.call.recording.note('found again', `the client answers ${status} to OPTIONS`);
       return;
@@ -193,13 +197,17 @@ function askOptions(dialog: SipDialog): Promise<number | undefined> {
     // A lost server never calls back.
     setTimeout(resolve, PATIENCE, undefined).unref();
     try {
-      dialog.request({ method: 'OPTIONS', headers: {} }, (_error, response) => {
-        resolve(response?.status);
+      requestIn(dialog, { method: 'OPTIONS', headers: {} }, (error, response) => {
+        resolve(isForgotten(error) ? 481 : response?.status);
       });
     } catch {
       resolve(undefined);
     }
   });
 }
+
+/** The SIP server knows no such dialog any more: its BYE came while nobody was there to be told (drachtio-protocol.md section 7). */
+const isForgotten = (error: unknown): boolean =>
+  (error as { readonly code?: unknown } | null | undefined)?.code === 'ENODIALOG';
 
 const seconds = (ms: number): number => Math.round(ms / 1000);

@@ -70,6 +70,21 @@ export class Peer {
     return new Peer(server, { tcp });
   }
 
+  /** One that the server has connected to. */
+  static on(socket: Socket, secure: boolean): Peer {
+    const { remoteAddress = '', remotePort = 0 } = socket;
+    return new Peer({ address: remoteAddress, port: remotePort }, { tcp: socket, secure });
+  }
+
+  /** Says yes to a request of the server. */
+  accept(request: Received, headers: Readonly<Record<string, string>> = {}): void {
+    const copied = ['via', 'from', 'to', 'call-id', 'cseq'].map(
+      (name) => `${name}: ${request.headers.get(name) ?? ''}`,
+    );
+    const added = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+    this.send(`SIP/2.0 200 OK\r\n${[...copied, ...added].join('\r\n')}\r\nContent-Length: 0\r\n\r\n`);
+  }
+
   /** `address:port` for Via and Contact. */
   get address(): string {
     const { address } = this.#server;

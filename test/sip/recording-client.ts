@@ -15,7 +15,8 @@ const BOUNDARY = 'test-boundary';
 
 /** One dialog as a SIPREC client sees it. */
 export class RecordingClient {
-  readonly peer: Peer;
+  /** Another one where a client comes back over a new connection. */
+  peer: Peer;
   readonly callId = randomUUID();
   #cseq = 0;
   #toTag = '';

@@ -63,6 +63,16 @@ describe('metadata that is incomplete', () => {
     expect(call.notes.filter((note) => note === 'snapshot requested')).toHaveLength(1);
   });
 
+  test('may come before our request is answered: no UPDATE of the client is lost', async () => {
+    const client = await begin('INVITE, UPDATE');
+    const update = await asked(client);
+    const { call } = bench.recorder;
+    expect((await client.request('UPDATE', plainMetadata(COMPLETE))).status).toBe(200);
+    await call.until(({ descriptions }) => descriptions.length === 1);
+    answer(client, update, 200);
+    expect((await client.bye()).status).toBe(200);
+  });
+
   test.each([405, 415, 488, 501])(
     'is never asked for again after %d, and the call goes on (SNAP-4)',
     async (status) => {

@@ -16,11 +16,22 @@ class FakeDialog extends EventEmitter {
   status: number | undefined = 200;
   probes = 0;
 
-  request(options: { readonly method: string }, callback: (error: unknown, response?: object) => void): void {
-    expect(options.method).toBe('OPTIONS');
-    this.probes += 1;
-    if (this.status !== undefined) callback(null, { status: this.status });
-  }
+  /** Set where the SIP server itself cannot send the question. */
+  refusal: { readonly code: string } | undefined;
+  readonly id = 'call;from-tag=client';
+  readonly agent = {
+    request: (
+      options: { readonly method: string },
+      callback: (error: unknown, sent?: object) => void,
+    ): void => {
+      expect(options).toMatchObject({ method: 'OPTIONS', stackDialogId: this.id });
+      this.probes += 1;
+      const sent = new EventEmitter();
+      if (this.refusal === undefined) callback(undefined, sent);
+      else callback(this.refusal);
+      if (this.status !== undefined) sent.emit('response', { status: this.status });
+    },
+  };
 }
 
 class FakeCall implements WatchedCall {
@@ -97,6 +108,12 @@ describe('a client that forgot the BYE (TMR-6)', () => {
     expect(over).toBe(1);
     await goOn(700, false);
     expect([dialog.probes, over]).toEqual([1, 1]);
+  });
+
+  test('loses it when the SIP server knows no such dialog any more', async () => {
+    dialog.refusal = { code: 'ENODIALOG' };
+    await goOn(310, false);
+    expect(call.given).toHaveLength(1);
   });
 
   test('is not asked while it pauses the recording', async () => {
