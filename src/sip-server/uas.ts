@@ -70,8 +70,7 @@ export class Uas {
     else if (dialog === undefined && this.#isTooFast(incoming)) return;
     else if (method === 'CANCEL') this.#cancel(incoming);
     else if (dialog !== undefined) this.#inDialog(incoming, dialog);
-    else if (this.#endsFormer(incoming)) this.#offer(incoming, this.startTransaction(incoming, facts.toTag));
-    else if (facts.toTag !== undefined || ONLY_IN_DIALOG.has(method)) this.refuse(incoming, 481);
+    else if (facts.toTag !== undefined || ONLY_IN_DIALOG.has(method)) this.#unknownDialog(incoming);
     else if (method === 'INVITE') this.#invite(incoming);
     else this.#outOfDialog(incoming);
   }
@@ -108,11 +107,13 @@ export class Uas {
     return forgiven ? dialog : undefined;
   }
 
-  /** A BYE of a dialog that a process before this one had: the application knows what it ends (DLG-11). */
-  #endsFormer({ request, facts }: Incoming): boolean {
-    const { callId, fromTag, toTag } = facts;
-    if (request.method !== 'BYE' || fromTag === undefined || toTag === undefined) return false;
-    return this.#core.dialogs.formerTag(dialogIdOf(callId, fromTag)) === toTag;
+  /** Of a dialog that a process before this one had the BYE is worth telling: the application knows what it ends (DLG-11). */
+  #unknownDialog(incoming: Incoming): void {
+    const { callId, fromTag = '', toTag } = incoming.facts;
+    const known = toTag !== undefined && this.#core.dialogs.formerTag(dialogIdOf(callId, fromTag)) === toTag;
+    if (known && incoming.request.method === 'BYE')
+      this.#offer(incoming, this.startTransaction(incoming, toTag));
+    else this.refuse(incoming, 481);
   }
 
   /** Whether the sender is forgiven what siprec-interop.md DLG-6 and DLG-7 list. */

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 import { Recorder } from '../../src/recorder/recorder.ts';
@@ -77,8 +77,9 @@ export interface Resumed {
   kill(): Promise<unknown>;
 }
 
+/** What happened to its recordings, without the remarks on the way. */
 export const typesOf = ({ journal }: Resumed): readonly string[] =>
-  journal.events.map(({ type }) => type).filter((type) => type !== 'noted' && type !== 'described');
+  journal.events.map(({ type }) => type).filter((type) => !['noted', 'described', 'marked'].includes(type));
 
 /** Processes one after the other on the same SIP port, and clients that outlive them. */
 export class RestartBench {
@@ -195,7 +196,7 @@ export class RestartBench {
     const bound = server.address();
     const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
     const first = new Promise<Peer>((resolve) => {
-      server.once(secure === undefined ? 'connection' : 'secureConnection', (socket) => {
+      server.once(secure === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
         const peer = Peer.on(socket, secure !== undefined);
         this.#peers.push(peer);
         resolve(peer);
