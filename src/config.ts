@@ -63,6 +63,7 @@ const schema = z.strictObject({
     .strictObject({
       minFreeMegabytes: z.int().min(0).default(500),
       whenFull: z.enum(['refuse', 'record']).default('refuse'),
+      keepDeliveredHours: z.number().min(0).max(8784).default(0),
     })
     .prefault({}),
   retention: Retention.prefault({}),

@@ -58,6 +58,8 @@ export async function deleteRecording(
     throw new JobError('HELD', `${id} is kept for ${holds.map((hold) => hold.case).join(', ')}`);
   const given = row.deletion ?? order;
   if (row.deletion === undefined) await begin(row, given, deps);
+  // What is delivered is in the spool for convenience only; what is not is removed with the last copy, so that nothing can be half there.
+  if (row.state === 'delivered') await deps.files.discard(id);
   const { targets, removed } = await removeCopies(id, deps, signal);
   if (targets.some(({ result }) => result !== 'deleted' && result !== 'absent'))
     return { state: 'pending', targets };

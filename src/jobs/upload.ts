@@ -30,6 +30,8 @@ export interface UploadDeps extends ExportDeps {
   readonly prove: () => Promise<void>;
   readonly evidence: Pick<EvidenceLog, 'appendOnce'>;
   readonly now: () => number;
+  /** What becomes of the spool folder of a recording that is delivered; removed at once by default. */
+  readonly release?: ((recording: string) => Promise<void>) | undefined;
 }
 
 /** destinations.md section 3: the signature last of what was sealed, as the mark that the recording is complete there. */
@@ -37,7 +39,7 @@ const ORDER: readonly FileRow['kind'][] = ['audio', 'info', 'hash', 'signature',
 
 /**
  * Copies one sealed recording to one destination and proves each copy, then brings the evidence log there up to date. When it
- * was the last destination the recording is delivered and its spool folder is removed. Repeating it is harmless.
+ * was the last destination the recording is delivered and its spool folder is released. Repeating it is harmless.
  *
  * @throws UnrecoverableError when only a person can help; the delivery is marked so.
  */
@@ -197,7 +199,7 @@ async function finishDelivered(recording: string, deps: UploadDeps): Promise<voi
   const deliveries = await deps.store.deliveries(recording);
   if (deliveries.some((delivery) => delivery.state !== 'delivered')) return;
   await deps.store.write((log) => log.setState(recording, 'delivered'));
-  await deps.files.discard(recording);
+  await (deps.release ?? deps.files.discard.bind(deps.files))(recording);
 }
 
 const messageOf = (error: unknown): string =>

@@ -53,8 +53,8 @@ export interface ArchiveLineOptions {
   readonly destinations: readonly Destination[];
   /** The recorder's own copy of the evidence log. */
   readonly localEvidence: Destination;
-  readonly folderOf: UploadDeps['folderOf'];
-  readonly lockModeOf: NonNullable<UploadDeps['lockModeOf']>;
+  /** Where in them, how locked, and what becomes of the spool then. */
+  readonly placing: Pick<UploadDeps, 'folderOf' | 'lockModeOf' | 'release'>;
   readonly keep: SealDeps['keep'];
   readonly render: Pick<RenderDeps, 'renderer' | 'maxRate' | 'patience'>;
   readonly onJudged: NonNullable<SealDeps['onJudged']>;
@@ -147,7 +147,7 @@ export async function startArchiveLine(options: ArchiveLineOptions): Promise<Arc
     signer,
     installation: options.installation,
     keep: options.keep,
-    adopt: (row) => adoptSealed(row, { ...options, chain, now: Date.now }),
+    adopt: (row) => adoptSealed(row, { ...options, ...options.placing, chain, now: Date.now }),
     onJudged: options.onJudged,
     ...(options.atStep === undefined ? {} : { atStep: options.atStep }),
   };
@@ -207,8 +207,7 @@ class Line implements ArchiveLine {
       evidence: this.evidence,
       destinations: new Map(options.destinations.map((destination) => [destination.name, destination])),
       files: options.files,
-      folderOf: options.folderOf,
-      lockModeOf: options.lockModeOf,
+      ...options.placing,
       now: Date.now,
     };
     this.handOver = new HandOver({

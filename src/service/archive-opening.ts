@@ -13,6 +13,7 @@ import type { Counters } from '../jobs/heartbeat.ts';
 import type { Destination } from '../jobs/destination.ts';
 import type { RecordingRow } from '../jobs/ports.ts';
 import { openQueues, type JobQueues, type RedisTarget } from '../jobs/queues.ts';
+import type { SpoolKeep } from '../jobs/release-spool.ts';
 import type { SealDeps, SealStep } from '../jobs/seal.ts';
 import type { Log } from '../log.ts';
 import type { MediaThreadsHost } from '../media/media-threads.ts';
@@ -25,12 +26,13 @@ import { openSystemClock } from '../store/system-clock.ts';
 import { VERSION } from '../version.ts';
 import { linkWithin } from './announcement-links.ts';
 import { openDestination } from './destinations.ts';
-import { startArchiveLine, type ArchiveLine } from './archive-line.ts';
+import { startArchiveLine, type ArchiveLine, type ArchiveLineOptions } from './archive-line.ts';
 import type { Ground } from './ground.ts';
 import { inTime } from './in-time.ts';
 import { openPeers, type Peers } from './peering.ts';
 import { rendererOf } from './rendering.ts';
 import type { ShutdownList } from './shutdown-list.ts';
+import { openSpoolKeep } from './spool-keep-opening.ts';
 
 /** The archive line may come later than the SIP ports: a database that is away does not keep calls from being recorded. */
 export interface Archive {
@@ -85,6 +87,7 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
     queues,
     destinations,
     listeners,
+    spoolKeep: openSpoolKeep(config, { ...opening, database, ready: () => state.line !== undefined }),
     startedAt: opening.startedAt,
     ...(await openOutsiders(config)),
   };
@@ -178,19 +181,14 @@ function lineOptions(
     readonly queues: JobQueues;
     readonly destinations: readonly Destination[];
     readonly listeners: readonly ((recording: string) => void)[];
+    readonly spoolKeep: SpoolKeep;
     readonly startedAt: number;
     readonly authorities: readonly TimeStampAuthority[];
     readonly peers: Peers;
   },
-): Parameters<typeof startArchiveLine>[0] {
-  const { installation, node, timeZone, destinations } = config;
+): ArchiveLineOptions {
+  const { installation, node, timeZone } = config;
   const profiles = retentionProfiles(config.retention.profiles);
-  const templates = new Map(
-    destinations.map((each) => [each.name, parseFolderTemplate(each.folder, each.timeZone ?? timeZone)]),
-  );
-  const modes = new Map(
-    destinations.flatMap((each) => (each.kind === 's3' ? [[each.name, each.lockMode] as const] : [])),
-  );
   return {
     store: new SqlLogStore(parts.database, {
       node: `${installation}/${node}`,
@@ -212,8 +210,7 @@ function lineOptions(
     counters: async () => countersOf(recorder, ground, (await media.totals()).octets),
     destinations: parts.destinations,
     localEvidence: openPathDestination({ name: 'data-directory', root: config.dataDir }),
-    lockModeOf: (destination) => modes.get(destination) ?? 'governance',
-    folderOf: (destination, row) => templates.get(destination)?.(factsOf(row, config)) ?? '',
+    placing: placing(config, parts.spoolKeep),
     keep: (row, createdAt) =>
       keptUnder(row.decision?.retention ?? config.retention.default, createdAt, { profiles, timeZone }),
     render: rendererOf(config),
@@ -228,6 +225,21 @@ function lineOptions(
     },
     ...(atStep === undefined ? {} : { atStep }),
     log,
+  };
+}
+
+function placing(config: Config, spoolKeep: SpoolKeep): ArchiveLineOptions['placing'] {
+  const { destinations, timeZone } = config;
+  const templates = new Map(
+    destinations.map((each) => [each.name, parseFolderTemplate(each.folder, each.timeZone ?? timeZone)]),
+  );
+  const modes = new Map(
+    destinations.flatMap((each) => (each.kind === 's3' ? [[each.name, each.lockMode] as const] : [])),
+  );
+  return {
+    lockModeOf: (destination) => modes.get(destination) ?? 'governance',
+    folderOf: (destination, row) => templates.get(destination)?.(factsOf(row, config)) ?? '',
+    release: (recording) => spoolKeep.release(recording),
   };
 }
 

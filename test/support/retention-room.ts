@@ -49,7 +49,11 @@ export class RetentionRoom {
   }
 
   /** A call that was recorded, sealed and delivered, kept until that day. */
-  async keep(until: string | undefined, profile = 'wphg-5y'): Promise<string> {
+  async keep(
+    until: string | undefined,
+    profile = 'wphg-5y',
+    release?: (recording: string) => Promise<void>,
+  ): Promise<string> {
     this.sealing.kept = { profile, ...(until !== undefined && { until }) };
     const id = await this.sealing.recordCall();
     await seal(id, this.sealing.deps);
@@ -65,6 +69,7 @@ export class RetentionRoom {
         files: this.sealing.spool,
         folderOf: () => '2026/11/23',
         now: Date.now,
+        release,
       },
       SIGNAL,
     );
