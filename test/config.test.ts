@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { deletionAccountOf } from '../src/config/destination.ts';
 import { loadConfig, parseConfig, type Config } from '../src/config.ts';
 import { ROOT } from './support/recorder-process.ts';
 
@@ -78,7 +79,51 @@ describe('the configuration', () => {
     });
   });
 
+  test('gives deletions an account of their own, in which nothing of the everyday one is left', () => {
+    const config = parse({
+      destinations: [
+        {
+          name: 'vault',
+          kind: 'sftp',
+          host: 'h',
+          fingerprints: [`SHA256:${'A'.repeat(43)}`],
+          user: 'daily',
+          privateKeyFile: 'daily.key',
+          passphrase: 'p',
+          deletion: { user: 'deleter', passwordFile: 'deleter.password' },
+        },
+        { name: 'nas', kind: 'path', root: '/mnt/nas' },
+      ],
+    });
+    const [vault, nas] = config.destinations.map(deletionAccountOf);
+    expect(vault).toMatchObject({ host: 'h', user: 'deleter', parallel: 1 });
+    expect(vault).toMatchObject({ passwordFile: '/etc/sealtape/deleter.password' });
+    for (const key of ['privateKeyFile', 'passphrase', 'deletion']) expect(vault).not.toHaveProperty(key);
+    expect(nas).toBeUndefined();
+  });
+
   test.each<[string, unknown, string]>([
+    [
+      'an account for deletion without a secret',
+      {
+        destinations: [
+          {
+            name: 'w',
+            kind: 's3',
+            bucket: 'abc',
+            accessKeyId: 'a',
+            secretAccessKey: 'b',
+            deletion: { accessKeyId: 'c' },
+          },
+        ],
+      },
+      'destinations[0].deletion: exactly one of secretAccessKey',
+    ],
+    [
+      'an account for deletion at a folder',
+      { destinations: [{ name: 'a', kind: 'path', root: 'x', deletion: {} }] },
+      'Unrecognized key: "deletion"',
+    ],
     ['a misspelt key', { trunk: [] }, 'Unrecognized key: "trunk"'],
     ['a trunk from nowhere', { trunks: [{ name: 'a', from: ['x'] }] }, 'trunks[0].from[0]: not a network'],
     [

@@ -47,6 +47,48 @@ const Path = z.strictObject({
     .optional(),
 });
 
+/** Keys that say who we are at a server; `deletion` may name somebody else, with all of them anew. */
+const SMB_LOGIN = ['password', 'passwordFile', 'passwordEnv', 'kerberosCache'];
+const SFTP_LOGIN = ['password', 'passwordFile', 'passwordEnv', 'privateKeyFile'];
+const S3_LOGIN = ['secretAccessKey', 'secretAccessKeyFile', 'secretAccessKeyEnv'];
+const ONEDRIVE_LOGIN = ['clientSecret', 'clientSecretFile', 'clientSecretEnv', 'certificateFile'];
+
+const smbLogin = {
+  domain: text.optional(),
+  user: z
+    .string()
+    .regex(/^[^%\\/\p{C}]+$/u, { error: 'the user alone, its domain stands in domain' })
+    .optional(),
+  ...secrets('password'),
+  kerberosCache: text.optional(),
+};
+const sftpLogin = {
+  user: text,
+  ...secrets('password'),
+  privateKeyFile: file.optional(),
+  ...secrets('passphrase'),
+};
+const s3Login = { accessKeyId: text, ...secrets('secretAccessKey') };
+const oneDriveLogin = {
+  clientId: text,
+  ...secrets('clientSecret'),
+  certificateFile: file.optional(),
+  privateKeyFile: file.optional(),
+  ...secrets('passphrase'),
+};
+
+type Context = Parameters<typeof oneOf>[2];
+const checkSmbLogin = (value: z.infer<z.ZodObject<typeof smbLogin>>, context: Context): void => {
+  oneOf(value, SMB_LOGIN, context);
+  if (value.kerberosCache === undefined && value.user === undefined)
+    context.addIssue({ code: 'custom', path: ['user'], message: 'is needed with a password' });
+};
+const checkOneDriveLogin = (value: z.infer<z.ZodObject<typeof oneDriveLogin>>, context: Context): void => {
+  oneOf(value, ONEDRIVE_LOGIN, context);
+  if ((value.certificateFile === undefined) !== (value.privateKeyFile === undefined))
+    context.addIssue({ code: 'custom', message: 'certificateFile and privateKeyFile belong together' });
+};
+
 const Smb = z
   .strictObject({
     ...common,
@@ -55,20 +97,11 @@ const Smb = z
     share: z.string().regex(/^[^"/\\\p{C}]{1,80}$/u, { error: 'not the name of a share' }),
     port: port.optional(),
     root: remoteRoot,
-    domain: text.optional(),
-    user: z
-      .string()
-      .regex(/^[^%\\/\p{C}]+$/u, { error: 'the user alone, its domain stands in domain' })
-      .optional(),
-    ...secrets('password'),
-    kerberosCache: text.optional(),
+    ...smbLogin,
+    deletion: z.strictObject(smbLogin).superRefine(checkSmbLogin).optional(),
     encryption: z.enum(['required', 'off']).default('required'),
   })
-  .superRefine((value, context) => {
-    oneOf(value, ['password', 'passwordFile', 'passwordEnv', 'kerberosCache'], context);
-    if (value.kerberosCache === undefined && value.user === undefined)
-      context.addIssue({ code: 'custom', path: ['user'], message: 'is needed with a password' });
-  });
+  .superRefine(checkSmbLogin);
 
 const Sftp = z
   .strictObject({
@@ -76,19 +109,22 @@ const Sftp = z
     kind: z.literal('sftp'),
     host: text,
     port: port.default(22),
-    user: text,
+    ...sftpLogin,
+    deletion: z
+      .strictObject(sftpLogin)
+      .superRefine((value, context) => {
+        oneOf(value, SFTP_LOGIN, context);
+      })
+      .optional(),
     fingerprints: z
       .array(
         z.string().regex(/^SHA256:[A-Za-z0-9+/]{43}$/, { error: 'not SHA256:… as ssh-keygen -l prints it' }),
       )
       .min(1),
-    ...secrets('password'),
-    privateKeyFile: file.optional(),
-    ...secrets('passphrase'),
     root: remoteRoot,
   })
   .superRefine((value, context) => {
-    oneOf(value, ['password', 'passwordFile', 'passwordEnv', 'privateKeyFile'], context);
+    oneOf(value, SFTP_LOGIN, context);
   });
 
 const S3 = z
@@ -100,14 +136,19 @@ const S3 = z
     bucket: z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, { error: 'not the name of a bucket' }),
     root: remoteRoot,
     pathStyle: z.boolean().optional(),
-    accessKeyId: text,
-    ...secrets('secretAccessKey'),
+    ...s3Login,
+    deletion: z
+      .strictObject(s3Login)
+      .superRefine((value, context) => {
+        oneOf(value, S3_LOGIN, context);
+      })
+      .optional(),
     ca: file.optional(),
     objectLock: z.enum(['auto', 'required']).default('auto'),
     lockMode: z.enum(['governance', 'compliance']).default('governance'),
   })
   .superRefine((value, context) => {
-    oneOf(value, ['secretAccessKey', 'secretAccessKeyFile', 'secretAccessKeyEnv'], context);
+    oneOf(value, S3_LOGIN, context);
   });
 
 /** Address of a service, without anything behind its host: national clouds have their own. */
@@ -122,11 +163,8 @@ const OneDrive = z
     ...common,
     kind: z.literal('onedrive'),
     tenant: z.string().regex(/^[A-Za-z0-9.-]+$/, { error: 'not the id or domain of a tenant' }),
-    clientId: text,
-    ...secrets('clientSecret'),
-    certificateFile: file.optional(),
-    privateKeyFile: file.optional(),
-    ...secrets('passphrase'),
+    ...oneDriveLogin,
+    deletion: z.strictObject(oneDriveLogin).superRefine(checkOneDriveLogin).optional(),
     site: z
       .string()
       .regex(/^[^:/?#\s]+(?::\/[^?#]+)?$/, { error: 'not host:/sites/name or the id of a site' })
@@ -141,10 +179,8 @@ const OneDrive = z
     ca: file.optional(),
   })
   .superRefine((value, context) => {
-    oneOf(value, ['clientSecret', 'clientSecretFile', 'clientSecretEnv', 'certificateFile'], context);
+    checkOneDriveLogin(value, context);
     oneOf(value, ['site', 'driveUser', 'drive'], context);
-    if ((value.certificateFile === undefined) !== (value.privateKeyFile === undefined))
-      context.addIssue({ code: 'custom', message: 'certificateFile and privateKeyFile belong together' });
     if (value.library !== undefined && value.site === undefined)
       context.addIssue({ code: 'custom', path: ['library'], message: 'is one of a site' });
   });
@@ -165,22 +201,41 @@ export type DestinationConfig =
 
 /** A destination whose paths of this machine are absolute, taken from the configuration file's folder. */
 export function resolveDestination(destination: Parsed, base: string): DestinationConfig {
-  const entries = Object.entries(destination).map(([key, value]): [string, unknown] =>
-    typeof value === 'string' && (key.endsWith('File') || key === 'ca')
-      ? [key, resolve(base, value)]
-      : [key, value],
-  );
-  const found = Object.fromEntries(entries) as Parsed;
+  const found = filesFrom(base, destination) as Parsed;
   return found.kind === 'path'
     ? { ...found, root: resolve(base, found.root), makeRoot: !isAbsolute(found.root) }
     : found;
 }
 
+const filesFrom = (base: string, keys: object): object =>
+  Object.fromEntries(
+    Object.entries(keys).map(([key, value]: [string, unknown]) => {
+      if (typeof value === 'string' && (key.endsWith('File') || key === 'ca'))
+        return [key, resolve(base, value)];
+      return [key, key === 'deletion' && value !== undefined ? filesFrom(base, value as object) : value];
+    }),
+  );
+
+/**
+ * The same destination as the account for deletions sees it: nothing of who the everyday one is remains. Undefined when there is no account
+ * for them alone.
+ */
+export function deletionAccountOf(config: DestinationConfig): DestinationConfig | undefined {
+  if (!('deletion' in config) || config.deletion === undefined) return undefined;
+  const { deletion, ...rest } = config;
+  const kept = Object.entries(rest).filter(([key]) => !IDENTITY.has(key));
+  return { ...Object.fromEntries(kept), ...deletion, parallel: 1 } as DestinationConfig;
+}
+
+const IDENTITY: ReadonlySet<string> = new Set(
+  [smbLogin, sftpLogin, s3Login, oneDriveLogin].flatMap((login) => Object.keys(login)),
+);
+
 /** Exactly one of the keys must be there. */
 function oneOf(
   value: Readonly<Record<string, unknown>>,
   keys: readonly string[],
-  context: { addIssue: (issue: { code: 'custom'; message: string }) => void },
+  context: { addIssue: (issue: { code: 'custom'; path?: string[]; message: string }) => void },
 ): void {
   if (keys.filter((key) => value[key] !== undefined).length !== 1)
     context.addIssue({ code: 'custom', message: `exactly one of ${keys.join(', ')} is needed` });

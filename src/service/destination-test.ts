@@ -1,8 +1,8 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type { DestinationConfig } from '../config/destination.ts';
-import { PermanentUploadError, type Destination } from '../jobs/destination.ts';
-import { openDestination, placeOf } from './destinations.ts';
+import { deletionAccountOf, type DestinationConfig } from '../config/destination.ts';
+import { PermanentUploadError, type Destination, type StoredCopy, type Upload } from '../jobs/destination.ts';
+import { openAccount, placeOf } from './destinations.ts';
 
 /** A probe takes no longer than this, in milliseconds, whatever the server does. */
 const WITHIN = 120_000;
@@ -18,37 +18,42 @@ export async function testDestination(
 ): Promise<boolean> {
   say(`${config.name} (${config.kind}): ${placeOf(config)}`);
   let destination: Destination | undefined;
+  let deletion: Destination | undefined;
   try {
-    destination = openDestination(config);
+    destination = openAccount(config);
+    const deleter = deletionAccountOf(config);
+    deletion = deleter && openAccount(deleter);
     const signal = AbortSignal.timeout(WITHIN);
     await sayCapabilities(destination, signal, say);
     const bytes = randomBytes(SIZE);
     const path = `sealtape-test-${randomUUID()}.bin`;
-    const copy = await destination.put(
-      {
-        path,
-        size: SIZE,
-        sha256: createHash('sha256').update(bytes).digest('hex'),
-        open: (from = 0) => Readable.from([bytes.subarray(from)]),
-      },
-      signal,
-    );
+    const probe = uploadOf(path, bytes);
+    const copy = await destination.put(probe, signal);
     say(`  written    ${copy.location}, proved by ${copy.proof}`);
     const stream = await destination.open({ path }, signal);
     const back = stream === undefined ? undefined : Buffer.concat((await stream.toArray()) as Buffer[]);
     const same = back?.equals(bytes) === true;
     say(same ? '  read back  the same' : '  read back  NOT what was written');
-    const { version } = copy;
-    await sayRemoval(destination, { path, ...(version !== undefined && { version }) }, { signal, say });
+    const trial = { path, signal, say };
+    const removed = await sayRemoval(destination, copy, { ...trial, who: 'this account' });
+    if (deletion !== undefined) {
+      if (removed) say('  note       deletion names another account, but this one may delete as well');
+      const second = removed ? await destination.put(probe, signal) : copy;
+      if (!(await sayRemoval(deletion, second, { ...trial, who: 'the account for deletion' }))) return false;
+    }
     return same;
   } catch (error) {
-    const why =
-      error instanceof PermanentUploadError ? `a person must help (${error.fault})` : 'it may pass by itself';
-    say(`  FAILED     ${(error as Error).message}\n             ${why}`);
+    sayFailure(error, say);
     return false;
   } finally {
-    await destination?.close();
+    for (const each of [destination, deletion]) await each?.close();
   }
+}
+
+function sayFailure(error: unknown, say: (line: string) => void): void {
+  const why =
+    error instanceof PermanentUploadError ? `a person must help (${error.fault})` : 'it may pass by itself';
+  say(`  FAILED     ${(error as Error).message}\n             ${why}`);
 }
 
 async function sayCapabilities(
@@ -66,16 +71,36 @@ async function sayCapabilities(
   for (const remark of remarks) say(`  note       ${remark}`);
 }
 
+const uploadOf = (path: string, bytes: Buffer): Upload => ({
+  path,
+  size: bytes.length,
+  sha256: createHash('sha256').update(bytes).digest('hex'),
+  open: (from = 0) => Readable.from([bytes.subarray(from)]),
+});
+
+/** False when the account may not. */
 async function sayRemoval(
   destination: Destination,
-  copy: { readonly path: string; readonly version?: string },
-  { signal, say }: { readonly signal: AbortSignal; readonly say: (line: string) => void },
-): Promise<void> {
+  { version }: StoredCopy,
+  {
+    path,
+    who,
+    signal,
+    say,
+  }: {
+    readonly path: string;
+    readonly who: string;
+    readonly signal: AbortSignal;
+    readonly say: (line: string) => void;
+  },
+): Promise<boolean> {
   try {
-    await destination.remove(copy, signal);
-    say('  removed    yes: this account may delete');
+    await destination.remove({ path, ...(version !== undefined && { version }) }, signal);
+    say(`  removed    yes: ${who} may delete`);
+    return true;
   } catch (error) {
     if (!(error instanceof PermanentUploadError)) throw error;
-    say(`  removed    no (${error.fault}): remove ${copy.path} yourself when it may be removed`);
+    say(`  removed    no, ${who} may not (${error.fault}): remove ${path} yourself when it may be removed`);
+    return false;
   }
 }

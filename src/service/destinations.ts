@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { env } from 'node:process';
 import { ConfigError } from '../config.ts';
-import type { DestinationConfig } from '../config/destination.ts';
+import { deletionAccountOf, type DestinationConfig } from '../config/destination.ts';
+import { withDeletionAccount } from '../delivery/deletion-account.ts';
 import type { DrivePlace } from '../delivery/graph-drive.ts';
 import { openOneDriveDestination } from '../delivery/onedrive.ts';
 import { openPathChild } from '../delivery/path-child.ts';
@@ -14,11 +15,20 @@ import type { Destination } from '../jobs/destination.ts';
 type OneDriveConfig = Extract<DestinationConfig, { kind: 'onedrive' }>;
 
 /**
- * Opens one destination as configured; nothing is connected yet. In `memory`, a folder of ours, uploads under way are remembered over a
+ * Opens one destination as configured, with its account for deletions where it has one; see `openAccount`.
+ */
+export function openDestination(config: DestinationConfig, memory?: string): Destination {
+  const everyday = openAccount(config, memory);
+  const deletion = deletionAccountOf(config);
+  return deletion === undefined ? everyday : withDeletionAccount(everyday, openAccount(deletion));
+}
+
+/**
+ * Opens one destination for one account; nothing is connected yet. In `memory`, a folder of ours, uploads under way are remembered over a
  * restart. Throws ConfigError NOT_READABLE when the file or the variable that holds
  * one of its secrets cannot be read.
  */
-export function openDestination(config: DestinationConfig, memory?: string): Destination {
+export function openAccount(config: DestinationConfig, memory?: string): Destination {
   const { name, timeoutSeconds, parallel: sessions } = config;
   switch (config.kind) {
     case 'path':

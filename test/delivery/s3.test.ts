@@ -4,8 +4,10 @@ import {
   CreateBucketCommand,
   HeadObjectCommand,
   ListObjectVersionsCommand,
+  PutBucketPolicyCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
+import { withDeletionAccount } from '../../src/delivery/deletion-account.ts';
 import { openS3Destination } from '../../src/delivery/s3.ts';
 import type { S3Options } from '../../src/delivery/s3-client.ts';
 import type { Destination } from '../../src/jobs/destination.ts';
@@ -190,5 +192,34 @@ describe('a server', () => {
       fault: 'credentials',
     });
     expect((await destination.list('d', never)).map(({ path }) => path)).toEqual(['d/a.wav', 'd/e.txt']);
+  });
+});
+
+describe('two accounts of a bucket', () => {
+  test('store without the right to delete, and delete with it', async () => {
+    await gateway.addUser('writer');
+    await client.send(new CreateBucketCommand({ Bucket: 'two' }));
+    const allow = (user: string, actions: readonly string[]): unknown => ({
+      Effect: 'Allow',
+      Principal: { AWS: [`arn:aws:iam:::user/${user}`] },
+      Action: actions.map((action) => `s3:${action}`),
+      Resource: ['arn:aws:s3:::two', 'arn:aws:s3:::two/*'],
+    });
+    const everyday = ['PutObject', 'GetObject', 'GetObjectVersion', 'ListBucket', 'ListBucketVersions'];
+    const Statement = [
+      allow('writer', [...everyday, 'GetBucketVersioning', 'GetBucketObjectLockConfiguration']),
+      allow('test', ['*']),
+    ];
+    const Policy = JSON.stringify({ Version: '2012-10-17', Statement });
+    await client.send(new PutBucketPolicyCommand({ Bucket: 'two', Policy }));
+    const writer = open({ bucket: 'two', accessKeyId: 'writer', secretAccessKey: 'writer' });
+    const both = withDeletionAccount(writer, open({ bucket: 'two' }));
+    await both.put(uploadOf('d/a.wav', Buffer.from('audio')), never);
+    expect(await rejection(writer.remove({ path: 'd/a.wav' }, never))).toMatchObject({
+      fault: 'credentials',
+    });
+    expect(await both.stat({ path: 'd/a.wav' }, never)).toMatchObject({ size: 5 });
+    expect(await both.remove({ path: 'd/a.wav' }, never)).toBe(true);
+    expect(await both.stat({ path: 'd/a.wav' }, never)).toBeUndefined();
   });
 });
