@@ -76,7 +76,7 @@ install_packages() {
 # lacking COMMAND PACKAGE ...: pairs; prints the packages whose command is missing, a line each.
 lacking() {
   while [ $# -gt 0 ]; do
-    command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || ls /usr/lib/postgresql/*/bin/"$1" >/dev/null 2>&1 || printf '%s\n' "$2"
+    command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || ls /usr/lib/*/"$1" >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/"$1" >/dev/null 2>&1 || printf '%s\n' "$2"
     shift 2
   done
 }
@@ -135,7 +135,8 @@ case $mode in
     ;;
   test)
     need redis-server redis-server sipp sip-tester sox sox ffprobe ffmpeg espeak-ng espeak-ng \
-      initdb postgresql openssl openssl shasum perl busybox busybox dash dash shellcheck shellcheck tshark tshark unzip unzip strace strace
+      initdb postgresql openssl openssl shasum perl busybox busybox dash dash shellcheck shellcheck tshark tshark unzip unzip strace strace \
+      libbcg729.so.0 libbcg729-0
     need_asleep smbd samba smbclient smbclient sshd openssh-server radosgw radosgw ceph-mon ceph-mon ceph-osd ceph-osd
     install_modules
     build

@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import type { CaptureLine, LineReporting } from './capture.ts';
 import type { DtlsDesk } from './dtls/dtls-desk.ts';
-import type { DtlsHost, DtlsLine } from './dtls/dtls-line.ts';
+import type { DtlsHost, DtlsLine, DtlsTerms } from './dtls/dtls-line.ts';
 import { packetKind } from './dtls/dtls-records.ts';
 import { EarlyPackets } from './dtls/early-packets.ts';
 import type { Leg } from './leg.ts';
@@ -39,6 +39,9 @@ export class LineRoute {
   #guard: LineGuard | undefined;
   /** Shakes hands for the keys of the guard. */
   #dtls: DtlsLine | undefined;
+  /** The same for a port of the reports alone, which has keys of its own (RFC 5764 §4). */
+  #reportGuard: LineGuard | undefined;
+  #reportDtls: DtlsLine | undefined;
   readonly #desk: DtlsDesk;
   readonly #early = new EarlyPackets();
   /** Answers the client's checks, where it speaks ICE. */
@@ -86,12 +89,15 @@ export class LineRoute {
   }
 
   /** Gives the route what its line is secured with; the keys that came with the request are overwritten later. */
-  secure({ security, ice }: CaptureLine, at: number): void {
+  secure({ security, ice, rtcp }: CaptureLine, at: number): void {
     if (ice === undefined) this.#ice = undefined;
     else if (this.#ice === undefined) this.#ice = new IceLine(ice, this.#iceHost);
     else this.#ice.update(ice);
     this.leg.connectivity = this.#ice?.status ?? this.leg.connectivity;
-    if (security !== 'unchanged') this.#resecure(security, at);
+    if (security !== 'unchanged') {
+      this.#resecure(security, at);
+      this.#resecureReports(security?.dtls, rtcp);
+    }
     this.leg.encryption = this.#guard?.suite ?? this.leg.encryption;
     this.leg.keyExchange = this.#dtls?.status ?? this.leg.keyExchange;
   }
@@ -106,24 +112,26 @@ export class LineRoute {
     const target = this.#target();
     const socket = this.#reportSocket ?? this.#socket;
     if (this.#rtcp === undefined || target === undefined || socket === undefined) return;
-    if (!this.#mayReport(socket)) return;
+    const guard = this.#guardOf(socket);
+    // Not in clear on an encrypted line.
+    if (guard?.canSend === false) return;
     const { streams } = this.leg.sources;
     // Two that chose the same number cannot be told apart (RFC 3550 §8.2).
     if (streams.some(({ ssrc }) => ssrc === this.#own.ssrc))
       this.#own = { ...this.#own, ssrc: (this.#own.ssrc + 1 + randomInt(0xffff)) % 0x1_0000_0000 };
     const compound = this.leg.reports.compose(this.#own, streams, { now, leaves });
-    socket.send(this.#guard?.protectRtcp(compound) ?? compound, target);
+    socket.send(guard?.protectRtcp(compound) ?? compound, target);
   }
 
-  /** Not in clear on an encrypted line; and the keys of a handshake are those of its port alone (RFC 5764 §4). */
-  #mayReport(socket: ReceiverSocket): boolean {
-    const otherPort = this.#dtls !== undefined && socket !== this.#socket;
-    return !otherPort && this.#guard?.canSend !== false;
+  /** What the packets of a port are protected with. */
+  #guardOf(socket: ReceiverSocket | undefined): LineGuard | undefined {
+    return socket === this.#socket ? this.#guard : (this.#reportGuard ?? this.#guard);
   }
 
   /** Says farewell, closes the port of the reports and overwrites the keys; the other port belongs to the capture, which closes it next. */
   close(): void {
     if (this.#dtls !== undefined) this.#desk.close(this.#dtls);
+    this.#resecureReports(undefined, undefined);
     this.#releaseEarly();
     this.#reportSocket?.close();
     this.#guard?.destroy();
@@ -143,6 +151,36 @@ export class LineRoute {
     if (this.#guard !== undefined) this.#guard.update(security, at);
     else if (security !== undefined) this.#guard = new LineGuard(security);
   }
+
+  /** A line without DTLS has one set of keys for both ports (RFC 4568 §6), one with a shared port has one port. */
+  #resecureReports(terms: DtlsTerms | undefined, rtcp: LineReporting | undefined): void {
+    if (terms === undefined || rtcp?.mux !== false) {
+      if (this.#reportDtls !== undefined) this.#desk.close(this.#reportDtls);
+      this.#reportGuard?.destroy();
+      this.#reportDtls = undefined;
+      this.#reportGuard = undefined;
+      return;
+    }
+    const own = { ...terms, peer: rtcp.target };
+    this.#reportGuard ??= new LineGuard();
+    if (this.#reportDtls !== undefined) this.#desk.update(this.#reportDtls, own);
+    else this.#reportDtls = this.#desk.open(own, this.#reportHost);
+  }
+
+  /** The port of the reports as a handshake sees it. A client that makes none there has no reports, and that is all. */
+  readonly #reportHost: Omit<DtlsHost, 'failed'> = {
+    send: (datagram, to) => {
+      this.#reportSocket?.send(datagram, to);
+    },
+    hurry: () => undefined,
+    isAllowed: (source) => this.leg.gate.isAllowed(source),
+    secured: ({ theirs, own }) => {
+      const keys = { theirs, own, unencryptedRtcp: false };
+      this.#reportGuard?.update(keys, 0);
+      eraseSecurity(keys);
+    },
+    state: () => undefined,
+  };
 
   /** The port as a handshake sees it. */
   readonly #host: Omit<DtlsHost, 'failed'> = {
@@ -179,19 +217,19 @@ export class LineRoute {
     const source = (component === 1 ? this.#socket : this.#reportSocket)?.sourceAddress();
     if (this.#ice === undefined || source === undefined || !this.leg.gate.isAllowed(source)) return;
     this.#ice.take(component, slab.subarray(start, end), source, at);
-    const chosen = this.#ice.nominated(1);
-    if (chosen !== undefined) this.#dtls?.reach(chosen);
+    const chosen = this.#ice.nominated(component);
+    if (chosen !== undefined) (component === 1 ? this.#dtls : this.#reportDtls)?.reach(chosen);
   }
 
-  #takeHandshake(line: DtlsLine, { slab, start, end }: Arrival): void {
-    this.#desk.take(line, slab.subarray(start, end), this.capture.sourceOf(this.leg));
+  #takeHandshake(line: DtlsLine, { slab, start, end }: Arrival, socket: ReceiverSocket | undefined): void {
+    this.#desk.take(line, slab.subarray(start, end), socket?.sourceAddress() ?? '');
   }
 
   async #openReports({ receiver, bind, port }: PortPair): Promise<void> {
     if (this.#rtcp === undefined || this.#rtcp.mux || this.#reportSocket !== undefined) return;
     this.#reportSocket = await receiver.open(bind, port + 1, this.#reportSink, {
-      // A client waits for answers to its checks.
-      seldom: this.#ice === undefined,
+      // A client waits for answers to its checks, and for those in its handshake.
+      seldom: this.#ice === undefined && this.#reportDtls === undefined,
       receiveBuffer: REPORT_BUFFER_BYTES,
     });
   }
@@ -205,7 +243,8 @@ export class LineRoute {
       }
       const admitted = this.leg.gate.admits(arrival.sourceKey, () => this.capture.sourceOf(this.leg));
       if (!admitted) return;
-      if (this.#dtls !== undefined && isHandshake(arrival)) this.#takeHandshake(this.#dtls, arrival);
+      if (this.#dtls !== undefined && isHandshake(arrival))
+        this.#takeHandshake(this.#dtls, arrival, this.#socket);
       else if (looksLikeRtcp(arrival.slab, arrival.start)) this.#takeReport(arrival, this.#socket);
       else if (this.#guard === undefined) this.leg.take(arrival);
       else this.#takeGuarded(this.#guard, arrival);
@@ -223,14 +262,17 @@ export class LineRoute {
       }
       const socket = this.#reportSocket;
       const admitted = this.leg.gate.admits(arrival.sourceKey, () => socket?.sourceAddress() ?? '');
-      if (admitted) this.#takeReport(arrival, socket);
+      if (!admitted) return;
+      if (this.#reportDtls !== undefined && isHandshake(arrival))
+        this.#takeHandshake(this.#reportDtls, arrival, socket);
+      else this.#takeReport(arrival, socket);
     } catch (error) {
       this.capture.fail(error as Error);
     }
   };
 
   #takeReport(arrival: Arrival, socket: ReceiverSocket | undefined): void {
-    const guard = this.#guard;
+    const guard = this.#guardOf(socket);
     if (guard === undefined) {
       this.#hear(arrival, socket);
       return;

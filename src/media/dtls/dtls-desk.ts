@@ -31,8 +31,8 @@ export class DtlsDesk {
     return this.#failures;
   }
 
-  /** `name` is for the log. Never throws. */
-  open(terms: DtlsTerms, host: Omit<DtlsHost, 'failed'>, name: () => string): DtlsLine {
+  /** `name` is for the log; without one a handshake that fails is not stated. Never throws. */
+  open(terms: DtlsTerms, host: Omit<DtlsHost, 'failed'>, name?: () => string): DtlsLine {
     const line = new DtlsLine(this.#endpointOrNone(), terms, {
       send: host.send,
       hurry: host.hurry,
@@ -40,6 +40,7 @@ export class DtlsDesk {
       secured: host.secured,
       state: host.state,
       failed: (reason) => {
+        if (name === undefined) return;
         this.#failures += 1;
         this.#log(`DTLS handshake failed: ${reason} (${name()})`);
       },

@@ -6,10 +6,12 @@ import type { DtlsTerms } from '../../../src/media/dtls/dtls-line.ts';
 import { DtlsSession } from '../../../src/media/dtls/dtls-session.ts';
 import type { CaptureSecurity } from '../../../src/media/line-security.ts';
 import { threadSrtp } from '../../../src/media/srtp/load-engine.ts';
+import { SrtpReceiver } from '../../../src/media/srtp/srtp-receiver.ts';
 import { newMasterKey, SrtpSender } from '../../../src/media/srtp/srtp-sender.ts';
 import { readWav } from '../../support/wav.ts';
 import { aLine, EngineHarness } from '../engine-harness.ts';
 import { iceCheck } from '../ice/check-builder.ts';
+import { senderReport } from '../rtcp-builder.ts';
 import { octets, rtp } from '../rtp-builder.ts';
 
 const PORT = 20_000;
@@ -49,9 +51,21 @@ class Phone {
   #sender: SrtpSender | undefined;
   #sequence = 0;
 
-  constructor(identity: DtlsIdentity, profiles?: string, source = SOURCE) {
+  readonly #port: number;
+
+  constructor(identity: DtlsIdentity, profiles?: string, source = SOURCE, port = PORT) {
     this.#endpoint = new DtlsEndpoint(identity, profiles);
     this.#source = source;
+    this.#port = port;
+  }
+
+  /** Sends a report. */
+  report(compound: Buffer): void {
+    harness.receiver.deliver(PORT + 1, harness.wall, compound, this.#source);
+  }
+
+  get sender(): SrtpSender | undefined {
+    return this.#sender;
   }
 
   begin(): void {
@@ -62,9 +76,10 @@ class Phone {
   shakeHands(): void {
     for (let turn = 0; turn < 20; turn += 1) {
       for (const datagram of this.session?.outgoing() ?? [])
-        harness.receiver.deliver(PORT, harness.wall, datagram, this.#source);
+        harness.receiver.deliver(this.#port, harness.wall, datagram, this.#source);
       harness.advanceTo(harness.elapsed + 20);
-      for (const { datagram } of harness.receiver.sent.splice(0)) this.#take(datagram);
+      for (const { datagram, port } of harness.receiver.sent.splice(0))
+        if (port === this.#port) this.#take(datagram);
     }
     this.#takeKeys();
   }
@@ -332,6 +347,48 @@ describe('re-offers', () => {
     expect(result.legs[0]).toMatchObject({ unauthentic: 3, received: 642 });
     expect(contains(result.files[0]?.path, 0, 40)).toBe(true);
     expect(contains(result.files[0]?.path, 43, 602)).toBe(true);
+  });
+
+  test('reports on a port of their own are under keys of their own (RFC 5764 §4)', async () => {
+    const rtcp = { mux: false, target: '192.0.2.1:4001' };
+    await harness.engine.open(harness.request([{ ...passive(), rtcp }]));
+    const phone = new Phone(theirs);
+    const reporter = new Phone(theirs, undefined, '192.0.2.1:4001', PORT + 1);
+    for (const each of [phone, reporter]) {
+      each.begin();
+      each.shakeHands();
+    }
+    phone.say(20);
+    const said = { ssrc: 7, wallClock: harness.wall, timestamp: 20 * 160, packets: 20 };
+    for (const { sender } of [phone, reporter])
+      reporter.report(sender?.protectRtcp(senderReport(said)) ?? Buffer.alloc(0));
+    reporter.report(senderReport(said));
+    phone.say(500);
+    const ours = harness.receiver.sent.filter(({ port }) => port === PORT + 1);
+    expect(ours.length).toBeGreaterThan(0);
+    const keys = reporter.session?.exportKeys();
+    if (keys === undefined) throw new Error('no keys');
+    const opener = new SrtpReceiver(threadSrtp(), keys.theirs);
+    for (const { datagram, to } of ours) {
+      expect(to).toBe('192.0.2.1:4001');
+      expect(opener.openRtcp(datagram, 0, datagram.length)).toBeGreaterThan(0);
+    }
+    const [leg] = (await harness.close()).legs;
+    expect(leg).toMatchObject({ received: 520, unauthentic: 2 });
+    expect(leg?.reports).toMatchObject({ received: 1, packetsSent: 20 });
+  });
+
+  test('a port of the reports on which nobody shakes hands is no fault; nothing goes out there in clear', async () => {
+    const rtcp = { mux: false, target: '192.0.2.1:4001' };
+    await harness.engine.open(harness.request([{ ...passive(), rtcp }]));
+    const phone = new Phone(theirs);
+    phone.begin();
+    phone.shakeHands();
+    for (let turn = 0; turn < 40; turn += 1) phone.say(50);
+    expect(harness.receiver.sent.filter(({ port }) => port === PORT + 1)).toEqual([]);
+    expect(harness.log).toEqual([]);
+    expect((await harness.engine.totals()).handshakesFailed).toBe(0);
+    expect((await harness.close()).legs[0]).toMatchObject({ received: 2000 });
   });
 
   test('from plain to DTLS, to keys in the SDP, and to plain again', async () => {
