@@ -7,4 +7,5 @@ export const Stop = z.strictObject({
     .regex(/^[0-9A-D*#]{2,8}$/, { error: 'not two to eight keys of a telephone' })
     .default('*1'),
   keepKeys: z.boolean().default(false),
+  tones: z.boolean().default(false),
 });

@@ -291,11 +291,11 @@ export class CaptureEngine implements MediaHost {
     if (this.#running.has(id)) throw new MediaError('BAD_REQUEST', `${id} is already running`);
   }
 
-  #begin({ id, folder, layout, mayBeCut }: CaptureRequest): LiveCapture {
+  #begin({ id, folder, layout, mayBeCut, tones }: CaptureRequest): LiveCapture {
     const startedAt = this.#parts.now();
     this.#clock.update(startedAt);
     return new LiveCapture(
-      { folder, startedAt, layout, mayBeCut, turn: (1 + (this.#opened % TURNS)) / TURNS },
+      { folder, startedAt, layout, mayBeCut, tones, turn: (1 + (this.#opened % TURNS)) / TURNS },
       {
         clock: this.#clock,
         disk: this.#disk,

@@ -65,6 +65,8 @@ export interface CaptureRequest {
   readonly layout?: 'stereo' | 'per-leg';
   /** It may be closed with a cut that lies up to `CUT_REACH` back; that costs memory where the codec is not G.711. */
   readonly mayBeCut?: boolean;
+  /** Keys are heard as tones in G.711 audio too, beside telephone events; that costs computing time for every leg. */
+  readonly tones?: boolean;
 }
 
 export interface OpenedLine {
@@ -99,6 +101,8 @@ export interface PressedKey {
   readonly at: number;
   /** Line of the capture it came on. */
   readonly line: number;
+  /** Heard as tones in the audio, and not as a telephone event. */
+  readonly tone?: true;
 }
 
 /** How much of a file is final and on the disk while the call still runs, and what it is (evidence.md 1.1 no. 13). */
@@ -256,8 +260,8 @@ export interface Pause {
 export interface Stopped {
   /** When they began to ask for it, epoch milliseconds. */
   readonly at: number;
-  /** `keys`: by dialling the sequence, heard in the audio; `info`: the same, told by SIP INFO; `api`. */
-  readonly how: 'keys' | 'info' | 'api';
+  /** `keys`: by dialling the sequence, as telephone events; `tones`: heard in the audio; `info`: told by SIP INFO; `api`. */
+  readonly how: 'keys' | 'tones' | 'info' | 'api';
   /** Who, as the log names them. */
   readonly actor: string;
 }
@@ -318,7 +322,7 @@ export interface MediaHost {
   silence(id: string): Promise<number>;
   /** Called when a running capture can no longer write (disk full, I/O error). The capture goes on receiving. */
   onFailure(listener: (id: string, error: Error) => void): void;
-  /** Called when somebody presses a key (RFC 4733) in a running capture. */
+  /** Called when somebody presses a key in a running capture. */
   onKey(listener: (id: string, key: PressedKey) => void): void;
   /** Called from time to time while a long call runs: what was recorded until then will not change any more. */
   onSegment(listener: (id: string, segment: Segment) => void): void;

@@ -2,6 +2,7 @@ import { CLOCK_RATE, type CaptureLine, type LegStatistics, type PayloadFormat } 
 import { STATIC_CODECS, ticksOf, UNKNOWN_CODEC, type Codec } from './codec.ts';
 import { Coverage, type Span } from './coverage.ts';
 import type { Law } from './g711.ts';
+import type { InBandTones } from './in-band-tones.ts';
 import { LegReports } from './rtcp/leg-reports.ts';
 import { LegSources } from './leg-sources.ts';
 import type { AlignableLeg, SenderClock } from './leg-alignment.ts';
@@ -39,6 +40,8 @@ export interface LegHost {
   sourceOf(leg: Leg): string;
   /** A key was pressed on the leg, at an epoch time. */
   pressed(leg: Leg, key: string, at: number): void;
+  /** Listens for tones on the leg, where somebody asked for that. */
+  tonesOf?(leg: Leg): InBandTones | undefined;
 }
 
 // Scratch for every leg of this thread: a packet is done with before the next one is read.
@@ -64,6 +67,7 @@ export class Leg implements AlignableLeg {
   #pcmu: LegLane | undefined;
   readonly #keeper: PacketKeeper;
   readonly #keys = new TelephoneEvents();
+  readonly #tones: InBandTones | undefined;
   /** Position since which the client pauses the line. */
   #pausedSince: number | undefined;
   #sourceKey: number | undefined;
@@ -102,6 +106,7 @@ export class Leg implements AlignableLeg {
       this.#codecs,
     );
     this.gate = new SourceGate(line.sources);
+    this.#tones = host.tonesOf?.(this);
     this.addFormats(line.formats);
     if (!line.active) this.#pausedSince = 0;
   }
@@ -362,6 +367,7 @@ export class Leg implements AlignableLeg {
     place.floor = lane.ring.base;
     place.switched = this.#lastPlaced !== undefined && this.#lastPlaced !== stream;
     const position = stream.advance(sequence, packet.timestamp, length, place);
+    this.#tones?.take(slab.subarray(packet.payloadStart, packet.payloadEnd), law, position);
     const comparable = stream === this.#lastPlaced;
     // Where another source was first, or timestamps overlap, what is recorded stays.
     const inGap = position < end && this.#placeInGaps(lane, position, Math.min(position + length, end), slab);

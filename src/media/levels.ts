@@ -1,4 +1,5 @@
 import type { Law } from './g711.ts';
+import { alawMagnitude, ulawMagnitude } from './g711-values.ts';
 
 /** How loud the audio of a leg was: samples looked at, those above the noise of a quiet line, and those at the limit of the law. */
 export interface Levels {
@@ -27,20 +28,6 @@ function classesOf(magnitude: (octet: number) => number): Uint8Array {
   return Uint8Array.from(magnitudes, (value) =>
     value === largest ? CLIPPED : value >= QUIET ? SOUNDING : SILENT,
   );
-}
-
-/** ITU-T G.711 table 1a, 16 bit. */
-function alawMagnitude(octet: number): number {
-  const bits = octet ^ 0x55;
-  const segment = (bits >> 4) & 0x07;
-  const step = ((bits & 0x0f) << 4) + 8;
-  return segment === 0 ? step : (step + 0x100) << (segment - 1);
-}
-
-/** ITU-T G.711 table 2a, 16 bit. */
-function ulawMagnitude(octet: number): number {
-  const bits = ~octet & 0x7f;
-  return (((bits & 0x0f) << 3) + 0x84) * 2 ** (bits >> 4) - 0x84;
 }
 
 /** Counts the levels of one channel while its octets go to the disk; a class a sample, no arithmetic. */

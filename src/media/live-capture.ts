@@ -11,6 +11,7 @@ import type { Law } from './g711.ts';
 import { alignLegs } from './leg-alignment.ts';
 import { Leg, REORDER_WINDOW, type LegHost } from './leg.ts';
 import { addLevels } from './levels.ts';
+import { InBandTones } from './in-band-tones.ts';
 import { LegLane } from './leg-lane.ts';
 import { PacketLane } from './packet-lane.ts';
 import type { Route } from './pcap.ts';
@@ -48,6 +49,8 @@ export interface CaptureStart {
   readonly layout?: 'stereo' | 'per-leg' | undefined;
   /** Its end may lie in what is final already, see `CaptureRequest`. */
   readonly mayBeCut?: boolean | undefined;
+  /** See `CaptureRequest`. */
+  readonly tones?: boolean | undefined;
   /** Which part of every interval, 0 to 1, belongs to this capture: spreads them, so that the disk has something to do all the time. */
   readonly turn: number;
 }
@@ -57,6 +60,7 @@ export class LiveCapture implements LegHost {
   readonly startedAt: number;
   readonly #surroundings: CaptureSurroundings;
   readonly #layout: TrackLayout;
+  readonly #tones: boolean;
   /** Steady time of position 0. */
   readonly #origin: number;
   readonly #legs = new Map<number, Leg>();
@@ -77,6 +81,7 @@ export class LiveCapture implements LegHost {
   constructor(start: CaptureStart, surroundings: CaptureSurroundings) {
     this.startedAt = start.startedAt;
     this.#surroundings = surroundings;
+    this.#tones = start.tones === true;
     this.#origin = surroundings.clock.steady(start.startedAt);
     const { flushSeconds, syncSeconds, bufferSeconds, segmentSeconds } = surroundings.rhythm;
     this.#limit =
@@ -137,6 +142,15 @@ export class LiveCapture implements LegHost {
 
   pressed(leg: Leg, key: string, at: number): void {
     this.#surroundings.onKey({ key, at, line: leg.line });
+  }
+
+  tonesOf(leg: Leg): InBandTones | undefined {
+    if (!this.#tones) return undefined;
+    const { line } = leg;
+    return new InBandTones((key, position) => {
+      const at = this.startedAt + (position * 1000) / CLOCK_RATE;
+      this.#surroundings.onKey({ key, at, line, tone: true });
+    });
   }
 
   leg(line: number): Leg | undefined {

@@ -17,7 +17,7 @@ import { RecorderError } from './recorder-error.ts';
 import { recoverCapture } from './recover.ts';
 import { initialState, next, type SessionState } from './session-state.ts';
 import type { Statements } from './statements.ts';
-import { StopKeys, USUAL_KEYS, type KeySettings } from './stop-keys.ts';
+import { StopKeys, USUAL_KEYS, type KeySettings, type KeySource } from './stop-keys.ts';
 import { personOf, stopperOf } from './stopper.ts';
 
 export interface LiveDeps {
@@ -194,16 +194,17 @@ export class LiveRecording implements RecordingCall {
   }
 
   /** A key was pressed: in the audio of a line, or told by signalling. Only a recorded user can stop the recording. */
-  take({ key, at, line }: Omit<PressedKey, 'line'> & { readonly line?: number }): void {
+  take({ key, at, line, tone }: Pick<PressedKey, 'key' | 'at'> & KeySource): void {
     if (this.#state.name === 'ending') return;
     const role = this.#lines.find((known) => known.line === line)?.role;
     if (this.#deps.keys?.keep === true) this.note('key pressed', `${key}, ${role ?? 'signalled'}`);
-    const began = this.#keys.take(key, at, line);
+    const source = { ...(line !== undefined && { line }), ...(tone && { tone }) };
+    const began = this.#keys.take(key, at, source);
     if (began === undefined) return;
     const actor = stopperOf(this.#description, role);
     if (actor === undefined)
       this.note('stop refused', `${personOf(this.#description, role)} is not the recorded user`);
-    else void this.stop({ at: began, how: line === undefined ? 'info' : 'keys', actor });
+    else void this.stop({ at: began, how: line === undefined ? 'info' : tone ? 'tones' : 'keys', actor });
   }
 
   /**
@@ -296,7 +297,8 @@ export class LiveRecording implements RecordingCall {
       );
       const { id, folder } = next;
       const { layout, mayStop: mayBeCut } = call.decision ?? this.decision;
-      const request = { id, folder, bind: '', lines: this.#maskedLines(lines), layout, mayBeCut };
+      const tones = mayBeCut && this.#deps.keys?.tones === true;
+      const request = { id, folder, bind: '', lines: this.#maskedLines(lines), layout, mayBeCut, tones };
       return { lines, capture: await this.#deps.media.succeed(this.id, request) };
     });
   }

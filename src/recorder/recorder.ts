@@ -353,7 +353,8 @@ export class Recorder implements CallRecorder {
     const { id, folder, lines, layout, mayBeCut } = request;
     const bind = request.localAddress.includes(':') ? '::' : '0.0.0.0';
     try {
-      return await this.#options.media.open({ id, folder, bind, lines, layout, mayBeCut });
+      const tones = mayBeCut && this.#options.keys?.tones === true;
+      return await this.#options.media.open({ id, folder, bind, lines, layout, mayBeCut, tones });
     } catch (error) {
       await this.#options.folders.discard(id).catch(() => undefined);
       const code = (error as { readonly code?: string }).code;

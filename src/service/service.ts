@@ -146,7 +146,7 @@ async function openRecording(
     folders: spool,
     now: Date.now,
     log,
-    keys: { sequence: config.stop.keys, keep: config.stop.keepKeys },
+    keys: { sequence: config.stop.keys, keep: config.stop.keepKeys, tones: config.stop.tones },
     minFreeBytes: config.spool.whenFull === 'record' ? 0 : config.spool.minFreeMegabytes * 1_000_000,
   });
   const startedAt = Date.now();

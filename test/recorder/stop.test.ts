@@ -40,13 +40,13 @@ beforeEach(() => {
   recorder = withKeys('*1', false);
 });
 
-const withKeys = (sequence: string, keep: boolean): Recorder =>
+const withKeys = (sequence: string, keep: boolean, tones = false): Recorder =>
   new Recorder({
     media,
     journal,
     folders: new FakeFolders(),
     now: () => clock,
-    keys: { sequence, keep },
+    keys: { sequence, keep, tones },
     log: () => undefined,
     minFreeBytes: 0,
   });
@@ -190,10 +190,41 @@ test('other keys are written down only where the configuration says so', async (
   ]);
 });
 
+describe('tones in the audio', () => {
+  test('are listened for only where the option is on and the rule allows a stop', async () => {
+    await accept(true);
+    recorder = withKeys('*1', false, true);
+    await accept(false);
+    await accept(true);
+    expect(media.opened.map(({ tones }) => tones)).toEqual([false, false, true]);
+  });
+
+  test('stop like telephone events do, and the two are not mixed into one sequence', async () => {
+    recorder = withKeys('*1', false, true);
+    const { id } = await accept(true);
+    media.press(id, { key: '*', at: 5400, line: 1 });
+    media.press(id, { key: '1', at: 5500, line: 1, tone: true });
+    media.press(id, { key: '*', at: 5800, line: 1, tone: true });
+    media.press(id, { key: '1', at: 6100, line: 1, tone: true });
+    await until(() => said().includes('ended'));
+    expect(media.cuts).toEqual([[id, 5800]]);
+    expect(journal.events.at(-1)).toMatchObject({ capture: { stopped: { at: 5800, how: 'tones' } } });
+  });
+
+  test('of the other side stop nothing', async () => {
+    recorder = withKeys('*1', false, true);
+    const { id } = await accept(true);
+    media.press(id, { key: '*', at: 5400, line: 0, tone: true });
+    media.press(id, { key: '1', at: 5700, line: 0, tone: true });
+    await until(() => said().length > 1);
+    expect(said()).toEqual(['opened', 'stop refused: +4930555010 is not the recorded user']);
+  });
+});
+
 describe('the sequence', () => {
   test('is found among other keys, and begins with its own first key', () => {
     const keys = new StopKeys('*1');
-    expect(['5', '*', '*', '1'].map((key, at) => keys.take(key, at * 100, 0))).toEqual([
+    expect(['5', '*', '*', '1'].map((key, at) => keys.take(key, at * 100, { line: 0 }))).toEqual([
       undefined,
       undefined,
       undefined,
@@ -203,11 +234,11 @@ describe('the sequence', () => {
 
   test('is not put together of two lines, nor over a pause of more than three seconds', () => {
     const keys = new StopKeys('*1');
-    keys.take('*', 0, 0);
-    expect(keys.take('1', 100, 1)).toBeUndefined();
-    expect(keys.take('1', 3101, 0)).toBeUndefined();
-    keys.take('*', 4000, 0);
-    expect(keys.take('1', 7000, 0)).toBe(4000);
+    keys.take('*', 0, { line: 0 });
+    expect(keys.take('1', 100, { line: 1 })).toBeUndefined();
+    expect(keys.take('1', 3101, { line: 0 })).toBeUndefined();
+    keys.take('*', 4000, { line: 0 });
+    expect(keys.take('1', 7000, { line: 0 })).toBe(4000);
   });
 
   test('may be longer, and of any keys', () => {
