@@ -185,6 +185,8 @@ async function applyEvent(
     case 'paused':
     case 'resumed':
       return applyPause(event, log, turn);
+    case 'stopping':
+      return log.stopRecording(event.recording, event.stopped);
     case 'marked':
       return log.addMark(event.recording, event.mark);
     case 'segment':

@@ -11,7 +11,7 @@ import type {
 } from '../recorder/events.ts';
 import type { AnnouncedRow, ChainHead, CheckpointRow, EntryRow, FileRow, MarkRow } from './log-records.ts';
 import type { EvidenceStore, EvidenceWriter } from './evidence-ports.ts';
-import type { CapturedFile, CaptureResult } from '../media/capture.ts';
+import type { CapturedFile, CaptureResult, Stopped } from '../media/capture.ts';
 import type { LegVerdict } from '../media/verdict.ts';
 import type { Decision } from '../rules/decision.ts';
 import type { CallDescription } from '../siprec/description.ts';
@@ -38,6 +38,8 @@ export interface RecordingRow {
   readonly endReason?: EndReason;
   readonly status?: RecordingStatus;
   readonly failReason?: string;
+  /** Somebody ordered its end; what a crash left of it is cut there. */
+  readonly stopped?: Stopped;
   /** Set when ended; the seal job reads files and statistics from it. */
   readonly capture?: CaptureResult;
   /** Index of the `open` entry. */
@@ -158,6 +160,8 @@ export interface LogWriter {
   describeRecording(id: string, description: CallDescription): Promise<void>;
   /** Adds a mark to the timeline of a recording, behind those it has. */
   addMark(id: string, mark: MarkRow): Promise<void>;
+  /** Nothing of the recording from then on may be kept. */
+  stopRecording(id: string, stopped: Stopped): Promise<void>;
   endRecording(
     id: string,
     end: {

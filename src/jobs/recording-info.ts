@@ -127,8 +127,10 @@ function infoOf(row: RecordingRow, facts: SealFacts): RecordingInfo {
   };
 }
 
-const lostWith = ({ endReason }: RecordingRow): readonly string[] =>
-  endReason === 'crash' ? ['statistics of the legs were lost with the process that crashed'] : [];
+const lostWith = ({ endReason, capture }: RecordingRow): readonly string[] =>
+  endReason === 'crash' || (endReason === 'stopped' && capture?.legs.length === 0)
+    ? ['statistics of the legs were lost with the process that crashed']
+    : [];
 
 const clientOf = ({
   trunk,

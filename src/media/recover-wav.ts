@@ -14,7 +14,7 @@ const CHUNK = 1024 * 1024;
  *
  * @throws MediaError BAD_WAV when the file has no header of ours; errors of the file system as they are.
  */
-export async function recoverWav(path: string): Promise<CapturedFile> {
+export async function recoverWav(path: string, limit?: Limit): Promise<CapturedFile> {
   const file = await open(path, 'r+');
   try {
     const { size } = await file.stat();
@@ -24,8 +24,10 @@ export async function recoverWav(path: string): Promise<CapturedFile> {
     const { law, channels } = format;
 
     const present = size - WAV_HEADER_BYTES;
-    const samples = wavSamples(format, isPadded(present, dataBytes) ? dataBytes : present);
+    const there = wavSamples(format, isPadded(present, dataBytes) ? dataBytes : present);
+    const samples = limit === undefined ? there : Math.min(there, samplesBefore(limit, wavRate(format)));
     const audio = wavOctets(format, samples);
+    await overwrite(file, WAV_HEADER_BYTES + audio, size);
     const bytes = WAV_HEADER_BYTES + audio + (audio % 2);
     await file.write(wavHeader(format, samples), 0, WAV_HEADER_BYTES, 0);
     // Cutting first and growing again makes the pad octet zero.
@@ -46,6 +48,25 @@ export async function recoverWav(path: string): Promise<CapturedFile> {
   } finally {
     await file.close();
   }
+}
+
+/** A moment from which on nothing may stay, epoch milliseconds. */
+export interface Limit {
+  /** Position 0 of the file. */
+  readonly startedAt: number;
+  readonly until: number;
+}
+
+const samplesBefore = ({ startedAt, until }: Limit, rate: number): number =>
+  Math.max(0, Math.floor(((until - startedAt) * rate) / 1000));
+
+/** Zeros over what is to be cut off, on the disk before it is: a file system does not overwrite what it gives free. */
+export async function overwrite(file: FileHandle, from: number, to: number): Promise<void> {
+  if (to <= from) return;
+  const zeros = Buffer.alloc(Math.min(CHUNK, to - from));
+  for (let at = from; at < to; at += zeros.length)
+    await file.write(zeros, 0, Math.min(zeros.length, to - at), at);
+  await file.sync();
 }
 
 /** A file that was finished before the crash has one octet more than its odd audio. */

@@ -1,4 +1,4 @@
-import type { CaptureResult, PauseCause, Segment } from '../media/capture.ts';
+import type { CaptureResult, PauseCause, Segment, Stopped } from '../media/capture.ts';
 import type { Decision } from '../rules/decision.ts';
 import type { GroupChange } from '../rules/groups.ts';
 import type { CallDescription } from '../siprec/description.ts';
@@ -63,6 +63,13 @@ export interface PauseEvent extends Stamped {
   readonly cause: PauseCause;
   /** Who asked for it, where a person or program did. */
   readonly actor?: string;
+}
+
+/** Somebody stopped the recording: nothing from `stopped.at` on is to be kept, and its files are about to be cut there. */
+export interface StoppingEvent extends Stamped {
+  readonly type: 'stopping';
+  readonly recording: string;
+  readonly stopped: Stopped;
 }
 
 /** Something happened in the call that belongs into its timeline. */
@@ -221,6 +228,7 @@ export type RecorderEvent =
   | NotedEvent
   | PauseEvent
   | MarkedEvent
+  | StoppingEvent
   | SegmentEvent
   | EndedEvent
   | FailedEvent

@@ -220,6 +220,8 @@ export class LiveRecording implements RecordingCall {
     this.#stopped = { ...order, at: Math.max(order.at, this.#startedAt) };
     this.#ports = new Map([...this.#ports].map(([line]) => [line, DISCARD_PORT]));
     this.#tellStanding();
+    // Before the cut, not after it: a crash in between must not bring back what was stopped.
+    this.#publish({ type: 'stopping', recording: this.id, at: this.#deps.now(), stopped: this.#stopped });
     await this.end('stopped');
     return 'stopped';
   }
@@ -360,7 +362,8 @@ export class LiveRecording implements RecordingCall {
         error: messageOf(error),
       });
       const parts = await this.#deps.folders.parts(this.id).catch(() => []);
-      return recoverCapture({ startedAt: this.#startedAt, description: this.#description }, parts);
+      const [startedAt, description, stopped] = [this.#startedAt, this.#description, this.#stopped];
+      return recoverCapture({ startedAt, description, stopped }, parts);
     }
   }
 

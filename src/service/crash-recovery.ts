@@ -19,7 +19,10 @@ export async function recoverRecording(
 ): Promise<void> {
   const capture = await recoverCapture(row, await files.parts(row.id));
   const at = Date.now();
-  const event = endOf({ recording: row.id, reason: 'crash', at, damaged: false }, capture);
+  const event = endOf(
+    { recording: row.id, reason: row.stopped ? 'stopped' : 'crash', at, damaged: false },
+    capture,
+  );
   log('warn', 'a recording cut off by a crash was taken up again', { recording: row.id, as: event.type });
   const description = { ...row.description, ...(next !== undefined && { continuedBy: next }) };
   if (next !== undefined) await journal.append({ type: 'described', recording: row.id, at, description });

@@ -1,4 +1,4 @@
-import type { CaptureResult } from '../media/capture.ts';
+import type { CaptureResult, Stopped } from '../media/capture.ts';
 import type { LegVerdict } from '../media/verdict.ts';
 import type {
   ChainHead,
@@ -112,6 +112,7 @@ export const toRecording = (row: SqlRow): RecordingRow => ({
   ...optional('endReason', row['end_reason'], (value) => value as NonNullable<RecordingRow['endReason']>),
   ...optional('status', row['status'], (value) => value as NonNullable<RecordingRow['status']>),
   ...optional('failReason', row['fail_reason'], string),
+  ...optional('stopped', row['stopped'], (value) => json(value) as Stopped),
   ...optional('capture', row['capture'], (value) => json(value) as CaptureResult),
   ...optional('openIndex', row['open_index'], number),
   ...optional('entryIndex', row['entry_index'], number),

@@ -150,6 +150,10 @@ export class TransactionWriter implements LogWriter {
     await answered(insertMark(this.#sql, id, mark));
   }
 
+  async stopRecording(id: string, stopped: Parameters<LogWriter['stopRecording']>[1]): Promise<void> {
+    await this.#moveState(id, ['recording'], { stopped: text(JSON.stringify(stopped)) });
+  }
+
   async endRecording(id: string, end: Parameters<LogWriter['endRecording']>[1]): Promise<void> {
     await this.#moveState(id, ['recording'], {
       state: 'ended',

@@ -48,6 +48,7 @@ export class SqlRetentionWriter implements RetentionWriter {
       file_name: null,
       decision: null,
       capture: null,
+      stopped: null,
       description: JSON.stringify(FORGOTTEN.description),
       facts: JSON.stringify(FORGOTTEN.facts),
     });

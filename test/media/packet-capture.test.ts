@@ -7,7 +7,7 @@ import type { CapturedFile, CaptureLine, LineRole } from '../../src/media/captur
 import { recoverFile } from '../../src/media/recover-file.ts';
 import { decode, ffmpeg, loudness, toneIn } from '../support/ffmpeg.ts';
 import { readOgg } from '../support/ogg.ts';
-import { EngineHarness } from './engine-harness.ts';
+import { EngineHarness, START } from './engine-harness.ts';
 import { octets } from './rtp-builder.ts';
 
 const CALLER = 20_000;
@@ -222,6 +222,12 @@ describe('Opus', () => {
     // Half a page came last.
     const cut = readFileSync(crashed);
     writeFileSync(crashed, Buffer.concat([cut, cut.subarray(0, 100)]));
+    const stopped = `${crashed}.stopped.opus.part`;
+    copyFileSync(crashed, stopped);
+    const until = await recoverFile(stopped, { startedAt: START, until: START + 1500 });
+    expect(until.samples).toBeLessThanOrEqual(1.5 * 8000);
+    expect(until.samples).toBeGreaterThan(0);
+    expect(readFileSync(stopped).length).toBe(until.bytes);
     const file = await recoverFile(crashed);
     expect(file.samples).toBeGreaterThan(2.9 * 8000);
     const heard = decode(finished(file), 8000);

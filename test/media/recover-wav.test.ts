@@ -7,8 +7,10 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { recoverWav } from '../../src/media/recover-wav.ts';
+import { recoverCapture } from '../../src/recorder/recover.ts';
+import { aDescription } from '../support/recorder-fakes.ts';
 import { wavHeader } from '../../src/media/wav-header.ts';
-import { aLine, EngineHarness } from './engine-harness.ts';
+import { aLine, EngineHarness, START } from './engine-harness.ts';
 import { octets } from './rtp-builder.ts';
 import { channelsOf, expectSameAudio } from './wav-checks.ts';
 
@@ -58,6 +60,38 @@ test('after a kill everything up to the last second is in the file', async () =>
     expectSameAudio(left, octets(0, file.samples));
     expectSameAudio(right, octets(0, file.samples, 1));
     expect(await recoverWav(path)).toEqual(file);
+  } finally {
+    await harness.dispose();
+  }
+});
+
+test('after a kill during a stop nothing is left from the stop on', async () => {
+  const harness = await EngineHarness.create();
+  try {
+    await harness.engine.open({
+      ...harness.request([aLine(0, 'caller'), aLine(1, 'callee')]),
+      layout: 'per-leg',
+      mayBeCut: true,
+    });
+    for (let index = 0; index < 400; index++) {
+      harness.stream(20_000, index * 20, 1, { sequence: index, clock: index * 160 });
+      harness.stream(20_002, index * 20, 1, { sequence: index, clock: index * 160, salt: 1 });
+    }
+    const parts = ['caller', 'callee'].map((side) => join(harness.folder, `${side}.wav.part`));
+    const later = octets(4 * 8000, 160);
+    expect((await readFile(parts[0] ?? '')).includes(later)).toBe(true);
+    const description = aDescription();
+    const stopped = { at: START + 3000, how: 'keys', actor: 'user 4711' } as const;
+    const capture = await recoverCapture({ startedAt: START, description, stopped }, parts);
+    expect(capture.files.map(({ suffix, samples }) => [suffix, samples])).toEqual([
+      ['caller', 24_000],
+      ['callee', 24_000],
+    ]);
+    expect(capture).toMatchObject({ stopped, endedAt: START + 3000 });
+    for (const [at, file] of capture.files.entries()) {
+      expectSameAudio(channelsOf(file)[0], octets(0, 24_000, at));
+      expect((await readFile(file.path)).length).toBe(file.bytes);
+    }
   } finally {
     await harness.dispose();
   }

@@ -73,6 +73,18 @@ describeOnBoth('the log', (open) => {
     ).rejects.toMatchObject({ code: 'CONFLICT' });
   });
 
+  test('knows of a stop from the order on, so that a start after a crash can cut there', async () => {
+    const { store } = await empty();
+    const stopped = { at: 11, how: 'tones', actor: 'user 4711' } as const;
+    await store.write(async (log) => {
+      await log.openRecording(opening('r1'));
+      await log.stopRecording('r1', stopped);
+    });
+    expect(await store.recording('r1')).toMatchObject({ state: 'recording', stopped });
+    await store.write((log) => log.endRecording('r1', end));
+    expect(await store.recording('r1')).toMatchObject({ state: 'ended', stopped });
+  });
+
   test('fails a recording, keeping the time it ended', async () => {
     const { store } = await empty();
     await store.write(async (log) => {
