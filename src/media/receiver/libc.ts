@@ -63,6 +63,13 @@ export class Libc {
   readonly #recvmmsg: Call;
   readonly #sendto: Call;
   readonly #close: Call;
+  // Arguments that the kernel reads, or answers that are read at once: a call copies none and keeps none, and there are dozens a recording.
+  readonly #value = Buffer.alloc(4);
+  readonly #length = Buffer.alloc(4);
+  readonly #answer = Buffer.alloc(64);
+  readonly #name4 = Buffer.alloc(16);
+  readonly #name6 = Buffer.alloc(28);
+  readonly #address = Buffer.alloc(16);
 
   constructor(koffi: Koffi) {
     const library = koffi.load(null);
@@ -101,36 +108,34 @@ export class Libc {
   }
 
   boundPort(fd: number): number {
-    const name = Buffer.alloc(28);
-    this.#check('getsockname', this.#getsockname(fd, name, lengthOf(name)));
-    return name.readUInt16BE(2);
+    this.#check('getsockname', this.#getsockname(fd, this.#answer, this.#room()));
+    return this.#answer.readUInt16BE(2);
   }
 
   setOption(fd: number, option: number, value: number): void {
-    this.#check('setsockopt', this.#setsockopt(fd, SOL_SOCKET, option, int32(value), 4));
+    this.#check('setsockopt', this.#setsockopt(fd, SOL_SOCKET, option, this.#int32(value), 4));
   }
 
   /** Lets an IPv6 socket take IPv4 too, as `::` does in Node. */
   allowBothFamilies(fd: number): void {
-    this.#check('setsockopt', this.#setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, int32(0), 4));
+    this.#check('setsockopt', this.#setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, this.#int32(0), 4));
   }
 
   /** Asks for a receive buffer, beyond net.core.rmem_max where this process may. Returns the bytes granted. */
   setReceiveBuffer(fd: number, bytes: number): number {
-    if (this.#setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, int32(bytes), 4) !== 0)
+    if (this.#setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, this.#int32(bytes), 4) !== 0)
       this.setOption(fd, SO_RCVBUF, bytes);
-    const granted = int32(0);
-    this.#check('getsockopt', this.#getsockopt(fd, SOL_SOCKET, SO_RCVBUF, granted, lengthOf(granted)));
+    this.#check('getsockopt', this.#getsockopt(fd, SOL_SOCKET, SO_RCVBUF, this.#answer, this.#room()));
     // The kernel keeps and reports twice the number, for its own book-keeping (socket(7)).
-    return granted.readInt32LE() / 2;
+    return this.#answer.readInt32LE() / 2;
   }
 
   /** Datagrams dropped at this socket so far, or undefined before Linux 4.12. */
   drops(fd: number): number | undefined {
-    const info = Buffer.alloc(64);
-    const length = lengthOf(info);
-    if (this.#getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, length) !== 0) return undefined;
-    return length.readInt32LE() > SK_MEMINFO_DROPS * 4 ? info.readUInt32LE(SK_MEMINFO_DROPS * 4) : undefined;
+    const info = this.#answer;
+    if (this.#getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, this.#room()) !== 0) return undefined;
+    const told = this.#length.readInt32LE() > SK_MEMINFO_DROPS * 4;
+    return told ? info.readUInt32LE(SK_MEMINFO_DROPS * 4) : undefined;
   }
 
   /** Text of an address in network order: 4 bytes or 16. */
@@ -159,18 +164,30 @@ export class Libc {
     this.#close(fd);
   }
 
-  /** struct sockaddr_in or sockaddr_in6 of an address, whose zone may be given by number. */
+  #int32(value: number): Buffer {
+    this.#value.writeInt32LE(value);
+    return this.#value;
+  }
+
+  /** The length of the answer, before a call that puts there how much of it is filled. */
+  #room(): Buffer {
+    this.#length.writeInt32LE(this.#answer.length);
+    return this.#length;
+  }
+
+  /** struct sockaddr_in or sockaddr_in6 of an address, whose zone may be given by number. Good until the next one. */
   #socketAddress(text: string, port: number): Buffer {
     const [address = '', zone] = text.split('%');
     const family = addressFamily(address);
-    const name = Buffer.alloc(family === AF_INET ? 16 : 28);
+    const name = family === AF_INET ? this.#name4 : this.#name6;
     name.writeUInt16LE(family, 0);
     name.writeUInt16BE(port, 2);
-    const bytes = Buffer.alloc(16);
-    this.#check('inet_pton', this.#inetPton(family, address, bytes) - 1);
-    if (family === AF_INET) bytes.copy(name, 4, 0, 4);
-    else bytes.copy(name, 8);
-    if (zone !== undefined && family === AF_INET6) name.writeUInt32LE(Number(zone) >>> 0, 24);
+    this.#check('inet_pton', this.#inetPton(family, address, this.#address) - 1);
+    if (family === AF_INET) this.#address.copy(name, 4, 0, 4);
+    else {
+      this.#address.copy(name, 8);
+      name.writeUInt32LE(zone === undefined ? 0 : Number(zone) >>> 0, 24);
+    }
     return name;
   }
 
@@ -197,11 +214,3 @@ export function loadLibc(): Libc {
   if (arch() !== 'x64' && arch() !== 'arm64') throw new Error(`no structure layouts for ${arch()}`);
   return new Libc(createRequire(import.meta.url)('koffi') as Koffi);
 }
-
-function int32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32LE(value);
-  return bytes;
-}
-
-const lengthOf = (buffer: Buffer): Buffer => int32(buffer.length);
