@@ -14,6 +14,8 @@ const STOP_WITHIN = 28_000;
 /** A Ctrl-C reaches a recorder under npm twice, from the terminal and from npm: signals this close (milliseconds) are one. */
 const ONE_SIGNAL = 500;
 
+// An ordinary object instead of the process's own, which asks the C library at every look: drachtio-srf looks for every header it reads.
+process.env = { ...process.env };
 process.exitCode = await main();
 
 async function main(): Promise<number | undefined> {
