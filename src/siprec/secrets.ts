@@ -8,6 +8,13 @@ const GONE = '(removed)';
 /** Parameters of a Digest answer that give nothing away; everything else of it goes. */
 const HARMLESS = new Set(['username', 'realm', 'nonce', 'uri', 'algorithm', 'qop', 'nc', 'opaque']);
 
+/** Bodies that are nothing but the digits somebody dialled: `application/dtmf`, KPML, vendors' own. */
+const DIGITS = /^(?:content-type|c)[ \t]*:[^\r\n]*(?:dtmf|digits|kpml|telephone-event)/im;
+
+/** A key in a form of its own, as INFO bodies and vendors' metadata may have it: `SRTP-Key: …`, `<master_key>…`, `"mikey": "…"`. */
+const NAMED_KEY =
+  /\b([\w-]{0,40}(?:mikey|(?:srtp|sdes|crypto|master|session|media)[ _-]?(?:key|salt)))(["']?[ \t]*[>:=][ \t]*["']?)[A-Za-z0-9+/=_-]{16,}/gi;
+
 /** Bodies that cannot be searched line by line. */
 const ENCODED =
   /^(?:content-encoding|e|content-transfer-encoding)[ \t]*:[ \t]*(?!identity|7bit|8bit|binary)\S/im;
@@ -20,11 +27,13 @@ export function withoutSecrets(message: string): string {
   const gap = /\r?\n\r?\n/.exec(message);
   const end = gap === null ? message.length : gap.index;
   const head = withoutCredentials(message.slice(0, end));
-  return withoutPasswords(head) + bodyWithoutKeys(message.slice(end), head);
+  return withoutPasswords(head).replace(NAMED_KEY, `$1$2${GONE}`) + bodyWithoutKeys(message.slice(end), head);
 }
 
 function bodyWithoutKeys(body: string, head: string): string {
   if (body.length <= 4) return body;
+  if (DIGITS.test(head) && !/\bSignal[ \t]*=/i.test(body))
+    return `\r\n\r\n(${body.length} octets of digits, not kept)\r\n`;
   // UTF-16, compressed or Base64: a key would be there without looking like one.
   if (body.includes('\0') || ENCODED.test(head) || ENCODED.test(body))
     return `\r\n\r\n(${body.length} octets in an encoding that cannot be searched for keys, not kept)\r\n`;
@@ -33,6 +42,7 @@ function bodyWithoutKeys(body: string, head: string): string {
       .replace(/^([ \t]*a[ \t]*=[ \t]*crypto[ \t]*:[ \t]*\d*[ \t]*[A-Za-z0-9_-]*)[^\r\n]*/gim, `$1 ${GONE}`)
       .replace(/^([ \t]*a[ \t]*=[ \t]*(?:key-mgmt|ice-pwd)[ \t]*:)[^\r\n]*/gim, `$1${GONE}`)
       .replace(/^([ \t]*k[ \t]*=)[^\r\n]*/gim, `$1${GONE}`)
+      .replace(NAMED_KEY, `$1$2${GONE}`)
       .replace(/\binline[ \t]*:[^\s;]+/gi, `inline:${GONE}`)
       .replace(/\bmikey[ \t]+[A-Za-z0-9+/=]+/gi, `mikey ${GONE}`)
       .replace(/^([ \t]*Signal[ \t]*=)[^\r\n]*/gim, `$1${GONE}`),

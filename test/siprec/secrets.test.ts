@@ -23,6 +23,28 @@ test.each([
   expect(kept).toContain('Call-ID: a@b');
 });
 
+test.each([
+  ['a header of a vendor', `X-SRTP-Key: ${KEY}\r\n`, ''],
+  ['a line of an INFO body', 'Content-Type: text/plain\r\n', `master-key=${KEY}\r\n`],
+  ['XML', 'Content-Type: application/xml\r\n', `<k><srtp_key>${KEY}</srtp_key><mikey>${KEY}</mikey></k>`],
+  ['JSON', 'Content-Type: application/json\r\n', `{"sessionKey": "${KEY}", "a": 1}`],
+  ['an SDP inside an INFO', 'Content-Type: message/sipfrag\r\n', `a=crypto:1 X inline:${KEY}\r\n`],
+])('SRTP-8: a key in %s is not kept', (_name, headers, body) => {
+  const kept = withoutSecrets(message(headers, body)).replace(/^INVITE/, 'INFO');
+  expect(kept).not.toContain(KEY);
+  expect(kept).toContain('(removed)');
+});
+
+test.each([
+  ['application/dtmf', '7'],
+  ['application/vnd.nortelnetworks.digits', 'p=Digit-Collection\r\nd=4711\r\n'],
+  ['application/kpml-response+xml', '<kpml-response code="200" digits="4711"/>'],
+])('digits in a body of %s are not kept', (type, digits) => {
+  const kept = withoutSecrets(`INFO sip:srs@192.0.2.1 SIP/2.0\r\nContent-Type: ${type}\r\n\r\n${digits}`);
+  expect(kept.slice(kept.indexOf('\r\n\r\n'))).not.toMatch(/4711|^\s*7/);
+  expect(kept).toContain('not kept');
+});
+
 test('a Base64 body, which may hold a key, is not kept', () => {
   const body = Buffer.from(`a=crypto:1 X inline:${KEY}`).toString('base64');
   expect(withoutSecrets(message('Content-Transfer-Encoding: base64\r\n', body))).not.toContain(body);
