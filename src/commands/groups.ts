@@ -34,19 +34,20 @@ const CHANGES = {
 type Say = (line: string) => void;
 
 export const groups: Command = {
-  usage: 'groups [list | history [--at TIME] | add|remove|login|logout GROUP MEMBER] [--config FILE]',
+  usage:
+    'groups [list | history [--at TIME | --call ID] | add|remove|login|logout GROUP MEMBER] [--config FILE]',
   summary: 'recorded groups: who belongs to them, who is or was logged in',
   run: (args, say) =>
     answeredBy('groups', say, async () => {
       const { values, positionals } = parseArgs({
         args: [...args],
-        options: { config: { type: 'string' }, at: { type: 'string' } },
+        options: { config: { type: 'string' }, at: { type: 'string' }, call: { type: 'string' } },
         allowPositionals: true,
       });
       const [what = 'list', group, member] = positionals;
       const api = await openApiClient(values.config);
       if (what === 'list') return await list(api, say);
-      if (what === 'history') return await history(api, values.at, say);
+      if (what === 'history') return await history(api, await momentOf(api, values), say);
       if (!Object.hasOwn(CHANGES, what)) throw new Error('list, history, add, remove, login or logout?');
       if (group === undefined || member === undefined) throw new Error(`${what} needs GROUP and MEMBER`);
       return await change(api, { what: what as keyof typeof CHANGES, group, member }, say);
@@ -64,9 +65,31 @@ async function list(api: ApiClient, say: Say): Promise<number> {
   return 0;
 }
 
-async function history(api: ApiClient, at: string | undefined, say: Say): Promise<number> {
-  const moment = at === undefined ? undefined : Date.parse(at);
-  if (Number.isNaN(moment)) throw new Error(`${at ?? ''} is not a time such as 2026-11-23T19:45:00+01:00`);
+/** The moment somebody asks for, or the beginning of the call that has this id anywhere. */
+async function momentOf(
+  api: ApiClient,
+  { at, call }: { readonly at?: string | undefined; readonly call?: string | undefined },
+): Promise<number | undefined> {
+  if (call === undefined) {
+    const moment = at === undefined ? undefined : Date.parse(at);
+    if (Number.isNaN(moment)) throw new Error(`${at ?? ''} is not a time such as 2026-11-23T19:45:00+01:00`);
+    return moment;
+  }
+  const id = encodeURIComponent(call);
+  const { recordings } = (await api.send('GET', `/recordings?id=${id}`)) as {
+    readonly recordings: readonly { readonly startedAt: number }[];
+  };
+  const { calls } = (await api.send('GET', `/declined-calls?callId=${id}`)) as {
+    readonly calls: readonly { readonly at: number }[];
+  };
+  const [begun] = [...recordings.map(({ startedAt }) => startedAt), ...calls.map((each) => each.at)].sort(
+    (one, other) => one - other,
+  );
+  if (begun === undefined) throw new Error(`no call is known by ${call}`);
+  return begun;
+}
+
+async function history(api: ApiClient, moment: number | undefined, say: Say): Promise<number> {
   const path = `/groups/history${moment === undefined ? '' : `?at=${moment}`}`;
   const { spans } = (await api.send('GET', path)) as HistoryAnswer;
   for (const { group, member, kind, since, until, begunBy } of spans)
