@@ -37,6 +37,7 @@ export const Trunk = z.strictObject({
   srcTimeZone: timeZone.optional(),
   digest: Digest.optional(),
   requireSiprec: z.boolean().default(false),
+  reInviteAtStop: z.boolean().default(false),
   srtp: z.enum(['required', 'preferred', 'off']).default('preferred'),
   srtpWithoutTls: z.boolean().default(false),
   notRecorded: z

@@ -53,7 +53,11 @@ export function useNewConnection(dialog: SipDialog): void {
 
 /** A request of ours on its way. */
 export interface SentRequest {
-  on(event: 'response', listener: (response: { readonly status: number }) => void): unknown;
+  /** `acknowledge` sends the ACK to a 2xx of an INVITE. */
+  on(
+    event: 'response',
+    listener: (response: { readonly status: number }, acknowledge: () => void) => void,
+  ): unknown;
   on(event: 'update', listener: RequestListener): unknown;
 }
 

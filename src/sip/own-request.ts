@@ -24,3 +24,24 @@ export function requestIn(
     });
   });
 }
+
+/**
+ * Sends a re-INVITE with an offer and acknowledges its answer; calls back once with the final status, 0 when none came. May throw, see `requestIn`.
+ */
+export function inviteIn(dialog: SipDialog, options: SendOptions, callback: (status: number) => void): void {
+  const { agent, id, socket } = dialog;
+  agent.request({ ...options, method: 'INVITE', stackDialogId: id, _socket: socket }, (_error, sent) => {
+    if (sent === undefined) {
+      callback(0);
+      return;
+    }
+    sent.on('response', ({ status }, acknowledge) => {
+      if (status < 200) return;
+      if (status < 300) acknowledge();
+      callback(status);
+    });
+    sent.on('update', (request, response) => {
+      dialog.emit('update', request, response);
+    });
+  });
+}

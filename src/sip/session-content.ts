@@ -43,7 +43,7 @@ export interface ReadBody {
 export interface CallContext {
   readonly from: HeaderIdentity | undefined;
   readonly to: HeaderIdentity | undefined;
-  readonly trunk: Pick<Trunk, 'profile' | 'ownNumbers' | 'srcTimeZone' | 'requireSiprec'>;
+  readonly trunk: Pick<Trunk, 'profile' | 'ownNumbers' | 'srcTimeZone' | 'requireSiprec' | 'reInviteAtStop'>;
   /** What the dialog's offers are held to. */
   readonly security: SecurityPolicy;
   /** Set while the dialog's recording goes on with one of before a restart. */

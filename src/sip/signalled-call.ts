@@ -12,6 +12,7 @@ import type { SipDialog, SipRequest, SipResponse } from './drachtio.ts';
 import { agreedSeconds, dialogHeaders } from './headers.ts';
 import { keysOf } from './info-keys.ts';
 import type { DialogSignalling } from './kept-dialog.ts';
+import { offerInactive } from './inactive-offer.ts';
 import { checkOptions, NOT_ALLOWED } from './invite-checks.ts';
 import { refusalFor } from './refusal.ts';
 import { respond, type Answer } from './respond.ts';
@@ -112,11 +113,32 @@ export class SignalledCall {
       dialog.on(method, (_request, response) => {
         respond(response, NOT_ALLOWED, software);
       });
+    this.#watchStops(this.#recording);
     dialog.on('destroy', (request, reason) => {
       this.#inTurn(() => this.#leave(request, reason));
     });
     // Cancelled or hung up before the dialog came to be: nobody records any more.
     if (this.#hungUp || this.#ended) this.#sayBye(dialog, () => undefined);
+  }
+
+  /** Where the trunk wants it, the client of a recording that somebody stops hears so. */
+  #watchStops(recording: RecordingCall): void {
+    const { transport, software, context, answers } = this.#parts;
+    if (context.trunk.reInviteAtStop !== true || !recording.standing.kept) return;
+    let asked = false;
+    recording.onStanding(() => {
+      const dialog = this.#dialog;
+      if (recording.standing.kept || asked || dialog === undefined) return;
+      asked = true;
+      const offer = (): string | undefined =>
+        this.#ended || this.#recording !== recording
+          ? undefined
+          : answers.write(this.#content.offer, acceptedPorts(this.#content, recording.ports));
+      const note = (step: string, detail?: string): void => {
+        recording.note(step, detail);
+      };
+      offerInactive({ dialog, offer, note, transport, software });
+    });
   }
 
   #keep(signalling: DialogSignalling): void {
@@ -274,6 +296,7 @@ export class SignalledCall {
       return;
     }
     this.#recording.note('follows', before.id);
+    this.#watchStops(this.#recording);
     // The call ended while the ports changed hands.
     if (this.#isOver()) await this.#recording.end('shutdown');
   }

@@ -20,6 +20,8 @@ export interface Trunk {
   readonly digest?: DigestSettings | undefined;
   /** Our answers require `siprec` of the client (UAS-15); most clients neither need nor expect it. */
   readonly requireSiprec?: boolean | undefined;
+  /** A client whose recording was stopped is asked by a re-INVITE to send nothing any more. */
+  readonly reInviteAtStop?: boolean | undefined;
   readonly tls?: TrunkTls | undefined;
   /** Encrypted media; `preferred` when left out. */
   readonly srtp?: SecurityPolicy['srtp'] | undefined;
