@@ -52,13 +52,16 @@ async function list(api: ApiClient, destination: string | undefined, say: Say): 
   const { destinations, open, more } = (await api.send('GET', `/deliveries${query}`)) as Answer;
   if (open.length === 0) say('Everything has arrived.');
   for (const each of destinations) {
-    const people = each.permanent === 0 ? '' : ` (${each.permanent} need somebody's help)`;
+    const people =
+      each.permanent === 0
+        ? ''
+        : ` (${each.permanent} ${each.permanent === 1 ? 'needs' : 'need'} somebody's help)`;
     say(`${each.destination}: ${each.waiting} waiting, ${each.failed} failed${people}`);
     if (each.lastError !== undefined) say(`  last: ${each.lastError}`);
   }
   for (const { recording, state, attempts, permanent, error, ...to } of open)
     say(
-      `  ${recording}  ${to.destination}  ${state}${permanent ? ', permanent' : ''}, ${attempts} tries${error === undefined ? '' : `: ${error}`}`,
+      `  ${recording}  ${to.destination}  ${state}${permanent ? ', permanent' : ''}, ${attempts} ${attempts === 1 ? 'try' : 'tries'}${error === undefined ? '' : `: ${error}`}`,
     );
   if (more > 0) say(`  … and ${more} more`);
   return 0;
@@ -72,6 +75,8 @@ async function retry(
   const { retried } = (await api.send('POST', '/deliveries/retry', { body: which })) as {
     readonly retried: number;
   };
-  say(retried === 0 ? 'Nothing has failed.' : `${retried} are tried again now.`);
+  say(
+    retried === 0 ? 'Nothing has failed.' : `${retried === 1 ? 'One is' : `${retried} are`} tried again now.`,
+  );
   return 0;
 }

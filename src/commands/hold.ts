@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { answeredBy, openApiClient, type ApiClient } from './api-client.ts';
 import type { Command } from './command.ts';
+import { counted } from '../wording.ts';
 
 interface ListedHold {
   readonly id: string;
@@ -66,9 +67,7 @@ const ORDERS = {
       const done = (await api.send('POST', '/holds', { body })) as Outcome & {
         readonly recordings: number;
       };
-      say(
-        `Hold ${done.id} is over ${done.recordings} ${done.recordings === 1 ? 'recording' : 'recordings'}.`,
-      );
+      say(`Hold ${done.id} is over ${counted(done.recordings, 'recording')}.`);
       return tellFaults(done, say);
     };
   },
@@ -91,7 +90,7 @@ async function list(api: ApiClient, say: Say): Promise<number> {
       each.releasedAt === undefined
         ? 'in force'
         : `released ${new Date(each.releasedAt).toISOString()} by ${each.releasedBy ?? ''}`;
-    say(`${each.id}  ${each.case}  ${each.recordings} recordings  ${state}`);
+    say(`${each.id}  ${each.case}  ${counted(each.recordings, 'recording')}  ${state}`);
     say(`  placed ${new Date(each.placedAt).toISOString()} by ${each.actor}: ${each.reason}`);
   }
   return 0;

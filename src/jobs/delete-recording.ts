@@ -35,14 +35,35 @@ export interface DeletionResult {
 /** Files are removed in this order: whatever is left after a crash can still be recognised and removed. */
 const LAST = SIGNATURE_ENDING;
 
+/** Deletions under way, by the log they are stated in: by hand and for its time, at once, is one after the other. */
+const underWay = new WeakMap<EvidenceLog, Map<string, Promise<unknown>>>();
+
 /**
  * Deletes one recording everywhere. First the log states that the deletion has begun, so that a crash in between leaves no missing file
  * unexplained; then every copy goes; then the log states the tombstone and forgets the people. As long as one archive refuses it stays `pending` and can
- * be repeated. A recording under hold is never touched.
+ * be repeated. A recording under hold is never touched. Of two deletions at once the second begins when the first is over.
  *
  * @throws JobError UNKNOWN_RECORDING, NOT_SEALED, HELD; StoreError when the log cannot be asked. Nothing was deleted then.
  */
 export async function deleteRecording(
+  id: string,
+  order: DeletionOrder,
+  deps: DeletionDeps,
+  signal: AbortSignal,
+): Promise<DeletionResult> {
+  const others = underWay.get(deps.evidence) ?? new Map<string, Promise<unknown>>();
+  underWay.set(deps.evidence, others);
+  const work = (): Promise<DeletionResult> => deleteNow(id, order, deps, signal);
+  const mine = (others.get(id) ?? Promise.resolve()).then(work, work);
+  others.set(id, mine);
+  try {
+    return await mine;
+  } finally {
+    if (others.get(id) === mine) others.delete(id);
+  }
+}
+
+async function deleteNow(
   id: string,
   order: DeletionOrder,
   deps: DeletionDeps,
@@ -53,9 +74,7 @@ export async function deleteRecording(
   if (row.state === 'expired') return { state: 'deleted', targets: [] };
   if (row.entryIndex === undefined || (row.state !== 'sealed' && row.state !== 'delivered'))
     throw new JobError('NOT_SEALED', `${id} is ${row.state}`);
-  const holds = await deps.store.holdsOver(id);
-  if (holds.length > 0)
-    throw new JobError('HELD', `${id} is kept for ${holds.map((hold) => hold.case).join(', ')}`);
+  await assertNotHeld(id, deps);
   const given = row.deletion ?? order;
   if (row.deletion === undefined) await begin(row, given, deps);
   // What is delivered is in the spool for convenience only; what is not is removed with the last copy, so that nothing can be half there.
@@ -68,13 +87,24 @@ export async function deleteRecording(
   return { state: 'deleted', targets };
 }
 
+async function assertNotHeld(id: string, { store }: DeletionDeps): Promise<void> {
+  const holds = await store.holdsOver(id);
+  if (holds.length > 0)
+    throw new JobError('HELD', `${id} is kept for ${holds.map((hold) => hold.case).join(', ')}`);
+}
+
 async function begin(row: DeletableRow, order: DeletionOrder, deps: DeletionDeps): Promise<void> {
   const at = deps.now();
   const targets = await pendingTargets(row.id, deps);
-  await deps.evidence.append(
+  await deps.evidence.appendOnce(
     { ...bodyOf(row, order, deps), type: 'tombstone-pending', targets: formatTargets(targets) },
     {
       recording: row.id,
+      // A hold is stated in the same log, so from here on none can come in between.
+      isDone: async () => {
+        await assertNotHeld(row.id, deps);
+        return false;
+      },
       step: { step: 'deletion-begun', outcome: 'ok', detail: reasonOf(order) },
       change: (log) => log.retention.beginDeletion(row.id, order, at),
     },

@@ -35,8 +35,10 @@ export async function placeHold(
   for (const id of recordings) await assertThere(id, deps.store);
   const hold: HoldRow = { id: randomUUID(), ...rest, placedAt: deps.now() };
   for (const [at, recording] of recordings.entries())
-    await deps.evidence.append(bodyOf('hold', recording, hold, deps), {
+    await deps.evidence.appendOnce(bodyOf('hold', recording, hold, deps), {
       recording,
+      // A deletion is stated in the same log: one that began meanwhile is seen here.
+      isDone: () => assertThere(recording, deps.store).then(() => false),
       step: { step: 'hold', outcome: 'ok', detail: hold.case },
       // The hold with its first recording, then the others one by one: each is held from the moment its entry is written.
       change: (log) => log.retention.putHold(hold, recordings.slice(0, at + 1)),

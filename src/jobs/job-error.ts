@@ -16,7 +16,8 @@ export type JobErrorCode =
   | 'NOT_SEALED'
   | 'NOT_DUE'
   | 'NOT_LATER'
-  | 'HELD';
+  | 'HELD'
+  | 'STOPPING';
 
 /** A job cannot do its work. */
 export class JobError extends Error {

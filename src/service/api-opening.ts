@@ -21,6 +21,7 @@ import { openDeliveryDesk } from './delivery-desk.ts';
 import type { Ground } from './ground.ts';
 import { openRecordingFiles } from './recording-access.ts';
 import { openRetentionDesk } from './retention-desk.ts';
+import type { RetentionRuns } from './retention-keeper.ts';
 import { groupsRoutes } from '../web/api/groups-routes.ts';
 import { recordingsRoutes } from '../web/api/recordings-routes.ts';
 import { retentionRoutes, type RetentionDesk } from '../web/api/retention-routes.ts';
@@ -43,6 +44,7 @@ export interface ApiSources {
   readonly database: Database;
   readonly archive: Pick<Archive, 'line'>;
   readonly clock: ClockConfirmation;
+  readonly retentionRuns: RetentionRuns;
   readonly ground: Pick<Ground, 'spool'>;
   readonly keys: NodeKeys;
   readonly software: string;
@@ -104,7 +106,7 @@ function routesOf(config: Config, sources: ApiSources): readonly ApiRoute[] {
 /** Undefined until the database has answered for the first time. */
 function retentionDesk(
   { installation, node, timeZone }: Config,
-  { archive, clock, database, ground }: ApiSources,
+  { archive, clock, retentionRuns: runs, database, ground }: ApiSources,
 ): RetentionDesk | undefined {
   const line = archive.line();
   if (line === undefined) return undefined;
@@ -120,6 +122,7 @@ function retentionDesk(
     },
     timeZone,
     clock,
+    runs,
     publish: () => {
       line.publish();
     },

@@ -3,12 +3,14 @@ import { extendRetention, placeHold, releaseHold } from '../jobs/holds.ts';
 import { JobError } from '../jobs/job-error.ts';
 import { today } from '../rules/retention.ts';
 import type { ClockConfirmation } from './clock-confirmation.ts';
+import type { RetentionRuns } from './retention-keeper.ts';
 import type { RetentionDesk } from '../web/api/retention-routes.ts';
 
 export interface RetentionDeskParts {
   readonly deps: DeletionDeps;
   readonly timeZone: string;
   readonly clock: ClockConfirmation;
+  readonly runs: Pick<RetentionRuns, 'run' | 'hindrance'>;
   /** Signs and exports the log soon: whoever misses a file in an archive should find its tombstone there. */
   readonly publish: () => void;
 }
@@ -18,7 +20,13 @@ const PATIENCE = 50_000;
 const LISTED = 1000;
 
 /** Takes orders of people about keeping and deleting, and has the jobs carry them out. */
-export function openRetentionDesk({ deps, timeZone, clock, publish }: RetentionDeskParts): RetentionDesk {
+export function openRetentionDesk({
+  deps,
+  timeZone,
+  clock,
+  runs,
+  publish,
+}: RetentionDeskParts): RetentionDesk {
   const { store } = deps;
   const patience = (): AbortSignal => AbortSignal.timeout(PATIENCE);
   const day = (): string => today(deps.now(), timeZone);
@@ -40,6 +48,16 @@ export function openRetentionDesk({ deps, timeZone, clock, publish }: RetentionD
         throw new JobError('NOT_DUE', `${recording} has to be kept until ${until}`);
       return published(deleteRecording(recording, order, deps, patience()));
     },
+    run: async () => {
+      // One with thousands of recordings goes on when nobody waits for it any more.
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<undefined>((resolve) => {
+        timer = setTimeout(resolve, PATIENCE, undefined);
+      });
+      return Promise.race([runs.run(), late]).finally(() => {
+        clearTimeout(timer);
+      });
+    },
     confirmClock: () => {
       clock.give(deps.now());
     },
@@ -51,6 +69,7 @@ export function openRetentionDesk({ deps, timeZone, clock, publish }: RetentionD
         rows: await store.due(by, LISTED),
         begun: await store.begun(),
         lastRun: await store.lastRun(),
+        hindrance: await runs.hindrance(),
       };
     },
   };

@@ -25,7 +25,7 @@ import type { TlsSettings } from '../sip-server/tls-files.ts';
 import { startSipApplication, type SipApplication } from '../sip/application.ts';
 import { Trunks } from '../sip/trunks.ts';
 import { ClockConfirmation } from './clock-confirmation.ts';
-import { openRetentionKeeper } from './retention-keeper.ts';
+import { openRetentionKeeper, type RetentionRuns } from './retention-keeper.ts';
 import { outageCauses, type OutageParts } from './outage-causes.ts';
 import { OutageWatch } from './outage-watch.ts';
 import { openSpoolWatch } from './spool-watch.ts';
@@ -87,7 +87,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     onJudged: verdicts.take,
   });
   const clock = new ClockConfirmation();
-  openWatches(config, { log, alarms, media, ground, archive, clock, closing });
+  const retentionRuns = openWatches(config, { log, alarms, media, ground, archive, clock, closing });
   const deciding = { recorder, policy, announcements };
   const sip = await openSip(config, { ...deciding, log, closing, dtlsFingerprint, resumption });
   const web = await openWeb(config, {
@@ -97,6 +97,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     media,
     archive,
     clock,
+    retentionRuns,
     alarms,
     verdicts,
     software: SOFTWARE,
@@ -174,7 +175,7 @@ function openWatches(
     readonly clock: ClockConfirmation;
     readonly closing: ShutdownList;
   },
-): void {
+): RetentionRuns {
   const { log, alarms, media, ground, archive, clock, closing } = parts;
   const mediaWatch = new MediaWatch(media, alarms);
   mediaWatch.start();
@@ -199,6 +200,7 @@ function openWatches(
   openCertificateWatch(config, { keys: ground.keys, bell: alarms, closing });
   const retention = openRetentionKeeper(config, { archive, ground, clock, bell: alarms, log });
   closing.add('retention', () => retention.close());
+  return retention;
 }
 
 /** From here on: what did not work before was no outage, but a start that took its time. */

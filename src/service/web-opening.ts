@@ -20,6 +20,7 @@ import { evidenceFigures } from './evidence-figures.ts';
 import type { Ground } from './ground.ts';
 import type { LegVerdicts } from './leg-verdicts.ts';
 import { openPeerServer } from './peering.ts';
+import type { RetentionRuns } from './retention-keeper.ts';
 
 export interface WebSources {
   readonly log: Log;
@@ -30,6 +31,7 @@ export interface WebSources {
   readonly announcements: Announcements;
   readonly archive: Archive;
   readonly clock: ClockConfirmation;
+  readonly retentionRuns: RetentionRuns;
   readonly alarms: Alarms;
   readonly verdicts: LegVerdicts;
   readonly software: string;

@@ -43,6 +43,31 @@ const stateOf = async (id: string): Promise<string | undefined> =>
 const ORDER = { reason: 'erasure', policy: 'private-call', actor: 'anna', why: 'a private call' } as const;
 
 describe('a recording past its last day', () => {
+  test('is deleted once when it is deleted for its time and by order at the same moment', async () => {
+    const id = await room.keep('2031-11-23');
+    const results = await Promise.all([
+      expire(deps, SIGNAL),
+      deleteRecording(id, ORDER, room.deps, SIGNAL),
+      deleteRecording(id, ORDER, { ...room.deps }, SIGNAL),
+    ]);
+    expect(results[0]).toMatchObject({ outcome: 'done', deleted: 1, pending: 0 });
+    expect(results.slice(1)).toMatchObject([{ state: 'deleted' }, { state: 'deleted' }]);
+    expect(await room.entries('tombstone-pending', 'tombstone')).toHaveLength(2);
+    expect(room.files()).toEqual([]);
+  });
+
+  test('that gets a hold at the same moment is either kept, or being deleted and not held', async () => {
+    const id = await room.keep('2031-11-23');
+    const hold = { recordings: [id], case: 'Az. 1', reason: 'a lawsuit', actor: 'anna' };
+    const [held, deleted] = await Promise.allSettled([
+      placeHold(hold, room.deps, SIGNAL),
+      deleteRecording(id, ORDER, room.deps, SIGNAL),
+    ]);
+    expect([held.status, deleted.status].sort()).toEqual(['fulfilled', 'rejected']);
+    expect(await stateOf(id)).toBe(held.status === 'fulfilled' ? 'delivered' : 'expired');
+    expect(await room.entries('hold', 'tombstone')).toHaveLength(1);
+  });
+
   test('is deleted everywhere, with a tombstone; what is kept longer or for ever stays', async () => {
     const past = await room.keep('2031-11-23');
     const lastDay = await room.keep('2031-11-24');

@@ -6,6 +6,7 @@ import { deleteRecording } from '../../src/commands/delete.ts';
 import { deliveries } from '../../src/commands/deliveries.ts';
 import { hold } from '../../src/commands/hold.ts';
 import { retention } from '../../src/commands/retention.ts';
+import { expire, type ExpiryDeps } from '../../src/jobs/expire.ts';
 import { ClockConfirmation } from '../../src/service/clock-confirmation.ts';
 import { openDeliveryDesk } from '../../src/service/delivery-desk.ts';
 import { openRetentionDesk } from '../../src/service/retention-desk.ts';
@@ -17,7 +18,7 @@ import { deliveriesRoutes } from '../../src/web/api/deliveries-routes.ts';
 import type { ApiStep } from '../../src/web/api/register.ts';
 import { retentionRoutes } from '../../src/web/api/retention-routes.ts';
 import { startWeb, type WebServer } from '../../src/web/server.ts';
-import { RetentionRoom } from '../support/retention-room.ts';
+import { RetentionRoom, SIGNAL } from '../support/retention-room.ts';
 import { MemoryQueries, webOptions } from '../web/fakes.ts';
 
 let room: RetentionRoom;
@@ -27,6 +28,7 @@ let databaseAnswered: boolean;
 let published: number;
 let clock: ClockConfirmation;
 let woken: number;
+let clockFault: string | undefined;
 const steps: ApiStep[] = [];
 
 beforeEach(async () => {
@@ -35,12 +37,17 @@ beforeEach(async () => {
   published = 0;
   clock = new ClockConfirmation();
   woken = 0;
+  clockFault = undefined;
   steps.length = 0;
   const { sealing, deps } = room;
   const desk = openRetentionDesk({
     deps,
     timeZone: 'Europe/Berlin',
     clock,
+    runs: {
+      run: () => expire(expiry(), SIGNAL),
+      hindrance: () => Promise.resolve(clockFault),
+    },
     publish: () => {
       published++;
     },
@@ -81,6 +88,14 @@ afterEach(async () => {
   await room.dispose();
 });
 
+const expiry = (): ExpiryDeps => ({
+  ...room.deps,
+  clockFault: () => Promise.resolve(clockFault),
+  today: () => '2031-11-24',
+  bell: { raise: () => undefined, clear: () => undefined },
+  tell: () => undefined,
+});
+
 async function run(
   command: Command,
   ...args: readonly string[]
@@ -117,10 +132,10 @@ describe('sealtape hold', () => {
     const refused = await run(deleteRecording, id, ...ERASE);
     expect(refused).toMatchObject({ code: 1, said: expect.stringContaining('is kept for Az. 12 O 3/26') });
     expect(await stateOf(id)).toBe('delivered');
-    expect((await run(retention)).said).toContain('0 due by');
+    expect((await run(retention)).said).toContain('0 recordings due by');
     expect((await run(retention)).said).toContain('1 more past their day under a hold');
     const listed = await run(hold);
-    expect(listed.said).toMatch(/Az\. 12 O 3\/26 {2}1 recordings {2}in force\n.*at a terminal\): a lawsuit/);
+    expect(listed.said).toMatch(/Az\. 12 O 3\/26 {2}1 recording {2}in force\n.*at a terminal\): a lawsuit/);
     const holdId = /^[0-9a-f-]{36}/.exec(listed.said)?.[0] ?? '';
     expect((await run(hold, 'release', holdId, '--reason', 'settled')).code).toBe(0);
     expect(new Set(room.archiveHolds.values())).toEqual(new Set([false]));
@@ -182,10 +197,47 @@ describe('sealtape delete', () => {
 });
 
 describe('sealtape retention', () => {
+  test('run deletes now what is due, after a dry run that deletes nothing; who asked is a step', async () => {
+    const past = await room.keep('2020-01-31');
+    const later = await room.keep('2099-11-23');
+    const dry = await run(retention, 'run', '--dry-run');
+    expect(dry.code).toBe(0);
+    expect(dry.said).toMatch(/^1 recording due by /);
+    expect(dry.said).toContain('Nothing was deleted: this was a dry run.');
+    expect(await stateOf(past)).toBe('delivered');
+    const done = await run(retention, 'run');
+    expect(done).toEqual({
+      code: 0,
+      said: '1 recording deleted, 0 pending in an archive that refuses.',
+    });
+    expect(await Promise.all([past, later].map(stateOf))).toEqual(['expired', 'delivered']);
+    const detail = 'POST /api/v1/retention/runs; 1 deleted, 0 pending, done';
+    expect(steps).toMatchObject([{ step: 'deletion run started', detail }]);
+  });
+
+  test('run says what stood in its way: a doubtful clock, an archive that refuses', async () => {
+    const id = await room.keep('2020-01-31');
+    clockFault = 'the clock jumped';
+    expect((await run(retention, 'run', '--dry-run')).said).toContain(
+      'Nothing would be deleted now: the clock jumped',
+    );
+    expect(await run(retention, 'run')).toMatchObject({
+      code: 1,
+      said: expect.stringContaining('It ended early: the clock jumped'),
+    });
+    expect(await stateOf(id)).toBe('delivered');
+    clockFault = undefined;
+    room.away = true;
+    expect(await run(retention, 'run')).toMatchObject({
+      code: 1,
+      said: expect.stringContaining('0 recordings deleted, 1 pending'),
+    });
+  });
+
   test('lists what falls due by a day without deleting it, and extends', async () => {
     const id = await room.keep('2031-11-23');
     const due = await run(retention, 'report', '--day', '2031-11-24');
-    expect(due.said).toContain(`1 due by 2031-11-24`);
+    expect(due.said).toContain(`1 recording due by 2031-11-24`);
     expect(due.said).toContain(`2031-11-23  wphg-5y  ${id}`);
     expect(await stateOf(id)).toBe('delivered');
     const extend = ['extend', id, '--case', 'BaFin 7', '--until'];
@@ -193,7 +245,7 @@ describe('sealtape retention', () => {
       code: 0,
       said: `${id} is kept until 2033-11-23.`,
     });
-    expect((await run(retention, 'report', '--day', '2031-11-24')).said).toContain('0 due by');
+    expect((await run(retention, 'report', '--day', '2031-11-24')).said).toContain('0 recordings due by');
     const shorter = await run(retention, ...extend, '2032-01-01');
     expect(shorter).toMatchObject({ code: 1, said: expect.stringContaining('is kept until 2033-11-23') });
     expect((await run(retention, ...extend, '2033-02-30')).code).toBe(1);
@@ -218,8 +270,8 @@ describe('sealtape deliveries', () => {
       log.setDelivery({ ...delivery, state: 'failed', permanent: true, error: 'wrong password' }),
     );
     const { said } = await run(deliveries, 'list', '--destination', delivery.destination);
-    expect(said).toContain("archive: 0 waiting, 1 failed (1 need somebody's help)\n  last: wrong password");
-    expect(said).toMatch(new RegExp(`${id} {2}archive {2}failed, permanent, \\d tries: wrong password`));
+    expect(said).toContain("archive: 0 waiting, 1 failed (1 needs somebody's help)\n  last: wrong password");
+    expect(said).toMatch(new RegExp(`${id} {2}archive {2}failed, permanent, 1 try: wrong password`));
     expect((await run(deliveries, 'list', '--destination', 'other')).said).toBe('Everything has arrived.');
     expect((await run(deliveries, 'retry', '--destination', 'other')).said).toBe('Nothing has failed.');
     expect(woken).toBe(0);

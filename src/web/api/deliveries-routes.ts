@@ -78,7 +78,7 @@ export const deliveriesRoutes = (desk: DeliveryDesk): readonly ApiRoute[] => [
     answer: z.object({ retried: z.number() }),
     handle: async ({ body, note }) => {
       const retried = await desk.retry(body).catch(away);
-      note(`${retried} deliveries`);
+      note(`${retried} tried again`);
       return { retried };
     },
   }),

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { WebError } from '../web-error.ts';
+import { counted } from '../../wording.ts';
 import { recordingsKnownAs, type IdQueries } from './known-recordings.ts';
 import { apiRoute, RawAnswer, type ApiRoute } from './route.ts';
 
@@ -95,7 +96,7 @@ export const exportRoutes = (
     answer: Bundle,
     handle: async ({ body, actor, note }) => {
       const recordings = await chosen(body, queries);
-      note(`${recordings.length} recordings, ${body.purpose}`);
+      note(`${counted(recordings.length, 'recording')}, ${body.purpose}`);
       const bundle = await opened(handOver)
         .begin({ recordings, actor: actor.name, purpose: body.purpose })
         .catch(refuse);

@@ -5,6 +5,7 @@ import type { HoldRow } from '../../jobs/retention-orders.ts';
 import type { DeletableRow, DeletionRun } from '../../jobs/retention-ports.ts';
 import type { Day } from '../../rules/retention.ts';
 import { WebError } from '../web-error.ts';
+import { counted } from '../../wording.ts';
 import { recordingsKnownAs, type IdQueries } from './known-recordings.ts';
 import { apiRoute, type ApiRoute } from './route.ts';
 
@@ -17,6 +18,8 @@ export interface RetentionReport {
   readonly rows: readonly DeletableRow[];
   readonly begun: readonly DeletableRow[];
   readonly lastRun?: DeletionRun | undefined;
+  /** Why nothing would be deleted now. */
+  readonly hindrance?: string | undefined;
 }
 
 /** Orders about keeping and deleting; `service/retention-desk.ts` fits. `recordings` are ids of our own. */
@@ -50,6 +53,8 @@ export interface RetentionDesk {
   }): Promise<DeletionResult>;
   /** Somebody looked at the clock of the machine and vouches for it until the recorder is started again. */
   confirmClock(): void;
+  /** Deletes what is due; undefined when that goes on for longer than anybody waits. */
+  run(): Promise<DeletionRun | undefined>;
   /** By today when no day is given. */
   report(day: Day | undefined): Promise<RetentionReport>;
 }
@@ -79,21 +84,23 @@ const Row = z.object({
   until: z.string().optional(),
 });
 
+const Run = z.object({
+  day: z.string(),
+  at: z.number(),
+  outcome: z.string().describe('done, or why it ended early'),
+  due: z.number(),
+  deleted: z.number(),
+  pending: z.number().describe('begun, but an archive still refuses'),
+});
+
 const Report = z.object({
   day: z.string(),
   due: z.number(),
   held: z.number().describe('past their day, but under a hold'),
   recordings: z.array(Row).describe(`what would be deleted, oldest first, ${MOST} at the most`),
   begun: z.array(Row).describe('deletions that an archive still refuses'),
-  lastRun: z
-    .object({
-      day: z.string(),
-      at: z.number(),
-      outcome: z.string(),
-      deleted: z.number(),
-      pending: z.number(),
-    })
-    .optional(),
+  lastRun: Run.optional(),
+  hindrance: z.string().optional().describe('why nothing would be deleted now, for example a doubtful clock'),
 });
 
 /** Legal holds, extensions and deletions on order. Each leaves an entry in the evidence log that names its actor by a hash. */
@@ -109,8 +116,25 @@ export const retentionRoutes = (
     query: z.strictObject({ day: z.iso.date().optional().describe('today when left out') }),
     answer: Report,
     handle: async ({ query }) => {
-      const { day, due, held, rows, begun, lastRun } = await opened(desk).report(query.day).catch(refuse);
-      return { day, due, held, recordings: rows.map(shown), begun: begun.map(shown), lastRun };
+      const { rows, begun, ...report } = await opened(desk).report(query.day).catch(refuse);
+      return { ...report, recordings: rows.map(shown), begun: begun.map(shown) };
+    },
+  }),
+  apiRoute({
+    method: 'POST',
+    path: '/retention/runs',
+    tag: 'retention',
+    summary: 'Delete now what is past its last day, as the daily run does',
+    description:
+      'With the same care: nothing under a hold, nothing that has not arrived everywhere, nothing while the clock is in doubt. GET /retention says what it would be.',
+    changes: 'deletion run started',
+    answer: z.object({
+      run: Run.optional().describe('left out when it goes on; see lastRun of GET /retention'),
+    }),
+    handle: async ({ note }) => {
+      const run = await opened(desk).run().catch(refuse);
+      if (run !== undefined) note(`${run.deleted} deleted, ${run.pending} pending, ${run.outcome}`);
+      return { run };
     },
   }),
   apiRoute({
@@ -156,7 +180,7 @@ const holdRoutes = (desk: () => RetentionDesk | undefined, queries: IdQueries): 
       const recordings = await idsOf(body.recordings, queries);
       const order = { ...body, recordings, actor: actor.name };
       const hold = await opened(desk).place(order).catch(refuse);
-      note(`${hold.id}, ${recordings.length} recordings`);
+      note(`${hold.id}, ${counted(recordings.length, 'recording')}`);
       return { ...hold, recordings: recordings.length, faults: [...hold.faults] };
     },
   }),
@@ -272,6 +296,7 @@ const ANSWERS: Readonly<Record<string, 'NOT_FOUND' | 'CONFLICT' | 'DATABASE_AWAY
   NOT_SEALED: 'CONFLICT',
   NOT_LATER: 'CONFLICT',
   NOT_DUE: 'CONFLICT',
+  STOPPING: 'DATABASE_AWAY',
   HELD: 'CONFLICT',
   UNAVAILABLE: 'DATABASE_AWAY',
 };
