@@ -15,7 +15,8 @@ import { Stop } from './config/stop.ts';
 import { Traces } from './config/traces.ts';
 import { Trunk } from './config/trunk.ts';
 import { RuleSet, unknownNames, type KnownNames } from './rules/rule-set.ts';
-import { hostPort, name, timeZone } from './config/values.ts';
+import { fileName, hostPort, name, timeZone } from './config/values.ts';
+import { USUAL_NAME } from './evidence/recording-name.ts';
 import { KEEP, retentionProfiles } from './rules/retention.ts';
 
 /** The configuration cannot be used. `message` names every fault with its place. */
@@ -56,6 +57,7 @@ const schema = z.strictObject({
     .prefault({}),
   database: Database.prefault({}),
   timeZone: timeZone.default('UTC'),
+  fileName: fileName.default(USUAL_NAME),
   rules: RuleSet.optional(),
   destinations: z.array(Destination).optional(),
   evidence: Evidence.prefault({}),

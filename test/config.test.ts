@@ -47,6 +47,7 @@ describe('the configuration', () => {
       'destinations',
       'domain',
       'evidence',
+      'fileName',
       'installation',
       'log',
       'mail',
@@ -124,6 +125,9 @@ describe('the configuration', () => {
       { destinations: [{ name: 'a', kind: 'path', root: 'x', deletion: {} }] },
       'Unrecognized key: "deletion"',
     ],
+    ['a file name of two parts', { fileName: '{caller}_{callee}' }, 'three parts'],
+    ['a file name with an unknown word', { fileName: '{yyyy}_{caller}_{callee}' }, '{yyyy} is not known'],
+    ['a file name that makes folders', { fileName: 'a/b_{caller}_{callee}' }, 'names cannot have'],
     ['a misspelt key', { trunk: [] }, 'Unrecognized key: "trunk"'],
     ['a trunk from nowhere', { trunks: [{ name: 'a', from: ['x'] }] }, 'trunks[0].from[0]: not a network'],
     [

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { parseNameTemplate } from '../evidence/name-template.ts';
 
 /** Kinds of value that several sections of the configuration have. */
 
@@ -17,6 +18,14 @@ export const listenUrl = z
 export const timeZone = z
   .string()
   .refine(isTimeZone, { error: 'not a time zone such as UTC or Europe/Berlin' });
+
+export const fileName = z.string().superRefine((template, context) => {
+  try {
+    parseNameTemplate(template);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: (error as Error).message });
+  }
+});
 
 export const hostPort = z
   .string()

@@ -1,19 +1,18 @@
 import { EvidenceError } from './evidence-error.ts';
+import { parseNameTemplate, type NameFacts, type NameTemplate } from './name-template.ts';
 
-export interface NamedCall {
+export interface NamedCall extends NameFacts {
   /** Epoch milliseconds. */
   readonly startedAt: number;
   /** `UTC` or an IANA name such as `Europe/Berlin`. */
   readonly timeZone: string;
-  /** `in`, `out`, `internal` or `unknown`. */
-  readonly direction: string;
-  readonly caller?: string | undefined;
-  readonly callee?: string | undefined;
   /** The recording's UUID; a version 7 one is random at its end and nearly constant at its beginning. */
   readonly id: string;
 }
 
-const PARTY_LENGTH = 32;
+/** What the middle of a name says unless it is configured. */
+export const USUAL_NAME = '{direction}_{caller}_{callee}';
+const usual = parseNameTemplate(USUAL_NAME);
 
 /**
  * `<rec>`, the common part of a recording's file names: `20261123T184530.123Z_in_+49301234567_+4989555010_0193f0c2`.
@@ -22,20 +21,10 @@ const PARTY_LENGTH = 32;
  * names unambiguous, but the hour that autumn repeats sorts into itself.
  * Throws EvidenceError BAD_NAME for an unknown zone, a time out of range or an id without eight hexadecimal digits at its end.
  */
-export function recordingName(call: NamedCall): string {
+export function recordingName(call: NamedCall, middle: NameTemplate = usual): string {
   const digits = /[0-9a-f]{8}$/.exec(call.id)?.[0];
   if (digits === undefined) throw new EvidenceError('BAD_NAME', `id ${call.id}`);
-  return [stamp(call), safe(call.direction), party(call.caller), party(call.callee), digits].join('_');
-}
-
-const safe = (text: string): string => text.replace(/[^A-Za-z0-9.+-]/gu, '-');
-
-/** The underscore is allowed in a name but separates its parts, so a party has none. */
-function party(text: string | undefined): string {
-  const name = safe(text ?? '').slice(0, PARTY_LENGTH);
-  // `_vti_` anywhere in a name is what SharePoint keeps for itself.
-  if (/^vti$/i.test(name)) return `${name}-`;
-  return name === '' ? 'unknown' : name;
+  return [stamp(call), ...middle(call), digits].join('_');
 }
 
 function stamp({ startedAt, timeZone }: NamedCall): string {

@@ -7,6 +7,7 @@ import {
   type PartyInfo,
   type RecordingInfo,
 } from '../evidence/info-fields.ts';
+import type { NameTemplate } from '../evidence/name-template.ts';
 import { recordingName } from '../evidence/recording-name.ts';
 import type { LegInfo } from '../evidence/info-legs.ts';
 import { CLOCK_RATE, type CapturedFile, type LegStatistics, type LineRole } from '../media/capture.ts';
@@ -25,6 +26,8 @@ export interface Installation {
   readonly version: string;
   /** IANA name; names and local times are in it. */
   readonly timeZone: string;
+  /** What names say between start and id; default: direction and both parties. */
+  readonly names?: NameTemplate;
 }
 
 export interface SealFacts {
@@ -53,15 +56,22 @@ export interface SealFacts {
 }
 
 /** `<rec>`, the common part of a recording's file names. */
-export const nameOf = (row: RecordingRow, { timeZone }: Installation): string =>
-  recordingName({
-    id: row.id,
-    startedAt: row.startedAt,
-    timeZone,
-    direction: row.description.direction,
-    caller: row.description.caller.number,
-    callee: row.description.callee.number,
-  });
+export const nameOf = (row: RecordingRow, { timeZone, name, names }: Installation): string =>
+  recordingName(
+    {
+      id: row.id,
+      startedAt: row.startedAt,
+      timeZone,
+      direction: row.description.direction,
+      caller: row.description.caller.number,
+      callee: row.description.callee.number,
+      user: row.description.user?.value,
+      group: row.description.group?.value,
+      trunk: row.facts.trunk,
+      installation: name,
+    },
+    names,
+  );
 
 /** The bytes of `<rec>_info.txt`. The nonce is new with each call: only the intent's copy counts (evidence.md decision 3). */
 export const formatRecordingInfo = (row: RecordingRow, facts: SealFacts): Buffer =>

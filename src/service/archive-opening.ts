@@ -8,6 +8,7 @@ import { openPathDestination } from '../delivery/path.ts';
 import { openTimeStampAuthority } from '../delivery/time-stamp-authority.ts';
 import type { TimeStampAuthority } from '../jobs/stamp.ts';
 import type { AlarmBell } from '../alarm.ts';
+import { parseNameTemplate } from '../evidence/name-template.ts';
 import { formatOrigin } from '../evidence/origin.ts';
 import type { Counters } from '../jobs/heartbeat.ts';
 import type { Destination } from '../jobs/destination.ts';
@@ -199,7 +200,11 @@ function lineOptions(
     keys: ground.keys,
     signer: ground.keys.signer,
     clock: openSystemClock(),
-    installation: { name: installation, node, version: VERSION, timeZone },
+    installation: {
+      ...{ name: installation, node, timeZone },
+      version: VERSION,
+      names: parseNameTemplate(config.fileName),
+    },
     origin: originOf(config),
     policyHash: policyHash(config),
     lastAlive: ground.lastAlive,

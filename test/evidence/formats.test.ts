@@ -8,6 +8,7 @@ import { entryFilePath, formatEntryFile, parseEntryFile } from '../../src/eviden
 import { appendLeaf, frontierRoot, leafHash, nodeHash } from '../../src/evidence/merkle.ts';
 import { formatOrigin, parseOrigin, slugOf } from '../../src/evidence/origin.ts';
 import { recordingOf } from '../../src/evidence/recording-files.ts';
+import { parseNameTemplate } from '../../src/evidence/name-template.ts';
 import { recordingName } from '../../src/evidence/recording-name.ts';
 
 const origin = 'bank.example/siprec/fra1/rec01/e1';
@@ -280,6 +281,30 @@ describe('the name of a recording', () => {
         recordingName({ ...call, timeZone: 'UTC', startedAt: Date.parse(change) + quarter * 900_000 }),
       );
       expect(names.toSorted()).toEqual(names);
+    },
+  );
+
+  test.each<[string, string, string]>([
+    ['{user}_{group}_{trunk}', 'anna-bank.example_Desk-1_sbc1', 'anna@bank.example'],
+    ['desk-{direction}_{caller}_{installation}', 'desk-in_+49301234567_fra1', 'anna'],
+    ['{user}{user}_a_vti', `${'x'.repeat(32)}${'x'.repeat(8)}_a_vti-`, 'x'.repeat(50)],
+    ['{user}_{group}_{user}', 'unknown_Desk-1_unknown', ''],
+  ])('with the middle %s is found by both verifiers, and sorts by time', (template, middle, user) => {
+    const facts = { ...call, user, group: 'Desk 1', trunk: 'sbc1', installation: 'fra1' };
+    const name = recordingName(facts, parseNameTemplate(template));
+    expect(name).toBe(`20261123T184530.123Z_${middle}_0193f0c2`);
+    expect(recordingOf(`${name}_hash.SHA256withRSA.sig`)).toBe(name);
+    // As verify.sh has it.
+    expect(`${name}.wav`).toMatch(
+      /^[0-9]+T[0-9]+\.[0-9]+(Z|[+-][0-9]+)_[A-Za-z0-9.+-]+_[A-Za-z0-9.+-]+_[A-Za-z0-9.+-]+_[0-9a-f]+[._]/,
+    );
+    expect(Buffer.byteLength(`${name}_hash.SHA256withRSA.sig`)).toBeLessThanOrEqual(200);
+  });
+
+  test.each(['{caller}', '{a}_b_c', 'a_b_c_d', '__', 'a b_c_d', '{caller_b_c', '{yyyy}_b_c'])(
+    'cannot have the middle %j',
+    (template) => {
+      expect(() => parseNameTemplate(template)).toThrow(failing('BAD_NAME'));
     },
   );
 

@@ -275,7 +275,7 @@ describe('sealtape deliveries', () => {
     expect((await run(deliveries, 'list', '--destination', 'other')).said).toBe('Everything has arrived.');
     expect((await run(deliveries, 'retry', '--destination', 'other')).said).toBe('Nothing has failed.');
     expect(woken).toBe(0);
-    expect((await run(deliveries, 'retry', '--recording', id)).said).toBe('1 are tried again now.');
+    expect((await run(deliveries, 'retry', '--recording', id)).said).toBe('One is tried again now.');
     expect(woken).toBe(1);
     expect(await room.sealing.store.openDeliveries()).toMatchObject([{ state: 'waiting', permanent: false }]);
   });
