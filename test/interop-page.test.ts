@@ -20,7 +20,7 @@ const GROUPS = {
 } as const;
 
 /** Neither behaviour nor test, and the page says so: all of them may be left out by the standard, or are a choice. */
-const NOT_BUILT = ['RS-6', 'RTP-3'];
+const NOT_BUILT = ['RS-6'];
 
 const rows = read('docs/interop.md')
   .split('\n')

@@ -40,6 +40,7 @@ export const Trunk = z.strictObject({
   reInviteAtStop: z.boolean().default(false),
   srtp: z.enum(['required', 'preferred', 'off']).default('preferred'),
   srtpWithoutTls: z.boolean().default(false),
+  rtpKeepAlive: z.boolean().default(true),
   notRecorded: z
     .union([z.literal('inactive'), z.literal(403), z.literal(603)], { error: 'not inactive, 403 or 603' })
     .default('inactive'),

@@ -30,6 +30,8 @@ export interface LineReporting {
   readonly mux: boolean;
   /** `address:port` where the SDP says that the client takes reports (RFC 3605); undefined when it names no usable one. */
   readonly target?: string | undefined;
+  /** Empty datagrams keep the way of the audio open (RFC 6263), to where it comes from, before that to where the SDP wants audio. */
+  readonly keepAlive?: { readonly target: string | undefined } | undefined;
 }
 
 export interface CaptureLine {

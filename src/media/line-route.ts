@@ -18,6 +18,10 @@ import { isStun } from './ice/is-stun.ts';
 /** Canonical name of this recorder in all its reports: random, and new with every start (RFC 7022 §4.2). */
 const OWN_NAME = randomBytes(12).toString('base64');
 
+/** Of the reports, one in so many goes along with something on the port of the audio: every 15 s on the average (RFC 6263 §6). */
+const KEEP_OPEN_EVERY = 3;
+const NOTHING = Buffer.alloc(0);
+
 /** Where to bind, and the even port of a pair. */
 export interface PortPair {
   readonly receiver: Receiver;
@@ -52,6 +56,8 @@ export class LineRoute {
   #reportSocket: ReceiverSocket | undefined;
   /** Where the client's reports come from: ours go there (RFC 4961). */
   #reporter: string | undefined;
+  /** Reports since the way was last kept open. */
+  #turns = 0;
   #own = { ssrc: randomInt(0x1_0000_0000), name: OWN_NAME };
 
   constructor(capture: LiveCapture, leg: Leg, desk: DtlsDesk) {
@@ -109,6 +115,7 @@ export class LineRoute {
 
   /** Tells the client how its packets arrive (RFC 7866 §8.1.1); `leaves` with the end of the call. `now` in epoch ms. */
   report(now: number, leaves = false): void {
+    if (!leaves) this.#keepOpen();
     const target = this.#target();
     const socket = this.#reportSocket ?? this.#socket;
     if (this.#rtcp === undefined || target === undefined || socket === undefined) return;
@@ -126,6 +133,18 @@ export class LineRoute {
   /** What the packets of a port are protected with. */
   #guardOf(socket: ReceiverSocket | undefined): LineGuard | undefined {
     return socket === this.#socket ? this.#guard : (this.#reportGuard ?? this.#guard);
+  }
+
+  /**
+   * An empty datagram now and then (RFC 6263 §4.1), as nothing else of ours goes out on the port of the audio: whatever stands in between forgets a way
+   * that nobody uses. Reports on the same port do as well, and so do the checks of ICE.
+   */
+  #keepOpen(): void {
+    const keep = this.#rtcp?.keepAlive;
+    if (keep === undefined || this.#rtcp?.mux === true || this.#ice !== undefined) return;
+    this.#turns = (this.#turns + 1) % KEEP_OPEN_EVERY;
+    const target = this.leg.sources.address ?? keep.target;
+    if (this.#turns === 1 && target !== undefined) this.#socket?.send(NOTHING, target);
   }
 
   /** Says farewell, closes the port of the reports and overwrites the keys; the other port belongs to the capture, which closes it next. */

@@ -21,6 +21,8 @@ export interface MediaSources {
   readonly networks: readonly string[];
   /** Also from the addresses that its SDP names. */
   readonly offered: boolean;
+  /** Whether something is sent now and then to keep their way open (RTP-3). */
+  readonly keepAlive?: boolean;
 }
 
 /** Port per m-line index; lines without one are answered with port 0 (RFC 3264 §6). */

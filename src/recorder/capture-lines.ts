@@ -4,7 +4,7 @@ import type { DtlsTerms } from '../media/dtls/dtls-line.ts';
 import { eraseSecurity } from '../media/line-security.ts';
 import { planLines } from '../siprec/answer.ts';
 import { isNoAddress } from '../siprec/held.ts';
-import { reportTarget } from '../siprec/report-target.ts';
+import { audioTarget, reportTarget } from '../siprec/report-target.ts';
 import { RECORD_ALL, type Decision, type Legs } from '../rules/decision.ts';
 import type { CallDescription } from '../siprec/description.ts';
 import type { DtlsSecurity } from '../siprec/line-security.ts';
@@ -48,7 +48,11 @@ function offeredOf(
 ): Pick<CaptureLine, 'sources' | 'rtcp' | 'packetRate' | 'security' | 'ice'> {
   return {
     sources: sourcesOf(line, sources),
-    rtcp: { mux: line?.rtcpMux === true, target: line && reportTarget(line) },
+    rtcp: {
+      mux: line?.rtcpMux === true,
+      target: line && reportTarget(line),
+      ...(sources.keepAlive === true && { keepAlive: { target: line && audioTarget(line) } }),
+    },
     ...(line?.packetTime !== undefined && { packetRate: rateOf(line.packetTime) }),
     ...securityOf(line),
     ...iceOf(line),

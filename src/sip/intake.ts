@@ -306,7 +306,11 @@ function offeredCall(
     },
     offer: content.offer,
     localAddress: address,
-    sources: { networks: trunk.media ?? trunk.from, offered: trunk.media === undefined },
+    sources: {
+      networks: trunk.media ?? trunk.from,
+      offered: trunk.media === undefined,
+      keepAlive: trunk.rtpKeepAlive !== false,
+    },
   };
 }
 

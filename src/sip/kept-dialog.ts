@@ -76,7 +76,11 @@ const Kept = z.object({
   call: z.looseObject({
     facts: z.looseObject({ callId: z.string(), trunk: z.string(), transport: z.string() }),
     localAddress: z.string(),
-    sources: z.object({ networks: z.array(z.string()), offered: z.boolean() }),
+    sources: z.object({
+      networks: z.array(z.string()),
+      offered: z.boolean(),
+      keepAlive: z.boolean().optional(),
+    }),
   }),
   identities: z.looseObject({}),
   content: z.looseObject({

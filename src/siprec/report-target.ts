@@ -15,7 +15,13 @@ const FIRST_PORT = 1024;
  */
 export function reportTarget(line: OfferedLine): string | undefined {
   const address = line.rtcp?.address ?? line.address;
-  const port = line.rtcp?.port ?? line.port + (line.rtcpMux === true ? 0 : 1);
+  return usable(address, line.rtcp?.port ?? line.port + (line.rtcpMux === true ? 0 : 1));
+}
+
+/** The same for the port of its audio, where it takes none but something may be sent to keep the way open (RTP-3). */
+export const audioTarget = ({ address, port }: OfferedLine): string | undefined => usable(address, port);
+
+function usable(address: string | undefined, port: number): string | undefined {
   if (address === undefined || !isAddress(address) || isNoAddress(address)) return undefined;
   if (port < FIRST_PORT || port > 65_535) return undefined;
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;

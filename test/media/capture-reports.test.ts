@@ -219,3 +219,39 @@ test('takes another pair where the odd port belongs to somebody else', async () 
   await harness.close();
   expect(harness.givenBack).toEqual([20_000, 20_002]);
 });
+
+describe('RTP-3: the way of the audio is kept open', () => {
+  const kept = { mux: false, target: '192.0.2.1:4001', keepAlive: { target: CLIENT } };
+  const nothings = (): readonly string[] =>
+    harness.receiver.sent.flatMap(({ port, to, datagram }) => (datagram.length === 0 ? `${port} ${to}` : []));
+
+  test('by an empty datagram about every 15 s, to where the SDP wants audio, also on hold', async () => {
+    await harness.engine.open(harness.request([{ ...reporting(0, kept), active: false }]));
+    harness.advanceTo(90_000);
+    const sent = nothings();
+    expect(sent.length).toBeGreaterThanOrEqual(3);
+    expect(sent.length).toBeLessThanOrEqual(13);
+    expect(new Set(sent)).toEqual(new Set([`${PORT} ${CLIENT}`]));
+    await harness.close();
+    expect(nothings()).toEqual(sent);
+  });
+
+  test('to where the audio comes from, once it does, though the SDP names no address', async () => {
+    await harness.engine.open(harness.request([reporting(0, { ...kept, keepAlive: { target: undefined } })]));
+    const packet = rtp({});
+    harness.receiver.deliver(PORT, harness.wall, packet, '192.0.2.9:7000');
+    harness.advanceTo(60_000);
+    expect(new Set(nothings())).toEqual(new Set([`${PORT} 192.0.2.9:7000`]));
+    await harness.close();
+  });
+
+  test.each([
+    ['where reports share its port', { ...kept, mux: true, target: CLIENT }],
+    ['where the trunk does not want it', { mux: false, target: '192.0.2.1:4001' }],
+  ])('by nothing of its own %s', async (_where, rtcp) => {
+    await harness.engine.open(harness.request([reporting(0, rtcp)]));
+    harness.advanceTo(60_000);
+    expect(nothings()).toEqual([]);
+    await harness.close();
+  });
+});

@@ -46,6 +46,18 @@ test.each<[string, Record<string, string>, string]>([
   expect((await client.request('UPDATE')).headers.get('require')).toBeUndefined();
 });
 
+test.each([
+  [undefined, true],
+  [false, false],
+])(
+  'a trunk whose rtpKeepAlive is %j has the way of its audio kept open: %j (RTP-3)',
+  async (rtpKeepAlive, kept) => {
+    const { dial, recorder } = await open({ trunks: [{ ...trunk, rtpKeepAlive }] });
+    await (await dial()).invite();
+    expect(recorder.call.offered.sources.keepAlive).toBe(kept);
+  },
+);
+
 test('what belongs between client and endpoints says nothing to a recorder (RS-7), nor does the content of a line (SDP-20)', async () => {
   const { dial, recorder } = await open();
   const client = await dial();

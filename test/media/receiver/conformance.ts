@@ -141,6 +141,10 @@ export function describeReceiver(name: string, create: (options: ReceiverOptions
         socket.send(Buffer.from('the answer'), listener.heard[0]?.from ?? '');
         const { bytes, port } = await answer;
         expect([bytes.toString(), port]).toEqual(['the answer', socket.port]);
+        // What keeps a way open (RTP-3).
+        const nothing = peer.next();
+        socket.send(Buffer.alloc(0), listener.heard[0]?.from ?? '');
+        expect((await nothing).bytes).toHaveLength(0);
       },
     );
 
