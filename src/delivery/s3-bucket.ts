@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   GetObjectCommand,
   HeadObjectCommand,
@@ -12,13 +13,15 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import type { CopyReference, StoredFile } from '../jobs/destination.ts';
-import { permanent } from './delivery-error.ts';
+import { DeliveryError, permanent } from './delivery-error.ts';
 import { fromS3Error, openS3Client, statusOf, type S3Options } from './s3-client.ts';
 import { hashOfBeginning, isAbsent } from './s3-facts.ts';
 import { probeS3, type S3Abilities } from './s3-probe.ts';
 import { splitUploadPath } from './upload-path.ts';
 
 const LONGEST_KEY = 1024;
+/** Trials that were disturbed before the queue has to come back. */
+const PROBES = 5;
 
 /** The objects of a bucket below a common beginning of their keys, and what its server can do. */
 export class S3Bucket {
@@ -143,8 +146,8 @@ export class S3Bucket {
   }
 
   able(signal: AbortSignal): Promise<S3Abilities> {
-    const { bucket, root, objectLock } = this.#options;
-    this.#abilities ??= probeS3(this.client, { bucket, root }, signal)
+    const { bucket, objectLock } = this.#options;
+    this.#abilities ??= this.#probe(0, signal)
       .then((found) => {
         if (objectLock === 'required' && found.lock === 'no')
           throw permanent('MISCONFIGURED', `the bucket ${bucket} has no Object Lock`);
@@ -155,6 +158,18 @@ export class S3Bucket {
         throw error;
       });
     return this.#abilities;
+  }
+
+  /** Recorders that start at the same time try with the same object, and may remove it for each other. */
+  async #probe(failures: number, signal: AbortSignal): Promise<S3Abilities> {
+    const { bucket, root } = this.#options;
+    try {
+      return await probeS3(this.client, { bucket, root }, signal);
+    } catch (error) {
+      if (failures >= PROBES || !(error instanceof DeliveryError) || error.code !== 'MOVED') throw error;
+      await delay(Math.random() * 100 * (failures + 1), undefined, { signal });
+      return this.#probe(failures + 1, signal);
+    }
   }
 
   async guarded<T>(path: string | undefined, signal: AbortSignal, work: () => Promise<T>): Promise<T> {

@@ -62,9 +62,25 @@ export async function probeS3(
   });
   if (there === undefined)
     await mustPut(client, putCommand({ ...at, Body: BODY, ...checksum }, right), { made, signal });
-  const atomicCreate = !(await put({ ...checksum, IfNoneMatch: '*' }, right));
+  // Another recorder that is trying the same may have removed it under our hands; hardly twice.
+  const refuses = async (): Promise<boolean> => !(await put({ ...checksum, IfNoneMatch: '*' }, right));
+  const atomicCreate = (await refuses()) || (await refuses());
   const checksBody = !(await put({}, createHash('sha256').update('other').digest('hex')));
-  const head = await client.send(new HeadObjectCommand({ ...at, ChecksumMode: 'ENABLED' }), { abortSignal });
+  const version = made.at(-1);
+  const head = await client
+    .send(
+      new HeadObjectCommand({
+        ...at,
+        ...(version !== undefined && { VersionId: version }),
+        ChecksumMode: 'ENABLED',
+      }),
+      { abortSignal },
+    )
+    .catch((error: unknown) => {
+      if (statusOf(error) === 404)
+        throw new DeliveryError('MOVED', `${at.Key} was removed while it was tried`);
+      throw error;
+    });
   for (const VersionId of made.length > 0 ? made : [undefined])
     await client.send(new DeleteObjectCommand({ ...at, VersionId }), { abortSignal }).catch(() => undefined);
   return { lock, versions, atomicCreate, checksBody, tellsChecksum: head.ChecksumSHA256 !== undefined };

@@ -66,7 +66,7 @@ export class SessionPool<S extends Session> {
 
   close(): void {
     this.#closed = true;
-    for (let session = this.#takeIdle(); session !== undefined; session = this.#takeIdle()) session.end();
+    this.#endIdle();
     for (const session of this.#used) session.end();
   }
 
@@ -107,10 +107,17 @@ export class SessionPool<S extends Session> {
     return undefined;
   }
 
+  #endIdle(): void {
+    for (let session = this.#takeIdle(); session !== undefined; session = this.#takeIdle()) session.end();
+  }
+
   #giveBack(session: S): void {
     this.#used.delete(session);
-    if (!session.alive || this.#closed) session.end();
-    else {
+    if (!session.alive || this.#closed) {
+      session.end();
+      // What broke one has most likely broken those that nobody uses at the moment, and they do not know yet.
+      this.#endIdle();
+    } else {
       const timer = setTimeout(() => {
         const at = this.#idle.findIndex((entry) => entry.session === session);
         if (at >= 0) this.#idle.splice(at, 1);

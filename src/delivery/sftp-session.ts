@@ -29,18 +29,12 @@ export class SftpSession implements Session {
   readonly #client: SftpClient;
   readonly #patience: number;
   #alive = false;
-  #gone: (error: Error) => void = () => undefined;
-  readonly #lost: Promise<never>;
+  /** How the requests that have no answer yet are told that there will be none. */
+  readonly #waiting = new Set<(error: Error) => void>();
+  #ended = false;
 
   private constructor(login: SftpLogin) {
     this.#patience = login.timeoutSeconds * 1000;
-    this.#lost = new Promise((_resolve, reject) => {
-      this.#gone = (error) => {
-        this.#alive = false;
-        reject(error);
-      };
-    });
-    this.#lost.catch(() => undefined);
     const lost = (): void => {
       this.#gone(new DeliveryError('UNREACHABLE', `${login.host}: the connection was lost`));
     };
@@ -90,32 +84,38 @@ export class SftpSession implements Session {
 
   /**
    * One request. Rejects with the server's own error (`code` is its number), or with DeliveryError when connection or patience end:
-   * the session is ended then.
+   * the session is ended then. Without a signal it is for the caller to end the session when told to stop.
    */
   async ask<T>(
-    signal: AbortSignal,
+    signal: AbortSignal | undefined,
     request: (sftp: SFTPWrapper, done: (error?: Error | null, value?: T) => void) => unknown,
   ): Promise<T> {
+    let fail: (error: Error) => void = () => undefined;
     const answer = new Promise<T>((resolve, reject) => {
+      fail = reject;
       request(this.#sftp, (error, value) => {
         if (error === undefined || error === null) resolve(value as T);
         else reject(error);
       });
     });
-    answer.catch(() => undefined);
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => {
-        reject(new DeliveryError('UNREACHABLE', `no answer within ${this.#patience} ms`));
-      }, this.#patience);
-    });
+    const stop = (): void => {
+      fail(new DeliveryError('ABORTED', 'told to stop'));
+    };
+    const timer = setTimeout(() => {
+      fail(new DeliveryError('UNREACHABLE', `no answer within ${this.#patience} ms`));
+    }, this.#patience);
+    this.#waiting.add(fail);
+    if (signal?.aborted === true) stop();
+    signal?.addEventListener('abort', stop, { once: true });
     try {
-      return await abortable(Promise.race([answer, late, this.#lost]), signal);
+      return await answer;
     } catch (error) {
       if (error instanceof DeliveryError) this.end();
       throw error;
     } finally {
       clearTimeout(timer);
+      this.#waiting.delete(fail);
+      signal?.removeEventListener('abort', stop);
     }
   }
 
@@ -136,21 +136,26 @@ export class SftpSession implements Session {
     const under = new Set<Promise<unknown>>();
     const state: { error?: Error } = {};
     let at = position;
-    for await (const part of source) {
-      if (state.error !== undefined) break;
-      const from = at;
-      const written: Promise<unknown> = this.ask(signal, (sftp, done) => {
-        sftp.write(handle, part, 0, part.length, from, done);
-      })
-        .catch((error: unknown) => {
-          state.error ??= error as Error;
+    const release = this.#stopBy(signal);
+    try {
+      for await (const part of source) {
+        if (state.error !== undefined) break;
+        const from = at;
+        const written: Promise<unknown> = this.ask(undefined, (sftp, done) => {
+          sftp.write(handle, part, 0, part.length, from, done);
         })
-        .finally(() => under.delete(written));
-      under.add(written);
-      at += part.length;
-      if (under.size >= WINDOW) await Promise.race(under);
+          .catch((error: unknown) => {
+            state.error ??= error as Error;
+          })
+          .finally(() => under.delete(written));
+        under.add(written);
+        at += part.length;
+        if (under.size >= WINDOW) await Promise.race(under);
+      }
+      await Promise.all(under);
+    } finally {
+      release();
     }
-    await Promise.all(under);
     if (state.error !== undefined) throw state.error;
     return at - position;
   }
@@ -159,40 +164,60 @@ export class SftpSession implements Session {
   async *read(handle: Buffer, size: number, signal: AbortSignal): AsyncGenerator<Buffer> {
     const ahead: Promise<Buffer>[] = [];
     let next = 0;
-    for (;;) {
-      for (; next < size && ahead.length < WINDOW / 2; next += BLOCK) {
-        const block = this.#readBlock(handle, next, { length: Math.min(BLOCK, size - next), signal });
-        block.catch(() => undefined);
-        ahead.push(block);
+    const release = this.#stopBy(signal);
+    try {
+      for (;;) {
+        for (; next < size && ahead.length < WINDOW / 2; next += BLOCK) {
+          const block = this.#readBlock(handle, next, Math.min(BLOCK, size - next));
+          block.catch(() => undefined);
+          ahead.push(block);
+        }
+        const block = ahead.shift();
+        if (block === undefined) return;
+        yield await block;
       }
-      const block = ahead.shift();
-      if (block === undefined) return;
-      yield await block;
+    } finally {
+      release();
     }
   }
 
   end(): void {
-    this.#alive = false;
     this.#gone(new DeliveryError('UNREACHABLE', 'the connection was ended'));
+    if (this.#ended) return;
+    this.#ended = true;
     // A connection that hangs is not waited for.
     this.#client.end().catch(() => undefined);
   }
 
+  #gone(error: Error): void {
+    this.#alive = false;
+    for (const fail of this.#waiting) fail(error);
+  }
+
+  /** One listener for what makes many requests: the signal may be shared by the whole service. Returns how to take it back. */
+  #stopBy(signal: AbortSignal): () => void {
+    const stop = (): void => {
+      this.#gone(new DeliveryError('ABORTED', 'told to stop'));
+      this.end();
+    };
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    return () => {
+      signal.removeEventListener('abort', stop);
+    };
+  }
+
   get #sftp(): SFTPWrapper {
     const { sftp } = this.#client as unknown as { readonly sftp?: SFTPWrapper };
-    if (sftp === undefined) throw new DeliveryError('UNREACHABLE', 'not connected');
+    if (sftp === undefined || !this.#alive) throw new DeliveryError('UNREACHABLE', 'not connected');
     return sftp;
   }
 
   /** A server may give less than asked for. */
-  async #readBlock(
-    handle: Buffer,
-    position: number,
-    { length, signal }: { readonly length: number; readonly signal: AbortSignal },
-  ): Promise<Buffer> {
+  async #readBlock(handle: Buffer, position: number, length: number): Promise<Buffer> {
     const block = Buffer.allocUnsafe(length);
     for (let at = 0; at < length;) {
-      const read = await this.ask<number>(signal, (sftp, done) => {
+      const read = await this.ask<number>(undefined, (sftp, done) => {
         sftp.read(handle, block, at, length - at, position + at, done);
       });
       if (read === 0) return block.subarray(0, at);

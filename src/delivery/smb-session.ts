@@ -28,6 +28,10 @@ export interface SmbAnswer {
   readonly status: string | undefined;
 }
 
+/** The connection behind the session is no more; smbclient itself stays, and would say the same to every further command. */
+const BROKEN =
+  /^(?:CONNECTION_(?:DISCONNECTED|RESET|ABORTED|INVALID)|IO_TIMEOUT|LOCAL_DISCONNECT|PIPE_BROKEN|VIRTUAL_CIRCUIT_CLOSED|UNEXPECTED_NETWORK_ERROR|INVALID_NETWORK_RESPONSE|NETWORK_(?:NAME_DELETED|SESSION_EXPIRED|UNREACHABLE)|HOST_UNREACHABLE|USER_SESSION_DELETED|END_OF_FILE)$/;
+
 const STATUS = /NT_STATUS_([A-Z0-9_]+)/;
 
 const CODES: Readonly<Record<string, DeliveryErrorCode>> = {
@@ -181,7 +185,7 @@ export class SmbSession implements Session {
     const status = STATUS.exec(text)?.[1];
     if (status === undefined) await data;
     // What was cut off may still be on its way: the next answer could not be told from it.
-    else if (data !== undefined) this.end();
+    else if (data !== undefined || BROKEN.test(status)) this.end();
     return { lines: text.split('\n'), status };
   }
 

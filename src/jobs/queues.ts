@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Queue, Worker, type Job, type JobsOptions } from 'bullmq';
 import { Redis } from 'ioredis';
 
@@ -71,6 +72,8 @@ export function openQueues(options: QueueOptions): JobQueues {
   };
   commands.on('error', quiet);
   const abort = new AbortController();
+  // Every transfer of every destination listens to it.
+  setMaxListeners(0, abort.signal);
   const seal = new Queue('seal', { connection: commands, prefix, defaultJobOptions: SEAL_OPTIONS });
   const uploads = new Map(
     options.destinations.map(({ name }) => [

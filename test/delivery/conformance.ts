@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { PermanentUploadError, type Destination, type Upload } from '../../src/jobs/destination.ts';
@@ -16,6 +17,7 @@ export interface DestinationSubject {
 }
 
 export const never = new AbortController().signal;
+setMaxListeners(0, never);
 
 export const uploadOf = (path: string, bytes: Uint8Array, changes: Partial<Upload> = {}): Upload => ({
   path,

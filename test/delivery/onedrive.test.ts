@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
 import { GraphRoom, isFragment } from '../support/graph-room.ts';
 import { refusalAs, type SeenRequest } from '../support/graph-server.ts';
+import { describeAdversity } from './adversity.ts';
 import { describeDestination, never, rejection, uploadOf, type DestinationSubject } from './conformance.ts';
 
 const MIB = 1024 * 1024;
@@ -49,6 +50,27 @@ function librarySubject(): Promise<DestinationSubject> {
 }
 
 describeDestination('onedrive', librarySubject);
+describeAdversity(
+  'onedrive',
+  async () => {
+    const { destination, ...library } = await librarySubject();
+    await destination.close();
+    const { port } = room.server;
+    return {
+      ...library,
+      port,
+      // Several fragments.
+      octets: 6_000_000,
+      open: (to) => {
+        room.server.reachedAt = to ?? port;
+        return room.open({ root: 'Archiv für alles/#1' });
+      },
+      stop: () => room.server.pause(),
+      start: () => room.server.resume(),
+    };
+  },
+  'long',
+);
 
 describe('an upload by fragments', () => {
   const bytes = randomBytes(5 * MIB + 400_007);
@@ -127,6 +149,84 @@ describe('an upload by fragments', () => {
     });
     expect(await rejection(room.open().put(whole(), never))).toMatchObject({ code: 'UNREACHABLE' });
     expect(room.stored('a.wav')).toBeUndefined();
+  });
+
+  test('goes by the first octet that the server misses, also when it names gaps, in any order', async () => {
+    room.server.interferences.push((request) => {
+      if (!isFragment(request) || fragments().length !== 1) return undefined;
+      const [session] = room.server.uploads.sessions.values();
+      session?.parts.push(request.body);
+      const last = bytes.length - 1;
+      const nextExpectedRanges = [`${last - 9}-${last}`, `${last - 20}-${last - 15}`, '5242880-5300000'];
+      if (session !== undefined) session.size = bytes.length;
+      return { status: 202, json: { nextExpectedRanges } };
+    });
+    await room.open().put(whole(), never);
+    expect(room.stored('a.wav')?.equals(bytes)).toBe(true);
+    expect(fragments()).toHaveLength(2);
+  });
+
+  test('sends again what the server has lost, instead of leaving a hole', async () => {
+    let lost = false;
+    room.server.interferences.push((request) => {
+      if (!isCommit(request) || lost) return undefined;
+      lost = true;
+      for (const session of room.server.uploads.sessions.values()) session.parts.pop();
+      return undefined;
+    });
+    const destination = room.open();
+    expect(await rejection(destination.put(whole(), never))).toMatchObject({ code: 'UNREACHABLE' });
+    await destination.put(whole(), never);
+    expect(room.stored('a.wav')?.equals(bytes)).toBe(true);
+    expect(fragments()).toHaveLength(3);
+  });
+
+  test('takes 416 for what it is: the server has the fragment', async () => {
+    room.server.interferences.push((request) => {
+      if (!isFragment(request) || fragments().length !== 2) return undefined;
+      const [session] = room.server.uploads.sessions.values();
+      session?.parts.push(request.body);
+      return refusalAs(416, 'invalidRange');
+    });
+    await room.open().put(whole(), never);
+    expect(room.stored('a.wav')?.equals(bytes)).toBe(true);
+    expect(room.server.seen.filter(({ path }) => path.endsWith('/createUploadSession'))).toHaveLength(1);
+  });
+
+  test('needs no token once it has begun: one that ends in mid-upload is renewed for what comes after', async () => {
+    room.server.interferences.push((request) => {
+      if (isFragment(request) && fragments().length === 1) room.server.login.expireTokens();
+      return undefined;
+    });
+    await room.open().put(whole(), never);
+    expect(room.stored('a.wav')?.equals(bytes)).toBe(true);
+    expect(room.server.login.issued).toBeLessThanOrEqual(2);
+  });
+
+  test('that finds no more room in the middle is a matter for a person, and leaves no session behind', async () => {
+    room.server.interfere(
+      (request) => isFragment(request) && fragments().length === 2,
+      refusalAs(507, 'quotaLimitReached'),
+    );
+    expect(await rejection(room.open().put(whole(), never))).toMatchObject({ fault: 'quota' });
+    expect(room.server.uploads.sessions.size).toBe(0);
+    await room.open().put(whole(), never);
+    expect(room.stored('a.wav')?.equals(bytes)).toBe(true);
+  });
+
+  test('of a file that somebody changed meanwhile comes back later (412), and does not replace it', async () => {
+    const destination = room.open();
+    await destination.extend(uploadOf('e.txt', bytes.subarray(0, 4 * MIB + 1)), never);
+    room.server.interfere(
+      ({ path, headers }) => path.endsWith('/createUploadSession') && headers['if-match'] !== undefined,
+      refusalAs(412, 'resourceModified'),
+    );
+    expect(await rejection(destination.extend(uploadOf('e.txt', bytes), never))).toMatchObject({
+      code: 'MOVED',
+    });
+    expect(room.stored('e.txt')).toHaveLength(4 * MIB + 1);
+    await destination.extend(uploadOf('e.txt', bytes), never);
+    expect(room.stored('e.txt')?.equals(bytes)).toBe(true);
   });
 
   test.each([

@@ -7,14 +7,15 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { openPathDestination, type PathOptions } from '../../src/delivery/path.ts';
 import { PermanentUploadError } from '../../src/jobs/destination.ts';
 import { testWithMount } from '../support/mounting.ts';
+import { describeAdversity } from './adversity.ts';
 import { describeDestination, never, rejection, uploadOf, type DestinationSubject } from './conformance.ts';
 
 const run = promisify(execFile);
 
 async function folderSubject(options: Partial<PathOptions> = {}): Promise<DestinationSubject> {
-  const root = await mkdtemp(join(tmpdir(), 'archive-'));
+  const { root = await mkdtemp(join(tmpdir(), 'archive-')) } = options;
   return {
-    destination: openPathDestination({ name: 'archive', root, ...options }),
+    destination: openPathDestination({ name: 'archive', ...options, root }),
     read: (path) => readFile(join(root, path)).catch(() => undefined),
     list: async (folder) => (await readdir(join(root, folder)).catch(() => [])).sort(),
     place: async (path, bytes) => {
@@ -29,6 +30,11 @@ const noLinks = (): Promise<void> =>
   Promise.reject(Object.assign(new Error('EOPNOTSUPP: operation not supported'), { code: 'EOPNOTSUPP' }));
 
 describeDestination('path', () => folderSubject());
+describeAdversity('path', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'archive-'));
+  const { destination: _one, ...folder } = await folderSubject({ root });
+  return { ...folder, open: () => openPathDestination({ name: 'archive', root }) };
+});
 
 describe('a folder', () => {
   let root: string;

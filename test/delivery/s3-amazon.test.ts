@@ -5,6 +5,7 @@ import type { S3Options } from '../../src/delivery/s3-client.ts';
 import { AmazonRoom } from '../support/amazon-room.ts';
 import { AwsError } from '../support/aws-error.ts';
 import { slowDown, type SeenS3Request } from '../support/aws-s3-server.ts';
+import { describeAdversity, LONG } from './adversity.ts';
 import { describeDestination, never, rejection, uploadOf } from './conformance.ts';
 import { s3Subject } from './s3-subject.ts';
 
@@ -29,9 +30,20 @@ const subjectOf = (Bucket: string) => () => {
 };
 
 describeDestination('s3 as Amazon has it, with Object Lock', subjectOf('locked'));
+describeAdversity('s3 as Amazon has it', async () => {
+  const { destination, ...bucket } = await subjectOf('locked')();
+  await destination.close();
+  const below = `${root}/archiv für alles`;
+  return {
+    ...bucket,
+    port: room.server.port,
+    open: (port = room.server.port) => room.open({ root: below, endpoint: `https://127.0.0.1:${port}` }),
+    stop: () => room.server.stop(),
+    start: () => room.server.start(),
+  };
+});
 // Radosgw passes the same without versions.
-if (process.env['SEALTAPE_TEST_LONG'] !== undefined)
-  describeDestination('s3 as Amazon has it, without versions', subjectOf('plain'));
+if (LONG) describeDestination('s3 as Amazon has it, without versions', subjectOf('plain'));
 
 const upload = (changes = {}) => uploadOf('d/a.wav', Buffer.from('audio'), changes);
 const isPut = ({ method, key }: SeenS3Request): boolean => method === 'PUT' && key.endsWith('/d/a.wav');

@@ -13,6 +13,7 @@ import type { S3Options } from '../../src/delivery/s3-client.ts';
 import type { Destination } from '../../src/jobs/destination.ts';
 import { startRadosgw, type Radosgw } from '../support/radosgw.ts';
 import { s3Subject } from './s3-subject.ts';
+import { describeAdversity } from './adversity.ts';
 import { describeDestination, never, rejection, uploadOf, type DestinationSubject } from './conformance.ts';
 
 let gateway: Radosgw;
@@ -77,6 +78,22 @@ function bucketSubject(Bucket: string): Promise<DestinationSubject> {
 }
 
 describeDestination('s3', () => bucketSubject('plain'));
+describeAdversity(
+  's3',
+  async () => {
+    const { destination, ...bucket } = await bucketSubject('plain');
+    await destination.close();
+    const root = `t ${count}/archiv für alles`;
+    return {
+      ...bucket,
+      port: gateway.port,
+      open: (port = gateway.port) => open({ root, endpoint: `http://127.0.0.1:${port}` }),
+      stop: gateway.stop,
+      start: gateway.start,
+    };
+  },
+  'long',
+);
 describeDestination('s3 with Object Lock', () => bucketSubject('locked'), 'put');
 
 describe('a bucket with Object Lock', () => {

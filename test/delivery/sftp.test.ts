@@ -3,6 +3,7 @@ import { chown, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises
 import { dirname, join } from 'node:path';
 import { openSftpDestination, type SftpOptions } from '../../src/delivery/sftp.ts';
 import { startSftpServer, type SftpServer } from '../support/sftp-server.ts';
+import { describeAdversity, type AdverseSubject } from './adversity.ts';
 import { describeDestination, never, rejection, uploadOf, type DestinationSubject } from './conformance.ts';
 import { freePort } from '../support/free-port.ts';
 import type { Destination } from '../../src/jobs/destination.ts';
@@ -51,6 +52,30 @@ async function folderSubject(): Promise<DestinationSubject> {
 }
 
 describeDestination('sftp', folderSubject);
+
+/** The same with as many recorders as are asked for, and a server that can be stopped. */
+async function adverseSubject(): Promise<AdverseSubject> {
+  const { destination, ...folder } = await folderSubject();
+  const root = `/upload/t ${count}`;
+  const opened = [destination];
+  return {
+    ...folder,
+    port: server.port,
+    open: (port = server.port) => {
+      const one = openSftpDestination(login({ root, port }));
+      opened.push(one);
+      return one;
+    },
+    stop: server.stop,
+    start: server.start,
+    remove: async () => {
+      for (const each of opened) await each.close();
+      await folder.remove();
+    },
+  };
+}
+
+describeAdversity('sftp', adverseSubject);
 
 describe('an SFTP server', () => {
   const small = uploadOf('d/a.wav', Buffer.from('audio'));

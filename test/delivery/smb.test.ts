@@ -5,6 +5,7 @@ import { openSmbDestination, type SmbOptions } from '../../src/delivery/smb.ts';
 import { PermanentUploadError, type Destination } from '../../src/jobs/destination.ts';
 import { freePort } from '../support/free-port.ts';
 import { startSamba, type Samba } from '../support/samba.ts';
+import { describeAdversity, type AdverseSubject } from './adversity.ts';
 import { describeDestination, never, rejection, uploadOf, type DestinationSubject } from './conformance.ts';
 
 let samba: Samba;
@@ -57,6 +58,30 @@ async function shareSubject(): Promise<DestinationSubject> {
 }
 
 describeDestination('smb', shareSubject);
+
+/** The same with as many recorders as are asked for, and a server that can be stopped. */
+async function adverseSubject(): Promise<AdverseSubject> {
+  const { destination, ...folder } = await shareSubject();
+  const root = `t ${count}`;
+  const opened = [destination];
+  return {
+    ...folder,
+    port: samba.port,
+    open: (port = samba.port) => {
+      const one = openSmbDestination(login({ root, port }));
+      opened.push(one);
+      return one;
+    },
+    stop: samba.stop,
+    start: samba.start,
+    remove: async () => {
+      for (const each of opened) await each.close();
+      await folder.remove();
+    },
+  };
+}
+
+describeAdversity('smb', adverseSubject);
 
 describe('a share', () => {
   const small = uploadOf('d/a.wav', Buffer.from('audio'));

@@ -68,8 +68,16 @@ export class GraphServer {
     return server;
   }
 
+  /** Where clients reach the server, when that is not itself. */
+  reachedAt: number | undefined;
+  #pausedAt: number | undefined;
+
+  get port(): number {
+    return this.#pausedAt ?? (this.#server.address() as AddressInfo).port;
+  }
+
   get base(): string {
-    return `https://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `https://127.0.0.1:${this.reachedAt ?? this.port}`;
   }
 
   /** Answers the next `times` requests that fit in another way. */
@@ -80,6 +88,18 @@ export class GraphServer {
       left -= 1;
       return what;
     });
+  }
+
+  /** An outage: nothing listens until `resume`. */
+  async pause(): Promise<void> {
+    this.#pausedAt = this.port;
+    await this.stop();
+  }
+
+  async resume(): Promise<void> {
+    this.#server.listen(this.#pausedAt, '127.0.0.1');
+    await once(this.#server, 'listening');
+    this.#pausedAt = undefined;
   }
 
   async stop(): Promise<void> {
