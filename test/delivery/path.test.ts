@@ -32,8 +32,7 @@ const noLinks = (): Promise<void> =>
 describeDestination('path', () => folderSubject());
 describeAdversity('path', async () => {
   const root = await mkdtemp(join(tmpdir(), 'archive-'));
-  const { destination: _one, ...folder } = await folderSubject({ root });
-  return { ...folder, open: () => openPathDestination({ name: 'archive', root }) };
+  return { ...(await folderSubject({ root })), open: () => openPathDestination({ name: 'archive', root }) };
 });
 
 describe('a folder', () => {

@@ -88,8 +88,8 @@ describeAdversity(
       ...bucket,
       port: gateway.port,
       open: (port = gateway.port) => open({ root, endpoint: `http://127.0.0.1:${port}` }),
-      stop: gateway.stop,
-      start: gateway.start,
+      stop: () => gateway.stop(),
+      start: () => gateway.start(),
     };
   },
   'long',

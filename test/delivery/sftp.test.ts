@@ -66,8 +66,8 @@ async function adverseSubject(): Promise<AdverseSubject> {
       opened.push(one);
       return one;
     },
-    stop: server.stop,
-    start: server.start,
+    stop: () => server.stop(),
+    start: () => server.start(),
     remove: async () => {
       for (const each of opened) await each.close();
       await folder.remove();

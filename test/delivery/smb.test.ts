@@ -72,8 +72,8 @@ async function adverseSubject(): Promise<AdverseSubject> {
       opened.push(one);
       return one;
     },
-    stop: samba.stop,
-    start: samba.start,
+    stop: () => samba.stop(),
+    start: () => samba.start(),
     remove: async () => {
       for (const each of opened) await each.close();
       await folder.remove();
