@@ -39,7 +39,8 @@ const WORDS: Readonly<Record<NoticeLanguage, Words>> = {
     over: (name, since, delivered) =>
       `Destination "${name}" works again. Recordings delivered since ${since}: ${delivered}.`,
     undelivered: (count) => `Not delivered: ${count}.`,
-    permanent: (count) => `Of these, ${count} need a person: trying again will not help.`,
+    permanent: (count) =>
+      `Of these, ${count} ${count === 1 ? 'needs' : 'need'} a person: trying again will not help.`,
     error: 'Last error',
     kept: 'Calls go on being recorded. The recordings are kept in the spool and tried again, every hour in the long run.',
   },
@@ -55,7 +56,8 @@ const WORDS: Readonly<Record<NoticeLanguage, Words>> = {
     over: (name, since, delivered) =>
       `Das Ziel „${name}“ arbeitet wieder. Seit ${since} zugestellte Aufnahmen: ${delivered}.`,
     undelivered: (count) => `Nicht zugestellt: ${count}.`,
-    permanent: (count) => `Davon brauchen ${count} einen Menschen: Ein neuer Versuch hilft nicht.`,
+    permanent: (count) =>
+      `Davon ${count === 1 ? 'braucht' : 'brauchen'} ${count} einen Menschen: Ein neuer Versuch hilft nicht.`,
     error: 'Letzter Fehler',
     kept: 'Gespräche werden weiter aufgenommen. Die Aufnahmen bleiben im Zwischenspeicher und werden erneut zugestellt, auf Dauer stündlich.',
   },

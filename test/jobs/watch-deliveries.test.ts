@@ -109,7 +109,7 @@ describe('a destination that fails', () => {
     await room.look();
     expect(room.mails).toHaveLength(1);
     expect(room.mails[0]?.subject).toContain('nas, cloud');
-    expect(room.mails[0]?.text).toContain('Of these, 1 need a person');
+    expect(room.mails[0]?.text).toContain('Of these, 1 needs a person');
     expect(room.alarms.get('destination-failing cloud')).toMatchObject({ severity: 'critical' });
   });
 
