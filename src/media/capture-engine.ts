@@ -10,6 +10,7 @@ import type {
   MediaTotals,
   OpenedCapture,
 } from './capture.ts';
+import { DueList } from './due-list.ts';
 import { DtlsDesk } from './dtls/dtls-desk.ts';
 import type { DtlsIdentity } from './dtls/dtls-identity.ts';
 import { LineRoute } from './line-route.ts';
@@ -79,6 +80,7 @@ export class CaptureEngine implements MediaHost {
   readonly #clock: SteadyClock;
   readonly #desk: DtlsDesk;
   readonly #running = new Map<string, Running>();
+  readonly #due = new DueList<Running>();
   readonly #listeners: ((id: string, error: Error) => void)[] = [];
   readonly #keyListeners: ((id: string, key: PressedKey) => void)[] = [];
   readonly #segmentListeners: ((id: string, segment: Segment) => void)[] = [];
@@ -113,12 +115,12 @@ export class CaptureEngine implements MediaHost {
     await this.#checkRequest(request);
     const capture = this.#begin(request);
     const running: Running = this.#run(capture, request.bind, new Map());
-    this.#running.set(request.id, running);
+    this.#enlist(request.id, running);
     try {
       for (const line of request.lines) await this.#openLine(running, line);
     } catch (error) {
       this.#closePorts(running);
-      this.#running.delete(request.id);
+      this.#strike(request.id);
       throw error;
     } finally {
       eraseKeys(request.lines);
@@ -176,7 +178,7 @@ export class CaptureEngine implements MediaHost {
     }
     eraseKeys(next.lines);
     capture.letGo();
-    this.#running.set(next.id, this.#run(successor, bind, routes));
+    this.#enlist(next.id, this.#run(successor, bind, routes));
     this.#opened++;
     running.ending = this.#finish(capture, successor.startedAt);
     // Whoever closes it hears of an error.
@@ -190,7 +192,7 @@ export class CaptureEngine implements MediaHost {
     try {
       return await running.ending;
     } finally {
-      this.#running.delete(id);
+      this.#strike(id);
     }
   }
 
@@ -200,10 +202,11 @@ export class CaptureEngine implements MediaHost {
     const turn = this.#ticks++ % TICKS_TO_SWEEP;
     const swept = this.#tickTimes[turn] ?? 0;
     this.#tickTimes[turn] = steady;
-    for (const running of this.#running.values()) {
+    this.#due.visit(steady, (running) => {
       running.capture.tick(steady, swept);
       if (steady >= running.reportDue) this.#report(running, steady);
-    }
+      return Math.min(running.capture.due, running.reportDue);
+    });
     this.#desk.work(steady);
   }
 
@@ -248,6 +251,17 @@ export class CaptureEngine implements MediaHost {
     const now = this.#clock.update(this.#parts.now());
     // The first report comes after half the time (RFC 3550 §6.2).
     return { capture, bind, routes, reportDue: now + reportPause() / 2 };
+  }
+
+  #enlist(id: string, running: Running): void {
+    this.#running.set(id, running);
+    this.#due.add(running, Math.min(running.capture.due, running.reportDue));
+  }
+
+  #strike(id: string): void {
+    const running = this.#running.get(id);
+    if (running !== undefined) this.#due.remove(running);
+    this.#running.delete(id);
   }
 
   #report(running: Running, steady: number): void {
@@ -398,13 +412,14 @@ function addTo(
   capture: LiveCapture,
 ): void {
   sum.packets += capture.packets;
-  for (const leg of capture.statistics()) {
-    sum.octets += leg.octets;
-    sum.lost += leg.lost;
-    sum.late += leg.late;
-    sum.rejected += leg.rejected;
-    sum.unwritten += leg.unwritten ?? 0;
-    sum.foreign += leg.foreign ?? 0;
-    sum.unauthentic += leg.unauthentic ?? 0;
+  for (const leg of capture.legs) {
+    const { expected, received } = leg.sources.counts;
+    sum.lost += expected - received;
+    sum.octets += leg.counts.octets;
+    sum.late += leg.counts.late;
+    sum.rejected += leg.counts.rejected;
+    sum.unwritten += leg.counts.unwritten;
+    sum.foreign += leg.gate.foreign;
+    sum.unauthentic += leg.counts.unauthentic;
   }
 }

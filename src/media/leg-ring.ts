@@ -8,22 +8,31 @@ export const LONGEST = 512 * 1024;
  * The octets of one leg between the oldest sample that may still change and the newest that arrived, by position. What nobody
  * wrote reads as silence. Capacity is a power of two, so a position's place is a mask away:
  *
- *     position   base              written to file        newest
+ *     position   base              written to file        top
  *        ───────┬┴─────────────────────┬─────────────────────┬──────
  *        final  │  within the window   │  not yet on disk    │ silence
+ *
+ * In memory only `[base, top)` means anything: silence is written where audio jumps over it, and not where audio follows audio.
  */
 export class LegRing {
   readonly #silence: number;
   readonly #limit: number;
   #octets: Buffer;
+  /** The same memory, by words of 32 bits. */
+  #words: Int32Array;
+  /** Added to a position for its place, so that the first audio begins with a word; -1 before there is any. */
+  #phase = -1;
   #base: number;
+  #top: number;
 
   /** `base`: first position kept; everything before it is silence already. `limit`: positions it spans at most. */
   constructor(silence: number, base: number, limit = LONGEST) {
     this.#silence = silence;
     this.#limit = Math.min(limit, LONGEST);
     this.#base = base;
-    this.#octets = Buffer.alloc(FIRST_CAPACITY, silence);
+    this.#top = base;
+    this.#octets = Buffer.allocUnsafeSlow(FIRST_CAPACITY);
+    this.#words = new Int32Array(this.#octets.buffer);
   }
 
   get base(): number {
@@ -36,60 +45,101 @@ export class LegRing {
 
   /** Makes room for positions before `end`, growing if it must; false when that is more than a leg may hold. */
   reserve(end: number): boolean {
-    if (end - this.#base > this.#limit) return false;
-    if (end - this.#base <= this.#octets.length) return true;
-    let capacity = this.#octets.length;
-    while (capacity < end - this.#base) capacity *= 2;
-    const grown = Buffer.alloc(capacity, this.#silence);
-    const old = this.#octets;
-    const from = this.#base & (old.length - 1);
-    // Two straight runs of the old ring, each unbroken in the new one or wrapped by `place`.
-    this.#octets = grown;
-    this.#place(this.#base, old, from, old.length);
-    this.#place(this.#base + old.length - from, old, 0, from);
+    const needed = end - this.#base;
+    if (needed > this.#limit) return false;
+    if (needed > this.#octets.length) this.#grow(needed);
     return true;
   }
 
   /** Copies `source[start..end)` to `position`; the caller has reserved the room and stays at or after `base`. */
   put(position: number, source: Buffer, start: number, end: number): void {
+    this.#reach(position, position + end - start);
     this.#place(position, source, start, end);
+  }
+
+  /**
+   * As `put`, word by word, which is quicker for a packet; the source in words, `start` and `end` in octets. False, and nothing done, where
+   * these, or the place in the ring, are not at the edge of a word.
+   */
+  putWords(position: number, source: Int32Array, start: number, end: number): boolean {
+    if (this.#phase < 0) this.#phase = -position & 3;
+    const at = this.#placeOf(position);
+    if (((at | start | end) & 3) !== 0) return false;
+    this.#reach(position, position + end - start);
+    const words = this.#words;
+    const mask = words.length - 1;
+    let word = at >> 2;
+    for (let from = start >> 2; from < end >> 2; from++) {
+      words[word] = source[from] ?? 0;
+      word = (word + 1) & mask;
+    }
+    return true;
   }
 
   /** Copies `[from, to)` to `target` at `at`; the span begins at or after `base` and is no longer than the ring. */
   read(from: number, to: number, target: Buffer, at: number): void {
     if (to <= from) return;
-    const size = this.#octets.length;
-    const start = from & (size - 1);
-    const straight = Math.min(to - from, size - start);
+    const heard = Math.max(from, Math.min(to, this.#top));
+    if (heard < to) target.fill(this.#silence, at + heard - from, at + to - from);
+    if (heard === from) return;
+    const start = this.#placeOf(from);
+    const straight = Math.min(heard - from, this.#octets.length - start);
     this.#octets.copy(target, at, start, start + straight);
-    if (straight < to - from) this.#octets.copy(target, at + straight, 0, to - from - straight);
+    if (straight < heard - from) this.#octets.copy(target, at + straight, 0, heard - from - straight);
   }
 
   /** Moves what is in `[from, to)` by so many positions; the caller has reserved the room. What is left behind is silence. */
   move(from: number, to: number, by: number): void {
     const octets = Buffer.alloc(to - from);
     this.read(from, to, octets, 0);
-    this.#place(from, Buffer.alloc(to - from, this.#silence), 0, to - from);
-    this.#place(from + by, octets, 0, octets.length);
+    this.put(from, Buffer.alloc(to - from, this.#silence), 0, to - from);
+    this.put(from + by, octets, 0, octets.length);
   }
 
-  /** Gives up everything before `position`: its places become silence for positions to come. */
+  /** Gives up everything before `position`: its places are free for positions to come. */
   release(position: number): void {
     if (position <= this.#base) return;
-    const size = this.#octets.length;
-    const count = Math.min(position - this.#base, size);
-    const from = this.#base & (size - 1);
-    const straight = Math.min(count, size - from);
-    this.#octets.fill(this.#silence, from, from + straight);
-    this.#octets.fill(this.#silence, 0, count - straight);
     this.#base = position;
+    this.#top = Math.max(this.#top, position);
+  }
+
+  /** Makes `[from, to)` part of what is held; silence fills what audio jumps over. */
+  #reach(from: number, to: number): void {
+    if (this.#phase < 0) this.#phase = -from & 3;
+    if (from > this.#top) this.#silenceBetween(this.#top, from);
+    if (to > this.#top) this.#top = to;
+  }
+
+  #silenceBetween(from: number, to: number): void {
+    const start = this.#placeOf(from);
+    const straight = Math.min(to - from, this.#octets.length - start);
+    this.#octets.fill(this.#silence, start, start + straight);
+    this.#octets.fill(this.#silence, 0, to - from - straight);
+  }
+
+  #grow(needed: number): void {
+    const old = this.#octets;
+    let capacity = old.length;
+    while (capacity < needed) capacity *= 2;
+    const from = this.#placeOf(this.#base);
+    const held = this.#top - this.#base;
+    const straight = Math.min(held, old.length - from);
+    this.#octets = Buffer.allocUnsafeSlow(capacity);
+    this.#words = new Int32Array(this.#octets.buffer);
+    // Two straight runs of the old ring, each unbroken in the new one or wrapped by `place`.
+    this.#place(this.#base, old, from, from + straight);
+    this.#place(this.#base + straight, old, 0, held - straight);
   }
 
   #place(position: number, source: Buffer, start: number, end: number): void {
     const size = this.#octets.length;
-    const at = position & (size - 1);
+    const at = this.#placeOf(position);
     const straight = Math.min(end - start, size - at);
     source.copy(this.#octets, at, start, start + straight);
     if (start + straight < end) source.copy(this.#octets, 0, start + straight, end);
+  }
+
+  #placeOf(position: number): number {
+    return (position + Math.max(0, this.#phase)) & (this.#octets.length - 1);
   }
 }

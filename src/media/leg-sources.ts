@@ -54,17 +54,23 @@ export class LegSources {
     if (this.#addresses.length < LISTED && !this.#addresses.includes(address)) this.#addresses.push(address);
   }
 
+  /** Packets that should have come and that came, of all there ever were. */
+  get counts(): { readonly expected: number; readonly received: number } {
+    const { expected, received } = this.#past;
+    const [now, before] = [this.#current?.window, this.#before?.window];
+    return {
+      expected: expected + (now?.expected ?? 0) + (before?.expected ?? 0),
+      received: received + (now?.received ?? 0) + (before?.received ?? 0),
+    };
+  }
+
   /** Their part of the leg's statistics. */
   statistics(): Pick<
     LegStatistics,
     'ssrcs' | 'sources' | 'expected' | 'received' | 'lost' | 'jitter' | 'jitterMax' | 'clock' | 'alignment'
   > {
-    const { streams } = this;
-    const sum = (start: number, of: (stream: RtpStream) => number): number =>
-      streams.reduce((total, stream) => total + of(stream), start);
-    const expected = sum(this.#past.expected, (stream) => stream.window.expected);
-    const received = sum(this.#past.received, (stream) => stream.window.received);
-    const jitterMax = Math.max(this.#past.jitterMax, ...streams.map((stream) => stream.jitter.max));
+    const { expected, received } = this.counts;
+    const jitterMax = Math.max(this.#past.jitterMax, ...this.streams.map((stream) => stream.jitter.max));
     return {
       ssrcs: [...this.#ssrcs],
       sources: [...this.#addresses],

@@ -1,5 +1,6 @@
 import { CLOCK_RATE, type CaptureLine, type LegStatistics, type PayloadFormat } from './capture.ts';
-import { STATIC_CODECS, ticksOf, UNKNOWN_CODEC, type Codec } from './codec.ts';
+import { ticksOf, UNKNOWN_CODEC, type Codec } from './codec.ts';
+import { AudioRun } from './audio-run.ts';
 import { Coverage, type Span } from './coverage.ts';
 import type { Law } from './g711.ts';
 import type { InBandTones } from './in-band-tones.ts';
@@ -10,8 +11,9 @@ import type { LegLane } from './leg-lane.ts';
 import type { Refusal } from './line-guard.ts';
 import { PacketLane } from './packet-lane.ts';
 import { isDiskBehind, PacketKeeper, type PacketInHand } from './packet-keeper.ts';
+import { kindOf, staticKinds, type PayloadKind } from './payload-kinds.ts';
 import type { Route } from './pcap.ts';
-import type { Arrival } from './receiver/receiver.ts';
+import type { Arrival, ArrivalRun } from './receiver/receiver.ts';
 import { splitSource } from './receiver/source-keys.ts';
 import { SourceGate } from './receiver/source-gate.ts';
 import { isRtcp, readRtp, RtpPacket } from './rtp-packet.ts';
@@ -20,9 +22,6 @@ import type { RtpStream, Place } from './rtp-stream.ts';
 
 /** Packets that come at most this much behind are put in their place: 2 s. */
 export const REORDER_WINDOW = 2 * CLOCK_RATE;
-
-/** `packets`: audio that is not G.711, kept packet by packet. `unknown`: a number nobody announced. */
-type PayloadKind = Law | 'event' | 'noise' | 'empty' | 'packets' | 'unknown';
 
 /** What a leg needs from the capture it belongs to. */
 export interface LegHost {
@@ -63,6 +62,7 @@ export class Leg implements AlignableLeg {
   readonly sources = new LegSources();
   readonly reports = new LegReports();
   #lastPlaced: RtpStream | undefined;
+  readonly #run: AudioRun;
   #pcma: LegLane | undefined;
   #pcmu: LegLane | undefined;
   readonly #keeper: PacketKeeper;
@@ -105,6 +105,7 @@ export class Leg implements AlignableLeg {
       this.#coverage,
       this.#codecs,
     );
+    this.#run = new AudioRun(this.#coverage, (at) => host.positionOf(at));
     this.gate = new SourceGate(line.sources);
     this.#tones = host.tonesOf?.(this);
     this.addFormats(line.formats);
@@ -118,6 +119,7 @@ export class Leg implements AlignableLeg {
 
   /** Formats of a re-offer join those known, since packets of the old ones may still be on their way. */
   addFormats(formats: readonly PayloadFormat[]): void {
+    this.#run.interrupt();
     for (const format of formats) {
       const kind = kindOf(format);
       this.#kinds[format.payloadType] = kind;
@@ -138,6 +140,15 @@ export class Leg implements AlignableLeg {
     this.sources.interrupt();
   }
 
+  /** Takes the datagrams that follow those before them in the ordinary way; see `RunSink`. Never throws, allocates nothing. */
+  takeRun(run: ArrivalRun, from: number, to: number): number {
+    if (run.sourceKey !== this.#sourceKey || this.#pausedSince !== undefined) return 0;
+    const count = this.#run.take(run, from, to);
+    this.packets += count;
+    this.#octets += count * this.#run.length;
+    return count;
+  }
+
   /** Takes one datagram. Never throws, allocates nothing in the ordinary case. */
   take(arrival: Arrival): void {
     this.packets++;
@@ -155,6 +166,7 @@ export class Leg implements AlignableLeg {
       this.#rejected++;
       return;
     }
+    if (stream !== this.#lastPlaced) this.#run.interrupt();
     if (arrival.sourceKey !== this.#sourceKey) this.#noteSource(arrival.sourceKey);
     // Without payload it keeps a NAT binding alive (RFC 6263 §4.1) and says nothing about the law to come.
     if (packet.payloadStart === packet.payloadEnd) this.#takeOther(arrival, stream, 'empty');
@@ -220,6 +232,17 @@ export class Leg implements AlignableLeg {
     if (this.#pausedSince !== undefined) this.#coverage.pause(this.#pausedSince, total);
     this.#coverage.finish(total, REORDER_WINDOW);
     return this.statistics();
+  }
+
+  /** What totals are made of. */
+  get counts(): Pick<Required<LegStatistics>, 'octets' | 'late' | 'rejected' | 'unwritten' | 'unauthentic'> {
+    return {
+      octets: this.#octets,
+      late: this.#late,
+      rejected: this.#rejected,
+      unwritten: this.#unwritten,
+      unauthentic: this.#unauthentic,
+    };
   }
 
   /** The counts so far; gaps only as far as they are settled. */
@@ -300,6 +323,7 @@ export class Leg implements AlignableLeg {
 
   #restart(stream: RtpStream): void {
     stream.restart();
+    this.#run.interrupt();
     this.reports.forget(stream.ssrc);
     this.#lastPlaced = undefined;
   }
@@ -382,6 +406,7 @@ export class Leg implements AlignableLeg {
     this.#write(lane, from, position + length, { slab, offset: packet.payloadStart - position });
     this.#coverage.extend(from, position + length, sequence, comparable);
     this.#lastPlaced = stream;
+    this.#run.goOn(stream, lane, packet.payloadType);
   }
 
   #placeStraggler(stream: RtpStream, law: Law, at: number, slab: Buffer): void {
@@ -445,21 +470,4 @@ function moveLane(lane: LegLane | PacketLane, { from, to }: Span, far: number): 
   lane.ring.move(from, to, far);
   lane.writer?.touch(Math.min(from, from + far));
   return true;
-}
-
-function kindOf(format: PayloadFormat): PayloadKind {
-  const { encoding, clockRate } = format;
-  if ((encoding === 'PCMA' || encoding === 'PCMU') && clockRate === CLOCK_RATE) return encoding;
-  if (encoding === 'TELEPHONE-EVENT') return 'event';
-  return encoding === 'CN' ? 'noise' : 'packets';
-}
-
-/** The static numbers hold even where the answer does not name them: some clients negotiate 0 and send 8 (RFC 3551 table 4). */
-function staticKinds(): PayloadKind[] {
-  const kinds = new Array<PayloadKind>(128).fill('unknown');
-  kinds[0] = 'PCMU';
-  kinds[8] = 'PCMA';
-  kinds[13] = 'noise';
-  for (const payloadType of STATIC_CODECS.keys()) kinds[payloadType] = 'packets';
-  return kinds;
 }

@@ -8,7 +8,7 @@ import type { Leg } from './leg.ts';
 import { LineGuard } from './line-guard.ts';
 import { eraseSecurity, type CaptureSecurity } from './line-security.ts';
 import type { LiveCapture } from './live-capture.ts';
-import type { Arrival, Receiver, ReceiverSocket } from './receiver/receiver.ts';
+import type { Arrival, ArrivalRun, Receiver, ReceiverSocket } from './receiver/receiver.ts';
 import { splitSource } from './receiver/source-keys.ts';
 import { bufferFor, REPORT_BUFFER_BYTES } from './receiver/receiver-options.ts';
 import { looksLikeRtcp } from './rtcp/rtcp-packet.ts';
@@ -69,7 +69,7 @@ export class LineRoute {
   /** Binds the port of the line and, where reports have one of their own, that too. Rejects as `Receiver.open` does, with neither bound. */
   async open(pair: PortPair, line: CaptureLine): Promise<ReceiverSocket> {
     const { receiver, bind, port } = pair;
-    const options = { receiveBuffer: bufferFor(line.packetRate) };
+    const options = { receiveBuffer: bufferFor(line.packetRate), runs: this.#runs };
     const socket = await receiver.open(bind, port, this.#sink, options);
     this.#socket = socket;
     this.#rtcp = line.rtcp;
@@ -270,6 +270,13 @@ export class LineRoute {
     } catch (error) {
       this.capture.fail(error as Error);
     }
+  };
+
+  /** Audio in clear, in order. */
+  readonly #runs = (run: ArrivalRun, from: number, to: number): number => {
+    const { leg } = this;
+    if (this.#guard !== undefined || this.#dtls !== undefined || !leg.gate.isLast(run.sourceKey)) return 0;
+    return leg.takeRun(run, from, to);
   };
 
   /** What is no report has no business on this port. */

@@ -100,6 +100,11 @@ export class LiveCapture implements LegHost {
     });
   }
 
+  /** Steady time at which `tick` has something to do. */
+  get due(): number {
+    return this.#finishing ? Infinity : this.#due;
+  }
+
   /** Ports by line, in order of the lines' first offer. */
   get sockets(): ReadonlyMap<number, ReceiverSocket> {
     return this.#sockets;
@@ -236,8 +241,8 @@ export class LiveCapture implements LegHost {
     return measured.length === 0 ? statistics : { ...statistics, levels: measured.reduce(addLevels) };
   }
 
-  statistics(): readonly LegStatistics[] {
-    return [...this.#legs.values()].map((leg) => leg.statistics());
+  get legs(): Iterable<Leg> {
+    return this.#legs.values();
   }
 
   /** Datagrams of any kind on all lines. */

@@ -110,6 +110,32 @@ export class RtpStream {
     return position;
   }
 
+  /** Timestamp of the audio packet placed last. */
+  get timestamp(): number {
+    return this.#anchor?.timestamp ?? 0;
+  }
+
+  /**
+   * How long the packet is that comes next in sequence and time, when it is as long as the one before it and begins at `end`; 0 when the
+   * next one has to be looked at by itself.
+   */
+  stepTo(end: number): number {
+    const anchor = this.#anchor;
+    if (anchor === undefined || this.#interrupted || this.clockRate !== CLOCK_RATE) return 0;
+    const straight = this.#lastSequence === this.window.newest && anchor.position + this.#lastLength === end;
+    return straight ? this.#lastLength : 0;
+  }
+
+  /** Takes `count` such packets. */
+  follow(count: number): void {
+    const anchor = this.#anchor;
+    if (anchor === undefined) return;
+    anchor.timestamp = (anchor.timestamp + count * this.#lastLength) >>> 0;
+    anchor.position += count * this.#lastLength;
+    this.window.follow(count);
+    this.#lastSequence = this.window.newest;
+  }
+
   /** Where a moment of its clock stands; undefined while there is no anchor. */
   positionOf(timestamp: number): number | undefined {
     const anchor = this.#anchor;

@@ -36,6 +36,16 @@ export class SequenceWindow {
     return Math.max(0, this.#highest - 0x10000);
   }
 
+  /** The highest number so far as `extended` counts; -1 when there was none. */
+  get newest(): number {
+    return this.#highest;
+  }
+
+  /** Takes the `count` numbers that come next, one after the other. */
+  follow(count: number): void {
+    for (let step = 0; step < count; step++) this.#mark(++this.#highest);
+  }
+
   /** Takes one 16-bit sequence number. */
   accept(sequenceNumber: number): SequenceVerdict {
     if (this.#highest < 0) return this.#begin(sequenceNumber, 'next');

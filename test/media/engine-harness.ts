@@ -6,13 +6,22 @@ import type { CaptureLine, CaptureRequest, CaptureResult, LineRole } from '../..
 import { CaptureEngine } from '../../src/media/capture-engine.ts';
 import type { DtlsIdentity } from '../../src/media/dtls/dtls-identity.ts';
 import { MediaError } from '../../src/media/media-error.ts';
-import type { Arrival, PacketSink, Receiver, ReceiverSocket } from '../../src/media/receiver/receiver.ts';
+import type {
+  Arrival,
+  ArrivalRun,
+  PacketSink,
+  Receiver,
+  ReceiverSocket,
+  RunSink,
+  SocketOptions,
+} from '../../src/media/receiver/receiver.ts';
 import { octets, rtp, type RtpFields } from './rtp-builder.ts';
 
 /** A receiver without sockets: the test puts datagrams into it by port. */
 class FakeReceiver implements Receiver {
   readonly kind = 'dgram';
   readonly sinks = new Map<number, PacketSink>();
+  readonly runs = new Map<number, RunSink>();
   /** Ports that another program uses. */
   readonly taken = new Set<number>();
   drained = 0;
@@ -24,9 +33,15 @@ class FakeReceiver implements Receiver {
   readonly #arrival: Arrival = { slab: Buffer.alloc(70_000), start: 0, end: 0, at: 0, sourceKey: 0 };
   readonly #keys = new Map<string, number>();
 
-  open(_address: string, port: number, sink: PacketSink): Promise<ReceiverSocket> {
+  open(
+    _address: string,
+    port: number,
+    sink: PacketSink,
+    options: SocketOptions = {},
+  ): Promise<ReceiverSocket> {
     if (this.taken.has(port)) return Promise.reject(new MediaError('PORT_TAKEN', String(port)));
     this.sinks.set(port, sink);
+    if (options.runs !== undefined) this.runs.set(port, options.runs);
     return Promise.resolve({
       port,
       sourceAddress: () => this.#source,
@@ -44,22 +59,56 @@ class FakeReceiver implements Receiver {
     this.sinks.clear();
   }
 
+  keyOf(source: string): number {
+    const key = this.#keys.get(source) ?? this.#keys.size + 1;
+    this.#keys.set(source, key);
+    return key;
+  }
+
   /** Hands a datagram over; slab and arrival are overwritten by the next one, as a real receiver does. */
   deliver(port: number, at: number, datagram: Buffer, source = '192.0.2.1:4000'): void {
     this.#source = source;
     const arrival = this.#arrival;
-    const key = this.#keys.get(source) ?? this.#keys.size + 1;
-    this.#keys.set(source, key);
     // An odd place in the slab, so that nobody relies on 0.
     arrival.slab.fill(0xee, 0, 100);
     datagram.copy(arrival.slab, 37);
     arrival.start = 37;
     arrival.end = 37 + datagram.length;
     arrival.at = at;
-    arrival.sourceKey = key;
+    arrival.sourceKey = this.keyOf(source);
     this.sinks.get(port)?.(arrival);
     arrival.slab.fill(0xee, 37, 37 + datagram.length);
   }
+}
+
+/** Datagrams that are taken in at once, with their times, as the batch receiver hands them over. Returns how many went in a run. */
+export function deliverTogether(
+  receiver: FakeReceiver,
+  port: number,
+  datagrams: readonly { readonly at: number; readonly bytes: Buffer }[],
+  source = '192.0.2.1:4000',
+): number {
+  const stride = 2048;
+  const slab = Buffer.alloc(datagrams.length * stride, 0xee);
+  datagrams.forEach(({ bytes }, slot) => bytes.copy(slab, slot * stride));
+  const run: ArrivalRun = {
+    slab,
+    words: new Int32Array(slab.buffer, slab.byteOffset, slab.length / 4),
+    stride,
+    lengths: Int32Array.from(datagrams, ({ bytes }) => bytes.length),
+    times: Float64Array.from(datagrams, ({ at }) => at),
+    sourceKey: receiver.keyOf(source),
+  };
+  let inRuns = 0;
+  for (let slot = 0; slot < datagrams.length;) {
+    const taken = receiver.runs.get(port)?.(run, slot, datagrams.length) ?? 0;
+    const datagram = datagrams[slot];
+    if (taken === 0 && datagram !== undefined) receiver.deliver(port, datagram.at, datagram.bytes, source);
+    inRuns += taken;
+    slot += Math.max(1, taken);
+  }
+  slab.fill(0xee);
+  return inRuns;
 }
 
 interface Sender {

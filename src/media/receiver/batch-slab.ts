@@ -1,4 +1,5 @@
-import { AF_INET, AF_INET6, type Libc, SO_RXQ_OVFL, SO_TIMESTAMPNS, SOL_SOCKET } from './libc.ts';
+import { AF_INET, AF_INET6, type Libc, MSG_TRUNC, SO_RXQ_OVFL, SO_TIMESTAMPNS, SOL_SOCKET } from './libc.ts';
+import type { ArrivalRun } from './receiver.ts';
 
 /** Datagrams one system call takes at most. */
 export const SLOTS = 64;
@@ -22,6 +23,8 @@ const IOVEC_BYTES = 16;
 const NAME_BYTES = 32;
 /** struct sockaddr_in6, the longest name of a UDP sender. */
 const SOCKADDR_BYTES = 28;
+/** A control message with a time: its header and two words of 64 bits. */
+const STAMP_BYTES = 32;
 /** 32 bytes of time stamp and 24 of drop counter, and some to spare. */
 const CONTROL_BYTES = 64;
 
@@ -36,6 +39,15 @@ const DESCRIPTION_BYTES = CONTROLS + SLOTS * CONTROL_BYTES;
  */
 export class BatchSlab {
   readonly data = Buffer.allocUnsafeSlow(SLOTS * SLOT_BYTES).fill(0);
+  /** The data in words, the lengths and times of arrival of what was received last, and one sender in place of all. */
+  readonly run: ArrivalRun = {
+    slab: this.data,
+    words: new Int32Array(this.data.buffer),
+    stride: SLOT_BYTES,
+    lengths: new Int32Array(SLOTS),
+    times: new Float64Array(SLOTS),
+    sourceKey: 0,
+  };
   readonly #libc: Libc;
   readonly #description = Buffer.allocUnsafeSlow(DESCRIPTION_BYTES).fill(0);
   readonly #words = new Int32Array(this.#description.buffer, 0, DESCRIPTION_BYTES / 4);
@@ -67,20 +79,48 @@ export class BatchSlab {
     this.#offer(count);
   }
 
-  length(slot: number): number {
-    return this.#word(slot * HEADER_WORDS + MESSAGE_LENGTH);
+  /**
+   * Brings lengths and times of the first `count` slots into `run`; `now` gives the time of what the kernel did not stamp. Returns how many
+   * datagrams were longer than their slot.
+   */
+  survey(count: number, now: () => number): number {
+    const { lengths, times } = this.run;
+    const words = this.#words;
+    let flags = 0;
+    for (let slot = 0, header = 0; slot < count; slot += 1, header += HEADER_WORDS) {
+      lengths[slot] = words[header + MESSAGE_LENGTH] ?? 0;
+      flags |= words[header + FLAGS] ?? 0;
+      const at = this.#arrivedAt(slot);
+      times[slot] = at < 0 ? now() : at;
+    }
+    return (flags & MSG_TRUNC) === 0 ? 0 : this.#truncated(count);
   }
 
-  flags(slot: number): number {
-    return this.#word(slot * HEADER_WORDS + FLAGS);
+  #truncated(count: number): number {
+    let truncated = 0;
+    for (let header = 0; header < count * HEADER_WORDS; header += HEADER_WORDS)
+      if ((this.#word(header + FLAGS) & MSG_TRUNC) !== 0) truncated += 1;
+    return truncated;
+  }
+
+  /** The first slot from `slot` on whose sender is not `remembered`, `count` at most. */
+  sameSource(slot: number, count: number, remembered: Int32Array): number {
+    let end = slot;
+    while (end < count && this.isSource(end, remembered)) end += 1;
+    return end;
   }
 
   /** Epoch milliseconds at which the kernel took the datagram in, or -1 when it did not say. */
-  arrivedAt(slot: number): number {
-    const time = this.#control(slot, SO_TIMESTAMPNS);
+  #arrivedAt(slot: number): number {
+    const words = this.#words;
+    const first = (CONTROLS + slot * CONTROL_BYTES) / 4;
+    // The time is the first control message, as a rule, and the only one.
+    const plain =
+      words[slot * HEADER_WORDS + CONTROL_LENGTH] === STAMP_BYTES && words[first + 3] === SO_TIMESTAMPNS;
+    const time = plain ? first + 4 : this.#control(slot, SO_TIMESTAMPNS);
     if (time < 0) return -1;
-    const seconds = (this.#word(time) >>> 0) + this.#word(time + 1) * 0x1_0000_0000;
-    return seconds * 1000 + this.#word(time + 2) / 1e6;
+    const seconds = ((words[time] ?? 0) >>> 0) + (words[time + 1] ?? 0) * 0x1_0000_0000;
+    return seconds * 1000 + (words[time + 2] ?? 0) / 1e6;
   }
 
   /** Datagrams dropped at the socket before this one was queued; the kernel says so only when there were any. */

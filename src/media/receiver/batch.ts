@@ -8,7 +8,6 @@ import {
   EAGAIN,
   EINTR,
   type Libc,
-  MSG_TRUNC,
   SO_RXQ_OVFL,
   SO_TIMESTAMPNS,
   SystemCallError,
@@ -20,6 +19,7 @@ import type {
   Receiver,
   ReceiverFaults,
   ReceiverSocket,
+  RunSink,
   SocketOptions,
 } from './receiver.ts';
 import { RECEIVE_BUFFER_BYTES, type ReceiverOptions } from './receiver-options.ts';
@@ -125,7 +125,14 @@ export class BatchReceiver implements Receiver {
       libc.bind(fd, address, port);
       const socket = new BatchSocket(
         this.#shared,
-        { fd, family, port: libc.boundPort(fd), sink, audio: wheel === this.#wheel },
+        {
+          fd,
+          family,
+          port: libc.boundPort(fd),
+          sink,
+          runs: socketOptions.runs,
+          audio: wheel === this.#wheel,
+        },
         () => {
           wheel.remove(socket);
           this.#release(fd);
@@ -180,6 +187,7 @@ interface BoundSocket {
   readonly family: number;
   readonly port: number;
   readonly sink: PacketSink;
+  readonly runs: RunSink | undefined;
   /** What is dropped here is audio; reports are repeated. */
   readonly audio: boolean;
 }
@@ -190,6 +198,7 @@ class BatchSocket implements ReceiverSocket {
   readonly #family: number;
   readonly #audio: boolean;
   readonly #sink: PacketSink;
+  readonly #runs: RunSink | undefined;
   readonly #shared: Shared;
   readonly #onClose: () => void;
   readonly #lastSource = new Int32Array(7);
@@ -205,6 +214,7 @@ class BatchSocket implements ReceiverSocket {
     this.#audio = bound.audio;
     this.port = bound.port;
     this.#sink = bound.sink;
+    this.#runs = bound.runs;
     this.#onClose = onClose;
   }
 
@@ -258,27 +268,41 @@ class BatchSocket implements ReceiverSocket {
   }
 
   #deliverAll(count: number): void {
-    const { slab, faults } = this.#shared;
+    const { slab, options, faults } = this.#shared;
+    faults.truncated += slab.survey(count, options.now);
     this.#shared.reading = true;
-    for (let slot = 0; slot < count && !this.#closed; slot += 1) {
-      try {
-        this.#deliver(slot);
-      } catch {
-        faults.sinkErrors += 1;
-      }
+    for (let slot = 0; slot < count && !this.#closed;) {
+      if (!slab.isSource(slot, this.#lastSource)) this.#changeSource(slot);
+      slot = this.#deliverFrom(slot, slab.sameSource(slot + 1, count, this.#lastSource));
     }
     this.#shared.reading = false;
     this.#noteDrops(slab.drops(count - 1));
   }
 
+  /** Passes on what one sender sent in a row. */
+  #deliverFrom(from: number, to: number): number {
+    this.#shared.slab.run.sourceKey = this.#lastKey;
+    for (let slot = from; slot < to && !this.#closed;) slot += this.#take(slot, to);
+    return to;
+  }
+
+  /** Passes on one datagram, or several that are what is expected; returns how many. */
+  #take(slot: number, to: number): number {
+    try {
+      const taken = this.#runs === undefined ? 0 : this.#runs(this.#shared.slab.run, slot, to);
+      if (taken > 0) return taken;
+      this.#deliver(slot);
+    } catch {
+      this.#shared.faults.sinkErrors += 1;
+    }
+    return 1;
+  }
+
   #deliver(slot: number): void {
-    const { slab, arrival, options, faults } = this.#shared;
-    if (!slab.isSource(slot, this.#lastSource)) this.#changeSource(slot);
-    if (slab.flags(slot) & MSG_TRUNC) faults.truncated += 1;
-    const at = slab.arrivedAt(slot);
+    const { slab, arrival } = this.#shared;
     arrival.start = slot * SLOT_BYTES;
-    arrival.end = arrival.start + slab.length(slot);
-    arrival.at = at < 0 ? options.now() : at;
+    arrival.end = arrival.start + (slab.run.lengths[slot] ?? 0);
+    arrival.at = slab.run.times[slot] ?? 0;
     arrival.sourceKey = this.#lastKey;
     this.#sink(arrival);
   }

@@ -15,6 +15,26 @@ export interface Arrival {
 /** Takes one datagram. Must not throw and must not keep the arrival. */
 export type PacketSink = (arrival: Arrival) => void;
 
+/** Datagrams taken in at once, of which those of one sender in a row are handed over together. Reused as an `Arrival` is. */
+export interface ArrivalRun {
+  readonly slab: Buffer;
+  /** The slab in words of 32 bits, the low octet first. */
+  readonly words: Int32Array;
+  /** Datagram `n` begins at octet `n * stride` of the slab, a multiple of 4. */
+  readonly stride: number;
+  /** By datagram: octets, and `Arrival.at`. */
+  readonly lengths: Int32Array;
+  readonly times: Float64Array;
+  /** Of the sender of them all. */
+  sourceKey: number;
+}
+
+/**
+ * Takes as many of the datagrams `from` to `to` (excluded) as are what it expects, the first ones, and returns how many. The next one then
+ * goes through the `PacketSink`. Must not throw.
+ */
+export type RunSink = (run: ArrivalRun, from: number, to: number) => number;
+
 export interface ReceiverSocket {
   readonly port: number;
   /** `address:port` (`[v6]:port`) of the sender of the datagram now in the sink; only valid inside the sink. */
@@ -54,6 +74,8 @@ export interface ReceiverFaults {
 export interface SocketOptions {
   /** Read about once a second, for what is not in a hurry (RTCP): it costs next to nothing while nothing comes. Default false. */
   readonly seldom?: boolean;
+  /** Asked first; only by a receiver that takes datagrams in batches. */
+  readonly runs?: RunSink;
   /** Bytes of socket buffer to ask for. Default: the receiver's. */
   readonly receiveBuffer?: number | undefined;
 }

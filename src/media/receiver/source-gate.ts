@@ -39,6 +39,11 @@ export class SourceGate {
     this.#verdicts.clear();
   }
 
+  /** Whether the sender `key` is the one let in last, or everybody is. */
+  isLast(key: number): boolean {
+    return key === this.#last || this.#networks === undefined;
+  }
+
   /** Whether a packet of the sender `key` may be heard; `source` gives its `address:port`. Counts those that may not. */
   admits(key: number, source: () => string): boolean {
     if (key === this.#last || this.#networks === undefined) return true;

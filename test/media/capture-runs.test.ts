@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { aLine, deliverTogether, EngineHarness } from './engine-harness.ts';
+import { octets, rtp } from './rtp-builder.ts';
+
+/** One packet of a sender that mostly keeps to its pace, and of a network that mostly keeps the order. */
+interface Step {
+  readonly sequence: number;
+  readonly clock: number;
+  readonly length: number;
+  readonly type: number;
+  readonly ssrc: number;
+  readonly marker: boolean;
+}
+
+const mostly = <T>(usual: T, other: fc.Arbitrary<T>): fc.Arbitrary<T> =>
+  fc.oneof({ weight: 14, arbitrary: fc.constant(usual) }, other);
+
+const step = fc.record<Step>({
+  sequence: mostly(1, fc.integer({ min: -3, max: 5 })),
+  clock: mostly(160, fc.integer({ min: -480, max: 900 })),
+  length: mostly(160, fc.constantFrom(0, 80, 159, 240)),
+  type: mostly(8, fc.constantFrom(0, 13, 18, 101)),
+  ssrc: mostly(1, fc.constant(2)),
+  marker: fc.boolean(),
+});
+
+/** What is taken in at once, after a pause of the line or not. */
+interface Sweep {
+  readonly steps: readonly Step[];
+  readonly paused: boolean;
+  readonly source: string;
+}
+
+const sweep = fc.record<Sweep>({
+  steps: fc.array(step, { minLength: 1, maxLength: 14 }),
+  paused: mostly(false, fc.constant(true)),
+  source: mostly<string>('192.0.2.1:4000', fc.constant('192.0.2.1:4002')),
+});
+
+interface Datagram {
+  readonly at: number;
+  readonly bytes: Buffer;
+}
+
+/** The datagrams of one sender, sweep by sweep; `now` is when they are taken in. */
+function sender(): (steps: readonly Step[], now: number) => Datagram[] {
+  let [sequence, clock] = [65_500, 0xffff_f000];
+  return (steps, now) =>
+    steps.map((each, index) => {
+      sequence = (sequence + each.sequence) & 0xffff;
+      clock = (clock + each.clock) >>> 0;
+      const bytes = rtp({
+        payloadType: each.type,
+        sequenceNumber: sequence,
+        timestamp: clock,
+        ssrc: each.ssrc,
+        payload: octets(clock, each.length),
+      });
+      if (each.marker) bytes.writeUInt8(bytes.readUInt8(1) | 0x80, 1);
+      return { at: now - (steps.length - index) * 20, bytes };
+    });
+}
+
+interface Heard {
+  readonly result: unknown;
+  readonly inRuns: number;
+}
+
+function deliver(
+  { receiver }: EngineHarness,
+  datagrams: readonly Datagram[],
+  source: string,
+  together: boolean,
+): number {
+  if (together) return deliverTogether(receiver, 20_000, datagrams, source);
+  for (const { at, bytes } of datagrams) receiver.deliver(20_000, at, bytes, source);
+  return 0;
+}
+
+/** Records the sweeps, with the packets of a sweep together or one by one. */
+async function record(sweeps: readonly Sweep[], together: boolean): Promise<Heard> {
+  const harness = await EngineHarness.create();
+  try {
+    await harness.engine.open(harness.request([aLine(0, 'caller'), aLine(1, 'callee')]));
+    const datagramsOf = sender();
+    let [inRuns, wasPaused] = [0, false];
+    for (const { steps, paused, source } of sweeps) {
+      harness.advanceTo(harness.elapsed + steps.length * 20);
+      const lines = [aLine(0, 'caller', !paused)];
+      if (paused !== wasPaused) await harness.engine.change({ id: 'rec1', lines, at: harness.wall });
+      wasPaused = paused;
+      const datagrams = datagramsOf(steps, harness.wall);
+      inRuns += deliver(harness, datagrams, source, together);
+    }
+    const { files, legs } = await harness.close();
+    const audio = files.map(({ path, ...file }) => ({ ...file, audio: readFileSync(path).toString('hex') }));
+    return { result: { audio, legs }, inRuns };
+  } finally {
+    await harness.dispose();
+  }
+}
+
+test('packets that are taken in together are recorded and counted as they are one by one', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(sweep, { minLength: 3, maxLength: 30 }), async (sweeps) => {
+      const [one, together] = [await record(sweeps, false), await record(sweeps, true)];
+      expect(together.result).toEqual(one.result);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('a call without any disturbance is taken in runs, but for its first packet, the wrap of numbers and clock included', async () => {
+  const usual: Step = { sequence: 1, clock: 160, length: 160, type: 8, ssrc: 1, marker: false };
+  const sweeps = Array.from({ length: 20 }, () => ({
+    steps: Array.from({ length: 10 }, () => usual),
+    paused: false,
+    source: '192.0.2.1:4000',
+  }));
+  expect((await record(sweeps, true)).inRuns).toBe(199);
+});
