@@ -4,10 +4,10 @@ import { parseArgs } from 'node:util';
 import { loadConfig, type Config } from '../config.ts';
 import { formatOrigin, slugOf } from '../evidence/origin.ts';
 import { certificateFingerprint, readCertificate, spkiFingerprint } from '../evidence/signature.ts';
-import { keysFolder, openNodeKeys } from '../service/keys.ts';
+import { keysFolder, lostKeys, openNodeKeys } from '../service/keys.ts';
 import { lockDataDir } from '../store/data-dir-lock.ts';
 import { isThere } from '../store/key-store.ts';
-import { readCurrentCertificate, resetKeys } from '../store/node-keys.ts';
+import { readCurrentCertificate } from '../store/node-keys.ts';
 import { ApiClientError, openApiClient } from './api-client.ts';
 import type { Command } from './command.ts';
 
@@ -30,12 +30,13 @@ const ACTIONS: Readonly<Record<string, (order: Order) => Promise<number>>> = {
   reset,
   csr,
   import: importFile,
+  restore,
   export: exportKeys,
 };
 
 export const keys: Command = {
   usage:
-    'keys [show | roll | csr [--out FILE] | import FILE [--password-file FILE] | export --out FILE --password-file FILE | reset --yes] [--config FILE]',
+    'keys [show | roll | csr [--out FILE] | import FILE [--password-file FILE] | export --out FILE --password-file FILE | restore FILE --password-file FILE | reset --yes] [--config FILE]',
   summary: 'the signing key: show, replace, have certified, keep a copy, give up when lost',
   async run(args, say) {
     try {
@@ -52,7 +53,7 @@ export const keys: Command = {
       });
       const [what = 'show', file] = positionals;
       const action = Object.hasOwn(ACTIONS, what) ? ACTIONS[what] : undefined;
-      if (action === undefined) throw new Error('show, roll, csr, import, export or reset?');
+      if (action === undefined) throw new Error('show, roll, csr, import, export, restore or reset?');
       const { config: configFile, out, subject, yes = false } = values;
       const config = loadConfig(configFile, '.');
       return await action({
@@ -148,18 +149,38 @@ async function exportKeys({ config, out, passwordFile, say }: Order): Promise<nu
   return 0;
 }
 
-async function reset({ config, yes, say }: Order): Promise<number> {
+/** Brings lost keys back from the copy that `export` made: at once where a recorder waits for them. */
+async function restore(order: Order): Promise<number> {
+  const { config, configFile, file, passwordFile, say } = order;
+  if (file === undefined) throw new Error('restore needs the PKCS#12 FILE of sealtape keys export');
+  const [bytes, password] = [await readFile(file), await passwordIn(passwordFile)];
+  const done = await whileStopped(config, async () => {
+    await lostKeys(config).restore({ bytes, password });
+  });
+  if (!done) {
+    const body = { pkcs12: bytes.toString('base64'), password };
+    await (await openApiClient(configFile)).send('POST', '/keys/restore', { body });
+  }
+  say('The keys are back. What was there before is put aside in keys/lost-….');
+  return show(order);
+}
+
+async function reset(order: Order): Promise<number> {
+  const { config, configFile, yes, say } = order;
   if (!yes)
     throw new Error(
       'reset gives up the signing key: the log ends, and the next start begins a new one under a new certificate. Say --yes if the key is lost for good',
     );
   const done = await whileStopped(config, async () => {
-    await resetKeys(keysFolder(config), join(config.dataDir, 'evidence'));
+    await lostKeys(config).reset();
     say('What was there is put aside in keys/lost-…. The next start makes a new key and begins a new epoch.');
     say('Register the new fingerprint; how the key was lost is for you to document.');
   });
-  if (!done) say('sealtape keys: the recorder runs; stop it first.');
-  return done ? 0 : 1;
+  if (done) return 0;
+  await (await openApiClient(configFile)).send('POST', '/keys/reset', { body: {} });
+  say('What was there is put aside in keys/lost-…. A new key was made, and a new epoch of the log begins.');
+  say('Register the new fingerprint; how the key was lost is for you to document.');
+  return show(order);
 }
 
 /** False when a recorder has the data directory. */

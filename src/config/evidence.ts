@@ -39,6 +39,7 @@ const Peering = z.strictObject({
 
 export const Evidence = z.strictObject({
   keys: Keys.prefault({}),
+  withoutKeys: z.enum(['refuse', 'record']).default('refuse'),
   checkpointSeconds: z.int().min(1).max(300).default(300),
   segmentSeconds: z.int().min(60).max(86_400).default(600),
   timestamps: z.array(TimeStamps).default([]),

@@ -148,6 +148,8 @@ export interface RecordingInfo {
   readonly stopped?: StoppedInfo | undefined;
   readonly participants: readonly ParticipantInfo[];
   readonly metadataStatus: string;
+  /** It was recorded while nothing could be signed: since when, and when it was sealed at last. */
+  readonly unsigned?: { readonly since: number; readonly sealedAt: number } | undefined;
   readonly warnings: readonly string[];
   /** Profile and last day, in words; undefined when it is kept for ever. */
   readonly retention?: string | undefined;
@@ -184,6 +186,11 @@ export function infoFields(info: RecordingInfo): readonly InfoField[] {
     ...(info.pauses ?? []).map((pause, at) => pauseLine(info, pause, at)),
     ...info.participants.map(participantLine),
     ['Metadata-Status', info.metadataStatus],
+    ...known(
+      'Recorded-Without-Keys',
+      info.unsigned &&
+        `keys missing since ${utc(info.unsigned.since)}; sealed ${utc(info.unsigned.sealedAt)}`,
+    ),
     ...info.warnings.map((warning, at): InfoField => [`Warning-${at + 1}`, warning]),
     ...chainLines(info),
   ];

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { SealedEntry } from './call-check.ts';
 import { EvidenceError } from './evidence-error.ts';
-import { fault, type Finding } from './finding.ts';
+import { fault, note, type Finding } from './finding.ts';
 import { parseHashFile, type FileHash } from './hash-file.ts';
 import { parseInfo } from './info.ts';
 import type { Keyring } from './keyring.ts';
@@ -44,6 +44,7 @@ export function verifyRecording(view: RecordingView, { logs, keyring }: Recordin
   const sealed = findEntry(view, info, { logs, log, proved: proved.entry, findings });
   findings.push(...compareLeaf(view, sealed));
   checkSignature(view, sealed?.key ?? keyIn(info), { keyring, findings });
+  findings.push(...sayUnsigned(view, info));
   if (sealed !== undefined && info !== undefined) compareInfo(view, info, { sealed, findings });
   const rec = sealed?.body.rec;
   findings.push(...compareSegments(view, rec, logs.values()));
@@ -58,6 +59,15 @@ export function verifyRecording(view: RecordingView, { logs, keyring }: Recordin
     altered,
     findings,
   };
+}
+
+/** Between its end and its seal nothing but the recorder's own journal spoke for such a recording: whoever judges it should know. */
+function sayUnsigned(view: RecordingView, info: Info | undefined): readonly Finding[] {
+  const since = info?.get('Recorded-Without-Keys');
+  if (since === undefined) return [];
+  return [
+    note('SEALED_LATE', `${view.folder}${view.name}`, `was recorded while nothing could be signed: ${since}`),
+  ];
 }
 
 function previousIn(info: Info | undefined): CheckedRecording['previous'] {

@@ -244,10 +244,19 @@ async function applyOpened(
     ...(event.decision === undefined ? {} : { decision: event.decision }),
     openedAt: event.at,
     startedAt: event.startedAt,
+    ...(event.keysMissingSince === undefined ? {} : { keysMissingSince: event.keysMissingSince }),
     openIndex: entry.index,
   });
   await log.appendEntry(entry, headAfter);
   await log.addStep({ recording: event.recording, at: event.at, step: 'opened', outcome: 'ok' });
+  if (event.keysMissingSince !== undefined)
+    await log.addStep({
+      recording: event.recording,
+      at: event.at,
+      step: 'recorded-without-keys',
+      outcome: 'warning',
+      detail: `the signing keys were missing since ${new Date(event.keysMissingSince).toISOString()}`,
+    });
 }
 
 /** A hold keeps nothing from being recorded: it is a step, and no entry. */

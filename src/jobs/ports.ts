@@ -34,6 +34,8 @@ export interface RecordingRow {
   readonly decision?: Decision;
   readonly openedAt: number;
   readonly startedAt: number;
+  /** It was recorded while nothing could be signed: since then. */
+  readonly keysMissingSince?: number;
   readonly endedAt?: number;
   readonly endReason?: EndReason;
   readonly status?: RecordingStatus;

@@ -52,6 +52,8 @@ export interface SealFacts {
   /** SPKI SHA-256 of the signing key, hex. */
   readonly key: string;
   readonly clock: string;
+  /** As in the entry, epoch milliseconds. */
+  readonly sealedAt: number;
   readonly kept: Kept;
 }
 
@@ -125,6 +127,10 @@ function infoOf(row: RecordingRow, facts: SealFacts): RecordingInfo {
       left: participant.disassociatedAt,
     })),
     metadataStatus: description.metadataStatus,
+    unsigned:
+      row.keysMissingSince === undefined
+        ? undefined
+        : { since: row.keysMissingSince, sealedAt: facts.sealedAt },
     warnings: [...description.warnings, ...facts.doubts, ...lostWith(row)],
     retention:
       facts.kept.until === undefined ? undefined : `${facts.kept.profile}, until ${facts.kept.until}`,

@@ -39,6 +39,8 @@ export interface OpenedEvent extends Stamped {
   readonly description: CallDescription;
   /** Why it is recorded, and how; absent in journals of earlier versions. */
   readonly decision?: Decision;
+  /** Nothing could be signed when it began: since then, epoch milliseconds. */
+  readonly keysMissingSince?: number;
 }
 
 /** The metadata said something new. */

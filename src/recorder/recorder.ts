@@ -27,6 +27,13 @@ export interface RecorderOptions extends Omit<LiveDeps, 'statements'> {
   readonly folders: RecordingFolders;
   /** Below this much free space in the spool new calls are turned away. */
   readonly minFreeBytes: number;
+  /** The keys without which nothing is signed; always there when not given. */
+  readonly signing?: {
+    /** Since when they are missing, epoch milliseconds. */
+    readonly missing: { readonly since: number } | undefined;
+    /** Whether calls are turned away meanwhile. */
+    readonly refusing: boolean;
+  };
 }
 
 /** A recording of now, as people see it. */
@@ -107,6 +114,7 @@ export class Recorder implements CallRecorder {
 
   readiness(): Readiness {
     if (this.#draining) return { ready: false, reason: 'shutting down' };
+    if (this.#options.signing?.refusing === true) return { ready: false, reason: 'signing keys missing' };
     if (!this.#options.journal.writable) return { ready: false, reason: 'journal not writable' };
     if (this.#options.folders.freeBytes() < this.#options.minFreeBytes)
       return { ready: false, reason: 'spool disk nearly full' };
@@ -204,7 +212,7 @@ export class Recorder implements CallRecorder {
     const all = captureLines(call.offer, description, sources);
     const recording = this.#begin({ id, folder, capture, lines, sources, ...choiceOf(call, all) });
     // The ports are taken over: from here on this is the recording, whatever the journal says.
-    void this.#statements.state(openingOf(id, call, capture, this.#options.now()));
+    void this.#statements.state(this.#openingOf(id, call, capture));
     recording.begun();
     void live.end('replaced');
     for (const { cause, actor } of live.standing.pauses) await recording.pause(cause, actor);
@@ -296,7 +304,7 @@ export class Recorder implements CallRecorder {
       const { layout, mayStop: mayBeCut } = kept.decision;
       const { localAddress, sources } = call;
       const capture = await this.#openCapture({ id, folder, lines, layout, mayBeCut, localAddress });
-      const opening = openingOf(id, call, capture, now());
+      const opening = this.#openingOf(id, call, capture);
       const begin = (): RecordingCall => {
         const usual = lines.map(({ port: _port, ...line }) => line);
         const recording = this.#begin({ id, folder, capture, lines: usual, sources, ...choiceOf(call, all) });
@@ -365,7 +373,7 @@ export class Recorder implements CallRecorder {
 
   /** The recording is stated before the client hears 200; a slow disk delays that by no more than the patience. */
   async #journalOpening(id: string, call: OfferedCall, capture: OpenedCapture): Promise<void> {
-    const event = openingOf(id, call, capture, this.#options.now());
+    const event = this.#openingOf(id, call, capture);
     const appended = this.#options.journal.append(event);
     try {
       await Promise.race([
@@ -380,11 +388,16 @@ export class Recorder implements CallRecorder {
       throw new RecorderError('DISK', 'the journal refused the opening', { cause: error });
     }
   }
-}
 
-function openingOf(id: string, call: OfferedCall, capture: OpenedCapture, at: number): OpenedEvent {
-  const { facts, description, decision = RECORD_ALL } = call;
-  return { type: 'opened', at, recording: id, startedAt: capture.startedAt, facts, description, decision };
+  #openingOf(recording: string, call: OfferedCall, { startedAt }: OpenedCapture): OpenedEvent {
+    const { facts, description, decision = RECORD_ALL } = call;
+    const { now, signing } = this.#options;
+    const keysMissingSince = signing?.missing?.since;
+    return {
+      ...{ type: 'opened', at: now(), recording, startedAt, facts, description, decision },
+      ...(keysMissingSince === undefined ? {} : { keysMissingSince }),
+    };
+  }
 }
 
 const runningOf = (recording: LiveRecording): RunningRecording => {

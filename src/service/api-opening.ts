@@ -26,8 +26,9 @@ import { groupsRoutes } from '../web/api/groups-routes.ts';
 import { recordingsRoutes } from '../web/api/recordings-routes.ts';
 import { retentionRoutes, type RetentionDesk } from '../web/api/retention-routes.ts';
 import { keysRoutes } from '../web/api/keys-routes.ts';
-import type { NodeKeys } from '../store/node-keys.ts';
 import { KeyKeeper } from './key-keeper.ts';
+import { lostKeys } from './keys.ts';
+import type { KeysAtHand } from './keys-at-hand.ts';
 import { runningRoutes } from '../web/api/running-routes.ts';
 import { rulesRoutes } from '../web/api/rules-routes.ts';
 import { openAdminToken } from '../store/admin-token.ts';
@@ -46,7 +47,7 @@ export interface ApiSources {
   readonly clock: ClockConfirmation;
   readonly retentionRuns: RetentionRuns;
   readonly ground: Pick<Ground, 'spool'>;
-  readonly keys: NodeKeys;
+  readonly keys: KeysAtHand;
   readonly software: string;
   readonly health: () => Promise<HealthReport>;
   readonly log: Log;
@@ -99,7 +100,7 @@ function routesOf(config: Config, sources: ApiSources): readonly ApiRoute[] {
         wake: () => archive.line()?.wake(),
       }),
     ),
-    ...keysRoutes(new KeyKeeper(sources.keys, () => sources.archive.line())),
+    ...keysRoutes(new KeyKeeper(sources.keys, () => sources.archive.line(), lostKeys(config))),
   ];
 }
 

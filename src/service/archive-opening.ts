@@ -22,6 +22,7 @@ import type { Recorder } from '../recorder/recorder.ts';
 import { keptUnder, retentionProfiles } from '../rules/retention.ts';
 import { openDatabase, type Database } from '../store/database.ts';
 import { SqlLogStore } from '../store/log-store.ts';
+import { reasonOf } from '../store/store-error.ts';
 import { startRedisServer } from '../store/redis-server.ts';
 import { openSystemClock } from '../store/system-clock.ts';
 import { VERSION } from '../version.ts';
@@ -29,6 +30,7 @@ import { linkWithin } from './announcement-links.ts';
 import { openDestination } from './destinations.ts';
 import { startArchiveLine, type ArchiveLine, type ArchiveLineOptions } from './archive-line.ts';
 import type { Ground } from './ground.ts';
+import type { OpenedKeys } from './keys-at-hand.ts';
 import { inTime } from './in-time.ts';
 import { openPeers, type Peers } from './peering.ts';
 import { rendererOf } from './rendering.ts';
@@ -39,8 +41,10 @@ import { openSpoolKeep } from './spool-keep-opening.ts';
 export interface Archive {
   readonly database: Database;
   readonly queues: JobQueues;
-  /** Undefined until the database has answered for the first time. */
+  /** Undefined until the database has answered for the first time, and while the keys are missing. */
   line(): ArchiveLine | undefined;
+  /** Whether the database answered when it was last asked; the log waits for the keys as well. */
+  databaseAnswers(): boolean;
   /** Called with the id of every recording sealed. */
   onSealed(listener: (recording: string) => void): void;
 }
@@ -71,7 +75,10 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
   const { closing, log } = opening;
   const database = await openDatabase(databaseOf(config), MIGRATIONS);
   closing.add('database', () => database.close());
-  const state: { line: ArchiveLine | undefined; ended: boolean } = { line: undefined, ended: false };
+  const state: { line: ArchiveLine | undefined; ended: boolean; answered: boolean } = {
+    ...{ line: undefined, ended: false, answered: false },
+  };
+  const isEnded = (): boolean => state.ended;
   // Before the log, so that pages and health know them however long the database takes.
   const queues = openQueues({
     redis: await openRedis(config, opening),
@@ -92,14 +99,23 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
     startedAt: opening.startedAt,
     ...(await openOutsiders(config)),
   };
+  const { keys } = opening.ground;
   const opened = (async () => {
     while (!state.ended) {
       try {
         await database.migrate();
-        state.line = await startArchiveLine(lineOptions(config, opening, parts));
+        state.answered = true;
+        const signing = await keys.whenOpened();
+        if (isEnded()) return;
+        state.line = await startArchiveLine(lineOptions(config, { ...opening, signing }, parts));
         return;
       } catch (error) {
-        if ((error as { readonly code?: string }).code !== 'UNAVAILABLE') throw error;
+        const { code } = error as { readonly code?: string };
+        if (code === 'KEY_CHANGED') {
+          keys.lose(reasonOf(error));
+          continue;
+        }
+        if (code !== 'UNAVAILABLE') throw error;
         log('error', 'the database does not answer, calls are recorded and journalled', {
           error: String(error),
         });
@@ -116,7 +132,7 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
     );
     await state.line?.close();
   });
-  await Promise.race([opened, patience()]);
+  await Promise.race([opened, patience(), keys.whenMissing()]);
   opened.catch((error: unknown) => {
     log('error', 'the log cannot be opened', { error: String(error) });
   });
@@ -124,6 +140,7 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
     database,
     queues,
     line: () => state.line,
+    databaseAnswers: () => state.line?.databaseAnswers() ?? (state.answered && keys.missing !== undefined),
     onSealed: (listener) => {
       listeners.push(listener);
     },
@@ -176,7 +193,7 @@ const originOf = ({ domain, installation, node }: Config): string =>
 
 function lineOptions(
   config: Config,
-  { ground, recorder, media, bell, log, onJudged, atStep }: ArchiveOpening,
+  opening: ArchiveOpening & { readonly signing: OpenedKeys },
   parts: {
     readonly database: Database;
     readonly queues: JobQueues;
@@ -188,6 +205,7 @@ function lineOptions(
     readonly peers: Peers;
   },
 ): ArchiveLineOptions {
+  const { ground, recorder, media, bell, log, onJudged, atStep, signing } = opening;
   const { installation, node, timeZone } = config;
   const profiles = retentionProfiles(config.retention.profiles);
   return {
@@ -197,8 +215,8 @@ function lineOptions(
     }),
     journal: ground.journal,
     files: ground.spool,
-    keys: ground.keys,
-    signer: ground.keys.signer,
+    keys: signing.keys,
+    signer: signing.keys.signer,
     clock: openSystemClock(),
     installation: {
       ...{ name: installation, node, timeZone },
@@ -208,7 +226,7 @@ function lineOptions(
     origin: originOf(config),
     policyHash: policyHash(config),
     lastAlive: ground.lastAlive,
-    actorSecret: ground.actorSecret,
+    actorSecret: signing.actorSecret,
     authorities: parts.authorities,
     peers: parts.peers,
     bell,

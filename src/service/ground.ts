@@ -1,39 +1,39 @@
 import { mkdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { AlarmBell } from '../alarm.ts';
 import type { Config } from '../config.ts';
 import { certificateFingerprint } from '../evidence/signature.ts';
 import type { Log } from '../log.ts';
-import { openActorSecret } from '../store/actor-secret.ts';
 import { lockDataDir } from '../store/data-dir-lock.ts';
 import { openJournal, type Journal } from '../store/journal.ts';
-import type { NodeKeys } from '../store/node-keys.ts';
 import { openSpool, type Spool } from '../store/spool.ts';
-import { openNodeKeys } from './keys.ts';
+import { openKeysAtHand } from './keys.ts';
+import type { KeysAtHand } from './keys-at-hand.ts';
 import type { ShutdownList } from './shutdown-list.ts';
 
 /** What must be there before anything can be recorded: the data directory with keys, journal and spool. */
 export interface Ground {
   readonly journal: Journal;
   readonly spool: Spool;
-  readonly keys: NodeKeys;
-  /** SHA-256 of the certificate as people compare it: pairs of digits with colons. */
-  readonly fingerprint: string;
+  readonly keys: KeysAtHand;
+  /** SHA-256 of the certificate as people compare it: pairs of digits with colons; undefined while the keys are missing. */
+  readonly fingerprint: string | undefined;
   /** When an earlier process was last known to be alive, epoch milliseconds. */
   readonly lastAlive: number | undefined;
-  /** Under which users are hashed for the evidence log. */
-  readonly actorSecret: Uint8Array;
 }
 
 const ALIVE_EVERY = 2000;
 
-/** Opens the data directory. Rejects with StoreError when another recorder uses it, or when keys or disk are damaged. */
-export async function openGround(config: Config, log: Log, closing: ShutdownList): Promise<Ground> {
+/** Opens the data directory. Rejects with StoreError when another recorder uses it, or when the disk is damaged. */
+export async function openGround(
+  config: Config,
+  parts: { readonly log: Log; readonly bell: AlarmBell; readonly closing: ShutdownList },
+): Promise<Ground> {
+  const { log, closing } = parts;
   await mkdir(config.dataDir, { recursive: true, mode: 0o750 });
   const lock = await lockDataDir(config.dataDir);
   closing.add('data directory lock', () => lock.release());
-  const keys = await openNodeKeys(config);
-  if (keys.created)
-    log('info', 'a new signing key and certificate were made', { folder: join(config.dataDir, 'keys') });
+  const keys = await openKeysAtHand(config, parts);
   const journal = await openJournal(join(config.dataDir, 'journal'));
   closing.add('journal', () => journal.close());
   for (const damage of journal.damage) log('error', 'the journal was damaged', { damage });
@@ -48,10 +48,10 @@ export async function openGround(config: Config, log: Log, closing: ShutdownList
     keys,
     // A key roll may change it at any time.
     get fingerprint() {
-      return inPairs(certificateFingerprint(keys.signer.certificatePem));
+      const signer = keys.opened?.keys.signer;
+      return signer && inPairs(certificateFingerprint(signer.certificatePem));
     },
     lastAlive,
-    actorSecret: await openActorSecret(join(config.dataDir, 'keys')),
   };
 }
 

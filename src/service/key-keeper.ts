@@ -1,18 +1,49 @@
 import { certificatePath } from '../evidence/layout.ts';
 import { certificateFingerprint } from '../evidence/signature.ts';
 import { rollKey } from '../jobs/roll-key.ts';
-import { NodeKeys } from '../store/node-keys.ts';
+import type { NodeKeys } from '../store/node-keys.ts';
 import { WebError } from '../web/web-error.ts';
 import type { ArchiveLine } from './archive-line.ts';
+import type { KeysAtHand } from './keys-at-hand.ts';
+
+/** What can be done for keys that are lost. */
+export interface LostKeys {
+  reset(): Promise<void>;
+  restore(file: { readonly bytes: Uint8Array; readonly password: string }): Promise<string>;
+}
 
 /** Changes the keys of a recorder that runs. */
 export class KeyKeeper {
-  readonly #keys: NodeKeys;
+  readonly #keys: KeysAtHand;
   readonly #line: () => ArchiveLine | undefined;
+  readonly #lost: LostKeys;
 
-  constructor(keys: NodeKeys, line: () => ArchiveLine | undefined) {
+  constructor(keys: KeysAtHand, line: () => ArchiveLine | undefined, lost: LostKeys) {
     this.#keys = keys;
     this.#line = line;
+    this.#lost = lost;
+  }
+
+  /** Gives up keys that are missing: new ones are made, and a new epoch of the log begins. Rejects with WebError CONFLICT while they are there. */
+  async reset(): Promise<void> {
+    this.#requireLost();
+    await this.#lost.reset();
+    await this.#keys.look(true);
+  }
+
+  /** Brings keys that are missing back from a PKCS#12 file. Rejects with WebError CONFLICT while they are there, INVALID. */
+  async restore(file: { readonly bytes: Buffer; readonly password: string }): Promise<string> {
+    this.#requireLost();
+    const certificate = await this.#lost.restore(file).catch(refuse);
+    await this.#keys.look(true);
+    const { missing } = this.#keys;
+    if (missing !== undefined) throw new WebError('INVALID', missing.text);
+    return certificate;
+  }
+
+  #requireLost(): void {
+    if (this.#keys.missing === undefined)
+      throw new WebError('CONFLICT', 'The recorder runs and has its keys; stop it first.');
   }
 
   /**
@@ -23,19 +54,19 @@ export class KeyKeeper {
     readonly bytes: Buffer;
     readonly password: string;
   }): Promise<{ readonly origin: string; readonly size: number; readonly certificatePem: string }> {
-    const line = this.#opened();
-    await this.#keys.prepareSuccessor(file).catch(refuse);
+    const { line, keys } = this.#opened();
+    await keys.prepareSuccessor(file).catch(refuse);
     const { origin, size } = await rollKey(line.rolling);
-    await this.#keys.finishRoll();
+    await keys.finishRoll();
     line.checkpointNow();
-    return { origin, size, certificatePem: this.#keys.signer.certificatePem };
+    return { origin, size, certificatePem: keys.signer.certificatePem };
   }
 
   /** Takes up an authority's certificate of the key in use; a `config` entry states both fingerprints, and `actor` by a hash. */
   async adopt(pem: string, actor: string): Promise<string> {
-    const line = this.#opened();
-    const before = certificateFingerprint(this.#keys.signer.certificatePem);
-    const adopted = await this.#keys.adoptCertificate(pem, Date.now()).catch(refuse);
+    const { line, keys } = this.#opened();
+    const before = certificateFingerprint(keys.signer.certificatePem);
+    const adopted = await keys.adoptCertificate(pem, Date.now()).catch(refuse);
     const { origin } = line.rolling.chain;
     await line.evidence.append(
       {
@@ -53,11 +84,14 @@ export class KeyKeeper {
     return adopted;
   }
 
-  #opened(): ArchiveLine {
+  #opened(): { readonly line: ArchiveLine; readonly keys: NodeKeys } {
     const line = this.#line();
+    const { opened, missing } = this.#keys;
+    if (missing !== undefined || opened === undefined)
+      throw new WebError('CONFLICT', `The signing keys cannot be used: ${missing?.text ?? 'not yet open'}`);
     if (line === undefined)
       throw new WebError('DATABASE_AWAY', 'The database does not answer; the keys stay as they are.');
-    return line;
+    return { line, keys: opened.keys };
   }
 }
 

@@ -3,9 +3,14 @@ import { join } from 'node:path';
 import type { AlarmBell } from '../alarm.ts';
 import type { Config } from '../config.ts';
 import { readCertificate } from '../evidence/signature.ts';
-import { isResetAsked, NodeKeys } from '../store/node-keys.ts';
+import type { Log } from '../log.ts';
+import { openActorSecret } from '../store/actor-secret.ts';
+import { isLocked, type KeyStoreOptions } from '../store/key-store.ts';
+import { certificatesIn, isResetAsked, NodeKeys, resetKeys, restoreKeys } from '../store/node-keys.ts';
 import { readPassphrase } from '../store/passphrase.ts';
-import { StoreError } from '../store/store-error.ts';
+import { codeOf, reasonOf, StoreError } from '../store/store-error.ts';
+import type { LostKeys } from './key-keeper.ts';
+import { KeysAtHand } from './keys-at-hand.ts';
 import type { ShutdownList } from './shutdown-list.ts';
 
 const DAY = 86_400_000;
@@ -17,23 +22,77 @@ export const keysFolder = ({ dataDir }: Pick<Config, 'dataDir'>): string => join
 /** Opens the keys of this node. Rejects with StoreError KEYS_DAMAGED, KEYS_LOCKED, KEYS_NOT_MADE. */
 export async function openNodeKeys(config: Config): Promise<NodeKeys> {
   await refuseLostKeys(config.dataDir);
-  const { passphraseFile } = config.evidence.keys;
-  const passphrase = await readPassphrase(
-    passphraseFile === undefined
-      ? { file: join(config.dataDir, 'key-credential'), generate: true }
-      : { file: passphraseFile, generate: false },
-  );
-  return NodeKeys.open(keysFolder(config), { subject: `Sealtape ${config.installation}`, passphrase });
+  return NodeKeys.open(keysFolder(config), await optionsOf(config, !(await isLocked(keysFolder(config)))));
 }
+
+/** Puts the pair of a PKCS#12 file in the place of keys that are lost. Resolves with the certificate. Rejects with StoreError. */
+export async function restoreNodeKeys(
+  config: Config,
+  file: { readonly bytes: Uint8Array; readonly password: string },
+): Promise<string> {
+  return restoreKeys(keysFolder(config), await optionsOf(config, true), {
+    ...file,
+    known: await certificatesIn(join(config.dataDir, 'evidence')),
+  });
+}
+
+/** What people can do for keys that are lost. */
+export const lostKeys = (config: Config): LostKeys => ({
+  reset: () => resetKeys(keysFolder(config), join(config.dataDir, 'evidence')),
+  restore: (file) => restoreNodeKeys(config, file),
+});
+
+/** The keys with what the start does while they are missing. Rejects with StoreError where they are not lost, but were never made. */
+export async function openKeysAtHand(
+  config: Config,
+  parts: { readonly bell: AlarmBell; readonly closing: Pick<ShutdownList, 'add'>; readonly log: Log },
+): Promise<KeysAtHand> {
+  const folder = keysFolder(config);
+  const { bell, closing, log } = parts;
+  const isNew = !(await hasFiles(config.dataDir, 'evidence')) && !(await hasFiles(folder, 'current'));
+  const keys = new KeysAtHand({
+    open: async () => {
+      const opened = await openNodeKeys(config).catch((error: unknown) => {
+        // Nothing was ever signed: what is wrong is the configuration, and whoever just wrote it sits in front of it.
+        if (isNew) throw new StoreError('KEYS_NOT_MADE', reasonOf(error), { cause: error });
+        throw error;
+      });
+      if (opened.created) log('info', 'a new signing key and certificate were made', { folder });
+      return { keys: opened, actorSecret: await openActorSecret(folder) };
+    },
+    places: [folder, join(folder, 'current'), placeOfPassphrase(config)],
+    mode: config.evidence.withoutKeys,
+    bell,
+    now: Date.now,
+  });
+  await keys.start();
+  closing.add('keys', () => {
+    keys.close();
+  });
+  return keys;
+}
+
+async function optionsOf(config: Config, generate: boolean): Promise<KeyStoreOptions> {
+  const passphrase = await readPassphrase({
+    file: placeOfPassphrase(config),
+    generate: generate && config.evidence.keys.passphraseFile === undefined,
+  });
+  return { subject: `Sealtape ${config.installation}`, passphrase };
+}
+
+const placeOfPassphrase = ({ dataDir, evidence }: Config): string =>
+  evidence.keys.passphraseFile ?? join(dataDir, 'key-credential');
+
+const hasFiles = (...path: readonly string[]): Promise<boolean> =>
+  readdir(join(...path)).then(
+    (names) => names.length > 0,
+    // What cannot be looked into is there.
+    (error: unknown) => codeOf(error) !== 'ENOENT',
+  );
 
 /** A log that was signed before must not be continued with a key made just now: that would look like a theft of the log. */
 async function refuseLostKeys(dataDir: string): Promise<void> {
-  const hasFiles = (name: string): Promise<boolean> =>
-    readdir(join(dataDir, name)).then(
-      (names) => names.length > 0,
-      () => false,
-    );
-  if (!(await hasFiles('evidence')) || (await hasFiles(join('keys', 'current')))) return;
+  if (!(await hasFiles(dataDir, 'evidence')) || (await hasFiles(dataDir, 'keys', 'current'))) return;
   if (await isResetAsked(join(dataDir, 'keys'))) return;
   const replaced = await readdir(join(dataDir, 'keys')).catch(() => []);
   if (replaced.some((name) => name.startsWith('old-'))) return;

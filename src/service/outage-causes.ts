@@ -5,8 +5,12 @@ import type { OutageCause } from './outage-watch.ts';
 export interface OutageParts {
   readonly recorder: Pick<Recorder, 'readiness'>;
   readonly media: { readonly running: number; totals(): Promise<Pick<ThreadTotals, 'diskWait'>> };
-  readonly archive: { line(): { databaseAnswers(): boolean } | undefined };
-  readonly ground: { readonly journal: { readonly writable: boolean } };
+  readonly archive: { databaseAnswers(): boolean };
+  readonly ground: {
+    readonly journal: { readonly writable: boolean };
+    readonly keys: { readonly missing: { readonly since: number } | undefined };
+    readonly lastAlive: number | undefined;
+  };
   readonly sip: { readonly connected: boolean };
 }
 
@@ -27,8 +31,15 @@ export function outageCauses({ recorder, media, archive, ground, sip }: OutagePa
     // Each carries its part of the calls.
     { cause: 'media', after: 0, outFor: () => since(media.running < threads) },
     { cause: 'sip', after: 0, outFor: () => since(!sip.connected) },
-    { cause: 'database', after: LONG, outFor: () => since(archive.line()?.databaseAnswers() !== true) },
+    { cause: 'database', after: LONG, outFor: () => since(!archive.databaseAnswers()) },
+    // The log of the process before was not gone on with either: nothing but this states since when.
+    { cause: 'keys', after: 0, outFor: () => missingFor(ground) },
   ];
+}
+
+function missingFor({ keys, lastAlive }: OutageParts['ground']): number {
+  const { missing } = keys;
+  return missing === undefined ? 0 : Math.max(1, Date.now() - (lastAlive ?? missing.since));
 }
 
 function isFull(recorder: OutageParts['recorder']): boolean {

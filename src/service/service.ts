@@ -70,7 +70,7 @@ export async function startService(config: Config, options: ServiceOptions): Pro
 async function start(config: Config, options: ServiceOptions, closing: ShutdownList): Promise<Service> {
   const { log } = options;
   const alarms = new Alarms(log);
-  const ground = await openGround(config, log, closing);
+  const ground = await openGround(config, { log, bell: alarms, closing });
   const recording = await openRecording(config, { log, ground, alarms, closing });
   const { media, recorder, resumption, startedAt, dtlsFingerprint } = recording;
   const policy = await openPolicy(config, recorder);
@@ -111,7 +111,8 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   const callsGoOn = config.sip.resume.afterStop && resumption.book !== undefined;
   return {
     banner: banner(config, { ground, sip, webUrl: web.url }),
-    stop: (deadline) => stop({ recorder, sip, closing, line: () => archive.line(), callsGoOn }, deadline),
+    stop: (deadline) =>
+      stop({ recorder, sip, closing, ground, line: () => archive.line(), callsGoOn }, deadline),
   };
 }
 
@@ -148,6 +149,7 @@ async function openRecording(
     now: Date.now,
     log,
     keys: { sequence: config.stop.keys, keep: config.stop.keepKeys, tones: config.stop.tones },
+    signing: ground.keys,
     minFreeBytes: config.spool.whenFull === 'record' ? 0 : config.spool.minFreeMegabytes * 1_000_000,
   });
   const startedAt = Date.now();
@@ -197,7 +199,9 @@ function openWatches(
     log,
   });
   closing.add('delivery watch', () => deliveryWatch.close());
-  openCertificateWatch(config, { keys: ground.keys, bell: alarms, closing });
+  void ground.keys.whenOpened().then(({ keys }) => {
+    openCertificateWatch(config, { keys, bell: alarms, closing });
+  });
   const retention = openRetentionKeeper(config, { archive, ground, clock, bell: alarms, log });
   closing.add('retention', () => retention.close());
   return retention;
@@ -316,13 +320,14 @@ async function stop(
     readonly recorder: Recorder;
     readonly sip: Sip;
     readonly closing: ShutdownList;
+    readonly ground: Pick<Ground, 'keys'>;
     readonly line: () => ArchiveLine | undefined;
     /** The next start takes the calls up again: no BYE. */
     readonly callsGoOn: boolean;
   },
   deadline: number,
 ): Promise<void> {
-  const { recorder, sip, closing } = service;
+  const { recorder, sip, closing, ground } = service;
   sip.application.drain();
   recorder.drain();
   // The recordings end at once, whether or not their clients answer the BYE.
@@ -335,7 +340,10 @@ async function stop(
   await recorder.flushRefusals();
   try {
     if (line === undefined)
-      throw new JobError('NOT_CLOSED', 'the database never answered; the journal keeps it all');
+      throw new JobError(
+        'NOT_CLOSED',
+        `${ground.keys.missing === undefined ? 'the database never answered' : 'the signing keys are missing'}; the journal keeps it all`,
+      );
     await line.closeLog(deadline);
   } finally {
     await closing.run();
@@ -356,14 +364,22 @@ function banner(
   const folders = config.destinations.filter((each) => each.kind === 'path');
   const target = callTarget(sip.server?.addresses ?? []);
   return [
-    `Sealtape ${VERSION} is ready to record.`,
+    headline(ground),
     `  SIP          ${addresses.join('  ')}  from ${config.trunks.map(({ name }) => name).join(', ')}`,
     `  Web          ${webUrl}  (queues: ${webUrl}/queues)`,
     `  Archive      ${archives.length === 0 ? `none, recordings stay in ${config.dataDir}/spool` : archives.join('  ')}`,
-    `  Certificate  SHA-256 ${ground.fingerprint}`,
+    `  Certificate  ${ground.fingerprint === undefined ? 'the signing keys cannot be used, see above' : `SHA-256 ${ground.fingerprint}`}`,
     `  Test call    npx sealtape call${target}`,
     `  Verify       npx sealtape-verify ${relative('.', folders[0]?.root ?? config.dataDir) || '.'}`,
   ];
+}
+
+function headline({ keys }: Ground): string {
+  const up = `Sealtape ${VERSION} is`;
+  if (keys.missing === undefined) return `${up} ready to record.`;
+  return keys.refusing
+    ? `${up} up and TAKES NO CALLS: ${keys.missing.text}`
+    : `${up} up and records UNSIGNED: ${keys.missing.text}`;
 }
 
 /** Options of the test call, as far as its defaults would not reach this server. */

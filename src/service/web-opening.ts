@@ -154,7 +154,11 @@ function healthOf(sources: WebSources): HealthReport {
         ok: readiness.ready,
         detail: readiness.ready ? `${megabytes(ground)} MB free` : readiness.reason,
       },
-      database: { ok: line?.databaseAnswers() === true && lag < LAG_ALARM, detail: `${lag} events behind` },
+      database: {
+        ok: archive.databaseAnswers() && (line === undefined || lag < LAG_ALARM),
+        detail: `${lag} events behind`,
+      },
+      keys: keysHealth(ground),
       redis: { ok: archive.queues.connected() },
     },
     alarms: sources.alarms.active.map(({ code, subject, severity, text, since }) => ({
@@ -162,6 +166,11 @@ function healthOf(sources: WebSources): HealthReport {
       ...(subject !== undefined && { subject }),
     })),
   };
+}
+
+function keysHealth({ keys }: Ground): HealthReport['parts']['keys'] {
+  const { missing } = keys;
+  return missing === undefined ? { ok: true } : { ok: false, detail: missing.text };
 }
 
 const lagOf = ({ ground, archive }: WebSources): number =>

@@ -14,7 +14,12 @@ export const FORBIDDEN: Refusal = { status: 403, detail: 'source address is on n
 /** A method we know and do not serve (UAS-2). */
 export const NOT_ALLOWED: Refusal = { status: 405, detail: 'method not allowed', headers: { Allow: ALLOW } };
 
-export const unavailable = (reason: string): Refusal => ({ status: 503, detail: reason, headers: {} });
+/** No call can be taken now. The client is told why in a word or two, which is no secret and saves its administrator a search. */
+export const unavailable = (reason: string): Refusal => ({
+  status: 503,
+  detail: reason,
+  headers: warning('', reason),
+});
 
 /** What any new request must satisfy, in the order of UAS-1. */
 export function checkRequest(request: SipRequest): Refusal | undefined {

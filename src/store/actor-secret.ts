@@ -19,7 +19,9 @@ export async function openActorSecret(folder: string): Promise<Buffer> {
       throw new StoreError('KEYS_DAMAGED', `${path} does not have ${BYTES} octets`);
     return secret;
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
+    if (error instanceof StoreError) throw error;
+    if (codeOf(error) !== 'ENOENT')
+      throw new StoreError('KEYS_DAMAGED', `${path} cannot be read`, { cause: error });
   }
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const secret = randomBytes(BYTES);

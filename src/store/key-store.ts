@@ -46,7 +46,9 @@ const generate = promisify(generateKeyPair);
  * when a first pair cannot be made.
  */
 export async function openKeyStore(dir: string, options: KeyStoreOptions): Promise<KeyStore> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await mkdir(dir, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    throw damaged(dir, 'cannot be made', error);
+  });
   const current = join(dir, CURRENT);
   await finishRoll(dir);
   if (await isThere(current)) return { ...(await loadPair(current, options.passphrase)), created: false };
@@ -57,7 +59,10 @@ export async function openKeyStore(dir: string, options: KeyStoreOptions): Promi
 
 /** A key roll that a crash cut off: the new pair takes its place, the old key is destroyed. */
 async function finishRoll(dir: string): Promise<void> {
-  const replaced = (await readdir(dir)).filter((name) => name.startsWith(REPLACED));
+  const names = await readdir(dir).catch((error: unknown) => {
+    throw damaged(dir, 'cannot be read', error);
+  });
+  const replaced = names.filter((name) => name.startsWith(REPLACED));
   if (replaced.length === 0) return;
   if (!(await isThere(join(dir, CURRENT))) && (await isThere(join(dir, NEXT))))
     await rename(join(dir, NEXT), join(dir, CURRENT));
@@ -69,6 +74,14 @@ async function finishRoll(dir: string): Promise<void> {
 export async function replacePair(dir: string): Promise<void> {
   await rename(join(dir, CURRENT), join(dir, `${REPLACED}${Date.now()}`));
   await finishRoll(dir);
+}
+
+/** Whether the key in use needs the passphrase that it was stored under; false while there is none, or where it lies in the clear. */
+export async function isLocked(dir: string): Promise<boolean> {
+  const current = join(dir, CURRENT);
+  if (!(await isThere(current))) return false;
+  const text = await readFile(join(current, KEY_FILE), 'utf8').catch(() => undefined);
+  return text === undefined || isEncrypted(text);
 }
 
 /** Reads a pair. Rejects with StoreError KEYS_DAMAGED, KEYS_LOCKED. */

@@ -142,15 +142,46 @@ export class NodeKeys {
  */
 export async function resetKeys(dir: string, evidence: string): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  for (const log of await readdir(evidence).catch(() => []))
-    for (const name of await readdir(join(evidence, log)))
-      if (/^cert-[0-9a-f]{16}\.pem$/.test(name))
-        await keepCertificate(dir, await readFile(join(evidence, log, name), 'utf8'));
+  for (const pem of await certificatesIn(evidence)) await keepCertificate(dir, pem);
   await writeFile(join(dir, RESET), '', { flush: true });
-  for (const name of [CURRENT, NEXT])
+  await putAside(dir, [CURRENT, NEXT]);
+}
+
+/**
+ * Puts the pair of a PKCS#12 file in the place of one that is lost or damaged; what is there is put aside, nothing deleted. `known` are the
+ * certificates that this recorder signed under. Rejects with StoreError KEYS_NOT_MADE (another password, damaged), and INVALID for a key
+ * that never signed here.
+ */
+export async function restoreKeys(
+  dir: string,
+  options: KeyStoreOptions,
+  from: { readonly bytes: Uint8Array; readonly password: string; readonly known: readonly string[] },
+): Promise<string> {
+  const pair = await unpacked(from, options.certificateEntry);
+  const key = spkiOf(pair.certificatePem);
+  if (from.known.length > 0 && !from.known.some((pem) => spkiOf(pem) === key))
+    throw invalid('no evidence here was signed by the key of that file');
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await putAside(dir, [CURRENT]);
+  await placePair(dir, CURRENT, pair, options.passphrase);
+  return pair.certificatePem;
+}
+
+async function putAside(dir: string, names: readonly string[]): Promise<void> {
+  for (const name of names)
     if (await isThere(join(dir, name)))
       await rename(join(dir, name), join(dir, `lost-${name}-${Date.now()}`));
   await syncDirectory(dir);
+}
+
+/** The certificates that lie in the recorder's own copies of its logs. */
+export async function certificatesIn(evidence: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const log of await readdir(evidence).catch(() => []))
+    for (const name of await readdir(join(evidence, log)).catch(() => []))
+      if (/^cert-[0-9a-f]{16}\.pem$/.test(name))
+        found.push(await readFile(join(evidence, log, name), 'utf8'));
+  return found;
 }
 
 /** Whether `resetKeys` was called and the new epoch has not begun. */

@@ -31,6 +31,10 @@ export class StoreError extends Error {
   }
 }
 
+/** The message of an error without the code in front of it. */
+export const reasonOf = (error: unknown): string =>
+  String((error as { readonly message?: unknown } | null)?.message ?? error).replace(/^[A-Z][A-Z_]+: /, '');
+
 /** Code of a Node or SQL error; '' when it has none. Not `instanceof Error`: errors may come from another realm. */
 export const codeOf = (error: unknown): string => {
   const code = (error as { readonly code?: unknown } | null | undefined)?.code;

@@ -1,5 +1,5 @@
 /** The parts a recorder consists of, in the order a call meets them. */
-export const HEALTH_PARTS = ['sip', 'media', 'journal', 'spool', 'database', 'redis'] as const;
+export const HEALTH_PARTS = ['sip', 'media', 'journal', 'spool', 'database', 'keys', 'redis'] as const;
 
 type HealthPart = (typeof HEALTH_PARTS)[number];
 

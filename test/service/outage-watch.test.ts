@@ -76,7 +76,15 @@ test('a start says that what was open before ended with the process', () => {
 });
 
 test('every part of the recorder that can fail is asked', async () => {
-  const state = { reason: '', writable: true, diskWait: 0, running: 2, connected: true, answers: true };
+  const state = {
+    reason: '',
+    writable: true,
+    diskWait: 0,
+    running: 2,
+    connected: true,
+    answers: true,
+    keys: true,
+  };
   const parts: OutageParts = {
     recorder: {
       readiness: () => (state.reason === '' ? { ready: true } : { ready: false, reason: state.reason }),
@@ -87,8 +95,12 @@ test('every part of the recorder that can fail is asked', async () => {
       },
       totals: () => Promise.resolve({ diskWait: state.diskWait }),
     },
-    archive: { line: () => ({ databaseAnswers: () => state.answers }) },
+    archive: { databaseAnswers: () => state.answers },
     ground: {
+      lastAlive: 900_000,
+      get keys() {
+        return { missing: state.keys ? undefined : { since: 1_000_000 } };
+      },
       journal: {
         get writable() {
           return state.writable;
@@ -109,8 +121,8 @@ test('every part of the recorder that can fail is asked', async () => {
   };
   expect(await out()).toEqual([]);
   Object.assign(state, { reason: 'spool disk nearly full', writable: false, diskWait: 4000, running: 1 });
-  Object.assign(state, { connected: false, answers: false });
-  expect(await out()).toEqual(['spool-full', 'journal', 'disk', 'media', 'sip', 'database']);
+  Object.assign(state, { connected: false, answers: false, keys: false });
+  expect(await out()).toEqual(['spool-full', 'journal', 'disk', 'media', 'sip', 'database', 'keys']);
   state.reason = 'shutting down';
   expect(await out()).not.toContain('spool-full');
 });

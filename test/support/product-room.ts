@@ -119,7 +119,11 @@ export const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** Status of the answer to an OPTIONS. */
-export async function optionsStatus(port: number): Promise<number> {
+export const optionsStatus = async (port: number): Promise<number> =>
+  Number(/^SIP\/2\.0 (\d+)/.exec(await optionsAnswer(port))?.[1]);
+
+/** The answer to an OPTIONS. */
+export async function optionsAnswer(port: number): Promise<string> {
   const socket = createSocket('udp4');
   socket.bind(0, '127.0.0.1');
   await once(socket, 'listening');
@@ -138,7 +142,7 @@ export async function optionsStatus(port: number): Promise<number> {
   socket.send(`${lines.join('\r\n')}\r\n\r\n`, port, '127.0.0.1');
   const [answer] = (await once(socket, 'message')) as [Buffer];
   socket.close();
-  return Number(/^SIP\/2\.0 (\d+)/.exec(answer.toString())?.[1]);
+  return answer.toString();
 }
 
 interface Health {

@@ -19,6 +19,7 @@ export const HEALTHY: HealthReport = {
     journal: { ok: true },
     spool: { ok: true, detail: '812 GB free' },
     database: { ok: true },
+    keys: { ok: true },
     redis: { ok: true },
   },
   alarms: [],
