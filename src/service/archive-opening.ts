@@ -22,7 +22,6 @@ import type { Recorder } from '../recorder/recorder.ts';
 import { keptUnder, retentionProfiles } from '../rules/retention.ts';
 import { openDatabase, type Database } from '../store/database.ts';
 import { SqlLogStore } from '../store/log-store.ts';
-import { reasonOf } from '../store/store-error.ts';
 import { startRedisServer } from '../store/redis-server.ts';
 import { openSystemClock } from '../store/system-clock.ts';
 import { VERSION } from '../version.ts';
@@ -31,7 +30,7 @@ import { openDestination } from './destinations.ts';
 import { startArchiveLine, type ArchiveLine, type ArchiveLineOptions } from './archive-line.ts';
 import type { Ground } from './ground.ts';
 import type { OpenedKeys } from './keys-at-hand.ts';
-import { inTime } from './in-time.ts';
+import { LineOpening } from './line-opening.ts';
 import { openPeers, type Peers } from './peering.ts';
 import { rendererOf } from './rendering.ts';
 import type { ShutdownList } from './shutdown-list.ts';
@@ -64,10 +63,6 @@ export interface ArchiveOpening {
   readonly atStep: ((step: SealStep) => void) | undefined;
 }
 
-/** Milliseconds the start waits for the database before it goes on without. */
-const DATABASE_PATIENCE = 8000;
-const DATABASE_RETRY = 2000;
-
 export const MIGRATIONS = fileURLToPath(new URL('../../../migrations', import.meta.url));
 
 /** Opens database, Redis and everything behind the closed file. */
@@ -75,10 +70,6 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
   const { closing, log } = opening;
   const database = await openDatabase(databaseOf(config), MIGRATIONS);
   closing.add('database', () => database.close());
-  const state: { line: ArchiveLine | undefined; ended: boolean; answered: boolean } = {
-    ...{ line: undefined, ended: false, answered: false },
-  };
-  const isEnded = (): boolean => state.ended;
   // Before the log, so that pages and health know them however long the database takes.
   const queues = openQueues({
     redis: await openRedis(config, opening),
@@ -100,55 +91,26 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
     ...(await openOutsiders(config)),
   };
   const { keys } = opening.ground;
-  const opened = (async () => {
-    while (!state.ended) {
-      try {
-        await database.migrate();
-        state.answered = true;
-        const signing = await keys.whenOpened();
-        if (isEnded()) return;
-        state.line = await startArchiveLine(lineOptions(config, { ...opening, signing }, parts));
-        return;
-      } catch (error) {
-        const { code } = error as { readonly code?: string };
-        if (code === 'KEY_CHANGED') {
-          keys.lose(reasonOf(error));
-          continue;
-        }
-        if (code !== 'UNAVAILABLE') throw error;
-        log('error', 'the database does not answer, calls are recorded and journalled', {
-          error: String(error),
-        });
-        await new Promise((resolve) => setTimeout(resolve, DATABASE_RETRY));
-      }
-    }
-  })();
-  closing.add('archive line', async () => {
-    state.ended = true;
-    // Waiting for a database that does not answer must not keep the rest from being closed.
-    await inTime(
-      opened.catch(() => undefined),
-      Date.now() + DATABASE_RETRY * 2,
-    );
-    await state.line?.close();
+  const line = new LineOpening({
+    migrate: async () => {
+      await database.migrate();
+    },
+    start: (signing) => startArchiveLine(lineOptions(config, { ...opening, signing }, parts)),
+    keys,
+    log,
   });
-  await Promise.race([opened, patience(), keys.whenMissing()]);
-  opened.catch((error: unknown) => {
-    log('error', 'the log cannot be opened', { error: String(error) });
-  });
+  closing.add('archive line', () => line.close());
+  await line.begin();
   return {
     database,
     queues,
-    line: () => state.line,
-    databaseAnswers: () => state.line?.databaseAnswers() ?? (state.answered && keys.missing !== undefined),
+    line: () => line.line,
+    databaseAnswers: () => line.databaseAnswers(),
     onSealed: (listener) => {
       listeners.push(listener);
     },
   };
 }
-
-const patience = (): Promise<void> =>
-  new Promise((resolve) => void setTimeout(resolve, DATABASE_PATIENCE).unref());
 
 async function openDestinations(config: Config, closing: ShutdownList): Promise<readonly Destination[]> {
   for (const each of config.destinations)
@@ -188,12 +150,16 @@ async function openRedis(config: Config, { closing, log }: ArchiveOpening): Prom
   }
 }
 
+interface SigningOpened {
+  readonly signing: OpenedKeys;
+}
+
 const originOf = ({ domain, installation, node }: Config): string =>
   formatOrigin({ domain, installation, node, epoch: 1 });
 
 function lineOptions(
   config: Config,
-  opening: ArchiveOpening & { readonly signing: OpenedKeys },
+  { ground, recorder, media, bell, log, onJudged, atStep, signing }: ArchiveOpening & SigningOpened,
   parts: {
     readonly database: Database;
     readonly queues: JobQueues;
@@ -205,9 +171,8 @@ function lineOptions(
     readonly peers: Peers;
   },
 ): ArchiveLineOptions {
-  const { ground, recorder, media, bell, log, onJudged, atStep, signing } = opening;
-  const { installation, node, timeZone } = config;
-  const profiles = retentionProfiles(config.retention.profiles);
+  const { installation, node, timeZone, retention } = config;
+  const profiles = retentionProfiles(retention.profiles);
   return {
     store: new SqlLogStore(parts.database, {
       node: `${installation}/${node}`,
@@ -235,7 +200,7 @@ function lineOptions(
     localEvidence: openPathDestination({ name: 'data-directory', root: config.dataDir }),
     placing: placing(config, parts.spoolKeep),
     keep: (row, createdAt) =>
-      keptUnder(row.decision?.retention ?? config.retention.default, createdAt, { profiles, timeZone }),
+      keptUnder(row.decision?.retention ?? retention.default, createdAt, { profiles, timeZone }),
     render: rendererOf(config),
     onJudged,
     queues: parts.queues,

@@ -109,6 +109,8 @@ export class KeysAtHand {
       this.#miss(reasonOf(error));
       return;
     }
+    // Opening them may have written something.
+    this.#traces = await tracesOf(this.#options.places);
     this.#missing = undefined;
     this.#options.bell.clear(MISSING);
     for (const resolve of this.#waiting.splice(0)) resolve(this.#opened);

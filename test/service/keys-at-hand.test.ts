@@ -1,12 +1,22 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Alarm } from '../../src/alarm.ts';
 import { loadConfig, type Config } from '../../src/config.ts';
 import { openKeysAtHand } from '../../src/service/keys.ts';
+import { pairOf, placePair } from '../../src/store/key-store.ts';
 import type { KeysAtHand } from '../../src/service/keys-at-hand.ts';
-import { freshSigner } from '../support/evidence-signer.ts';
+import { freshPair } from '../support/evidence-signer.ts';
 
 let whole: string;
 let dataDir: string;
@@ -15,10 +25,10 @@ let closing: (() => unknown)[];
 
 beforeAll(async () => {
   whole = mkdtempSync(join(tmpdir(), 'keys-whole-'));
-  closing = [];
-  alarms = [];
-  await open(whole);
-  for (const close of closing) close();
+  const { privateKeyPem, certificatePem } = freshPair();
+  mkdirSync(join(whole, 'keys'));
+  writeFileSync(join(whole, 'key-credential'), 'the passphrase\n', { mode: 0o600 });
+  await placePair(join(whole, 'keys'), 'current', pairOf(privateKeyPem, certificatePem), 'the passphrase');
   // Something was signed before.
   cpSync(join(whole, 'keys', 'current'), join(whole, 'evidence', 'log'), { recursive: true });
 });
@@ -40,8 +50,12 @@ afterEach(() => {
 });
 
 const bell = {
-  raise: (alarm: Alarm): void => void alarms.push(alarm),
-  clear: (code: string): void => void (alarms = alarms.filter((alarm) => alarm.code !== code)),
+  raise: (alarm: Alarm): void => {
+    alarms.push(alarm);
+  },
+  clear: (code: string): void => {
+    alarms = alarms.filter((alarm) => alarm.code !== code);
+  },
 };
 
 function open(folder: string, change: Partial<Config['evidence']> = {}): Promise<KeysAtHand> {
@@ -57,32 +71,60 @@ const KEY = 'signing-key.pem';
 const CERTIFICATE = 'signing-certificate.pem';
 
 test.each<readonly [string, () => void, () => string]>([
-  ['a missing key', () => rmSync(inKeys(KEY)), () => `${inKeys(KEY)} is missing`],
-  ['a missing certificate', () => rmSync(inKeys(CERTIFICATE)), () => `${inKeys(CERTIFICATE)} is missing`],
+  [
+    'a missing key',
+    () => {
+      rmSync(inKeys(KEY));
+    },
+    () => `${inKeys(KEY)} is missing`,
+  ],
+  [
+    'a missing certificate',
+    () => {
+      rmSync(inKeys(CERTIFICATE));
+    },
+    () => `${inKeys(CERTIFICATE)} is missing`,
+  ],
   [
     'a key that was cut off',
-    () => writeFileSync(inKeys(KEY), readFileSync(inKeys(KEY)).subarray(0, 800)),
+    () => {
+      writeFileSync(inKeys(KEY), readFileSync(inKeys(KEY)).subarray(0, 800));
+    },
     () => `${inKeys(KEY)} is damaged`,
   ],
   [
     'a certificate of another key',
-    () => writeFileSync(inKeys(CERTIFICATE), freshSigner().certificatePem),
+    () => {
+      writeFileSync(inKeys(CERTIFICATE), freshPair().certificatePem);
+    },
     () => `${inKeys(CERTIFICATE)} does not belong to ${inKeys(KEY)}`,
   ],
-  ['a key that others can read', () => chmodSync(inKeys(KEY), 0o644), () => `${inKeys(KEY)} can be read by`],
+  [
+    'a key that others can read',
+    () => {
+      chmodSync(inKeys(KEY), 0o644);
+    },
+    () => `${inKeys(KEY)} can be read by`,
+  ],
   [
     'another passphrase',
-    () => writeFileSync(join(dataDir, 'key-credential'), 'another\n', { mode: 0o600 }),
+    () => {
+      writeFileSync(join(dataDir, 'key-credential'), 'another\n', { mode: 0o600 });
+    },
     () => `${inKeys(KEY)} does not open with the passphrase`,
   ],
   [
     'a passphrase that is gone',
-    () => rmSync(join(dataDir, 'key-credential')),
+    () => {
+      rmSync(join(dataDir, 'key-credential'));
+    },
     () => `${join(dataDir, 'key-credential')} is missing`,
   ],
   [
     'no keys at all',
-    () => rmSync(join(dataDir, 'keys'), { recursive: true }),
+    () => {
+      rmSync(join(dataDir, 'keys'), { recursive: true });
+    },
     () => `${join(dataDir, 'keys')} is missing`,
   ],
 ])(

@@ -6,6 +6,12 @@ import { createSigner, type Signer } from '../../src/evidence/signature.ts';
 
 /** A signer with a fresh RSA-3072 key and certificate, made by openssl. */
 export function freshSigner(): Signer {
+  const { privateKeyPem, certificatePem } = freshPair();
+  return createSigner(privateKeyPem, certificatePem);
+}
+
+/** The same in PEM; the key is not encrypted. */
+export function freshPair(): { readonly privateKeyPem: string; readonly certificatePem: string } {
   const folder = mkdtempSync(join(tmpdir(), 'sealtape-signer-'));
   try {
     const key = join(folder, 'key.pem');
@@ -15,7 +21,7 @@ export function freshSigner(): Signer {
       ...['-keyout', key, '-out', certificate],
     ]);
     if (made.status !== 0) throw new Error(made.stderr.toString());
-    return createSigner(readFileSync(key, 'utf8'), readFileSync(certificate, 'utf8'));
+    return { privateKeyPem: readFileSync(key, 'utf8'), certificatePem: readFileSync(certificate, 'utf8') };
   } finally {
     rmSync(folder, { recursive: true });
   }
