@@ -1,4 +1,4 @@
-import { actorHash } from '../evidence/actor-hash.ts';
+import { actorHash, caseHash } from '../evidence/actor-hash.ts';
 import type { EntryBody } from '../evidence/entry.ts';
 import type { Chain, ChainTurn } from './chain.ts';
 import type { EntryRow, LogStore, LogWriter, StepRow } from './ports.ts';
@@ -70,5 +70,10 @@ export class EvidenceLog {
   /** How a user appears in entries: a hash that cannot be guessed from the name alone. */
   actor(user: string): string {
     return actorHash(this.#deps.actorSecret, user);
+  }
+
+  /** How the reference of a case appears in entries, likewise. */
+  case(reference: string): string {
+    return caseHash(this.#deps.actorSecret, reference);
   }
 }

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { endOfDay, type Day } from '../rules/retention.ts';
 import { PermanentUploadError, type Destination } from './destination.ts';
 import type { EvidenceLog } from './evidence-log.ts';
@@ -33,7 +33,8 @@ export async function placeHold(
 ): Promise<HoldRow & ArchiveFaults> {
   const { recordings, ...rest } = order;
   for (const id of recordings) await assertThere(id, deps.store);
-  const hold: HoldRow = { id: randomUUID(), ...rest, placedAt: deps.now() };
+  const caseHash = deps.evidence.case(order.case);
+  const hold: HoldRow = { id: randomUUID(), ...rest, placedAt: deps.now(), caseHash };
   for (const [at, recording] of recordings.entries())
     await deps.evidence.appendOnce(bodyOf('hold', recording, hold, deps), {
       recording,
@@ -60,7 +61,7 @@ export async function releaseHold(
   const last = recordings.length - 1;
   for (const [index, recording] of recordings.entries())
     await deps.evidence.append(
-      bodyOf('release', recording, { case: hold.case, actor: release.actor }, deps),
+      bodyOf('release', recording, { caseHash: hold.caseHash, actor: release.actor }, deps),
       {
         recording,
         step: { step: 'hold-released', outcome: 'ok', detail: hold.case },
@@ -99,11 +100,14 @@ export async function extendRetention(
       'NOT_LATER',
       `${order.recording} is kept ${before === undefined ? 'for ever' : `until ${before}`}`,
     );
-  await deps.evidence.append(bodyOf('hold', order.recording, order, deps), {
-    recording: order.recording,
-    step: { step: 'retention-extended', outcome: 'ok', detail: `${order.case}: until ${order.until}` },
-    change: (log) => log.retention.setRetainUntil(order.recording, order.until),
-  });
+  await deps.evidence.append(
+    bodyOf('hold', order.recording, { caseHash: deps.evidence.case(order.case), actor: order.actor }, deps),
+    {
+      recording: order.recording,
+      step: { step: 'retention-extended', outcome: 'ok', detail: `${order.case}: until ${order.until}` },
+      change: (log) => log.retention.setRetainUntil(order.recording, order.until),
+    },
+  );
   const faults: string[] = [];
   const until = endOfDay(order.until).getTime();
   for (const copy of await deps.log.copies(order.recording)) {
@@ -127,10 +131,10 @@ async function assertThere(id: string, store: RetentionStore) {
 function bodyOf(
   type: 'hold' | 'release',
   recording: string,
-  who: { readonly case: string; readonly actor: string },
+  who: { readonly caseHash: string; readonly actor: string },
   { evidence }: HoldDeps,
 ) {
-  return { type, of: recording, caseHash: sha256(who.case), actor: evidence.actor(who.actor) } as const;
+  return { type, of: recording, caseHash: who.caseHash, actor: evidence.actor(who.actor) } as const;
 }
 
 async function tellArchives(
@@ -163,5 +167,3 @@ async function tell(
     faults.push(`${name}: ${String(error)}`);
   }
 }
-
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -21,6 +21,8 @@ export interface HoldRow {
   readonly reason: string;
   readonly actor: string;
   readonly placedAt: number;
+  /** As its entries have the case, which its release repeats; of an earlier version the plain SHA-256 of the reference. */
+  readonly caseHash: string;
   readonly releasedAt?: number;
   readonly releasedBy?: string;
   readonly releaseReason?: string;

@@ -26,7 +26,7 @@ export async function openNodeKeys(config: Config): Promise<NodeKeys> {
 }
 
 /** Puts the pair of a PKCS#12 file in the place of keys that are lost. Resolves with the certificate. Rejects with StoreError. */
-export async function restoreNodeKeys(
+async function restoreNodeKeys(
   config: Config,
   file: { readonly bytes: Uint8Array; readonly password: string },
 ): Promise<string> {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Knex } from 'knex';
 import type { DeletionOrder, HoldRow } from '../jobs/retention-orders.ts';
 import type { DeletableRow, DeletionRun, RetentionStore } from '../jobs/retention-ports.ts';
@@ -139,6 +140,11 @@ function toHold(row: SqlRow): HoldRow {
     reason: String(row['reason']),
     actor: String(row['actor']),
     placedAt: Number(row['placed_at']),
+    // What an earlier version wrote stays as it is: the release must repeat it.
+    caseHash:
+      typeof row['case_hash'] === 'string'
+        ? row['case_hash']
+        : createHash('sha256').update(String(row['case'])).digest('hex'),
     ...(released && {
       releasedAt: Number(row['released_at']),
       releasedBy: String(row['released_by']),

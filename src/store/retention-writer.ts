@@ -71,6 +71,7 @@ export class SqlRetentionWriter implements RetentionWriter {
           reason: text(hold.reason),
           actor: text(hold.actor),
           placed_at: hold.placedAt,
+          case_hash: hold.caseHash,
         })
         .onConflict(['id'])
         .ignore(),

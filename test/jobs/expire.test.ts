@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Alarm } from '../../src/alarm.ts';
@@ -183,6 +184,8 @@ describe('a recording past its last day', () => {
   });
 });
 
+const plain = (text: string): string => createHash('sha256').update(text).digest('hex');
+
 describe('a hold', () => {
   const hold = (recordings: readonly string[]) =>
     placeHold({ case: 'BaFin 2031/17', reason: 'enquiry', actor: 'anna', recordings }, deps, SIGNAL);
@@ -214,6 +217,18 @@ describe('a hold', () => {
     const entries = await room.entries('hold', 'release');
     expect(entries.map(({ type }) => type)).toEqual(['hold', 'release']);
     expect(JSON.stringify(entries)).not.toMatch(/anna|BaFin/);
+    // Whoever guesses the reference cannot try it.
+    const [placing, releasing] = entries as readonly { readonly caseHash?: string }[];
+    expect(placing?.caseHash).toMatch(/^[0-9a-f]{64}$/);
+    expect(placing?.caseHash).not.toBe(plain('BaFin 2031/17'));
+    expect(releasing?.caseHash).toBe(placing?.caseHash);
+  });
+
+  test('of an earlier version is released under the plain hash that its entry has', async () => {
+    const { id: placed } = await hold([await room.keep('2031-11-23')]);
+    await room.sealing.database.knex('holds').update({ case_hash: null });
+    await releaseHold({ id: placed, actor: 'anna', reason: 'closed' }, deps, SIGNAL);
+    expect(await room.entries('release')).toMatchObject([{ caseHash: plain('BaFin 2031/17') }]);
   });
 
   test('holds as long as one of several does', async () => {
