@@ -81,24 +81,23 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
   closing.add('queues', () => queues.close());
   const destinations = await openDestinations(config, closing);
   const listeners: ((recording: string) => void)[] = [];
-  const parts = {
-    database,
-    queues,
-    destinations,
-    listeners,
-    spoolKeep: openSpoolKeep(config, { ...opening, database, ready: () => state.line !== undefined }),
-    startedAt: opening.startedAt,
-    ...(await openOutsiders(config)),
-  };
-  const { keys } = opening.ground;
   const line = new LineOpening({
     migrate: async () => {
       await database.migrate();
     },
     start: (signing) => startArchiveLine(lineOptions(config, { ...opening, signing }, parts)),
-    keys,
+    keys: opening.ground.keys,
     log,
   });
+  const parts = {
+    database,
+    queues,
+    destinations,
+    listeners,
+    spoolKeep: openSpoolKeep(config, { ...opening, database, ready: () => line.line !== undefined }),
+    startedAt: opening.startedAt,
+    ...(await openOutsiders(config)),
+  };
   closing.add('archive line', () => line.close());
   await line.begin();
   return {
