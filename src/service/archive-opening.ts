@@ -81,7 +81,7 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
   closing.add('queues', () => queues.close());
   const destinations = await openDestinations(config, closing);
   const listeners: ((recording: string) => void)[] = [];
-  const line = new LineOpening({
+  const line: LineOpening = new LineOpening({
     migrate: async () => {
       await database.migrate();
     },
