@@ -51,9 +51,8 @@ export interface SealFacts {
   readonly head: ChainHead;
   /** SPKI SHA-256 of the signing key, hex. */
   readonly key: string;
-  readonly clock: string;
-  /** As in the entry, epoch milliseconds. */
-  readonly sealedAt: number;
+  /** The clock when it is sealed, as in the entry. */
+  readonly reading: { readonly clock: string; readonly time: string };
   readonly kept: Kept;
 }
 
@@ -127,21 +126,24 @@ function infoOf(row: RecordingRow, facts: SealFacts): RecordingInfo {
       left: participant.disassociatedAt,
     })),
     metadataStatus: description.metadataStatus,
-    unsigned:
-      row.keysMissingSince === undefined
-        ? undefined
-        : { since: row.keysMissingSince, sealedAt: facts.sealedAt },
+    unsigned: unsignedOf(row, facts),
     warnings: [...description.warnings, ...facts.doubts, ...lostWith(row)],
     retention:
       facts.kept.until === undefined ? undefined : `${facts.kept.profile}, until ${facts.kept.until}`,
     previous: head.lastRecording,
     nonce: randomBytes(16).toString('hex'),
-    clock: facts.clock,
+    clock: facts.reading.clock,
     signingKey: facts.key,
     logOrigin: head.origin,
     logIndex: head.size,
   };
 }
+
+const unsignedOf = (
+  { keysMissingSince: since }: RecordingRow,
+  { reading }: SealFacts,
+): RecordingInfo['unsigned'] =>
+  since === undefined ? undefined : { since, sealedAt: Date.parse(reading.time) };
 
 const lostWith = ({ endReason, capture }: RecordingRow): readonly string[] =>
   endReason === 'crash' || (endReason === 'stopped' && capture?.legs.length === 0)

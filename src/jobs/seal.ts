@@ -182,8 +182,7 @@ async function decide(row: RecordingRow, heard: Found, turn: ChainTurn, deps: Se
     ...belonging,
     head: turn.head,
     key: deps.signer.key,
-    clock: turn.reading.clock,
-    sealedAt: Date.parse(turn.reading.time),
+    reading: turn.reading,
     kept,
   });
   const hashes = formatHashFile([...named, { name: `${fileName}_info.txt`, sha256: sha256(info) }]);
