@@ -21,6 +21,7 @@ import type { Receiver, ReceiverSocket } from './receiver/receiver.ts';
 import type { PressedKey, Segment } from './capture.ts';
 import { FolderCheck } from './folder-check.ts';
 import { SteadyClock } from './steady-clock.ts';
+import { TroubledLegs } from './troubled-legs.ts';
 
 /** Packets still in flight when a call ends are waited for this long, in ms. */
 const LINGER = 100;
@@ -81,6 +82,8 @@ export class CaptureEngine implements MediaHost {
   readonly #desk: DtlsDesk;
   readonly #running = new Map<string, Running>();
   readonly #due = new DueList<Running>();
+  readonly #names = new WeakMap<LiveCapture, string>();
+  readonly #troubled = new TroubledLegs();
   readonly #listeners: ((id: string, error: Error) => void)[] = [];
   readonly #keyListeners: ((id: string, key: PressedKey) => void)[] = [];
   readonly #segmentListeners: ((id: string, segment: Segment) => void)[] = [];
@@ -212,11 +215,18 @@ export class CaptureEngine implements MediaHost {
 
   totals(): Promise<MediaTotals> {
     const sum = { ...this.#past };
-    for (const { capture } of this.#running.values()) if (!this.#finished.has(capture)) addTo(sum, capture);
+    for (const { capture } of this.#running.values())
+      if (!this.#finished.has(capture)) this.#addTo(sum, capture);
     // The time the loop was not idle: an upper bound of the thread's CPU time, which Node 20 does not tell.
     const cpuSeconds = performance.eventLoopUtilization().active / 1000;
     const handshakesFailed = this.#desk.failures;
-    return Promise.resolve({ captures: this.#opened, ...sum, handshakesFailed, cpuSeconds });
+    return Promise.resolve({
+      captures: this.#opened,
+      ...sum,
+      handshakesFailed,
+      troubled: this.#troubled.list,
+      cpuSeconds,
+    });
   }
 
   silence(id: string): Promise<number> {
@@ -287,9 +297,20 @@ export class CaptureEngine implements MediaHost {
     try {
       return await capture.finish(at, cut);
     } finally {
-      addTo(this.#past, capture);
+      this.#addTo(this.#past, capture);
       this.#finished.add(capture);
     }
+  }
+
+  #addTo(sum: Sums, capture: LiveCapture): void {
+    addTo(sum, capture);
+    const legs = [...capture.legs].map(({ line, role, counts }) => ({
+      line,
+      role,
+      unwritten: counts.unwritten,
+    }));
+    const dropped = (line: number): number | undefined => capture.sockets.get(line)?.overruns;
+    this.#troubled.take(this.#names.get(capture) ?? '', legs, dropped, this.#parts.now());
   }
 
   async #checkRequest(request: CaptureRequest): Promise<void> {
@@ -308,7 +329,7 @@ export class CaptureEngine implements MediaHost {
   #begin({ id, folder, layout, mayBeCut, tones }: CaptureRequest): LiveCapture {
     const startedAt = this.#parts.now();
     this.#clock.update(startedAt);
-    return new LiveCapture(
+    const capture = new LiveCapture(
       { folder, startedAt, layout, mayBeCut, tones, turn: (1 + (this.#opened % TURNS)) / TURNS },
       {
         clock: this.#clock,
@@ -326,6 +347,8 @@ export class CaptureEngine implements MediaHost {
         },
       },
     );
+    this.#names.set(capture, id);
+    return capture;
   }
 
   async #openLine(running: Running, line: CaptureLine): Promise<void> {
@@ -407,10 +430,11 @@ function checkLines(lines: readonly CaptureLine[]): void {
       throw new MediaError('BAD_REQUEST', `payload type ${payloadType}`);
 }
 
-function addTo(
-  sum: { -readonly [Key in keyof Omit<MediaTotals, 'captures' | 'handshakesFailed' | 'cpuSeconds'>]: number },
-  capture: LiveCapture,
-): void {
+/** What a capture does not count. */
+type NotSummed = 'captures' | 'handshakesFailed' | 'troubled' | 'cpuSeconds';
+type Sums = { -readonly [Key in keyof Omit<MediaTotals, NotSummed>]: number };
+
+function addTo(sum: Sums, capture: LiveCapture): void {
   sum.packets += capture.packets;
   for (const leg of capture.legs) {
     const { expected, received } = leg.sources.counts;

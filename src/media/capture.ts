@@ -1,5 +1,6 @@
 import type { IceTerms } from './ice/ice-line.ts';
 import type { CaptureSecurity } from './line-security.ts';
+import type { TroubledLeg } from './troubled-legs.ts';
 
 /**
  * What a recorder asks of the media threads and what it gets back. Plain data only: it crosses a thread boundary.
@@ -298,6 +299,8 @@ export interface MediaTotals {
   readonly unauthentic: number;
   /** DTLS handshakes that came to nothing. */
   readonly handshakesFailed: number;
+  /** The legs that lost audio last through the fault of this machine, a few of each cause. */
+  readonly troubled?: readonly TroubledLeg[];
   /** CPU seconds the media threads used. */
   readonly cpuSeconds: number;
 }

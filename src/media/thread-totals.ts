@@ -38,6 +38,7 @@ export function addTotals(a: ThreadTotals, b: ThreadTotals): ThreadTotals {
     overruns: a.overruns + b.overruns,
     sinkErrors: a.sinkErrors + b.sinkErrors,
     smallBuffers: a.smallBuffers + b.smallBuffers,
+    troubled: [...(a.troubled ?? []), ...(b.troubled ?? [])],
     // How long the slowest has waited; those that are gone wait for nothing.
     diskWait: Math.max(a.diskWait, b.diskWait),
   };

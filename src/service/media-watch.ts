@@ -12,6 +12,14 @@ interface MediaTroubles {
   readonly handshakesFailed: number;
   /** Milliseconds for which the disk has not answered. */
   readonly diskWait: number;
+  /** The legs that lost packets last. */
+  readonly troubled?: readonly TroubledLeg[];
+}
+
+interface TroubledLeg {
+  readonly leg: string;
+  readonly cause: 'dropped' | 'unwritten';
+  readonly at: number;
 }
 
 interface MediaSide {
@@ -30,6 +38,8 @@ interface Growth {
   readonly severity: Alarm['severity'];
   readonly of: (troubles: MediaTroubles) => number;
   readonly text: (count: number) => string;
+  /** Which of the legs it is about, where it can be said. */
+  readonly cause?: TroubledLeg['cause'];
   /** Name of the figure among the alarm's fields. */
   readonly field: string;
 }
@@ -41,6 +51,7 @@ const GROWTHS: readonly Growth[] = [
     of: ({ overruns }) => overruns,
     text: (packets) =>
       `The kernel dropped ${packets} RTP packets because this recorder did not fetch them in time: more CPU, or a larger net.core.rmem_max, is needed`,
+    cause: 'dropped',
     field: 'packets',
   },
   {
@@ -49,6 +60,7 @@ const GROWTHS: readonly Growth[] = [
     of: ({ unwritten }) => unwritten,
     text: (packets) =>
       `${packets} RTP packets are lost because the disk under the data directory did not take the audio before them in time`,
+    cause: 'unwritten',
     field: 'packets',
   },
   {
@@ -69,12 +81,16 @@ const GROWTHS: readonly Growth[] = [
   },
 ];
 
+/** Legs named in one alarm. */
+const NAMED = 10;
+
 /** Watches one growth: rings while it goes on and ends when nothing was added for a while. */
 class GrowthWatch {
   readonly #growth: Growth;
   readonly #bell: AlarmBell;
   #seen = 0;
   #since = 0;
+  #beganAt = 0;
   #lastAt: number | undefined;
 
   constructor(growth: Growth, bell: AlarmBell) {
@@ -86,15 +102,30 @@ class GrowthWatch {
     const { code, severity, text, field } = this.#growth;
     const count = this.#growth.of(troubles);
     if (count > this.#seen) {
-      if (this.#lastAt === undefined) this.#since = this.#seen;
+      if (this.#lastAt === undefined) {
+        this.#since = this.#seen;
+        // What is seen now may have happened since the last look, or the one before where a thread was slow.
+        this.#beganAt = now - 2 * LOOK_EVERY;
+      }
       this.#lastAt = now;
       this.#seen = count;
       const added = count - this.#since;
-      this.#bell.raise({ code, severity, text: text(added), fields: { [field]: added } });
+      const legs = this.#legsOf(troubles);
+      const named = legs.length === 0 ? '' : `; last on ${legs.join(', ')}`;
+      const fields = { [field]: added, ...(legs.length > 0 && { legs: legs.join(', ') }) };
+      this.#bell.raise({ code, severity, text: text(added) + named, fields });
     } else if (this.#lastAt !== undefined && now - this.#lastAt >= QUIET_AFTER) {
       this.#lastAt = undefined;
       this.#bell.clear(code);
     }
+  }
+
+  /** Those that lost something since the alarm began, the newest of them. */
+  #legsOf({ troubled = [] }: MediaTroubles): readonly string[] {
+    return troubled
+      .filter(({ cause, at }) => cause === this.#growth.cause && at >= this.#beganAt)
+      .map(({ leg }) => leg)
+      .slice(-NAMED);
   }
 }
 

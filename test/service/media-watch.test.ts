@@ -69,3 +69,24 @@ test('survives a media side that does not answer', async () => {
   );
   await expect(watch.look()).resolves.toBeUndefined();
 });
+
+test('names the legs that lost packets since the alarm began, those of its own cause, the last ten', async () => {
+  const rung: Alarm[] = [];
+  const now = 100_000;
+  const fine = { overruns: 5, unwritten: 0, smallBuffers: 0, handshakesFailed: 0, diskWait: 0 };
+  const troubled = [
+    { leg: 'long-ago caller', cause: 'dropped' as const, at: 10_000 },
+    { leg: 'other callee', cause: 'unwritten' as const, at: now },
+    ...Array.from({ length: 12 }, (_none, index) => ({
+      leg: `rec${index} caller`,
+      cause: 'dropped' as const,
+      at: now,
+    })),
+  ];
+  const bell = { raise: (alarm: Alarm) => void rung.push(alarm), clear: () => undefined };
+  await new MediaWatch({ totals: () => Promise.resolve({ ...fine, troubled }) }, bell, () => now).look();
+  const legs = Array.from({ length: 10 }, (_none, index) => `rec${index + 2} caller`).join(', ');
+  expect(rung).toHaveLength(1);
+  expect(rung[0]?.fields).toEqual({ packets: 5, legs });
+  expect(rung[0]?.text).toContain(`last on ${legs}`);
+});
