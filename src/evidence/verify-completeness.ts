@@ -39,8 +39,14 @@ function counts(
   { origin }: CheckedLog,
   { deleted, outside }: { readonly deleted: number; readonly outside: number },
 ): readonly Finding[] {
-  const gone = `${deleted} recordings are not here because the log says that they were deleted`;
-  const beyond = `${outside} recordings of the log lie outside what was examined`;
+  const gone =
+    deleted === 1
+      ? '1 recording is not here because the log says that it was deleted'
+      : `${deleted} recordings are not here because the log says that they were deleted`;
+  const beyond =
+    outside === 1
+      ? '1 recording of the log lies outside what was examined'
+      : `${outside} recordings of the log lie outside what was examined`;
   return [
     ...(deleted > 0 ? [note('DELETED', origin, gone)] : []),
     ...(outside > 0 ? [note('ELSEWHERE', origin, beyond)] : []),

@@ -13,6 +13,8 @@ export interface XmlElement {
 
 const MAX_DEPTH = 32;
 const MAX_ELEMENTS = 5000;
+/** Of one element. */
+const MAX_ATTRIBUTES = 64;
 const MAX_NAMESPACES = 20;
 const LONGEST_NAMESPACE = 200;
 
@@ -210,6 +212,8 @@ export class XmlReader {
 
   #readAttribute(attributes: Map<string, string>, written: string[]): void {
     const name = this.#readName();
+    if (written.length >= MAX_ATTRIBUTES)
+      throw new SiprecError('TOO_LARGE', 'an element has too many attributes');
     if (written.includes(name)) throw this.#fault(`attribute ${name.slice(0, 40)} is repeated`);
     written.push(name);
     this.#skipBlanks();

@@ -1,6 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -17,11 +18,19 @@ import { describeDestination, never, rejection, uploadOf, type DestinationSubjec
 const run = promisify(execFile);
 
 let program: CompiledProgram;
+const diskRoot = mkdtempSync(join(tmpdir(), 'disk-'));
+const frozen = FrozenDisk.make(diskRoot);
+/** Where nobody may mount a file system, this is seen as skipped, not as passed. */
+const testOnFrozenDisk = frozen === undefined ? test.skip : test;
 
 beforeAll(async () => {
   program = await compileProgram('src/delivery/path-process.ts');
 });
-afterAll(() => program.remove());
+afterAll(async () => {
+  frozen?.remove();
+  await rm(diskRoot, { recursive: true });
+  await program.remove();
+});
 
 async function folderSubject(): Promise<DestinationSubject> {
   const root = await mkdtemp(join(tmpdir(), 'archive-'));
@@ -198,29 +207,30 @@ describe('the process of a folder', () => {
     await child.remove();
   });
 
-  test('over a file system that hangs in the kernel is given up; no further one is started until it is over', async () => {
-    const disk = FrozenDisk.make(root);
-    // Where nobody may mount anything the tests above have to do.
-    if (disk === undefined) return;
-    try {
-      const destination = open(1, disk.path);
-      await destination.put(small, never);
-      const pid = pidOf(destination);
-      disk.freeze();
-      const other = uploadOf('d/b.wav', Buffer.from('b'));
-      expect(await rejection(destination.put(other, never))).toMatchObject({ code: 'UNREACHABLE' });
-      expect(isThere(pid)).toBe(true);
-      for (let n = 0; n < 3; n++)
-        expect((await rejection(destination.put(other, never))).message).toContain('has not ended yet');
-      expect(destination.pid).toBeUndefined();
-      disk.thaw();
-      await gone(pid);
-      await untilFulfilled(() => destination.put(other, never));
-      await destination.close();
-    } finally {
-      disk.remove();
-    }
-  });
+  testOnFrozenDisk(
+    'over a file system that hangs in the kernel is given up; no further one is started until it is over',
+    async () => {
+      const disk = frozen as FrozenDisk;
+      try {
+        const destination = open(1, disk.path);
+        await destination.put(small, never);
+        const pid = pidOf(destination);
+        disk.freeze();
+        const other = uploadOf('d/b.wav', Buffer.from('b'));
+        expect(await rejection(destination.put(other, never))).toMatchObject({ code: 'UNREACHABLE' });
+        expect(isThere(pid)).toBe(true);
+        for (let n = 0; n < 3; n++)
+          expect((await rejection(destination.put(other, never))).message).toContain('has not ended yet');
+        expect(destination.pid).toBeUndefined();
+        disk.thaw();
+        await gone(pid);
+        await untilFulfilled(() => destination.put(other, never));
+        await destination.close();
+      } finally {
+        disk.thaw();
+      }
+    },
+  );
 });
 
 function isThere(pid: number): boolean {

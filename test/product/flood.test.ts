@@ -11,9 +11,12 @@ import { awaitRecordings, findOctets, verifyNode } from '../support/sealed-recor
 import { readWav } from '../support/wav.ts';
 
 const CALLS = 10;
-const SECONDS = 14;
+/** More than the flood takes on a slow machine; the calls are hung up when it has been looked at. */
+const SECONDS = 60;
 const DATAGRAMS = 10_000;
 const CONNECTIONS = 1_000;
+/** Octets of audio in 20 ms. */
+const PACKET = 160;
 /** Between two portions of the flood, so that it lasts about five seconds of the calls. */
 const PAUSE = 50;
 const PORTIONS = 100;
@@ -52,8 +55,21 @@ async function flood(udpPort: number, tcpPort: number): Promise<readonly Socket[
   return halfOpen;
 }
 
+const ascending = (one: number, other: number): number => one - other;
+
+/** How many octets of the beginning of `audio` stand in the channel, in one piece and with nothing but silence around. */
+function wholeBeginning(channel: Buffer, audio: Buffer): number {
+  const at = channel.indexOf(audio.subarray(0, PACKET));
+  let octets = 0;
+  while (at !== -1 && octets < audio.length && channel[at + octets] === audio[octets]) octets += 1;
+  // Silence behind the last packet may look like the audio's next octets.
+  const whole = octets - (octets % PACKET);
+  return findOctets(channel, audio.subarray(0, whole), 'PCMA') === -1 ? -1 : whole;
+}
+
 test(`${DATAGRAMS} garbage datagrams and ${CONNECTIONS} half-open connections cost ${CALLS} running calls nothing`, async () => {
   const recorder = await startRecorder();
+  const over = new AbortController();
   let halfOpen: readonly Socket[] = [];
   const metric = async (name: string): Promise<number> => {
     const lines = (await (await fetch(`${recorder.web}/metrics`)).text()).split('\n');
@@ -70,6 +86,7 @@ test(`${DATAGRAMS} garbage datagrams and ${CONNECTIONS} half-open connections co
             : `sip:127.0.0.1:${recorder.tcpPort};transport=tcp`,
         caller: { number: `${1000 + index}`, law: 'PCMA', audio: caller },
         callee: { number: `${2000 + index}`, law: 'PCMA', audio: callee },
+        signal: over.signal,
       }),
     );
     await eventually(
@@ -81,14 +98,17 @@ test(`${DATAGRAMS} garbage datagrams and ${CONNECTIONS} half-open connections co
     expect(await metric('sealtape_calls_running')).toBe(CALLS);
     expect(await metric('sealtape_sip_connections')).toBeGreaterThanOrEqual(CONNECTIONS);
     expect(await metric('sealtape_sip_events_total{kind="malformed"}')).toBeGreaterThan(DATAGRAMS / 4);
+    over.abort();
     const reports = await Promise.all(calls);
     expect(reports.map((report) => report.outcome)).toEqual(Array.from({ length: CALLS }, () => 'completed'));
     const recordings = await awaitRecordings(recorder.archive, CALLS, 60_000);
-    for (const recording of recordings) {
+    const sent = reports.flatMap(({ legs }) => legs.map(({ octets }) => octets)).sort(ascending);
+    const kept = recordings.flatMap((recording) => {
       const [left, right] = readWav(recording.path('.wav')).audio as [Buffer, Buffer];
-      expect(findOctets(left, caller, 'PCMA')).toBeGreaterThanOrEqual(0);
-      expect(findOctets(right, callee, 'PCMA')).toBeGreaterThanOrEqual(0);
-    }
+      return [wholeBeginning(left, caller), wholeBeginning(right, callee)];
+    });
+    expect(Math.min(...sent)).toBeGreaterThan(0);
+    expect(kept.sort(ascending)).toEqual(sent);
     // The log tells of it, and not ten thousand times.
     const lines = recorder.output().log.split('\n').length;
     expect(lines).toBeLessThan(1_000);

@@ -131,6 +131,11 @@ describe('XML', () => {
     ['a document type in a comment', '<a><!-- <!DOCTYPE x> --></a>', 'BAD_XML'],
     ['33 levels', `${'<a>'.repeat(33)}${'</a>'.repeat(33)}`, 'BAD_XML'],
     ['5001 elements', `<a>${'<b/>'.repeat(5000)}</a>`, 'TOO_LARGE'],
+    [
+      '65 attributes of one element',
+      `<a ${Array.from({ length: 65 }, (_none, n) => `b${n}=""`).join(' ')}/>`,
+      'TOO_LARGE',
+    ],
     ['more than 256 KiB of octets', `<a>${'\u20ac'.repeat(MAX_BYTES / 3)}</a>`, 'TOO_LARGE'],
     ['a second root', '<a/><b/>', 'BAD_XML'],
     ['text behind the root', '<a></a>b', 'BAD_XML'],
