@@ -263,12 +263,19 @@ export interface JournalReader {
 }
 
 /** Files of ended recordings; `store/spool.ts` fits. */
+export interface FileDigest {
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly audioSha256: string;
+  readonly beginnings: readonly (string | undefined)[];
+}
+
 export interface SealFiles {
-  /** SHA-256 of a whole file and of its part from `audioOffset`, both hex, read once from disk. */
-  digest(
-    path: string,
-    audioOffset: number,
-  ): Promise<{ readonly bytes: number; readonly sha256: string; readonly audioSha256: string }>;
+  /**
+   * SHA-256 of a whole file, of its part from `audioOffset`, and of the first octets of that part, as many as each of `beginnings` says
+   * (undefined where there are fewer), all hex, read once from disk.
+   */
+  digest(path: string, audioOffset: number, beginnings?: readonly number[]): Promise<FileDigest>;
   /**
    * Creates a file once: whole or not at all; equal bytes there are fine, other bytes reject with StoreError DIFFERENT. Its contents are on
    * disk then, its name after `sync`.

@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
+import type { AlarmBell } from '../alarm.ts';
+import { parseEntry } from '../evidence/entry.ts';
 import { formatHashFile } from '../evidence/hash-file.ts';
+import type { SegmentEntry } from '../evidence/segment-check.ts';
 import type { Signer } from '../evidence/signature.ts';
 import type { Kept } from '../rules/retention.ts';
 import type { CapturedFile, CaptureResult } from '../media/capture.ts';
@@ -37,6 +40,8 @@ export interface SealDeps {
    * for now.
    */
   readonly adopt?: (row: RecordingRow) => Promise<boolean>;
+  /** Told when a recording is sealed that is not what was heard. */
+  readonly bell: Pick<AlarmBell, 'raise'>;
   /** Told of every recording sealed how its legs were judged. Must not throw. */
   readonly onJudged?: (row: RecordingRow, verdicts: readonly LegVerdict[]) => void;
   /** Test hook: called between the steps of a seal with the step's name. */
@@ -102,13 +107,34 @@ async function begin(
 
 async function intend(row: RecordingRow, capture: CaptureResult, deps: SealDeps): Promise<SealIntent> {
   const render = await deps.store.render(row.id);
-  const heard = await digestAll(capture.files, render, deps);
+  const segments = await segmentsOf(row.id, deps);
+  const heard = await digestAll(capture.files, { render, segments }, deps);
   await deps.atStep?.('digested');
   const copy = heard.unplayable === undefined ? render?.file : undefined;
   const measured = { ...row, capture: withLevelsOf(capture, copy) };
   const { store } = deps;
   const found = { ...heard, announced: await store.announced(row), marks: await store.marks(row.id) };
-  return deps.group.intend((turn) => decide(measured, found, turn, deps));
+  const intent = await deps.group.intend((turn) => decide(measured, found, turn, deps));
+  if (heard.audio.some(({ doubts }) => doubts.length > 0)) ringForDoubts(row, deps);
+  return intent;
+}
+
+function ringForDoubts({ id, facts }: RecordingRow, { bell }: SealDeps): void {
+  bell.raise({
+    code: 'audio-differs',
+    severity: 'critical',
+    text: `What was on the disk of recording ${id} (call ${facts.callId}) is not what was recorded; it was sealed as partial, and its info file says so`,
+    fields: { recording: id, call: facts.callId },
+  });
+}
+
+/** What the log stated of the recording's files while they grew, oldest first. */
+async function segmentsOf(recording: string, { store }: SealDeps): Promise<readonly SegmentEntry[]> {
+  const entries = await store.evidence.entriesOf(recording, 'segment');
+  return entries.flatMap(({ index, bytes }) => {
+    const { body } = parseEntry(bytes);
+    return body.type === 'segment' ? [{ index, body }] : [];
+  });
 }
 
 /**
@@ -133,13 +159,16 @@ export async function resumeChain(
 
 async function digestAll(
   files: readonly CapturedFile[],
-  render: RenderRow | undefined,
+  {
+    render,
+    segments,
+  }: { readonly render: RenderRow | undefined; readonly segments: readonly SegmentEntry[] },
   deps: SealDeps,
 ): Promise<Heard> {
-  const audio = await Promise.all(files.map((file) => digestAudio(file, deps)));
+  const audio = await Promise.all(files.map((file) => digestAudio(file, segments, deps)));
   if (render?.file === undefined) return { audio, unplayable: render?.detail };
   try {
-    const copy = await digestAudio(render.file, deps);
+    const copy = await digestAudio(render.file, [], deps);
     // A copy that is not what was made is no evidence of anything, and can be made again: it is left out.
     if (copy.doubts.length === 0) return { audio: [...audio, { ...copy, madeBy: render.detail }] };
     return { audio, unplayable: 'the copy that was made is damaged' };
@@ -153,14 +182,28 @@ async function digestAll(
  * The audio as it is on disk should be the audio as it was heard. Where it is not, the recording is sealed all the same, as
  * partial and with both hashes stated: a doubtful recording that says so is worth more than none.
  */
-async function digestAudio(file: CapturedFile, deps: SealDeps): Promise<DigestedAudio> {
-  const digest = await deps.files.digest(file.path, file.audioOffset);
-  const doubts =
-    digest.audioSha256 === file.audioSha256
+async function digestAudio(
+  file: CapturedFile,
+  segments: readonly SegmentEntry[],
+  deps: SealDeps,
+): Promise<DigestedAudio> {
+  const stated = segments.filter(({ body }) => body.file === endingOf(file));
+  const digest = await deps.files.digest(
+    file.path,
+    file.audioOffset,
+    stated.map(({ body }) => body.bytes),
+  );
+  const { audioSha256 } = digest;
+  const doubts = [
+    ...(audioSha256 === file.audioSha256
       ? []
-      : [
-          `audio on disk (sha256 ${digest.audioSha256}) is not the audio as heard (sha256 ${file.audioSha256})`,
-        ];
+      : [`audio on disk (sha256 ${audioSha256}) is not the audio as heard (sha256 ${file.audioSha256})`]),
+    ...stated.flatMap(({ index, body }, at) =>
+      digest.beginnings[at] === body.hash
+        ? []
+        : [`audio on disk does not begin with the ${body.bytes} octets that entry ${index} states`],
+    ),
+  ];
   return { file, bytes: digest.bytes, sha256: digest.sha256, doubts };
 }
 
@@ -287,7 +330,10 @@ function filesOf(intent: SealIntent): readonly FileRow[] {
   return [...audio, ...texts];
 }
 
-const audioName = (fileName: string, { suffix, extension = 'wav' }: CapturedFile): string =>
-  `${fileName}${suffix === '' ? '' : `_${suffix}`}.${extension}`;
+const audioName = (fileName: string, file: CapturedFile): string => `${fileName}${endingOf(file)}`;
+
+/** What follows the recording's name in that of a file. */
+const endingOf = ({ suffix, extension = 'wav' }: CapturedFile): string =>
+  `${suffix === '' ? '' : `_${suffix}`}.${extension}`;
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

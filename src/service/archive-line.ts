@@ -148,6 +148,7 @@ export async function startArchiveLine(options: ArchiveLineOptions): Promise<Arc
     installation: options.installation,
     keep: options.keep,
     adopt: (row) => adoptSealed(row, { ...options, ...options.placing, chain, now: Date.now }),
+    bell: options.bell,
     onJudged: options.onJudged,
     ...(options.atStep === undefined ? {} : { atStep: options.atStep }),
   };

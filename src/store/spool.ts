@@ -6,6 +6,7 @@ import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { SealFiles } from '../jobs/ports.ts';
 import type { RecordingFolders } from '../recorder/ports.ts';
+import { BeginningHash } from './beginning-hash.ts';
 import { createWhole, syncDirectory, TEMPORARY } from './create-once.ts';
 import { codeOf, StoreError } from './store-error.ts';
 
@@ -67,9 +68,13 @@ export class Spool implements RecordingFolders, SealFiles {
       .sort();
   }
 
-  async digest(path: string, audioOffset: number): ReturnType<SealFiles['digest']> {
+  async digest(
+    path: string,
+    audioOffset: number,
+    beginnings: readonly number[] = [],
+  ): ReturnType<SealFiles['digest']> {
     const whole = createHash('sha256');
-    const audio = createHash('sha256');
+    const audio = new BeginningHash(beginnings);
     const file = await open(path, 'r');
     let bytes = 0;
     try {
@@ -85,7 +90,7 @@ export class Spool implements RecordingFolders, SealFiles {
     } finally {
       await file.close();
     }
-    return { bytes, sha256: whole.digest('hex'), audioSha256: audio.digest('hex') };
+    return { bytes, sha256: whole.digest('hex'), audioSha256: audio.digest(), beginnings: audio.beginnings };
   }
 
   async createOnce(recording: string, name: string, bytes: Uint8Array): Promise<void> {

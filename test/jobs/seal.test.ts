@@ -1,13 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { parseEntry } from '../../src/evidence/entry.ts';
 import { parseHashFile } from '../../src/evidence/hash-file.ts';
 import { appendLeaf, leafHash } from '../../src/evidence/merkle.ts';
 import { verifySignature, readCertificate } from '../../src/evidence/signature.ts';
 import { seal, type SealStep } from '../../src/jobs/seal.ts';
-import { ORIGIN, SealingRoom } from '../support/sealing-room.ts';
+import { ORIGIN, SealingRoom, writeAudio } from '../support/sealing-room.ts';
+
+/** Decides the octets of `writeAudio`. */
+const AUDIO_FROM = 1_700_000_000_000;
 
 let room: SealingRoom;
 
@@ -214,6 +217,49 @@ describe('a seal', () => {
     const info = readFileSync(room.spool.path(id, `${row?.fileName ?? ''}_info.txt`), 'utf8');
     expect(info).toContain('Status: partial\n');
     expect(info).toContain('is not the audio as heard');
+  });
+
+  /** A call of which the log states a segment while it runs. */
+  const recordSegmented = (bytes: number, octets: Buffer): Promise<string> =>
+    room.recordCapture(async (folder) => {
+      const at = Date.now();
+      const recording = basename(folder);
+      const told = {
+        type: 'segment',
+        at,
+        recording,
+        file: '.wav',
+        n: 1,
+        bytes,
+        sha256: sha256(octets),
+      } as const;
+      await room.journal.append(told);
+      return writeAudio(folder, 1, AUDIO_FROM);
+    });
+
+  test('of audio that begins as its segment says is quiet about it', async () => {
+    const id = await recordSegmented(8000, Buffer.alloc(8000, AUDIO_FROM % 251));
+    await seal(id, room.deps);
+    const row = await room.store.recording(id);
+    const info = readFileSync(room.spool.path(id, `${row?.fileName ?? ''}_info.txt`), 'utf8');
+    expect(info).toContain('Status: complete\n');
+    expect(room.alarms).toEqual([]);
+  });
+
+  test.each([
+    ['begins otherwise', 8000, 1],
+    ['is shorter', 16_001, AUDIO_FROM % 251],
+  ])('of audio that %s than a segment of it says so and rings', async (_how, bytes, octet) => {
+    const id = await recordSegmented(bytes, Buffer.alloc(bytes, octet));
+    await seal(id, room.deps);
+    const row = await room.store.recording(id);
+    const info = readFileSync(room.spool.path(id, `${row?.fileName ?? ''}_info.txt`), 'utf8');
+    expect(info).toContain('Status: partial\n');
+    expect(info).toContain(`does not begin with the ${bytes} octets that entry 2 states`);
+    expect(room.alarms).toMatchObject([
+      { code: 'audio-differs', severity: 'critical', fields: { recording: id } },
+    ]);
+    await expectChain(['genesis', 'open', 'segment', 'recording']);
   });
 
   test('of a recording nobody knows is an error with a code', async () => {

@@ -103,7 +103,24 @@ describe('the spool', () => {
         bytes: bytes.length,
         sha256: sha256(bytes),
         audioSha256: sha256(bytes.subarray(offset)),
+        beginnings: [],
       });
+    },
+  );
+
+  test.each([0, 58, 262_144])(
+    'digests also beginnings of the audio from octet %i, in any order',
+    async (offset) => {
+      const bytes = Buffer.from(Array.from({ length: 600_000 }, (_, index) => (index * 7) % 251));
+      const path = join(dataDir, 'audio');
+      await writeFile(path, bytes);
+      const audio = bytes.subarray(offset);
+      const lengths = [1, audio.length, 300_000, 0, 262_144, 300_000, audio.length + 1];
+      const { audioSha256, beginnings } = await spool.digest(path, offset, lengths);
+      expect(audioSha256).toBe(sha256(audio));
+      expect(beginnings).toEqual(
+        lengths.map((length) => (length > audio.length ? undefined : sha256(audio.subarray(0, length)))),
+      );
     },
   );
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Alarm } from '../../src/alarm.ts';
 import { EventApplier } from '../../src/jobs/apply-events.ts';
 import { Chain, emptyHead } from '../../src/jobs/chain.ts';
 import { EvidenceLog } from '../../src/jobs/evidence-log.ts';
@@ -44,6 +45,7 @@ export class SealingRoom {
   prover!: Prover;
   evidence!: EvidenceLog;
   readonly ended: string[] = [];
+  readonly alarms: Alarm[] = [];
   /** What sealed recordings are kept under. */
   kept: Kept = { profile: 'none' };
   /** Set to be told of, and to fail at, the steps of a seal. */
@@ -117,6 +119,11 @@ export class SealingRoom {
       signer: this.signer,
       installation: { name: 'test', node: 'rec01', version: '0.0.0', timeZone: 'UTC' },
       keep: () => this.kept,
+      bell: {
+        raise: (alarm) => {
+          this.alarms.push(alarm);
+        },
+      },
       atStep: (step) => {
         this.atStep(step);
       },
@@ -196,7 +203,7 @@ export class SealingRoom {
   }
 }
 
-function writeAudio(folder: string, seconds: number, startedAt: number): CaptureResult {
+export function writeAudio(folder: string, seconds: number, startedAt: number): CaptureResult {
   const audio = Buffer.alloc(seconds * 16_000, startedAt % 251);
   const path = join(folder, 'audio.wav.part');
   writeFileSync(path, Buffer.concat([Buffer.alloc(58), audio]));

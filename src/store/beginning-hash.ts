@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto';
+
+/** SHA-256 of octets as they come, and of their beginnings of given lengths: one pass over a file, however many are asked for. */
+export class BeginningHash {
+  readonly #hash = createHash('sha256');
+  readonly #lengths: readonly number[];
+  readonly #found = new Map<number, string>();
+  /** Ascending; those still ahead. */
+  readonly #ahead: number[];
+  #octets = 0;
+
+  constructor(lengths: readonly number[]) {
+    this.#lengths = lengths;
+    this.#ahead = [...new Set(lengths)].sort((a, b) => a - b);
+  }
+
+  update(part: Uint8Array): void {
+    let rest = part;
+    for (;;) {
+      const [next] = this.#ahead;
+      if (next === undefined || next > this.#octets + rest.length) break;
+      const upTo = next - this.#octets;
+      this.#hash.update(rest.subarray(0, upTo));
+      rest = rest.subarray(upTo);
+      this.#octets = next;
+      this.#found.set(next, this.#hash.copy().digest('hex'));
+      this.#ahead.shift();
+    }
+    this.#hash.update(rest);
+    this.#octets += rest.length;
+  }
+
+  /** Of everything, hex. Ends the hash. */
+  digest(): string {
+    return this.#hash.digest('hex');
+  }
+
+  /** Hex, in the order asked for; undefined for more octets than there were. */
+  get beginnings(): readonly (string | undefined)[] {
+    return this.#lengths.map((length) => this.#found.get(length));
+  }
+}
