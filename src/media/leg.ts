@@ -143,6 +143,8 @@ export class Leg implements AlignableLeg {
   /** Takes the datagrams that follow those before them in the ordinary way; see `RunSink`. Never throws, allocates nothing. */
   takeRun(run: ArrivalRun, from: number, to: number): number {
     if (run.sourceKey !== this.#sourceKey || this.#pausedSince !== undefined) return 0;
+    // Whoever listens for tones hears every packet.
+    if (this.#tones !== undefined) return 0;
     const count = this.#run.take(run, from, to);
     this.packets += count;
     this.#octets += count * this.#run.length;

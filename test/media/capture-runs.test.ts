@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { encode } from '../../src/media/g711-encoder.ts';
+import { joined, keyTone, quiet } from '../support/keypad.ts';
 import { aLine, deliverTogether, EngineHarness } from './engine-harness.ts';
 import { octets, rtp } from './rtp-builder.ts';
 
@@ -120,4 +122,39 @@ test('a call without any disturbance is taken in runs, but for its first packet,
     source: '192.0.2.1:4000',
   }));
   expect((await record(sweeps, true)).inRuns).toBe(199);
+});
+
+test('where keys are to be heard as tones, none is passed over in packets that are taken in together', async () => {
+  const harness = await EngineHarness.create();
+  const keys: string[] = [];
+  harness.engine.onKey((_id, { key }) => void keys.push(key));
+  const key = { milliseconds: 80 } as const;
+  const dialled = joined(
+    quiet(400),
+    keyTone({ key: '*', ...key }),
+    quiet(120),
+    keyTone({ key: '1', ...key }),
+    quiet(320),
+  );
+  const audio = encode(dialled, 'PCMA');
+  try {
+    await harness.engine.open({ ...harness.request([aLine(0, 'caller')]), tones: true });
+    for (let from = 0, sequence = 1; from < audio.length; from += 1600, sequence += 10) {
+      harness.advanceTo(harness.elapsed + 200);
+      const datagrams = Array.from({ length: 10 }, (_none, index) => ({
+        at: harness.wall - (10 - index) * 20,
+        bytes: rtp({
+          payloadType: 8,
+          sequenceNumber: sequence + index,
+          timestamp: from + index * 160,
+          ssrc: 1,
+          payload: audio.subarray(from + index * 160, from + index * 160 + 160),
+        }),
+      }));
+      deliverTogether(harness.receiver, 20_000, datagrams);
+    }
+    expect(keys).toEqual(['*', '1']);
+  } finally {
+    await harness.dispose();
+  }
 });
