@@ -1,5 +1,6 @@
 import { entryHash, formatEntry, type EntryBody } from '../evidence/entry.ts';
 import { appendLeaf, leafHash } from '../evidence/merkle.ts';
+import { JobError } from './job-error.ts';
 import type { ChainHead, EntryRow } from './ports.ts';
 
 /** State of the machine's clock as every entry states it (evidence.md 1.4). */
@@ -37,6 +38,7 @@ export class Chain {
   readonly #options: ChainOptions;
   #head: ChainHead;
   #unsure = false;
+  #ended = false;
   #tail: Promise<unknown> = Promise.resolve();
 
   constructor(head: ChainHead, options: ChainOptions) {
@@ -53,7 +55,15 @@ export class Chain {
     return this.#head.origin;
   }
 
-  /** Runs `work` when everybody before is through. What it prepared but did not commit is forgotten. */
+  /** The newest entry is the last one of this process: nobody gets a turn any more, not even who waits for one. */
+  end(): void {
+    this.#ended = true;
+  }
+
+  /**
+   * Runs `work` when everybody before is through. What it prepared but did not commit is forgotten. Rejects with JobError STOPPING behind
+   * the end; what the log lacks then is for the next start.
+   */
   exclusively<T>(work: (turn: ChainTurn) => Promise<T>): Promise<T> {
     const run = this.#tail.then(() => this.#alone(work));
     this.#tail = run.catch(() => undefined);
@@ -61,6 +71,7 @@ export class Chain {
   }
 
   async #alone<T>(work: (turn: ChainTurn) => Promise<T>): Promise<T> {
+    if (this.#ended) throw new JobError('STOPPING', 'the evidence log is closed');
     if (this.#unsure) this.#head = await this.#options.resume();
     this.#unsure = true;
     const result = await work(this.#turn());

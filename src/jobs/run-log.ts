@@ -119,11 +119,12 @@ async function policyOf({ store, chain }: RunLogDeps): Promise<string | undefine
   return undefined;
 }
 
-/** Last entry of an orderly run. */
+/** Last entry of an orderly run: the chain takes none behind it. */
 export async function endRun(deps: Pick<RunLogDeps, 'store' | 'chain'>): Promise<void> {
   await deps.chain.exclusively(async (turn) => {
     const { entry, headAfter } = turn.prepare({ type: 'close', nextOrigin: '-' });
     await deps.store.write((log) => log.appendEntry(entry, headAfter));
     turn.commit();
+    deps.chain.end();
   });
 }

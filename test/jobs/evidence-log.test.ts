@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { parseEntry } from '../../src/evidence/entry.ts';
 import { EvidenceLog } from '../../src/jobs/evidence-log.ts';
+import { endRun } from '../../src/jobs/run-log.ts';
 import { newRecordingId } from '../../src/recorder/recording-id.ts';
 import { ORIGIN, SealingRoom } from '../support/sealing-room.ts';
 
@@ -63,4 +64,18 @@ test('what an entry cannot hold is refused and leaves nothing behind', async () 
     code: 'BAD_ENTRY',
   });
   expect(room.chain.head.size).toBe(1);
+});
+
+test('nothing stands behind the closing entry, also not what waited for its turn meanwhile', async () => {
+  const pause = { type: 'pause', rec: newRecordingId(1), cause: 'operator' } as const;
+  const before = evidence.append(pause);
+  const closing = endRun({ store: room.store, chain: room.chain });
+  const waiting = evidence.append(pause);
+  await expect(waiting).rejects.toMatchObject({ code: 'STOPPING' });
+  await Promise.all([before, closing]);
+  await expect(evidence.append(pause)).rejects.toMatchObject({ code: 'STOPPING' });
+  expect(await entries()).toMatchObject([{ type: 'genesis' }, { type: 'pause' }, { type: 'close' }]);
+  await room.reopen();
+  evidence = room.evidence;
+  expect(await evidence.append(pause)).toMatchObject({ index: 3 });
 });
