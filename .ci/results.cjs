@@ -1,5 +1,5 @@
 // Reads what Jest wrote with --json.
-//   results.cjs failed FIRST          the test files that did not pass, one a line
+//   results.cjs failed FIRST          the test files that failed, one a line; one with skipped tests has not (Jest calls it `focused`)
 //   results.cjs count FIRST [AGAIN]   "N passed, N failed, N skipped"; files of the second run replace those of the first.
 //                                     Exit status 0 when tests ran and none failed.
 const { readFileSync } = require('node:fs');
@@ -12,12 +12,12 @@ const runs = files
 const byFile = new Map(runs.flat().map((result) => [result.name, result]));
 
 if (command === 'failed') {
-  for (const { name, status } of byFile.values()) if (status !== 'passed') console.log(name);
+  for (const { name, status } of byFile.values()) if (status === 'failed') console.log(name);
 } else {
   const count = { passed: 0, failed: 0, skipped: 0 };
   for (const { status, assertionResults } of byFile.values()) {
     // A test file that could not even be loaded counts as a failed test.
-    if (status !== 'passed' && assertionResults.every((test) => test.status !== 'failed')) count.failed++;
+    if (status === 'failed' && assertionResults.every((test) => test.status !== 'failed')) count.failed++;
     for (const test of assertionResults)
       count[test.status === 'passed' || test.status === 'failed' ? test.status : 'skipped']++;
   }
