@@ -16,7 +16,7 @@ import { GraphDrive, type DriveItem, type DrivePlace } from './graph-drive.ts';
 import type { GraphAccount } from './graph-login.ts';
 import { GraphUploads, type Sent } from './graph-upload.ts';
 import { QuickXorHash } from './quick-xor-hash.ts';
-import { Turns } from './turns.ts';
+import { Turns } from '../turns.ts';
 import { PROBE, splitUploadPath } from './upload-path.ts';
 import { UploadSessions } from './upload-sessions.ts';
 

@@ -13,6 +13,7 @@ import type {
 import { codeOf, DeliveryError, fromFileError, permanent } from './delivery-error.ts';
 import { hashOfBeginning, writeProvedCopy } from './file-copy.ts';
 import { isUnfinished, splitUploadPath, unfinishedName } from './upload-path.ts';
+import { Turns } from '../turns.ts';
 
 export interface PathOptions {
   readonly name: string;
@@ -40,7 +41,7 @@ class PathDestination implements Destination {
   readonly #link: (from: string, to: string) => Promise<void>;
   readonly #sweptAt = new Map<string, number>();
   /** Extensions of one file follow one another. */
-  readonly #extending = new Map<string, Promise<unknown>>();
+  readonly #extending = new Turns();
 
   constructor(options: PathOptions) {
     this.name = options.name;
@@ -63,17 +64,7 @@ class PathDestination implements Destination {
   }
 
   async extend(upload: Upload, signal: AbortSignal): Promise<StoredCopy> {
-    const turn = this.#extending.get(upload.path) ?? Promise.resolve();
-    const mine = turn.then(
-      () => this.#extendNow(upload, signal),
-      () => this.#extendNow(upload, signal),
-    );
-    this.#extending.set(upload.path, mine);
-    try {
-      return await mine;
-    } finally {
-      if (this.#extending.get(upload.path) === mine) this.#extending.delete(upload.path);
-    }
+    return this.#extending.after(upload.path, () => this.#extendNow(upload, signal));
   }
 
   async #extendNow(upload: Upload, signal: AbortSignal): Promise<StoredCopy> {

@@ -11,6 +11,7 @@ import type {
 import { DeliveryError, permanent } from './delivery-error.ts';
 import { readSource } from './file-copy.ts';
 import { isUnfinished, splitUploadPath, unfinishedName } from './upload-path.ts';
+import { Turns } from '../turns.ts';
 
 export interface RemoteFacts {
   readonly size: number;
@@ -56,7 +57,7 @@ class TreeDestination implements Destination {
   readonly #made = new Set<string>();
   readonly #swept = new Map<string, number>();
   /** Extensions of one file follow one another. */
-  readonly #extending = new Map<string, Promise<unknown>>();
+  readonly #extending = new Turns();
 
   constructor(name: string, tree: RemoteTree) {
     this.name = name;
@@ -81,15 +82,7 @@ class TreeDestination implements Destination {
 
   async extend(upload: Upload, signal: AbortSignal): Promise<StoredCopy> {
     const { folders } = splitUploadPath(upload.path);
-    const turn = this.#extending.get(upload.path) ?? Promise.resolve();
-    const extendNow = (): Promise<void> => this.#extendNow(folders, upload, signal);
-    const mine = turn.then(extendNow, extendNow);
-    this.#extending.set(upload.path, mine);
-    try {
-      await mine;
-    } finally {
-      if (this.#extending.get(upload.path) === mine) this.#extending.delete(upload.path);
-    }
+    await this.#extending.after(upload.path, () => this.#extendNow(folders, upload, signal));
     return this.#copyOf(upload);
   }
 

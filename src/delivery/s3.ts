@@ -21,7 +21,7 @@ import { S3Bucket } from './s3-bucket.ts';
 import { statusOf, wordOf, type S3Options } from './s3-client.ts';
 import { factsOf, hashOfBeginning, isLocked, lockOf, toldChecksum } from './s3-facts.ts';
 import { putCommand, type S3Abilities } from './s3-probe.ts';
-import { Turns } from './turns.ts';
+import { Turns } from '../turns.ts';
 
 /** Servers may keep a date to the second. */
 const SECOND = 1000;

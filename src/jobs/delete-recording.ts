@@ -7,6 +7,7 @@ import { JobError } from './job-error.ts';
 import type { CopyRow, LogStore, SealFiles } from './ports.ts';
 import type { DeletionOrder } from './retention-orders.ts';
 import type { DeletableRow, RetentionStore } from './retention-ports.ts';
+import { Turns } from '../turns.ts';
 
 export interface DeletionDeps {
   readonly store: RetentionStore;
@@ -36,7 +37,7 @@ export interface DeletionResult {
 const LAST = SIGNATURE_ENDING;
 
 /** Deletions under way, by the log they are stated in: by hand and for its time, at once, is one after the other. */
-const underWay = new WeakMap<EvidenceLog, Map<string, Promise<unknown>>>();
+const underWay = new WeakMap<EvidenceLog, Turns>();
 
 /**
  * Deletes one recording everywhere. First the log states that the deletion has begun, so that a crash in between leaves no missing file
@@ -51,16 +52,9 @@ export async function deleteRecording(
   deps: DeletionDeps,
   signal: AbortSignal,
 ): Promise<DeletionResult> {
-  const others = underWay.get(deps.evidence) ?? new Map<string, Promise<unknown>>();
-  underWay.set(deps.evidence, others);
-  const work = (): Promise<DeletionResult> => deleteNow(id, order, deps, signal);
-  const mine = (others.get(id) ?? Promise.resolve()).then(work, work);
-  others.set(id, mine);
-  try {
-    return await mine;
-  } finally {
-    if (others.get(id) === mine) others.delete(id);
-  }
+  const turns = underWay.get(deps.evidence) ?? new Turns();
+  underWay.set(deps.evidence, turns);
+  return turns.after(id, () => deleteNow(id, order, deps, signal));
 }
 
 async function deleteNow(

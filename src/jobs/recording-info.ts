@@ -58,21 +58,19 @@ export interface SealFacts {
 
 /** `<rec>`, the common part of a recording's file names. */
 export const nameOf = (row: RecordingRow, { timeZone, name, names }: Installation): string =>
-  recordingName(
-    {
-      id: row.id,
-      startedAt: row.startedAt,
-      timeZone,
-      direction: row.description.direction,
-      caller: row.description.caller.number,
-      callee: row.description.callee.number,
-      user: row.description.user?.value,
-      group: row.description.group?.value,
-      trunk: row.facts.trunk,
-      installation: name,
-    },
-    names,
-  );
+  recordingName({ ...namingFacts(row, name), id: row.id, timeZone }, names);
+
+/** What the names of files and folders may say of a recording. */
+export const namingFacts = ({ startedAt, description, facts }: RecordingRow, installation: string) => ({
+  startedAt,
+  direction: description.direction,
+  caller: description.caller.number,
+  callee: description.callee.number,
+  user: description.user?.value,
+  group: description.group?.value,
+  trunk: facts.trunk,
+  installation,
+});
 
 /** The bytes of `<rec>_info.txt`. The nonce is new with each call: only the intent's copy counts (evidence.md decision 3). */
 export const formatRecordingInfo = (row: RecordingRow, facts: SealFacts): Buffer =>

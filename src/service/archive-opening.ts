@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config.ts';
-import { parseFolderTemplate, type FolderFacts } from '../delivery/folder-template.ts';
+import { parseFolderTemplate } from '../delivery/folder-template.ts';
 import { openPathDestination } from '../delivery/path.ts';
 import { openTimeStampAuthority } from '../delivery/time-stamp-authority.ts';
 import type { TimeStampAuthority } from '../jobs/stamp.ts';
@@ -12,7 +12,7 @@ import { parseNameTemplate } from '../evidence/name-template.ts';
 import { formatOrigin } from '../evidence/origin.ts';
 import type { Counters } from '../jobs/heartbeat.ts';
 import type { Destination } from '../jobs/destination.ts';
-import type { RecordingRow } from '../jobs/ports.ts';
+import { namingFacts } from '../jobs/recording-info.ts';
 import { openQueues, type JobQueues, type RedisTarget } from '../jobs/queues.ts';
 import type { SpoolKeep } from '../jobs/release-spool.ts';
 import type { SealDeps, SealStep } from '../jobs/seal.ts';
@@ -225,21 +225,10 @@ function placing(config: Config, spoolKeep: SpoolKeep): ArchiveLineOptions['plac
   );
   return {
     lockModeOf: (destination) => modes.get(destination) ?? 'governance',
-    folderOf: (destination, row) => templates.get(destination)?.(factsOf(row, config)) ?? '',
+    folderOf: (destination, row) => templates.get(destination)?.(namingFacts(row, config.installation)) ?? '',
     release: (recording) => spoolKeep.release(recording),
   };
 }
-
-const factsOf = (row: RecordingRow, { installation }: Config): FolderFacts => ({
-  startedAt: row.startedAt,
-  direction: row.description.direction,
-  caller: row.description.caller.number,
-  callee: row.description.callee.number,
-  user: row.description.user?.value,
-  group: row.description.group?.value,
-  trunk: row.facts.trunk,
-  installation,
-});
 
 /** What decides which calls are recorded: so far, the trunks. */
 const policyHash = (config: Config): string =>

@@ -4,9 +4,9 @@ import { link, lstat, mkdir, open, readdir, rm, rmdir, statfs, unlink } from 'no
 import { join, resolve } from 'node:path';
 import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { BeginningHash } from '../evidence/beginning-hash.ts';
 import type { SealFiles } from '../jobs/ports.ts';
 import type { RecordingFolders } from '../recorder/ports.ts';
-import { BeginningHash } from './beginning-hash.ts';
 import { createWhole, syncDirectory, TEMPORARY } from './create-once.ts';
 import { codeOf, StoreError } from './store-error.ts';
 
@@ -90,7 +90,12 @@ export class Spool implements RecordingFolders, SealFiles {
     } finally {
       await file.close();
     }
-    return { bytes, sha256: whole.digest('hex'), audioSha256: audio.digest(), beginnings: audio.beginnings };
+    return {
+      bytes,
+      sha256: whole.digest('hex'),
+      audioSha256: audio.digest(),
+      beginnings: beginnings.map((length) => audio.of(length)),
+    };
   }
 
   async createOnce(recording: string, name: string, bytes: Uint8Array): Promise<void> {

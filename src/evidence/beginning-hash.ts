@@ -3,14 +3,13 @@ import { createHash } from 'node:crypto';
 /** SHA-256 of octets as they come, and of their beginnings of given lengths: one pass over a file, however many are asked for. */
 export class BeginningHash {
   readonly #hash = createHash('sha256');
-  readonly #lengths: readonly number[];
   readonly #found = new Map<number, string>();
   /** Ascending; those still ahead. */
   readonly #ahead: number[];
   #octets = 0;
 
+  /** `lengths` in any order. */
   constructor(lengths: readonly number[]) {
-    this.#lengths = lengths;
     this.#ahead = [...new Set(lengths)].sort((a, b) => a - b);
   }
 
@@ -35,8 +34,13 @@ export class BeginningHash {
     return this.#hash.digest('hex');
   }
 
-  /** Hex, in the order asked for; undefined for more octets than there were. */
-  get beginnings(): readonly (string | undefined)[] {
-    return this.#lengths.map((length) => this.#found.get(length));
+  /** Whether all beginnings asked for are known. */
+  get isComplete(): boolean {
+    return this.#ahead.length === 0;
+  }
+
+  /** Of the beginning of one of the lengths asked for, hex; undefined when there were fewer octets. */
+  of(length: number): string | undefined {
+    return this.#found.get(length);
   }
 }
