@@ -91,14 +91,12 @@ const because = (...reasons: readonly (string | undefined)[]): string => {
 
 const SIGNS = { ok: ' ', warning: '!', error: 'X' } as const;
 
-const stepMoment = ({ at, step, outcome, detail }: StepRow, recording?: string): Moment => ({
-  at,
-  lines: [
-    printable(
-      `${SIGNS[outcome]}  ${step}${detail === undefined ? '' : `: ${detail}`}${recording === undefined ? '' : `  (${recording})`}`,
-    ),
-  ],
-});
+const stepMoment = ({ at, step, outcome, detail, actor }: StepRow, recording?: string): Moment => {
+  const what = detail === undefined ? step : `${step}: ${detail}`;
+  const by = actor === undefined ? '' : `  by ${actor}`;
+  const where = recording === undefined ? '' : `  (${recording})`;
+  return { at, lines: [printable(`${SIGNS[outcome]}  ${what}${by}${where}`)] };
+};
 
 const markMoment = ({ at, kind, source, detail }: Mark, recording?: string): Moment => ({
   at,

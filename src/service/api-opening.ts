@@ -35,6 +35,7 @@ import { openAdminToken } from '../store/admin-token.ts';
 import { adminTokenAuthentication } from '../web/api/authentication.ts';
 import type { ApiOptions } from '../web/api/register.ts';
 import type { ApiRoute } from '../web/api/route.ts';
+import { stepsRoutes } from '../web/api/steps-routes.ts';
 import { systemRoutes } from '../web/api/system-routes.ts';
 import type { HealthReport } from '../web/health.ts';
 
@@ -72,12 +73,14 @@ function routesOf(config: Config, sources: ApiSources): readonly ApiRoute[] {
   const queries = new RecordingQueries(database, linkWithin(config));
   return [
     ...systemRoutes(sources),
+    ...stepsRoutes(decided),
     ...rulesRoutes(
       policy,
       decided,
       (message, trunk, at) => describeMessage(message, settingsOf(config, trunk), at),
       {
         ...namesForRules(config),
+        trunks: config.trunks.map(({ name }) => name),
         get announcements() {
           return announcements.names;
         },

@@ -1,6 +1,7 @@
+import type { StepRow } from '../jobs/ports.ts';
 import type { Decision } from '../rules/decision.ts';
 import type { Database } from './database.ts';
-import type { SqlRow } from './log-rows.ts';
+import { toStep, type SqlRow } from './log-rows.ts';
 import { answered } from './sql-error.ts';
 
 /** One version of the rules, as it was stored. */
@@ -107,6 +108,21 @@ export class PolicyQueries {
     if (on.to !== undefined) void query.where('at', '<=', on.to);
     const rows = await answered(query.orderBy('at', 'desc').orderBy('id', 'desc').limit(on.limit));
     return rows.map(toDeclined);
+  }
+
+  /** Steps that somebody took, newest first; of all recorders that share the database. */
+  async stepsOfActors(on: {
+    readonly actor?: string | undefined;
+    readonly from?: number | undefined;
+    readonly to?: number | undefined;
+    readonly limit: number;
+  }): Promise<readonly StepRow[]> {
+    const query = this.#database.knex<SqlRow, SqlRow[]>('steps').whereNotNull('actor');
+    if (on.actor !== undefined) void query.where({ actor: on.actor });
+    if (on.from !== undefined) void query.where('at', '>=', on.from);
+    if (on.to !== undefined) void query.where('at', '<=', on.to);
+    const rows = await answered(query.orderBy('at', 'desc').orderBy('id', 'desc').limit(on.limit));
+    return rows.map(toStep);
   }
 
   #from(table: string) {

@@ -41,11 +41,13 @@ const Version = z.object({
   rules: z.unknown(),
 });
 
+const Trunk = z.string().optional().describe('over which it comes; default the first of the configuration');
+
 const Question = z.strictObject({
   from: z.string().max(200).optional(),
   to: z.string().max(200).optional(),
   direction: z.enum(['in', 'out', 'internal', 'unknown']).default('unknown'),
-  trunk: z.string().default('loopback'),
+  trunk: Trunk,
   user: z.string().max(200).optional().describe('the recorded user, where the PBX names it'),
   at: z.number().optional().describe('epoch milliseconds, default now'),
 });
@@ -73,12 +75,15 @@ const Answer = z.object({
   callee: z.array(z.string()).readonly(),
 });
 
+/** What rules may name, and the trunks over which calls come, in the order of the configuration. */
+type Names = KnownNames & { readonly trunks: readonly string[] };
+
 /** Rules: which hold, which held, what they would say. */
 export const rulesRoutes = (
   policy: RulesPolicy,
   history: RuleHistory,
   describe: (message: Uint8Array, trunk: string, at: number) => CallToDecide['description'],
-  known: KnownNames,
+  known: Names,
 ): readonly ApiRoute[] => [
   apiRoute({
     method: 'GET',
@@ -119,13 +124,14 @@ export const rulesRoutes = (
     answer: z.object({ versions: z.array(Version) }),
     handle: async () => ({ versions: [...(await history.ruleVersions())] }),
   }),
-  ...questionRoutes(policy, describe),
+  ...questionRoutes(policy, describe, known.trunks),
 ];
 
 /** What would be decided, asked by people. */
 const questionRoutes = (
   policy: RulesPolicy,
   describe: (message: Uint8Array, trunk: string, at: number) => CallToDecide['description'],
+  trunks: readonly string[],
 ): readonly ApiRoute[] => [
   apiRoute({
     method: 'POST',
@@ -134,24 +140,33 @@ const questionRoutes = (
     summary: 'What would be decided about a call, and why',
     body: Question,
     answer: Answer,
-    handle: ({ body }) => policy.explain(callOf(body)),
+    handle: ({ body }) => policy.explain(callOf(body, trunkOf('body', body.trunk, trunks))),
   }),
   apiRoute({
     method: 'POST',
     path: '/rules/test-message',
     tag: 'rules',
     summary: 'What would be decided about a call whose INVITE was saved from a trace',
-    query: z.strictObject({ trunk: z.string().default('loopback'), at: z.coerce.number().optional() }),
+    query: z.strictObject({ trunk: Trunk, at: z.coerce.number().optional() }),
     raw: { limit: 1_000_000, types: ['message/sip'] },
     answer: Answer,
     handle: ({ body, query }) => {
       const at = query.at ?? Date.now();
-      return policy.explain({ description: describe(body, query.trunk, at), trunk: query.trunk, at });
+      const trunk = trunkOf('query', query.trunk, trunks);
+      return policy.explain({ description: describe(body, trunk, at), trunk, at });
     },
   }),
 ];
 
-function callOf({ from, to, direction, trunk, user, at }: z.output<typeof Question>): CallToDecide {
+/** Throws WebError INVALID for a trunk that there is not: the answer would be that of no call. */
+function trunkOf(where: string, asked: string | undefined, trunks: readonly string[]): string {
+  const [first = ''] = trunks;
+  if (asked === undefined || trunks.includes(asked)) return asked ?? first;
+  const fault = { path: `${where}.trunk`, message: `not one of ${trunks.join(', ')}` };
+  throw new WebError('INVALID', `${fault.path}: ${fault.message}`, { faults: [fault] });
+}
+
+function callOf({ from, to, direction, user, at }: z.output<typeof Question>, trunk: string): CallToDecide {
   const party = (text: string | undefined) => ({
     ...(text === undefined ? {} : text.includes('@') ? { aor: text } : { number: text }),
     source: 'asked',

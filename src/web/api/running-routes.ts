@@ -98,7 +98,7 @@ export const runningRoutes = (calls: RunningCalls): readonly ApiRoute[] => [
     answer: Changed,
     handle: async ({ params, actor, note }) => {
       note(params.id);
-      return changed(await calls.pause(params.id, { cause: 'operator', actor: actor.name }));
+      return changed(await calls.pause(params.id, { cause: 'operator', actor: actor.name }), note);
     },
   }),
   apiRoute({
@@ -111,15 +111,16 @@ export const runningRoutes = (calls: RunningCalls): readonly ApiRoute[] => [
     answer: Changed,
     handle: async ({ params, actor, note }) => {
       note(params.id);
-      return changed(await calls.resume(params.id, { cause: 'operator', actor: actor.name }));
+      return changed(await calls.resume(params.id, { cause: 'operator', actor: actor.name }), note);
     },
   }),
 ];
 
 const gone = (): WebError => new WebError('NOT_FOUND', 'No such call is being recorded.');
 
-function changed(done: boolean | undefined): { readonly changed: boolean } {
+function changed(done: boolean | undefined, note: (detail: string) => void): { readonly changed: boolean } {
   if (done === undefined) throw gone();
+  if (!done) note('it was so already');
   return { changed: done };
 }
 

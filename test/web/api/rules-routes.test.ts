@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import type { CallToDecide } from '../../../src/rules/call-to-decide.ts';
+import { RuleBook } from '../../../src/rules/rule-book.ts';
 import { RuleSet } from '../../../src/rules/rule-set.ts';
 import { adminTokenAuthentication } from '../../../src/web/api/authentication.ts';
 import { rulesRoutes, type RulesPolicy } from '../../../src/web/api/rules-routes.ts';
@@ -6,17 +8,25 @@ import { startWeb, type WebServer } from '../../../src/web/server.ts';
 import { MemoryQueries, webOptions } from '../fakes.ts';
 
 const TOKEN = 'a-token-of-no-recorder-at-all-0123456789';
-const KNOWN = { destinations: ['archive'], profiles: ['none', 'wphg-5y'], announcements: ['inbound'] };
+const KNOWN = {
+  destinations: ['archive'],
+  profiles: ['none', 'wphg-5y'],
+  announcements: ['inbound'],
+  trunks: ['pbx', 'sbc'],
+};
 
 let server: WebServer;
 let taken: unknown[];
+let asked: CallToDecide[];
 
 beforeEach(async () => {
   taken = [];
+  asked = [];
   const policy: RulesPolicy = {
     rules: { version: 1, source: 'api', set: RuleSet.parse({}) },
-    explain: () => {
-      throw new Error('not asked here');
+    explain: (call) => {
+      asked.push(call);
+      return new RuleBook(RuleSet.parse({}), 1, 'UTC').explain(call, new Map());
     },
     replaceRules: (set) => {
       taken.push(set);
@@ -75,4 +85,22 @@ test('rules that name what exists are taken', async () => {
   });
   expect([response.status, await response.json()]).toEqual([200, { version: 2 }]);
   expect(taken).toHaveLength(1);
+});
+
+test.each([
+  ['the first of the configuration', {}, 200, 'pbx'],
+  ['the one that is named', { trunk: 'sbc' }, 200, 'sbc'],
+  ['none that there is not', { trunk: 'scb' }, 400, undefined],
+])('a question is about a call over a trunk: %s', async (_which, trunk, status, over) => {
+  const answer = await fetch(`${server.url}/api/v1/rules/test`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${TOKEN}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ from: '100', to: '200', ...trunk }),
+  });
+  expect(answer.status).toBe(status);
+  expect(asked.map((call) => call.trunk)).toEqual(over === undefined ? [] : [over]);
+  if (over === undefined)
+    expect(await answer.json()).toMatchObject({
+      faults: [{ path: 'body.trunk', message: 'not one of pbx, sbc' }],
+    });
 });
