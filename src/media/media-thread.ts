@@ -1,6 +1,7 @@
 import { platform, setPriority } from 'node:os';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { CaptureEngine } from './capture-engine.ts';
+import { Outbox } from './outbox.ts';
 import { PortPool } from './port-pool.ts';
 import { type OpenedReceiver, openReceiver } from './receiver/open-receiver.ts';
 import { OpenSockets } from './receiver/open-sockets.ts';
@@ -27,6 +28,7 @@ type Handlers = { [V in Verb]: (argument: Parameters<ThreadCalls[V]>[0]) => Prom
 /** One media thread: a receiver and a capture engine on one timer, driven by messages (thread-messages.ts). */
 class MediaThread {
   readonly #port: MessagePort;
+  readonly #outbox: Outbox<FromThread>;
   readonly #receiver: OpenedReceiver;
   readonly #engine: CaptureEngine;
   readonly #handlers: Handlers;
@@ -35,6 +37,9 @@ class MediaThread {
 
   constructor(port: MessagePort, data: ThreadData) {
     this.#port = port;
+    this.#outbox = new Outbox((messages) => {
+      port.postMessage(messages);
+    });
     // Not performance.now(): recordings live on the time of day, as the kernel's arrival times do.
     const now = Date.now;
     const log = (line: string): void => {
@@ -81,8 +86,8 @@ class MediaThread {
     this.#engine.onSegment((capture, segment) => {
       this.#post({ type: 'segment', capture, segment });
     });
-    this.#port.on('message', (message: ToThread) => {
-      void this.#answer(message);
+    this.#port.on('message', (messages: readonly ToThread[]) => {
+      for (const message of messages) void this.#answer(message);
     });
     this.#timer = setInterval(() => {
       this.#tick();
@@ -121,7 +126,7 @@ class MediaThread {
   }
 
   #post(message: FromThread): void {
-    this.#port.postMessage(message);
+    this.#outbox.add(message);
   }
 }
 

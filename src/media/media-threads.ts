@@ -99,7 +99,7 @@ class MediaThreads implements MediaThreadsHost {
     if (this.#stopping !== undefined) throw new MediaError('STOPPED', 'media threads are stopped');
     if (this.#owners.has(id) || this.#lost.has(id))
       throw new MediaError('BAD_REQUEST', `capture ${id} is open`);
-    let refusal = new MediaError('STOPPED', 'no media thread is running');
+    let refusal: MediaError | undefined;
     for (const slot of this.#leastLoadedFirst()) {
       this.#owners.set(id, slot);
       try {
@@ -111,7 +111,7 @@ class MediaThreads implements MediaThreadsHost {
         refusal = error;
       }
     }
-    throw refusal;
+    throw refusal ?? new MediaError('STOPPED', 'no media thread is running');
   }
 
   async change(change: CaptureChange): Promise<OpenedCapture> {

@@ -1,8 +1,16 @@
 import type { Worker } from 'node:worker_threads';
 import type { PressedKey, Segment } from './capture.ts';
 import { MediaError } from './media-error.ts';
+import { Outbox } from './outbox.ts';
 import type { Receiver } from './receiver/receiver.ts';
-import { type Answer, type Argument, fromPlainError, type FromThread, type Verb } from './thread-messages.ts';
+import {
+  type Answer,
+  type Argument,
+  fromPlainError,
+  type FromThread,
+  type ToThread,
+  type Verb,
+} from './thread-messages.ts';
 
 /** What a thread tells without being asked. */
 export interface ThreadEvents {
@@ -26,6 +34,9 @@ export class ThreadClient {
   readonly #worker: Worker;
   readonly #events: ThreadEvents;
   readonly #pending = new Map<number, Pending>();
+  readonly #outbox = new Outbox<ToThread>((messages) => {
+    this.#send(messages);
+  });
   readonly #ready: PromiseWithResolversOf<Receiver['kind']>;
   #number = 0;
   #lastError = 'no reason given';
@@ -38,8 +49,8 @@ export class ThreadClient {
     this.ready = this.#ready.promise;
     // Whoever waits sees the rejection; a restart that nobody waits for must not be an unhandled one.
     this.ready.catch(() => undefined);
-    worker.on('message', (message: FromThread) => {
-      this.#take(message);
+    worker.on('message', (messages: readonly FromThread[]) => {
+      for (const message of messages) this.#take(message);
     });
     worker.on('error', (error: unknown) => {
       this.#lastError = (error as Error | null)?.message ?? String(error);
@@ -56,20 +67,28 @@ export class ThreadClient {
     const number = this.#number;
     return new Promise<Answer<V>>((resolve, reject) => {
       this.#pending.set(number, { resolve, reject });
-      try {
-        this.#worker.postMessage({ number, verb, argument });
-      } catch (error) {
-        // What cannot be cloned cannot be a request.
-        this.#pending.delete(number);
-        reject(
-          new MediaError('BAD_REQUEST', `cannot be sent to a thread: ${String(error)}`, { cause: error }),
-        );
-      }
+      // Verb and argument belong together; the compiler cannot follow that through the type parameter.
+      this.#outbox.add({ number, verb, argument } as ToThread);
     });
   }
 
   async terminate(): Promise<void> {
     await this.#worker.terminate();
+  }
+
+  #send(messages: readonly ToThread[]): void {
+    try {
+      this.#worker.postMessage(messages);
+    } catch (error) {
+      if (messages.length > 1) {
+        for (const message of messages) this.#send([message]);
+        return;
+      }
+      // What cannot be cloned cannot be a request.
+      const refusal = `cannot be sent to a thread: ${String(error)}`;
+      for (const { number } of messages)
+        this.#settle(number)?.reject(new MediaError('BAD_REQUEST', refusal, { cause: error }));
+    }
   }
 
   #take(message: FromThread): void {

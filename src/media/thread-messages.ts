@@ -41,12 +41,12 @@ export type Verb = keyof ThreadCalls;
 export type Argument<V extends Verb> = Parameters<ThreadCalls[V]>[0];
 export type Answer<V extends Verb> = ReturnType<ThreadCalls[V]>;
 
-/** Main thread to media thread. Every call is answered once, under its number. */
+/** Main thread to media thread, in lists. Every call is answered once, under its number. */
 export type ToThread = {
   [V in Verb]: { readonly number: number; readonly verb: V; readonly argument: Argument<V> };
 }[Verb];
 
-/** Media thread to main thread. */
+/** Media thread to main thread, in lists. */
 export type FromThread =
   | { readonly type: 'ready'; readonly receiver: Receiver['kind'] }
   | { readonly type: 'answer'; readonly number: number; readonly value: Answer<Verb> }

@@ -375,17 +375,20 @@ export class Recorder implements CallRecorder {
   async #journalOpening(id: string, call: OfferedCall, capture: OpenedCapture): Promise<void> {
     const event = this.#openingOf(id, call, capture);
     const appended = this.#options.journal.append(event);
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, JOURNAL_PATIENCE).unref();
+    });
     try {
-      await Promise.race([
-        appended,
-        new Promise<void>((resolve) => setTimeout(resolve, JOURNAL_PATIENCE).unref()),
-      ]);
+      await Promise.race([appended, patience]);
       // The client has its answer: what the disk refuses now is stated when it takes events again.
       appended.catch(() => this.#statements.state(event));
     } catch (error) {
       await this.#options.media.close(id, this.#options.now()).catch(() => undefined);
       await this.#options.folders.discard(id).catch(() => undefined);
       throw new RecorderError('DISK', 'the journal refused the opening', { cause: error });
+    } finally {
+      clearTimeout(timer);
     }
   }
 

@@ -266,10 +266,10 @@ describe('media threads', () => {
   test('pass on that a capture can no longer write', async () => {
     const code = `
       const { parentPort } = require('node:worker_threads');
-      parentPort.postMessage({ type: 'ready', receiver: 'dgram' });
-      parentPort.on('message', ({ number, argument }) => {
-        parentPort.postMessage({ type: 'failure', capture: argument.id, error: { code: 'DISK', detail: 'full' } });
-        parentPort.postMessage({ type: 'answer', number, value: { startedAt: 0, lines: [] } });
+      parentPort.postMessage([{ type: 'ready', receiver: 'dgram' }]);
+      parentPort.on('message', ([{ number, argument }]) => {
+        parentPort.postMessage([{ type: 'failure', capture: argument.id, error: { code: 'DISK', detail: 'full' } }]);
+        parentPort.postMessage([{ type: 'answer', number, value: { startedAt: 0, lines: [] } }]);
       });`;
     const host = await start({ spawn: () => new Worker(code, { eval: true }) });
     const failed: unknown[] = [];

@@ -3,6 +3,8 @@ import { MediaError } from '../media-error.ts';
 
 /** Verdicts remembered; a flood from forged addresses must not fill the memory. */
 const REMEMBERED = 64;
+/** Networks kept ready. */
+const KEPT_READY = 1000;
 /** Strangers listed by address. */
 const LISTED = 10;
 
@@ -12,7 +14,7 @@ const LISTED = 10;
  */
 export class SourceGate {
   /** Undefined lets everybody in. */
-  #networks: BlockList | undefined;
+  readonly #networks: Set<BlockList> | undefined;
   /** Key of the sender last let in: nearly every packet is of the same one as the packet before. */
   #last = NaN;
   readonly #verdicts = new Map<number, boolean>();
@@ -24,7 +26,7 @@ export class SourceGate {
   /** @throws MediaError BAD_REQUEST for what is neither address nor network. */
   constructor(networks: readonly string[] | undefined) {
     if (networks === undefined) return;
-    this.#networks = new BlockList();
+    this.#networks = new Set();
     this.#add(networks);
   }
 
@@ -65,7 +67,10 @@ export class SourceGate {
       .slice(0, source.lastIndexOf(':'))
       .replace(/^\[|\]$/g, '')
       .replace(/%.*/, '');
-    return this.#networks?.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4') ?? true;
+    if (this.#networks === undefined) return true;
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+    for (const network of this.#networks) if (network.check(address, family)) return true;
+    return false;
   }
 
   #judge(source: string): boolean {
@@ -76,12 +81,23 @@ export class SourceGate {
   }
 
   #add(networks: readonly string[]): void {
-    for (const network of networks) {
-      const [address = '', prefix] = network.split('/');
-      const family = isIP(address);
-      if (family === 0) throw new MediaError('BAD_REQUEST', `${network} is not a network`);
-      const whole = family === 4 ? 32 : 128;
-      this.#networks?.addSubnet(address, Number(prefix ?? whole), family === 4 ? 'ipv4' : 'ipv6');
-    }
+    for (const network of networks) this.#networks?.add(listOf(network));
   }
+}
+
+/** By their text: making a list costs as much as opening a port, and lines of many calls have the same networks. */
+const lists = new Map<string, BlockList>();
+
+function listOf(network: string): BlockList {
+  const known = lists.get(network);
+  if (known !== undefined) return known;
+  const [address = '', prefix] = network.split('/');
+  const family = isIP(address);
+  if (family === 0) throw new MediaError('BAD_REQUEST', `${network} is not a network`);
+  const list = new BlockList();
+  const whole = family === 4 ? 32 : 128;
+  list.addSubnet(address, Number(prefix ?? whole), family === 4 ? 'ipv4' : 'ipv6');
+  if (lists.size >= KEPT_READY) lists.clear();
+  lists.set(network, list);
+  return list;
 }
