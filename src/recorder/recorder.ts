@@ -27,6 +27,10 @@ export interface RecorderOptions extends Omit<LiveDeps, 'statements'> {
   readonly folders: RecordingFolders;
   /** Below this much free space in the spool new calls are turned away. */
   readonly minFreeBytes: number;
+  /**
+   * Called when it is decided whether a call, by its SIP Call-ID, is recorded: before it is answered, and anew for each session of a dialog. Must not throw.
+   */
+  readonly onDecided?: (callId: string, recorded: boolean) => void;
   /** The keys without which nothing is signed; always there when not given. */
   readonly signing?: {
     /** Since when they are missing, epoch milliseconds. */
@@ -152,6 +156,7 @@ export class Recorder implements CallRecorder {
     const { facts, description, decision, offer } = call;
     const { callId, trunk } = facts;
     this.#declined++;
+    this.#options.onDecided?.(callId, false);
     void this.#statements.state({
       type: 'declined',
       at: this.#options.now(),
@@ -171,7 +176,10 @@ export class Recorder implements CallRecorder {
    */
   async takeUp(call: OfferedCall, left: LeftCall): Promise<Continuation | DeclinedCall> {
     const { now } = this.#options;
-    if (!left.kept) return new DeclinedCall(newRecordingId(now()), call.offer, now);
+    if (!left.kept) {
+      if (call.decision?.record === false) this.#options.onDecided?.(call.facts.callId, false);
+      return new DeclinedCall(newRecordingId(now()), call.offer, now);
+    }
     const lines = await this.#reopen(call, left);
     const { offer } = call;
     const accept = (next: SessionOffer, description: CallDescription): Promise<RecordingCall> =>
@@ -284,6 +292,7 @@ export class Recorder implements CallRecorder {
       },
     );
     this.#live.set(opened.id, recording);
+    this.#options.onDecided?.(opened.facts.callId, true);
     return recording;
   }
 

@@ -71,7 +71,8 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   const { log } = options;
   const alarms = new Alarms(log);
   const ground = await openGround(config, { log, bell: alarms, closing });
-  const recording = await openRecording(config, { log, ground, alarms, closing });
+  const traces = openTraces(config, log, closing);
+  const recording = await openRecording(config, { log, ground, alarms, traces, closing });
   const { media, recorder, resumption, startedAt, dtlsFingerprint } = recording;
   const policy = await openPolicy(config, recorder);
   const announcements = await openAnnouncements(config, { recorder, policy, bell: alarms });
@@ -89,7 +90,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   const clock = new ClockConfirmation();
   const retentionRuns = openWatches(config, { log, alarms, media, ground, archive, clock, closing });
   const deciding = { recorder, policy, announcements };
-  const sip = await openSip(config, { ...deciding, log, closing, dtlsFingerprint, resumption });
+  const sip = await openSip(config, { ...deciding, log, closing, traces, dtlsFingerprint, resumption });
   const web = await openWeb(config, {
     log,
     ...deciding,
@@ -103,7 +104,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     software: SOFTWARE,
     sipUp: () => sip.application.connected,
     sipCounters: () => sip.server?.counters(),
-    tracesLeftOut: sip.tracesLeftOut,
+    tracesLeftOut: traces.leftOut,
   });
   closing.add('web', () => web.close());
   await sip.listen();
@@ -123,6 +124,7 @@ async function openRecording(
     readonly log: Log;
     readonly ground: Ground;
     readonly alarms: Alarms;
+    readonly traces: Traces;
     readonly closing: ShutdownList;
   },
 ): Promise<{
@@ -132,7 +134,7 @@ async function openRecording(
   readonly startedAt: number;
   readonly dtlsFingerprint: string | undefined;
 }> {
-  const { log, ground, alarms, closing } = parts;
+  const { log, ground, alarms, traces, closing } = parts;
   const { journal, spool } = ground;
   const dtls = await openDtls(log);
   const media = await startMediaThreads({
@@ -150,6 +152,7 @@ async function openRecording(
     log,
     keys: { sequence: config.stop.keys, keep: config.stop.keepKeys, tones: config.stop.tones },
     signing: ground.keys,
+    onDecided: traces.decided,
     minFreeBytes: config.spool.whenFull === 'record' ? 0 : config.spool.minFreeMegabytes * 1_000_000,
   });
   const startedAt = Date.now();
@@ -241,7 +244,6 @@ const mediaLog = (log: Log): Parameters<typeof startMediaThreads>[0]['log'] => (
 export interface Sip {
   readonly application: SipApplication;
   readonly server: SipServer | undefined;
-  readonly tracesLeftOut: Traces['leftOut'];
   /** Takes calls from now on. */
   listen(): Promise<void>;
 }
@@ -252,16 +254,16 @@ interface SipParts {
   readonly policy: Policy;
   readonly announcements: Announcements;
   readonly closing: ShutdownList;
+  readonly traces: Traces;
   readonly dtlsFingerprint: string | undefined;
   readonly resumption: Resumption;
 }
 
 async function openSip(config: Config, parts: SipParts): Promise<Sip> {
-  const { log, recorder, policy, closing, dtlsFingerprint, resumption } = parts;
+  const { log, recorder, policy, closing, traces, dtlsFingerprint, resumption } = parts;
   const secret = randomBytes(32).toString('hex');
   const control = { host: '127.0.0.1', port: 0, secret };
   const trunks = new Trunks(config.trunks);
-  const { see: seen, leftOut: tracesLeftOut } = openTraces(config, log, closing);
   const server =
     config.sip.drachtio === undefined
       ? await startSipServer({
@@ -271,7 +273,7 @@ async function openSip(config: Config, parts: SipParts): Promise<Sip> {
           control,
           log,
           lenient: (address) => trunks.find(address)?.mode === 'compat',
-          seen,
+          seen: traces.see,
         })
       : undefined;
   if (server !== undefined) closing.add('sip server', () => server.close());
@@ -281,7 +283,7 @@ async function openSip(config: Config, parts: SipParts): Promise<Sip> {
   const application = await startSipApplication({
     drachtio,
     embeddedServer: server !== undefined,
-    ...(server === undefined && { seen }),
+    ...(server === undefined && { seen: traces.see }),
     trunks: config.trunks,
     ...(config.media.address === undefined ? {} : { mediaAddress: config.media.address }),
     dtlsFingerprint,
@@ -301,7 +303,7 @@ async function openSip(config: Config, parts: SipParts): Promise<Sip> {
   closing.add('sip application', () => application.close());
   server?.restore(resumption.dialogs);
   server?.remember(resumption.former?.calls ?? []);
-  return { application, server, tracesLeftOut, listen: () => server?.listen() ?? Promise.resolve() };
+  return { application, server, listen: () => server?.listen() ?? Promise.resolve() };
 }
 
 function tlsOf({ sip }: Config): { readonly tls?: TlsSettings } {

@@ -9,6 +9,8 @@ import type { ShutdownList } from './shutdown-list.ts';
 export interface Traces {
   /** Takes a message; never waits. */
   readonly see: (message: SeenMessage) => void;
+  /** It was decided whether a call is recorded; of one that is not, no content is kept. */
+  readonly decided: (callId: string, recorded: boolean) => void;
   /** Messages not kept since the start, of the trunks and of everybody else. */
   readonly leftOut: () => { readonly trunks: number; readonly strangers: number };
 }
@@ -34,6 +36,9 @@ export function openTraces(config: Config, log: Log, closing: ShutdownList): Tra
     see: (message) => {
       const known = message.remote === '' || trunks.find(hostOf(message.remote)) !== undefined;
       (known ? files : strangers).keep(message);
+    },
+    decided: (callId, recorded) => {
+      files.keepBare(callId, !recorded);
     },
     leftOut: () => ({ trunks: files.leftOut, strangers: strangers.leftOut }),
   };

@@ -7,11 +7,14 @@ import { codeOf, StoreError } from './store-error.ts';
 export interface DialogBookOptions {
   /** Milliseconds by which a change may be later on the disk than it was said. Default 250. */
   readonly within?: number;
+  /** Milliseconds for which what a dialog said stays on the disk after its end, as long as few run. Default 30,000. */
+  readonly rest?: number;
   readonly log: Log;
 }
 
 const FILE = 'dialogs.jsonl';
 const WITHIN = 250;
+const REST = 30_000;
 /** A file below this many octets is not worth writing anew. */
 const SMALL = 1_000_000;
 /** More than this is no dialog any more, and is not kept. */
@@ -31,14 +34,23 @@ export class DialogBook {
   readonly #changes = new Map<string, (() => string) | undefined>();
   #file: FileHandle | undefined;
   #octets = 0;
+  readonly #rest: number;
+  /** The file has lines that no reader needs. */
+  #stale = false;
   #timer: NodeJS.Timeout | undefined;
+  #sweep: NodeJS.Timeout | undefined;
   #turn: Promise<void> = Promise.resolve();
   #frozen = false;
   #failing = false;
 
-  constructor(path: string, left: ReadonlyMap<string, string>, { within = WITHIN, log }: DialogBookOptions) {
+  constructor(
+    path: string,
+    left: ReadonlyMap<string, string>,
+    { within = WITHIN, rest = REST, log }: DialogBookOptions,
+  ) {
     this.#path = path;
     this.#within = within;
+    this.#rest = rest;
     this.#log = log;
     for (const [id, line] of left) this.#lines.set(id, line);
   }
@@ -63,9 +75,11 @@ export class DialogBook {
     await written;
   }
 
-  /** See `freeze`. May be called twice. */
+  /** See `freeze`; leaves nothing of dialogs that are over. May be called twice. */
   async close(): Promise<void> {
     await this.freeze();
+    clearTimeout(this.#sweep);
+    await this.#tidy();
     const file = this.#file;
     this.#file = undefined;
     await file?.close();
@@ -88,6 +102,7 @@ export class DialogBook {
     const fresh = [...this.#changes].flatMap(([id, compose]) => this.#take(id, compose));
     this.#changes.clear();
     if (fresh.length === 0 && !this.#failing) return;
+    this.#sweepLater();
     try {
       if (this.#file === undefined || this.#isLarge()) await this.#writeAnew();
       else await this.#append(this.#file, fresh.join(''));
@@ -102,6 +117,7 @@ export class DialogBook {
     try {
       const text = compose?.() ?? GONE;
       const line = `{"id":${JSON.stringify(id)},"state":${text}}\n`;
+      this.#stale ||= this.#lines.has(id);
       if (text === GONE || line.length > MOST) return this.#lines.delete(id) ? [goneLine(id)] : [];
       this.#lines.set(id, line);
       return [line];
@@ -112,9 +128,33 @@ export class DialogBook {
   }
 
   #isLarge(): boolean {
-    if (this.#octets < SMALL) return false;
-    const live = [...this.#lines.values()].reduce((sum, line) => sum + line.length, 0);
-    return this.#octets > 4 * live;
+    return this.#octets >= SMALL && this.#octets > 4 * this.#live();
+  }
+
+  #live(): number {
+    return [...this.#lines.values()].reduce((sum, line) => sum + line.length, 0);
+  }
+
+  /** Who spoke with whom is not kept for longer than the next start needs it. With many calls the file is soon written anew anyway. */
+  #sweepLater(): void {
+    if (!this.#stale || this.#frozen) return;
+    this.#sweep ??= setTimeout(() => {
+      this.#sweep = undefined;
+      this.#turn = this.#turn.then(async () => {
+        if (this.#live() < SMALL) await this.#tidy();
+        this.#sweepLater();
+      });
+    }, this.#rest).unref();
+  }
+
+  /** Leaves in the file what a reader needs, and nothing else. */
+  async #tidy(): Promise<void> {
+    if (!this.#stale || this.#file === undefined) return;
+    try {
+      await this.#writeAnew();
+    } catch (error) {
+      await this.#failed(error);
+    }
   }
 
   async #append(file: FileHandle, text: string): Promise<void> {
@@ -133,6 +173,7 @@ export class DialogBook {
       await this.#append(file, [...this.#lines.values()].join(''));
       await rename(temporary, this.#path);
       await syncDirectory(dirname(this.#path));
+      this.#stale = false;
     } catch (error) {
       await file.close();
       throw error;

@@ -1,7 +1,8 @@
 import { mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { withoutContent } from '../siprec/bare-message.ts';
 import { withoutSecrets } from '../siprec/secrets.ts';
-import { callIdOf, encodeTrace, type SeenMessage, type TracedMessage } from './trace-record.ts';
+import { callIdOf, encodeTrace, tracedId, type SeenMessage, type TracedMessage } from './trace-record.ts';
 
 export interface TraceLimits {
   /** Older files go; 0 keeps nothing. */
@@ -22,12 +23,14 @@ const BURST_SECONDS = 4;
 const FLUSH_EVERY = 500;
 /** Messages worked on before everything else gets its turn. */
 const AT_ONCE = 100;
-/** Calls whose octets are counted; the oldest are forgotten. */
+/** Calls of which something is remembered; the oldest are forgotten. */
 const MOST_CALLS = 100_000;
 const LARGEST_FILE = 16 * 1024 * 1024;
 const LONGEST_FILE = 3_600_000;
 const PRUNE_EVERY = 600_000;
 const DAY = 86_400_000;
+
+type Seen = SeenMessage & { readonly at: number };
 
 interface OpenFile {
   readonly handle: FileHandle;
@@ -40,15 +43,18 @@ export const TRACE_NAME = /^(\d{15})\.trace$/;
 
 /**
  * SIP messages on disk, for a while. Files, not a table: they come in floods, are worth nothing in a week, and must neither fill the database of
- * the evidence nor wait for it. `keep` only puts aside; secrets are taken out before anything is written. What cannot be kept is counted and
- * harms nobody.
+ * the evidence nor wait for it. `keep` only puts aside; secrets are taken out before anything is written, and of a call that the rules keep out
+ * everything that tells of its content. What cannot be kept is counted and harms nobody.
  */
 export class TraceFiles {
   readonly #folder: string;
   readonly #limits: TraceLimits;
   readonly #log: Log;
   readonly #octetsOf = new Map<string, number>();
-  #waiting: (SeenMessage & { readonly at: number })[] = [];
+  readonly #bare = new Set<string>();
+  #waiting: Seen[] = [];
+  /** Waiting since before the last look at the clock: by the next one it is decided what becomes of their calls. */
+  #ripening: readonly Seen[] = [];
   #octetsWaiting = 0;
   #allowance = MOST_PER_SECOND * BURST_SECONDS;
   #allowedAt = Date.now();
@@ -86,10 +92,15 @@ export class TraceFiles {
     }
     this.#waiting.push({ ...message, at: Date.now() });
     this.#octetsWaiting += length;
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.#inTurn(() => this.#flush());
-    }, FLUSH_EVERY).unref();
+    this.#wake();
+  }
+
+  /** Of this call no content is kept: from the messages that are not written yet, those of the last half second at least, to its next decision. */
+  keepBare(callId: string, bare: boolean): void {
+    const key = tracedId(callId);
+    this.#bare.delete(key);
+    if (bare) this.#bare.add(key);
+    forgetOldest(this.#bare);
   }
 
   /** Writes what waits. May be called twice. */
@@ -97,7 +108,10 @@ export class TraceFiles {
     clearInterval(this.#pruning);
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#inTurn(() => this.#flush());
+    const last = [...this.#ripening, ...this.#waiting];
+    this.#ripening = [];
+    this.#waiting = [];
+    this.#inTurn(() => this.#writeAll(last));
     this.#closed = true;
     this.#inTurn(() => this.#closeFile());
     await this.#running;
@@ -113,6 +127,17 @@ export class TraceFiles {
     return true;
   }
 
+  #wake(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      const ripe = this.#ripening;
+      this.#ripening = this.#waiting;
+      this.#waiting = [];
+      if (this.#ripening.length > 0) this.#wake();
+      this.#inTurn(() => this.#writeAll(ripe));
+    }, FLUSH_EVERY).unref();
+  }
+
   #inTurn(work: () => Promise<void>): void {
     this.#running = this.#running.then(work).catch((error: unknown) => {
       if (!this.#failing)
@@ -121,15 +146,17 @@ export class TraceFiles {
     });
   }
 
-  async #flush(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, AT_ONCE);
+  async #writeAll(messages: readonly Seen[]): Promise<void> {
+    for (let from = 0; from < messages.length; from += AT_ONCE) {
+      const batch = messages.slice(from, from + AT_ONCE);
       this.#octetsWaiting -= batch.reduce((sum, { text }) => sum + text.length, 0);
       const lines = batch.flatMap((message) => this.#encode(message));
       try {
         await this.#write(Buffer.from(lines.join(''), 'latin1'));
       } catch (error) {
-        this.#leftOut += batch.length;
+        const rest = messages.slice(from + batch.length);
+        this.#octetsWaiting -= rest.reduce((sum, { text }) => sum + text.length, 0);
+        this.#leftOut += batch.length + rest.length;
         await this.#closeFile();
         throw error;
       }
@@ -148,12 +175,9 @@ export class TraceFiles {
     }
     this.#octetsOf.delete(callId);
     this.#octetsOf.set(callId, before + message.text.length);
-    if (this.#octetsOf.size > MOST_CALLS)
-      for (const oldest of this.#octetsOf.keys()) {
-        this.#octetsOf.delete(oldest);
-        break;
-      }
-    return [encodeTrace({ ...message, callId, text: withoutSecrets(message.text) })];
+    forgetOldest(this.#octetsOf);
+    const text = this.#bare.has(callId) ? withoutContent(message.text) : withoutSecrets(message.text);
+    return [encodeTrace({ ...message, callId, text })];
   }
 
   async #write(bytes: Buffer): Promise<void> {
@@ -202,6 +226,14 @@ export class TraceFiles {
       await rm(path, { force: true });
       total -= size;
     }
+  }
+}
+
+function forgetOldest(calls: Pick<Map<string, unknown>, 'size' | 'keys' | 'delete'>): void {
+  if (calls.size <= MOST_CALLS) return;
+  for (const oldest of calls.keys()) {
+    calls.delete(oldest);
+    break;
   }
 }
 

@@ -23,6 +23,10 @@ const LONGEST_CALL_ID = 256;
 export const callIdOf = (text: string): string =>
   (CALL_ID.exec(text.slice(0, 16_384))?.[1] ?? '').trim().slice(0, LONGEST_CALL_ID);
 
+/** How a Call-ID, as an application reads it, stands in a trace. */
+export const tracedId = (callId: string): string =>
+  Buffer.from(callId, 'utf8').toString('latin1').trim().slice(0, LONGEST_CALL_ID);
+
 /**
  * A record: one line of JSON, then as many octets of message as it says, then a line end. So a file can be read without searching in it,
  * and what a crash tore off is known by its length.

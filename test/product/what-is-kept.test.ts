@@ -31,6 +31,7 @@ const RULES = {
     { id: 'caller-only', when: { callee: ['210'] }, record: true, legs: 'caller', layout: 'per-leg' },
     { id: 'callee-only', when: { callee: ['220'] }, record: true, legs: 'callee', layout: 'per-leg' },
     { id: 'apart', when: { callee: ['230'] }, record: true, layout: 'per-leg' },
+    { id: 'private', when: { number: ['0170*'] }, record: false },
     { id: 'may-stop', when: { callee: ['240'] }, record: true, layout: 'per-leg', mayStop: true },
   ],
 };
@@ -43,6 +44,9 @@ const DIALLED = joined(
   keyTone({ key: '1', milliseconds: 100 }),
 );
 const PRIVATE = sine(730, 1.4);
+
+/** Who is called in a call that the rules keep out. */
+const LEFT_OUT = '01701234567';
 
 const room = new ProductRoom();
 let recorder: RecorderProcess;
@@ -66,6 +70,10 @@ beforeAll(async () => {
       callee: { number: '240', law: 'PCMA', audio: encode(joined(BUSINESS, DIALLED, PRIVATE), 'PCMA') },
     }),
     ringingCall(),
+    callTo(recorder, {
+      caller: { number: '100', law: 'PCMA', audio: tone(370) },
+      callee: { number: LEFT_OUT, law: 'PCMA', audio: tone(1490) },
+    }),
   ]);
   reports = { callerOnly, calleeOnly, both, stopped };
   for (const report of [callerOnly, calleeOnly, both, stopped])
@@ -230,4 +238,10 @@ test('the API tells the marks, and both verifiers find everything whole after an
   expect(marks.map(({ kind }) => kind)).toEqual(['ringing', 'answered', 'held']);
   expect(await recorder.stop()).toBe(0);
   expectIntact(recorder.archive);
+});
+
+test('of a call that the rules keep out no number is on the disk, neither in SIP traces nor in what a restart would need', () => {
+  expect(isAnywhere(Buffer.from(LEFT_OUT))).toBe(false);
+  // The same search finds the numbers of a call that was recorded, in its traces and elsewhere.
+  expect(isAnywhere(Buffer.from('sip:4989200@pbx.example'))).toBe(true);
 });

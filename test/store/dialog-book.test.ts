@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openDialogBook } from '../../src/store/dialog-book.ts';
+import { eventually } from '../support/recorder-process.ts';
 
 let folder: string;
 const log = (): void => undefined;
@@ -82,4 +83,18 @@ test('a dialog that cannot be composed harms no other one', async () => {
   book.keep('good', () => '{}');
   await book.close();
   expect([...(await openDialogBook(folder, { log })).left.keys()]).toEqual(['good']);
+});
+
+test('what a dialog said is gone from the disk soon after its end, and at the end of the process', async () => {
+  const { book } = await openDialogBook(folder, { within: 1, rest: 50, log });
+  const told = (): string => (existsSync(file()) ? readFileSync(file(), 'utf8') : '');
+  book.keep('private', () => '{"caller":"Anna"}');
+  book.keep('other', () => '{"caller":"Bert"}');
+  await eventually(() => told().includes('Anna') || undefined, 5000);
+  book.forget('private');
+  await eventually(() => !told().includes('Anna') || undefined, 5000);
+  expect(told()).toContain('Bert');
+  book.forget('other');
+  await book.close();
+  expect(told()).toBe('');
 });

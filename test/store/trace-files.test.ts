@@ -66,6 +66,44 @@ test('SRTP keys never reach the disk (SRTP-8)', async () => {
   expect((await textsOf('one')).join('')).toContain('a=crypto:1 AES_CM_128_HMAC_SHA1_80 (removed)');
 });
 
+test('of a call that the rules keep out nothing is kept that tells who speaks with whom, nor what', async () => {
+  const traces = open();
+  const invite = [
+    'INVITE sip:+491701234567@192.0.2.1;user=phone SIP/2.0',
+    'Via: SIP/2.0/UDP 192.0.2.7:5060;branch=z9hG4bK1',
+    'From: "Anna" <sip:+491701234567@pbx>;tag=1',
+    'P-Asserted-Identity: "Anna"',
+    ' <sip:+491701234567@pbx>',
+    'Call-ID: private',
+    'CSeq: 1 INVITE',
+    'Content-Type: application/rs-metadata+xml',
+    '',
+    '<nameID aor="sip:+491701234567@pbx"/>',
+  ].join('\r\n');
+  traces.keep({ ...message('private'), text: invite });
+  traces.keep(message('other', 'kept'));
+  traces.keepBare('private', true);
+  // Longer than messages wait for the disk.
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  traces.keepBare('private', false);
+  traces.keep(message('private', 'another session, recorded'));
+  traces.keepBare('one', true);
+  await traces.close();
+  const [first, ...later] = await textsOf('private');
+  expect(first?.split('\r\n')).toEqual([
+    'INVITE sip:192.0.2.1 SIP/2.0',
+    'Via: SIP/2.0/UDP 192.0.2.7:5060;branch=z9hG4bK1',
+    'Call-ID: private',
+    'CSeq: 1 INVITE',
+    'Content-Type: application/rs-metadata+xml',
+    '',
+    '(37 octets of a call that is not recorded, not kept)',
+    '',
+  ]);
+  expect(later.at(-1)).toBe(message('private', 'another session, recorded').text);
+  expect(await textsOf('other')).toEqual([message('other', 'kept').text]);
+});
+
 describe('bounds', () => {
   test('one call cannot take more than its share', async () => {
     const traces = open({ callBytes: 1000 });
