@@ -1,10 +1,9 @@
 // A program of its own, started by path-child.ts, one for each folder that is an archive: a mount that no longer answers hangs the
 // threads of this process instead of those of a server that records. It ends with its parent, whatever it is doing.
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { createReadStream } from 'node:fs';
 import process from 'node:process';
 import { Readable } from 'node:stream';
-import type { Destination, Upload } from '../jobs/destination.ts';
+import { openingOf, type Destination, type Upload } from '../jobs/destination.ts';
 import { codeOf, DeliveryError, type DeliveryErrorCode, isOurs } from './delivery-error.ts';
 import type { PathAsk, PathReply, PathRequest, SentUpload } from './path-messages.ts';
 import { openPathDestination } from './path.ts';
@@ -77,8 +76,8 @@ class PulledSource {
   }
 }
 
-function uploadOf(id: number, { file, ...upload }: SentUpload): Upload {
-  if (file !== undefined) return { ...upload, open: (start = 0) => createReadStream(file, { start }) };
+function uploadOf(id: number, upload: SentUpload): Upload {
+  if (upload.file !== undefined) return { ...upload, open: openingOf(upload.file) };
   return {
     ...upload,
     open: () => {

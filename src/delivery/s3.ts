@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import {
   DeleteObjectCommand,
   PutObjectLegalHoldCommand,
@@ -18,7 +19,7 @@ import type {
 import { DeliveryError, isOurs, permanent } from './delivery-error.ts';
 import { provedSource } from './file-copy.ts';
 import { S3Bucket } from './s3-bucket.ts';
-import { statusOf, wordOf, type S3Options } from './s3-client.ts';
+import { MOST_AT_ONCE, statusOf, wordOf, type S3Options } from './s3-client.ts';
 import { factsOf, hashOfBeginning, isLocked, lockOf, toldChecksum } from './s3-facts.ts';
 import { putCommand, type S3Abilities } from './s3-probe.ts';
 import { Turns } from '../turns.ts';
@@ -44,7 +45,9 @@ class S3Destination implements Destination {
 
   put(upload: Upload, signal: AbortSignal): Promise<StoredCopy> {
     return this.#inTurn(upload, signal, async (sending) => {
-      const there = await this.#bucket.head(upload, signal);
+      // A server that obeys If-None-Match tells by itself, at the price of a small body sent in vain when the file is there.
+      const asks = !sending.abilities.atomicCreate || upload.size > MOST_AT_ONCE;
+      const there = asks ? await this.#bucket.head(upload, signal) : undefined;
       if (there !== undefined) return this.#equal(upload, there, sending);
       const sent = await this.#send(upload, { IfNoneMatch: '*' }, sending);
       if (sent === undefined) return this.#equal(upload, await this.#bucket.head(upload, signal), sending);
@@ -58,7 +61,7 @@ class S3Destination implements Destination {
     return this.#inTurn(upload, signal, async (sending) => {
       const there = await this.#bucket.head(upload, signal);
       if (there !== undefined && (await this.#continues(upload, there, signal)) === 'done')
-        return this.#copyOf(upload, there, 'read-back');
+        return this.#copyOf(upload, factsOf(there), 'read-back');
       // Not If-Match: a log has one writer, and servers that know If-None-Match may not know it.
       const condition = there === undefined ? { IfNoneMatch: '*' } : {};
       const sent = await this.#send(upload, condition, sending);
@@ -192,12 +195,16 @@ class S3Destination implements Destination {
     condition: Pick<PutObjectCommandInput, 'IfNoneMatch'>,
     { abilities, signal }: Sending,
   ): Promise<{ readonly version: string | undefined } | undefined> {
-    const body = Readable.from(provedSource(upload, signal), { objectMode: false });
+    const body =
+      upload.size <= MOST_AT_ONCE
+        ? await buffer(provedSource(upload, signal))
+        : Readable.from(provedSource(upload, signal), { objectMode: false });
     // The client does not look at errors of a body that it sends.
     const broken = new AbortController();
-    body.once('error', (error) => {
-      broken.abort(error);
-    });
+    if (body instanceof Readable)
+      body.once('error', (error) => {
+        broken.abort(error);
+      });
     const input: PutObjectCommandInput = {
       ...this.#bucket.at(upload),
       Body: body,
@@ -221,18 +228,30 @@ class S3Destination implements Destination {
         });
       throw error;
     } finally {
-      body.destroy();
+      if (body instanceof Readable) body.destroy();
     }
   }
 
+  /** How the copy that the server has just taken is proved. */
   async #proved(
     upload: Upload,
-    { version }: { readonly version: string | undefined },
+    sent: { readonly version: string | undefined },
+    sending: Sending,
+  ): Promise<StoredCopy> {
+    const { abilities, signal } = sending;
+    const { path } = upload;
+    const copy = { path, ...(sent.version !== undefined && { version: sent.version }) };
+    // The server has compared what it stored with the hash; only a lock, be it the bucket's own, has to be looked at.
+    if (abilities.checksBody && abilities.lock === 'no') return this.#copyOf(upload, copy, 'server-checksum');
+    return this.#lookedAt(upload, { copy, head: await this.#bucket.head(copy, signal) }, sending);
+  }
+
+  async #lookedAt(
+    upload: Upload,
+    { copy, head }: { readonly copy: CopyReference; readonly head: HeadObjectCommandOutput | undefined },
     { abilities, signal }: Sending,
   ): Promise<StoredCopy> {
     const { path, size, sha256, retention } = upload;
-    const copy = { path, ...(version !== undefined && { version }) };
-    const head = await this.#bucket.head(copy, signal);
     if (head?.ContentLength !== size)
       throw new DeliveryError('NOT_PROVED', `${path}: it is not there as it was stored`);
     const told = toldChecksum(head);
@@ -240,7 +259,7 @@ class S3Destination implements Destination {
     const found = told ?? (byServer ? sha256 : await this.#bucket.hash(copy, size, signal));
     if (found !== sha256)
       throw new DeliveryError('NOT_PROVED', `${path}: what is there is not what was sent`);
-    const result = this.#copyOf(upload, head, byServer ? 'server-checksum' : 'read-back');
+    const result = this.#copyOf(upload, factsOf(head), byServer ? 'server-checksum' : 'read-back');
     if (retention !== undefined && abilities.lock !== 'no' && !isKept(result, retention))
       throw permanent('LOCK_REFUSED', `${result.location}: the lock is not there when asked for`);
     return result;
@@ -275,14 +294,17 @@ class S3Destination implements Destination {
       there?.ContentLength === size ? (told ?? (await this.#bucket.hash(copy, size, signal))) : '';
     if (there === undefined || found !== sha256)
       throw permanent('DIFFERENT', `${this.#bucket.locationOf(path)} is there with other contents`);
-    const result = this.#copyOf(upload, there, told === undefined ? 'read-back' : 'server-checksum');
+    const result = this.#copyOf(upload, factsOf(there), told === undefined ? 'read-back' : 'server-checksum');
     if (retention === undefined || abilities.lock === 'no' || isKept(result, retention)) return result;
     await this.setRetention(copy, retention, signal);
     return { ...result, retention };
   }
 
-  #copyOf(upload: Upload, head: HeadObjectCommandOutput, proof: StoredCopy['proof']): StoredCopy {
-    const { version, retention } = factsOf(head);
+  #copyOf(
+    upload: Upload,
+    { version, retention }: Pick<StoredFile, 'version' | 'retention'>,
+    proof: StoredCopy['proof'],
+  ): StoredCopy {
     return {
       location: this.#bucket.locationOf(upload.path),
       proof,

@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 
 /** How long, and how strictly, the archive itself is to keep a copy from being changed or removed. */
@@ -22,6 +23,15 @@ export interface Upload {
   readonly retention?: Retention;
   readonly hold?: boolean;
 }
+
+/** Octets read from a file by one request: each of them wakes a thread. */
+const BLOCK = 256 * 1024;
+
+/** `open` of an Upload that is a file of this machine. */
+export const openingOf =
+  (file: string): Upload['open'] =>
+  (start = 0) =>
+    createReadStream(file, { start, highWaterMark: BLOCK });
 
 /** What a destination can say about a stored copy. */
 export interface StoredCopy {

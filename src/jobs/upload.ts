@@ -1,10 +1,15 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { buffer } from 'node:stream/consumers';
 import { UnrecoverableError } from 'bullmq';
 import { isProofOf } from '../evidence/tlog-proof.ts';
 import { endOfDay } from '../rules/retention.ts';
-import { PermanentUploadError, type Destination, type Retention, type StoredCopy } from './destination.ts';
+import {
+  openingOf,
+  PermanentUploadError,
+  type Destination,
+  type Retention,
+  type StoredCopy,
+} from './destination.ts';
 import type { EvidenceLog } from './evidence-log.ts';
 import { exportEvidence, type ExportDeps } from './export-evidence.ts';
 import { JobError } from './job-error.ts';
@@ -89,7 +94,7 @@ async function copyFiles(
         path,
         size: file.bytes,
         sha256: file.sha256,
-        open: (start = 0) => createReadStream(from, { start }),
+        open: openingOf(from),
         file: from,
         ...lock,
       },

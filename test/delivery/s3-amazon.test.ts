@@ -67,9 +67,9 @@ describe('Amazon S3', () => {
     const before = room.server.seen.length;
     const copy = await destination.put(upload(), never);
     const asked = room.server.seen.slice(before);
-    expect(asked.map(({ method }) => method)).toEqual(['HEAD', 'PUT', 'HEAD']);
+    expect(asked.map(({ method }) => method)).toEqual(['PUT', 'HEAD']);
     const { sha256 } = upload();
-    expect(asked[1]?.headers).toMatchObject({
+    expect(asked[0]?.headers).toMatchObject({
       'if-none-match': '*',
       'x-amz-checksum-sha256': Buffer.from(sha256, 'hex').toString('base64'),
       'x-amz-content-sha256': sha256,
