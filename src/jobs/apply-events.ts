@@ -16,7 +16,7 @@ export interface ApplyDeps {
 }
 
 /** Events taken into one transaction. */
-const BATCH = 250;
+const BATCH = 1000;
 /**
  * Milliseconds in which events come together, since a transaction costs more than many events; a small part of the second in
  * which evidence.md 1.4 wants the `open` entry.

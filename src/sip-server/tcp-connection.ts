@@ -3,6 +3,7 @@ import type { ReadyStream } from './channel.ts';
 import type { Endpoint, Flow, StreamProtocol } from './flow.ts';
 import type { SipServerLimits } from './limits.ts';
 import { guarded, type Log } from './log.ts';
+import { GatheredOutput } from './gathered-output.ts';
 import type { PeerCertificate } from './peer-certificate.ts';
 import { StreamFramer } from './stream-framer.ts';
 
@@ -35,6 +36,7 @@ export class TcpConnection implements Flow {
   readonly remote: Endpoint;
   readonly #socket: Socket;
   readonly #framer: StreamFramer;
+  readonly #output: GatheredOutput;
   readonly #events: TcpEvents;
   readonly #log: Log;
   readonly #trial: NodeJS.Timeout;
@@ -46,6 +48,9 @@ export class TcpConnection implements Flow {
     this.#socket = socket;
     this.#events = context.events;
     this.#log = context.log;
+    this.#output = new GatheredOutput(socket, MOST_UNSENT, () => {
+      socket.destroy();
+    });
     this.#framer = new StreamFramer(context.limits.messageBytes);
     this.local = { address: plainAddress(socket.localAddress), port: context.localPort };
     this.remote = { address: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 };
@@ -62,8 +67,7 @@ export class TcpConnection implements Flow {
   send(text: string): void {
     if (!this.open) return;
     if (text.length > 2) this.#events.sent(text, this);
-    this.#socket.write(text, 'latin1');
-    if (this.#socket.writableLength > MOST_UNSENT) this.#socket.destroy();
+    this.#output.write(text);
   }
 
   retain(): void {
@@ -112,7 +116,7 @@ export class TcpConnection implements Flow {
       else if (framed.type === 'message') this.#deliver(framed.text);
       else {
         this.#events.malformed(this, framed.head);
-        this.#socket.destroySoon();
+        this.#output.end();
       }
     }
   }

@@ -15,6 +15,10 @@ const DIGITS = /^(?:content-type|c)[ \t]*:[^\r\n]*(?:dtmf|digits|kpml|telephone-
 const NAMED_KEY =
   /\b([\w-]{0,40}(?:mikey|(?:srtp|sdes|crypto|master|session|media)[ _-]?(?:key|salt)))(["']?[ \t]*[>:=][ \t]*["']?)[A-Za-z0-9+/=_-]{16,}/gi;
 
+/** Without a word of these no key of this kind is there, and one look costs less than a search for each. */
+const MAY_NAME_KEY = /key|salt/i;
+const MAY_HOLD_KEY = /crypto|key|salt|pwd|inline|signal|\bk[ \t]*=/i;
+
 /** Bodies that cannot be searched line by line. */
 const ENCODED =
   /^(?:content-encoding|e|content-transfer-encoding)[ \t]*:[ \t]*(?!identity|7bit|8bit|binary)\S/im;
@@ -27,7 +31,9 @@ export function withoutSecrets(message: string): string {
   const gap = /\r?\n\r?\n/.exec(message);
   const end = gap === null ? message.length : gap.index;
   const head = withoutCredentials(message.slice(0, end));
-  return withoutPasswords(head).replace(NAMED_KEY, `$1$2${GONE}`) + bodyWithoutKeys(message.slice(end), head);
+  const safe = withoutPasswords(head);
+  const kept = MAY_NAME_KEY.test(safe) ? safe.replace(NAMED_KEY, `$1$2${GONE}`) : safe;
+  return kept + bodyWithoutKeys(message.slice(end), head);
 }
 
 function bodyWithoutKeys(body: string, head: string): string {
@@ -37,6 +43,7 @@ function bodyWithoutKeys(body: string, head: string): string {
   // UTF-16, compressed or Base64: a key would be there without looking like one.
   if (body.includes('\0') || ENCODED.test(head) || ENCODED.test(body))
     return `\r\n\r\n(${body.length} octets in an encoding that cannot be searched for keys, not kept)\r\n`;
+  if (!MAY_HOLD_KEY.test(body)) return withoutPasswords(body);
   return withoutPasswords(
     body
       .replace(/^([ \t]*a[ \t]*=[ \t]*crypto[ \t]*:[ \t]*\d*[ \t]*[A-Za-z0-9_-]*)[^\r\n]*/gim, `$1 ${GONE}`)
