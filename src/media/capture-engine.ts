@@ -138,6 +138,7 @@ export class CaptureEngine implements MediaHost {
     checkLines(change.lines);
     this.#clock.update(this.#parts.now());
     const { capture } = running;
+    if (change.key !== undefined) capture.press(change.key, change.at);
     for (const line of change.lines) {
       const leg = capture.leg(line.line);
       if (leg === undefined) {
@@ -326,11 +327,11 @@ export class CaptureEngine implements MediaHost {
     if (this.#running.has(id)) throw new MediaError('BAD_REQUEST', `${id} is already running`);
   }
 
-  #begin({ id, folder, layout, mayBeCut, tones }: CaptureRequest): LiveCapture {
+  #begin({ id, folder, layout, mayBeCut, stopKeys, tones }: CaptureRequest): LiveCapture {
     const startedAt = this.#parts.now();
     this.#clock.update(startedAt);
     const capture = new LiveCapture(
-      { folder, startedAt, layout, mayBeCut, tones, turn: (1 + (this.#opened % TURNS)) / TURNS },
+      { folder, startedAt, layout, mayBeCut, stopKeys, tones, turn: (1 + (this.#opened % TURNS)) / TURNS },
       {
         clock: this.#clock,
         disk: this.#disk,

@@ -68,6 +68,8 @@ export interface CaptureRequest {
   readonly layout?: 'stereo' | 'per-leg';
   /** It may be closed with a cut that lies up to `CUT_REACH` back; that costs memory where the codec is not G.711. */
   readonly mayBeCut?: boolean;
+  /** The keys by which it may be cut: from the first of them on nothing is written until it is clear that the others do not follow. */
+  readonly stopKeys?: string | undefined;
   /** Keys are heard as tones in G.711 audio too, beside telephone events; that costs computing time for every leg. */
   readonly tones?: boolean;
 }
@@ -95,6 +97,8 @@ export interface CaptureChange {
    * What came in on them is not kept. Unknown ones are passed over.
    */
   readonly gone?: readonly number[];
+  /** A key that signalling told of, pressed at `at`; see `CaptureRequest.stopKeys`. */
+  readonly key?: string;
 }
 
 /** A key that somebody pressed. Who may know it decides; it is nowhere stored here. */
@@ -212,6 +216,9 @@ export interface LegStatistics {
 
 /** How far back from now a cut can lie, in ms: as long as people take to dial a sequence of keys, and to be understood. */
 export const CUT_REACH = 15_000;
+
+/** Longest pause between two keys that belong together, in ms. */
+export const KEY_PAUSE = 3000;
 
 /** How many gaps a leg lists one by one. */
 export const GAP_LIMIT = 200;

@@ -20,6 +20,7 @@ import type { PressedKey, Segment } from './capture.ts';
 import { SEGMENT_SECONDS, SegmentMarks } from './segment-marks.ts';
 import type { SteadyClock } from './steady-clock.ts';
 import { TrackLayout, type AnyTrack } from './track-layout.ts';
+import { WriteHold } from './write-hold.ts';
 
 /** While a file has to catch up (a law that starts late begins with silence from position 0), in ms. */
 const CATCH_UP_INTERVAL = 20;
@@ -50,6 +51,8 @@ export interface CaptureStart {
   /** Its end may lie in what is final already, see `CaptureRequest`. */
   readonly mayBeCut?: boolean | undefined;
   /** See `CaptureRequest`. */
+  readonly stopKeys?: string | undefined;
+  /** See `CaptureRequest`. */
   readonly tones?: boolean | undefined;
   /** Which part of every interval, 0 to 1, belongs to this capture: spreads them, so that the disk has something to do all the time. */
   readonly turn: number;
@@ -70,6 +73,8 @@ export class LiveCapture implements LegHost {
   #due: number;
   #syncDue: number;
   readonly #marks: SegmentMarks;
+  /** Absent where nobody can stop the recording by keys. */
+  readonly #hold: WriteHold | undefined;
   /** When datagrams were last counted and there were more (steady time), and how many there were. */
   #heardAt: number;
   #heard = 0;
@@ -86,6 +91,8 @@ export class LiveCapture implements LegHost {
     const { flushSeconds, syncSeconds, bufferSeconds, segmentSeconds } = surroundings.rhythm;
     this.#limit =
       bufferSeconds === undefined ? undefined : bufferSeconds * CLOCK_RATE + ROOM_BEFORE + CLOCK_RATE;
+    if (start.stopKeys !== undefined)
+      this.#hold = new WriteHold(start.stopKeys, (bufferSeconds ?? Infinity) - flushSeconds);
     this.#due = this.#origin + start.turn * flushSeconds * 1000;
     this.#syncDue = this.#origin + (1 + start.turn) * syncSeconds * 1000;
     this.#heardAt = this.#origin;
@@ -146,6 +153,7 @@ export class LiveCapture implements LegHost {
   }
 
   pressed(leg: Leg, key: string, at: number): void {
+    this.press(key, at);
     this.#surroundings.onKey({ key, at, line: leg.line });
   }
 
@@ -154,8 +162,14 @@ export class LiveCapture implements LegHost {
     const { line } = leg;
     return new InBandTones((key, position) => {
       const at = this.startedAt + (position * 1000) / CLOCK_RATE;
+      this.#hold?.press(key, position);
       this.#surroundings.onKey({ key, at, line, tone: true });
     });
+  }
+
+  /** Somebody pressed a key, at an epoch time. */
+  press(key: string, at: number): void {
+    this.#hold?.press(key, this.positionOf(at));
   }
 
   leg(line: number): Leg | undefined {
@@ -201,9 +215,10 @@ export class LiveCapture implements LegHost {
     if (now < this.#due || this.#finishing) return;
     this.#listen(now);
     this.#align();
-    const final = Math.max(0, this.#positionAt(swept) - REORDER_WINDOW);
+    const end = this.#writable(now, swept);
+    const final = Math.min(end, Math.max(0, this.#positionAt(swept) - REORDER_WINDOW));
     for (const leg of this.#legs.values()) leg.settle(final);
-    const done = this.#flush(this.#positionAt(now), final);
+    const done = this.#flush(end, final);
     const { flushSeconds, syncSeconds } = this.#surroundings.rhythm;
     this.#due = now + (done ? flushSeconds * 1000 : CATCH_UP_INTERVAL);
     this.#marks.tick(now, this.#layout.tracks);
@@ -263,6 +278,12 @@ export class LiveCapture implements LegHost {
     if (packets === this.#heard) return;
     this.#heard = packets;
     this.#heardAt = now;
+  }
+
+  /** Where keys count, nothing is written before they have been looked for in what came with it. */
+  #writable(now: number, swept: number): number {
+    if (this.#hold === undefined) return this.#positionAt(now);
+    return Math.min(this.#hold.limit(this.#positionAt(now)), this.#positionAt(swept));
   }
 
   /** Once for every report that came: what they say stays true until the next one. */

@@ -113,13 +113,13 @@ export class PacketTrack implements MarkedTrack {
     await this.#file?.synced();
   }
 
-  /** Writes what came, and makes final what is older than `final`. Returns whether it is done. Throws MediaError DISK and has lost nothing. */
-  flush(_now: number, final: number): boolean {
+  /** Writes what came before `now`, and makes final what is older than `final`. Returns whether it is done. Throws MediaError DISK and has lost nothing. */
+  flush(now: number, final: number): boolean {
     if (this.#file?.ready === false) return true;
     const file = this.#open();
     const to = Math.max(this.#settled, Math.min(final, this.#settled + STEP));
     this.#finalise(file, to);
-    this.#writeRest(file);
+    this.#writeRest(file, now);
     const { position } = this.#final.framing;
     if (position - this.#headerAt >= HEADER_INTERVAL) {
       this.#writeHeader(file, this.#end);
@@ -286,12 +286,14 @@ export class PacketTrack implements MarkedTrack {
     this.#end = Math.max(this.#end, this.#final.octets);
   }
 
-  /** What is not final yet, as if it were. */
-  #writeRest(file: AudioFile): void {
+  /** What is not final yet and came before `now`, as if it were. */
+  #writeRest(file: AudioFile, now: number): void {
     const changes = this.channels.reduce((sum, { lane }) => sum + (lane?.changes ?? 0), 0);
     if (changes === this.#changes && this.#end === this.#final.octets) return;
     const framing = this.#final.framing.clone();
-    const counts = this.channels.map(({ lane }) => lane?.packets.length ?? 0);
+    const counts = this.channels.map(
+      ({ lane }) => lane?.packets.filter(({ position }) => position < now).length ?? 0,
+    );
     const octets = collect((out) => {
       this.#write(framing, counts, out);
       framing.close(false, out);
@@ -301,7 +303,8 @@ export class PacketTrack implements MarkedTrack {
     // A page of the last flush must not lie behind this one's.
     if (end < this.#end) file.truncate(end);
     this.#end = end;
-    this.#changes = changes;
+    const isAll = this.channels.every(({ lane }, at) => (lane?.packets.length ?? 0) === counts[at]);
+    this.#changes = isAll ? changes : -1;
   }
 
   /** The first `counts` packets of the channels. */

@@ -1,5 +1,5 @@
 import type { CaptureLine, CaptureResult, MediaHost, OpenedCapture, Stopped } from '../media/capture.ts';
-import type { PressedKey } from '../media/capture.ts';
+import type { LineRole, PressedKey } from '../media/capture.ts';
 import type { Decision, Legs } from '../rules/decision.ts';
 import { DISCARD_PORT } from '../siprec/answer.ts';
 import type { CallDescription } from '../siprec/description.ts';
@@ -17,7 +17,7 @@ import { RecorderError } from './recorder-error.ts';
 import { recoverCapture } from './recover.ts';
 import { initialState, next, type SessionState } from './session-state.ts';
 import type { Statements } from './statements.ts';
-import { StopKeys, USUAL_KEYS, type KeySettings, type KeySource } from './stop-keys.ts';
+import { cutOf, StopKeys, USUAL_KEYS, type KeySettings, type KeySource } from './stop-keys.ts';
 import { personOf, stopperOf } from './stopper.ts';
 
 export interface LiveDeps {
@@ -200,11 +200,27 @@ export class LiveRecording implements RecordingCall {
     if (this.#deps.keys?.keep === true) this.note('key pressed', `${key}, ${role ?? 'signalled'}`);
     const source = { ...(line !== undefined && { line }), ...(tone && { tone }) };
     const began = this.#keys.take(key, at, source);
-    if (began === undefined) return;
+    if (began === undefined) {
+      if (line === undefined) this.#tellKey(key, at);
+      return;
+    }
+    const how = line === undefined ? 'info' : tone ? 'tones' : 'keys';
+    this.#dialled({ at: began, how }, role);
+  }
+
+  #dialled(began: Omit<Stopped, 'actor'>, role: LineRole | undefined): void {
     const actor = stopperOf(this.#description, role);
     if (actor === undefined)
       this.note('stop refused', `${personOf(this.#description, role)} is not the recorded user`);
-    else void this.stop({ at: began, how: line === undefined ? 'info' : tone ? 'tones' : 'keys', actor });
+    else void this.stop({ ...began, actor });
+  }
+
+  /** Of keys in the audio the media side knows before us. */
+  #tellKey(key: string, at: number): void {
+    if (!this.decision.mayStop) return;
+    this.#deps.media.change({ id: this.id, lines: [], at, key }).catch((error: unknown) => {
+      this.note('key not told to the media side', messageOf(error));
+    });
   }
 
   /**
@@ -298,9 +314,9 @@ export class LiveRecording implements RecordingCall {
         (line) => offered.find(({ line: index }) => index === line.line) ?? { ...line, active: false },
       );
       const { id, folder } = next;
-      const { layout, mayStop: mayBeCut } = call.decision ?? this.decision;
-      const tones = mayBeCut && this.#deps.keys?.tones === true;
-      const request = { id, folder, bind: '', lines: this.#maskedLines(lines), layout, mayBeCut, tones };
+      const { layout, mayStop } = call.decision ?? this.decision;
+      const cut = cutOf(mayStop, this.#deps.keys);
+      const request = { id, folder, bind: '', lines: this.#maskedLines(lines), layout, ...cut };
       return { lines, capture: await this.#deps.media.succeed(this.id, request) };
     });
   }

@@ -15,6 +15,7 @@ import { newRecordingId } from './recording-id.ts';
 import { Refusals } from './refusals.ts';
 import { ReopenedCapture } from './reopened-capture.ts';
 import { Statements } from './statements.ts';
+import { cutOf } from './stop-keys.ts';
 
 /** How long an answer waits for the journal: evidence.md 1.4 allows the `open` entry up to a second after the 200. */
 const JOURNAL_PATIENCE = 200;
@@ -370,8 +371,8 @@ export class Recorder implements CallRecorder {
     const { id, folder, lines, layout, mayBeCut } = request;
     const bind = request.localAddress.includes(':') ? '::' : '0.0.0.0';
     try {
-      const tones = mayBeCut && this.#options.keys?.tones === true;
-      return await this.#options.media.open({ id, folder, bind, lines, layout, mayBeCut, tones });
+      const cut = cutOf(mayBeCut, this.#options.keys);
+      return await this.#options.media.open({ id, folder, bind, lines, layout, ...cut });
     } catch (error) {
       await this.#options.folders.discard(id).catch(() => undefined);
       const code = (error as { readonly code?: string }).code;

@@ -1,4 +1,4 @@
-import { CUT_REACH, type PressedKey } from '../media/capture.ts';
+import { CUT_REACH, KEY_PAUSE, type CaptureRequest, type PressedKey } from '../media/capture.ts';
 
 /** What a caller dials to have the recording stopped, and what else is done with keys. */
 export interface KeySettings {
@@ -12,8 +12,15 @@ export interface KeySettings {
 
 export const USUAL_KEYS: KeySettings = { sequence: '*1', keep: false };
 
-/** Longest pause between two keys of a sequence, in ms. */
-const PAUSE = 3000;
+/** What a capture has to know about keys: whether it may be stopped by them, and by which. */
+export const cutOf = (
+  mayStop: boolean,
+  { sequence, tones }: KeySettings = USUAL_KEYS,
+): Pick<CaptureRequest, 'mayBeCut' | 'stopKeys' | 'tones'> => ({
+  mayBeCut: mayStop,
+  ...(mayStop && { stopKeys: sequence }),
+  tones: mayStop && tones === true,
+});
 
 interface Pressed {
   readonly key: string;
@@ -40,7 +47,7 @@ export class StopKeys {
     const source = `${line ?? 'signalling'} ${tone ?? false}`;
     const before = this.#recent.get(source) ?? [];
     const last = before.at(-1);
-    const kept = last !== undefined && at - last.at > PAUSE ? [] : before;
+    const kept = last !== undefined && at - last.at > KEY_PAUSE ? [] : before;
     const recent = [...kept, { key, at }].slice(-this.#sequence.length);
     this.#recent.set(source, recent);
     const [first] = recent;

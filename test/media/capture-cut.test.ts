@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { readFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { AudioDisk } from '../../src/media/audio-disk.ts';
 import { nodeDisk } from '../../src/media/audio-disk.ts';
 import type { CaptureLine, CaptureResult } from '../../src/media/capture.ts';
@@ -101,6 +102,96 @@ test('a cut of a codec that is kept packet by packet goes back behind what is fi
   );
   expect(audio.length).toBe(32_800);
   for (const behind of cutOff) expect(behind.every((octet) => octet === 0)).toBe(true);
+});
+
+describe('while keys are pressed that may stop the recording', () => {
+  const G722: CaptureLine = {
+    line: 0,
+    role: 'mixed',
+    active: true,
+    formats: [
+      { payloadType: 9, encoding: 'G722', clockRate: 8000 },
+      { payloadType: 101, encoding: 'TELEPHONE-EVENT', clockRate: 8000 },
+    ],
+  };
+  const PRESSED = 3010;
+  /** Octets of audio on the disk, by which position they go to: two lines in one file, or one. */
+  const onDisk = (): number => {
+    const name = readdirSync(harness.folder, { recursive: true, encoding: 'utf8' }).find((each) =>
+      each.endsWith('.part'),
+    );
+    return name === undefined ? 0 : statSync(join(harness.folder, name)).size;
+  };
+  const pressStar = (): void => {
+    const star = { payloadType: 101, sequenceNumber: 150, timestamp: 24_000, ssrc: 1 };
+    harness.send(CALLER, PRESSED, { ...star, payload: Buffer.from([10, 10, 0, 0]) });
+  };
+  /** From one moment to another, in both codecs. */
+  const talk = (from: number, to: number, type: number): void => {
+    for (let at = from; at < to; at += 20) {
+      harness.stream(CALLER, at, 1, { type, sequence: at / 20, clock: at * 8 });
+      if (type === 8) harness.stream(CALLEE, at, 1, { sequence: at / 20, clock: at * 8, salt: 3, ssrc: 2 });
+    }
+  };
+
+  test.each([
+    ['G.711', sides, 8, 2],
+    ['G.722', [G722], 9, 1],
+  ])(
+    'nothing said after the first one gets to the disk, and all of it when no other follows: %s',
+    async (_codec, lines, type, width) => {
+      await harness.engine.open({ ...harness.request(lines), mayBeCut: true, stopKeys: '*1' });
+      const most = PRESSED * 8 * width + 200;
+      talk(0, 3000, type);
+      pressStar();
+      talk(3020, 6400, type);
+      expect(onDisk()).toBeLessThanOrEqual(most);
+      expect(onDisk()).toBeGreaterThan(2000 * 8 * width);
+      talk(6400, 9000, type);
+      expect(onDisk()).toBeGreaterThan(7500 * 8 * width);
+      const { files, legs } = await harness.close();
+      expect(legs.map(({ unwritten = 0, late }) => unwritten + late)).toEqual(lines.map(() => 0));
+      expect(files[0]?.samples).toBeGreaterThanOrEqual(8980 * 8);
+    },
+  );
+
+  test.each([
+    ['told by the audio', pressStar],
+    [
+      'told by signalling',
+      () => {
+        harness.advanceTo(PRESSED);
+        void harness.engine.change({ id: 'rec1', lines: [], at: START + PRESSED, key: '*' });
+      },
+    ],
+  ])('a stop finds nothing on the disk to be overwritten: %s', async (_how, press) => {
+    await harness.engine.open({ ...harness.request(sides), mayBeCut: true, stopKeys: '*1' });
+    talk(0, 3000, 8);
+    press();
+    talk(3020, 5800, 8);
+    const result = await cutAt(PRESSED);
+    expect(result.files[0]?.samples).toBe(PRESSED * 8);
+    expect(Buffer.concat(cutOff)).toHaveLength(0);
+  });
+
+  test('other keys hold nothing back, nor do any where no stop is allowed', async () => {
+    await harness.engine.open({ ...harness.request(sides), mayBeCut: true, stopKeys: '#1' });
+    talk(0, 3000, 8);
+    pressStar();
+    talk(3020, 6000, 8);
+    expect(onDisk()).toBeGreaterThan(4500 * 16);
+  });
+
+  test('where memory is small, no more is held back than there is room for, and nothing is lost', async () => {
+    await harness.dispose();
+    harness = await EngineHarness.create(watching, { flushSeconds: 5, syncSeconds: 10, bufferSeconds: 5 });
+    await harness.engine.open({ ...harness.request(sides), mayBeCut: true, stopKeys: '*1' });
+    talk(0, 3000, 8);
+    pressStar();
+    talk(3020, 16_000, 8);
+    const { legs } = await harness.close();
+    expect(legs.map(({ unwritten = 0 }) => unwritten)).toEqual([0, 0]);
+  });
 });
 
 test('RFC 4733: each key is told once, with the moment it was pressed, however its packets come', async () => {
