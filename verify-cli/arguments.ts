@@ -26,7 +26,8 @@ export const USAGE = `Usage: sealtape-verify PATH [OPTIONS]
   PATH              a file of a recording, a folder, an archive's root, or an evidence log
 
 What you know from elsewhere:
-  --cert FILE       the certificate that was handed over on paper or by another safe way; may be given for each recorder
+  --cert FILE       the certificate that was handed over on paper or by another safe way, or that of the authority which issued it;
+                    may be given for each recorder
   --genesis FILE    the genesis that was handed over, or its SHA-256 fingerprint; may be given for each recorder
   --since FILE      a checkpoint that you kept: the log must continue it; may be given several times
   --tsa-ca FILE     certificates (PEM) of the time-stamp authorities that you trust; may be given several times

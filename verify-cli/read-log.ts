@@ -75,9 +75,15 @@ async function filesOf(place: LogFolder, partial: boolean): Promise<LogFiles> {
   const genesis = here.includes('genesis.txt') ? await place.read('genesis.txt') : undefined;
   const certificates: NamedBytes[] = [];
   for (const name of here.filter((file) => file.endsWith('.pem'))) certificates.push(await place.named(name));
+  const issuers: NamedBytes[] = [];
+  for (const name of (await place.names('ca')).filter((file) => file.endsWith('.pem')))
+    issuers.push(await place.named(`ca/${name}`));
   const authorities: NamedBytes[] = [];
   for (const name of (await place.names('tsa')).filter((file) => file.endsWith('.pem')))
     authorities.push(await place.named(`tsa/${name}`));
+  const forks: NamedBytes[] = [];
+  for (const name of (await place.names('fork')).filter((file) => file.endsWith('.note')))
+    forks.push(await place.named(`fork/${name}`));
   const checkpoint = await place.names('checkpoint');
   return {
     origin: originOf(place.folder, genesis),
@@ -85,10 +91,12 @@ async function filesOf(place: LogFolder, partial: boolean): Promise<LogFiles> {
     partial,
     genesis,
     certificates,
+    issuers,
     authorities,
     checkpoints: await readCheckpoints(place, checkpoint),
     tokens: await readTokens(place, checkpoint),
     keyrolls: await readKeyrolls(place, here),
+    forks,
     notes: [...(await readNotes(place, 'witness')), ...(await readNotes(place, 'peer'))],
   };
 }

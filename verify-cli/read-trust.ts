@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { readCertificates } from '../src/evidence/certificate-chain.ts';
 import { entryHash, parseEntry } from '../src/evidence/entry.ts';
 import { Keyring, type NamedBytes } from '../src/evidence/keyring.ts';
-import { readCertificates } from '../src/evidence/stamp-check.ts';
 import type { ExpectedGenesis, Trust } from '../src/evidence/verify-log.ts';
 import { messageOf, UnreadableError } from './archive.ts';
 import type { Arguments } from './arguments.ts';

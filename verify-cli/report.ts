@@ -95,11 +95,24 @@ export const SCOPES = {
 
 /** Every certificate in a few lines: subject, fingerprint, where it is from. */
 export const certificateLines = ({ trust }: Verification): readonly (readonly string[])[] =>
-  trust.keyring.certificates.map(({ fingerprint, subject, trusted }) => [
+  trust.keyring.certificates.map(({ fingerprint, subject, ...from }) => [
     subject.replaceAll('\n', ', '),
     `SHA-256 ${colons(fingerprint)}`,
-    trusted ? 'given with --cert' : 'TAKEN FROM THE ARCHIVE ITSELF: compare this fingerprint with the paper',
+    originOf(from),
   ]);
+
+function originOf({
+  trusted,
+  authority,
+}: {
+  readonly trusted: boolean;
+  readonly authority?: string;
+}): string {
+  if (trusted) return 'given with --cert';
+  if (authority !== undefined)
+    return `issued under ${authority}, given with --cert: is it the name of the recorder?`;
+  return 'TAKEN FROM THE ARCHIVE ITSELF: compare this fingerprint with the paper';
+}
 
 const colons = (hex: string): string => hex.toUpperCase().replace(/(..)(?=.)/g, '$1:');
 

@@ -25,11 +25,7 @@ export const exitCodeOf = (result: Result): number =>
 export function levelsOf(verification: Verification): readonly LevelVerdict[] {
   return [
     verdict(1, 'files intact', verification),
-    verdict(
-      2,
-      isTrusted(verification) ? 'signed by the given certificate' : "signed by the archive's own certificate",
-      verification,
-    ),
+    verdict(2, signedBy(verification), verification),
     verdict(3, 'contained in the log', verification),
     existence(verification),
     completeness(verification),
@@ -41,6 +37,16 @@ export function levelsOf(verification: Verification): readonly LevelVerdict[] {
     },
   ];
 }
+
+function signedBy(verification: Verification): string {
+  if (!isTrusted(verification)) return "signed by the archive's own certificate";
+  return isCertified(verification)
+    ? 'signed as the given authority certifies'
+    : 'signed by the given certificate';
+}
+
+const isCertified = ({ trust }: Verification): boolean =>
+  trust.keyring.certificates.some(({ authority }) => authority !== undefined);
 
 const isTrusted = ({ trust }: Verification): boolean =>
   trust.keyring.certificates.some((certificate) => certificate.trusted);
@@ -141,7 +147,12 @@ export function notShown(verification: Verification): readonly string[] {
       : [
           'that the certificate is the right one: it came from the archive itself; compare its fingerprint with the paper',
         ]),
-    ...(trust.genesis.length > 0 || isTrusted(verification)
+    ...(isCertified(verification)
+      ? [
+          'that the authority meant this recorder, and never withdrew the certificate: look at its name, and ask the authority',
+        ]
+      : []),
+    ...(trust.genesis.length > 0 || (isTrusted(verification) && !isCertified(verification))
       ? []
       : ['that this is the log that was begun at the installation, and not another one: give its --genesis']),
     'that the telephone system sent the true audio, or that the speakers are those whom the metadata names',

@@ -3,7 +3,7 @@
 #
 # Usage: verify.sh PATH [CERT [TSA-CA]]
 #   PATH    a file of a recording, a folder of the archive, or the archive's root
-#   CERT    the certificate handed over on paper or by another safe way; - for none
+#   CERT    the certificate handed over on paper or by another safe way, or that of the authority which issued it; - for none
 #   TSA-CA  certificates (PEM) of the time-stamp authorities that you trust
 # Exit: 0 intact, 1 altered or incomplete, 2 unreadable or wrongly called
 
@@ -40,6 +40,7 @@ trap 'exit 2' HUP INT TERM
 : >"$tmp/deleted"
 : >"$tmp/segments"
 : >"$tmp/states"
+: >"$tmp/notes"
 # Keys by the hash of their SubjectPublicKeyInfo: all of them, and those that are accepted.
 mkdir "$tmp/all" "$tmp/pub"
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null) || jobs=2
@@ -48,6 +49,23 @@ jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null) || jobs=2
 fault() {
   printf 'FAULT  %s\n' "$1" >>"$tmp/faults"
 }
+
+# What is worth stating and no fault.
+note() {
+  printf 'note   %s\n' "$1" >>"$tmp/notes"
+}
+
+# For awk: the seconds since 1970 of a moment in UTC, or of one as entries have it.
+seconds_of='
+  function seconds(year, month, day, time,  part, days, before, leap) {
+    split(time, part, /[:.Z]/)
+    days = (year - 1970) * 365 + int((year - 1969) / 4) - int((year - 1901) / 100) + int((year - 1601) / 400)
+    split("0 31 59 90 120 151 181 212 243 273 304 334", before, " ")
+    leap = (year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)) && month > 2
+    return (days + before[month + 0] + leap + day - 1) * 86400 + part[1] * 3600 + part[2] * 60 + part[3]
+  }
+  function moment(time) { return seconds(substr(time, 1, 4), substr(time, 6, 2), substr(time, 9, 2), substr(time, 12)) }
+  function monthOf(name) { return (index("JanFebMarAprMayJunJulAugSepOctNovDec", name) + 2) / 3 }'
 
 # Makes a list of paths safe for xargs.
 quoted() {
@@ -73,20 +91,24 @@ hash_folder() {
 
 # --- certificates -------------------------------------------------------------------------------------------------------
 
-# Reads certificate $1 at one go: $print its fingerprint, $tmp/canonical the certificate, $tmp/key its key, $bits how long that is if
-# it is an RSA key. A start of openssl costs more than all else here.
+# Reads certificate $1 at one go: $print its fingerprint, $tmp/canonical the certificate, $tmp/key its key, $spki the hash of that, $bits how
+# long it is if it is an RSA key, $begun since when it is valid (seconds since 1970), $ca whether it is one of an authority. A start of openssl
+# costs more than all else here.
 read_certificate() {
   print=
   openssl x509 -in "$1" -pubkey -text -fingerprint -sha256 >"$tmp/certificate" 2>/dev/null || return 1
-  awk -v key="$tmp/key" -v canonical="$tmp/canonical" '
+  awk -v key="$tmp/key" -v canonical="$tmp/canonical" "$seconds_of"'
     /^-----BEGIN / { file = /CERTIFICATE/ ? canonical : key; printf "" >file }
     file != "" { print >file }
     /^-----END / { file = "" }
     /Public Key Algorithm:/ { rsa = /rsaEncryption/ }
+    /Not Before *:/ { sub(/.*Before *: */, ""); begun = seconds($4, monthOf($1), $2, $3) }
+    /CA:TRUE/ { ca = 1 }
     /Public-Key: \([0-9]+ bit/ && bits == "" { bits = $0; gsub(/.*\(| bit.*/, "", bits) }
     /^[A-Za-z0-9]+ Fingerprint=/ { print_ = tolower($0); sub(/.*=/, "", print_); gsub(/:/, "", print_) }
-    END { print print_, rsa ? bits + 0 : 0 }' "$tmp/certificate" >"$tmp/summary"
-  IFS=' ' read -r print bits <"$tmp/summary"
+    END { printf "%s %d %.0f %d\n", print_, rsa ? bits : 0, begun, ca }' "$tmp/certificate" >"$tmp/summary"
+  IFS=' ' read -r print bits begun ca <"$tmp/summary"
+  spki=$(sed '/^-----/d' "$tmp/key" | openssl base64 -d | hash_input)
 }
 
 # Makes the key of the certificate that was read known; $1 names it, $2 says where it is from. An accepted one with $3, otherwise only known.
@@ -95,7 +117,6 @@ add_key() {
     fault "$1: is not an RSA key of at least 3072 bits"
     return 0
   fi
-  spki=$(sed '/^-----/d' "$tmp/key" | openssl base64 -d | hash_input)
   printf '%s\n' "$print" >"$tmp/all/$spki.cert"
   mv "$tmp/key" "$tmp/all/$spki"
   [ "${3:-}" = accepted ] || return 0
@@ -104,11 +125,67 @@ add_key() {
     "$(printf '%s\n' "$print" | tr 'a-f' 'A-F' | sed 's/../&:/g; s/:$//')" "$2"
 }
 
+# What certificates were given: keys that are accepted, and in $anchors those of authorities.
+read_given() {
+  awk -v folder="$tmp/given" '
+    /^-----BEGIN CERTIFICATE-----/ { file = folder "/" ++count ".pem" }
+    file != "" { print >file }
+    /^-----END / { file = "" }' "$1"
+  for given in "$tmp/given"/*.pem; do
+    read_certificate "$given" || die "$1: is not a readable certificate"
+    given_prints="$given_prints $print"
+    if [ "$ca" -eq 1 ]; then
+      anchors="$tmp/anchors.pem"
+      cat "$tmp/canonical" >>"$anchors"
+    fi
+    # An authority may have any key: none of its own counts here but one that could have signed.
+    if [ "$ca" -eq 0 ] || [ "$bits" -ge 3072 ]; then add_key "$1" 'given on the command line' accepted; fi
+  done
+}
+
+# Whether certificate $1 leads to a given authority, all of the chain being valid at moment $2.
+leads() {
+  openssl verify -attime "$2" -CAfile "$anchors" -untrusted "$tmp/issuers.pem" "$1" >/dev/null 2>&1 ||
+    openssl verify -partial_chain -attime "$2" -CAfile "$anchors" -untrusted "$tmp/issuers.pem" "$1" >/dev/null 2>&1
+}
+
+# Whether a given authority had certified the key of certificate $1 when that signed its last entry: $accepted and $source. One that had not,
+# but before or later, goes to $tmp/late.
+certify() {
+  IFS='	' read -r last index file first <<USE
+$(awk -F '\t' -v OFS='\t' -v key="$spki" '$1 == key { print $2, $3, $4, $5 }' "$tmp/uses")
+USE
+  if leads "$1" "${last:-$begun}"; then
+    accepted=accepted
+    source='issued under the given authority: is it the name of the recorder?'
+    if [ -n "$first" ] && [ "$first" -lt "$begun" ]; then note "$1: was issued when its key had already signed entries"; fi
+  elif leads "$1" "$begun"; then
+    printf '%s\t%s: entry %s is signed with key sha256:%s, whose certificate %s was not valid at that time\n' \
+      "$spki" "$file" "$index" "$spki" "$1" >>"$tmp/late"
+  fi
+}
+
+# Certificates of authorities, which lie between those of the recorder and a given one.
+read_issuers() {
+  : >"$tmp/late"
+  : >"$tmp/issuers.pem"
+  [ -z "$anchors" ] || cat "$anchors" >"$tmp/issuers.pem"
+  for cert in "$logs_folder/$slug"/ca/*.pem; do
+    [ -f "$cert" ] || continue
+    if read_certificate "$cert" && [ "${cert##*/}" = "$(printf '%s' "$print" | cut -c 1-16).pem" ]; then
+      cat "$tmp/canonical" >>"$tmp/issuers.pem"
+    else
+      fault "$cert: is not the one certificate that its name says"
+    fi
+  done
+}
+
 # The archive's certificates must be what their names and genesis say, octet for octet.
 check_certificates() {
   wanted=$(sed -n 's/^cert sha256://p' "$tmp/e/00000000" 2>/dev/null)
   found=
-  [ -z "${given:-}" ] || [ "$given_print" != "$wanted" ] || found=given
+  case "$given_prints " in *" $wanted "*) found=given ;; esac
+  read_issuers
   for cert in "$logs_folder/$slug"/*.pem; do
     [ -f "$cert" ] || continue
     if ! read_certificate "$cert"; then
@@ -120,9 +197,17 @@ check_certificates() {
       fault "$cert: is not the certificate that its name says"
     [ "$print" != "$wanted" ] || found=archive
     accepted=accepted
-    [ -z "${given:-}" ] || accepted=
-    add_key "$cert" 'TAKEN FROM THE ARCHIVE ITSELF: compare this fingerprint with the paper' "$accepted"
+    source='TAKEN FROM THE ARCHIVE ITSELF: compare this fingerprint with the paper'
+    if [ -n "$given" ]; then
+      accepted=
+      if [ -n "$anchors" ] && [ "$ca" -eq 0 ] && [ ! -f "$tmp/pub/$spki" ]; then certify "$cert"; fi
+    fi
+    add_key "$cert" "$source" "$accepted"
   done
+  while IFS='	' read -r spki late; do
+    [ -f "$tmp/pub/$spki" ] || fault "$late"
+    cp "$tmp/all/$spki" "$tmp/pub/$spki"
+  done <"$tmp/late"
   [ -n "$found" ] || fault "$logs_folder/$slug: the certificate that genesis names, sha256:$wanted, is not here"
 }
 
@@ -139,9 +224,10 @@ split_entries() {
     fi
   done <"$tmp/files"
   : >"$tmp/table"
+  : >"$tmp/uses"
   : >"$tmp/rolls"
   : >"$tmp/anchors"
-  awk -v origin="$origin" -v folder="$logs_folder/$slug" -v table="$tmp/table" -v list="$tmp/files" -v tmp="$tmp" '
+  awk -v origin="$origin" -v folder="$logs_folder/$slug" -v table="$tmp/table" -v list="$tmp/files" -v tmp="$tmp" "$seconds_of"'
     function fault(text) { printf "FAULT  %s: %s\n", file, text >>(tmp "/faults") }
     function shell(text) { gsub(/\047/, "\047\\\047\047", text); return "\047" text "\047" }
     function isHash(text) { return length(text) == 71 && text ~ /^sha256:[0-9a-f]+$/ }
@@ -172,6 +258,9 @@ split_entries() {
       if (current != "" && ownKey != current)
         invalid(ownKey in replaced ? "names a key which had been replaced before" : "names another key than those before it, without a key roll")
       current = ownKey
+      if (!(ownKey in firstTime)) firstTime[ownKey] = seen["time"]
+      lastTime[ownKey] = seen["time"]
+      lastUse[ownKey] = expected OFS file
       if (seen["type"] == "keyroll") {
         replaced[ownKey] = 1
         current = substr(seen["new"], 8)
@@ -216,6 +305,8 @@ split_entries() {
         if (blank) fault("empty, or a blank line at its end")
         finish()
       }
+      for (key in lastTime)
+        printf "%s\t%.0f\t%s\t%.0f\n", key, moment(lastTime[key]), lastUse[key], moment(firstTime[key]) >(tmp "/uses")
     }' </dev/null >"$tmp/split"
   (cd "$tmp" && sh ./split)
 }
@@ -390,14 +481,7 @@ check_token() {
   [ -f "$tmp/chain.pem" ] || cat "$logs_folder/$slug"/tsa/*.pem >"$tmp/chain.pem" 2>/dev/null || cp "$authorities" "$tmp/chain.pem"
   query=${1%.tsr}.tsq
   stated=$(openssl ts -reply -in "$1" -text 2>/dev/null | sed -n 's/^Time stamp: //p')
-  seconds=$(printf '%s\n' "$stated" | awk '{
-    month = (index("JanFebMarAprMayJunJulAugSepOctNovDec", $1) + 2) / 3
-    split($3, part, /[:.]/)
-    year = $4
-    days = (year - 1970) * 365 + int((year - 1969) / 4) - int((year - 1901) / 100) + int((year - 1601) / 400)
-    split("0 31 59 90 120 151 181 212 243 273 304 334", before, " ")
-    leap = (year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)) && month > 2
-    printf "%d\n", (days + before[month] + leap + $2 - 1) * 86400 + part[1] * 3600 + part[2] * 60 + part[3] }')
+  seconds=$(printf '%s\n' "$stated" | awk "$seconds_of"'{ printf "%.0f\n", seconds($4, monthOf($1), $2, $3) }')
   if ! openssl ts -verify -data "$2" -in "$1" -CAfile "$authorities" -untrusted "$tmp/chain.pem" -attime "$seconds" >/dev/null 2>&1; then
     fault "$1: is not a valid time stamp of a given authority over $2"
   elif [ -f "$query" ] && ! openssl ts -verify -queryfile "$query" -in "$1" -CAfile "$authorities" -untrusted "$tmp/chain.pem" -attime "$seconds" >/dev/null 2>&1; then
@@ -405,6 +489,19 @@ check_token() {
   else
     printf 'Time stamp   %s: %s\n' "$1" "$stated"
   fi
+}
+
+# What the recorder kept of others that contradicts what it had seen of them.
+check_forks() {
+  for kept in "$logs_folder/$slug"/fork/*.note; do
+    [ -f "$kept" ] || continue
+    name=${kept%.note}
+    if [ "${name##*.}" != "$(hash_input <"$kept" | cut -c 1-16)" ]; then
+      fault "$kept: is not the note that its name says"
+    else
+      note "$kept: a state of $(sed -n 1p "$kept"), $(sed -n 2p "$kept") entries, that does not continue what $origin had seen of it"
+    fi
+  done
 }
 
 # Tokens that the log names must be here.
@@ -462,9 +559,27 @@ check_log() {
   check_keys
   check_checkpoints
   check_anchors
+  check_forks
   awk -v origin="$origin" '
     FILENAME ~ /sizes$/ { wanted[$1] = 1; next }
     $1 in wanted { print origin, $0 }' "$tmp/sizes" "$tmp/roots" >>"$tmp/states"
+}
+
+# Of a hand-over: the key rolls, by their statements alone.
+check_statements() {
+  find "$logs_folder/$slug" -name 'keyroll-*' -type f | sed -n 's|.*/keyroll-\([0-9]*\)\..*|\1|p' | sort -n -u >"$tmp/rolls"
+  while IFS= read -r n; do
+    statement="$logs_folder/$slug/keyroll-$n"
+    old=$(sed -n 's/^old sha256:\([0-9a-f]*\)$/\1/p' "$statement.txt" 2>/dev/null)
+    new=$(sed -n 's/^new sha256:\([0-9a-f]*\)$/\1/p' "$statement.txt" 2>/dev/null)
+    if ! sed -n 2p "$statement.txt" 2>/dev/null | grep -qxF "origin $origin" || [ ! -f "$tmp/all/$old" ] || [ ! -f "$tmp/all/$new" ]; then
+      fault "$statement.txt: is not the statement of a key roll of this log, or a certificate of it is not here"
+    elif ! fits "$tmp/all/$old" "$statement.old.sig" "$statement.txt" || ! fits "$tmp/all/$new" "$statement.new.sig" "$statement.txt"; then
+      fault "$statement.txt: is not signed by both keys"
+    elif [ -f "$tmp/pub/$old" ]; then
+      cp "$tmp/all/$new" "$tmp/pub/$new"
+    fi
+  done <"$tmp/rolls"
 }
 
 # Of a hand-over: the signed states of log $slug, and the entries beside the recordings, which the proofs tie to these.
@@ -474,7 +589,24 @@ check_states() {
   mkdir "$tmp/e"
   cp "$logs_folder/$slug/genesis.txt" "$tmp/e/00000000" 2>/dev/null ||
     fault "$logs_folder/$slug/genesis.txt: is missing"
+  find . -name '*_entry.txt' -type f ! -path "./$logs_folder/*" -exec awk -v origin="$origin" -v OFS='\t' '
+    function finish() {
+      if (seen["origin"] == origin && seen["type"] == "recording")
+        print origin, seen["index"], substr(seen["key"], 8), seen["rec"], substr(seen["hash"], 8), substr(seen["sig"], 8), seen["time"], file
+      for (key in seen) delete seen[key]
+    }
+    FNR == 1 && NR > 1 { finish() }
+    { file = FILENAME; at = index($0, " "); if (at && !(substr($0, 1, at - 1) in seen)) seen[substr($0, 1, at - 1)] = substr($0, at + 1) }
+    END { finish() }' {} + >>"$tmp/sealed"
+  awk -F '\t' -v origin="$origin" "$seconds_of"'
+    $1 == origin {
+      at = moment($7)
+      if (!($3 in first) || at < first[$3]) first[$3] = at
+      if (!($3 in last) || at >= last[$3]) { last[$3] = at; use[$3] = $2 "\t" $8 }
+    }
+    END { for (key in last) printf "%s\t%.0f\t%s\t%.0f\n", key, last[key], use[key], first[key] }' "$tmp/sealed" >"$tmp/uses"
   check_certificates
+  check_statements
   for text in "$logs_folder/$slug/checkpoint"/*.txt; do
     [ -f "$text" ] || continue
     size=${text##*/}
@@ -492,15 +624,6 @@ check_states() {
       printf '%s %s %s %s\n' "$origin" "$size" "$(sed -n 3p "$text")" "$by" >>"$tmp/states"
     fi
   done
-  find . -name '*_entry.txt' -type f ! -path "./$logs_folder/*" -exec awk -v origin="$origin" -v OFS='\t' '
-    function finish() {
-      if (seen["origin"] == origin && seen["type"] == "recording")
-        print origin, seen["index"], substr(seen["key"], 8), seen["rec"], substr(seen["hash"], 8), substr(seen["sig"], 8)
-      for (key in seen) delete seen[key]
-    }
-    FNR == 1 && NR > 1 { finish() }
-    { at = index($0, " "); if (at && !(substr($0, 1, at - 1) in seen)) seen[substr($0, 1, at - 1)] = substr($0, at + 1) }
-    END { finish() }' {} + >>"$tmp/sealed"
   printf 'Log          %s: %s signed states\n' "$origin" "$(grep -c "^$origin " "$tmp/states")"
 }
 
@@ -530,7 +653,7 @@ list_states() {
 check_recordings() {
   hash_list <"$tmp/asked" >"$tmp/sums" 2>/dev/null
   awk -F '\t' -v sums="$tmp/sums" -v asked="$tmp/asked" -v signed="$tmp/signed" -v unreadable="$tmp/unreadable" \
-    -v whole="$whole" -v bundle="$logs_folder" -v gone="$tmp/deleted" '
+    -v whole="$whole" -v bundle="$logs_folder" -v gone="$tmp/deleted" -v notes="$tmp/notes" '
     function fault(file, text) { printf "FAULT  %s: %s\n", file, text }
     function base(path) { sub(/.*\//, "", path); return path }
     function prefix(path,  name, part) {
@@ -573,6 +696,8 @@ check_recordings() {
       close(rec "_info.txt")
       id = byHash[sum[rec "_hash.txt"]]
       key = substr(info["Signing-Key"], 8)
+      if ("Recorded-Without-Keys" in info)
+        printf "note   %s: was recorded while nothing could be signed: %s\n", rec, info["Recorded-Without-Keys"] >>(notes)
       if (id == "") fault(rec "_hash.txt", "no entry of the log has its hash")
       else {
         split(id, part, " ")
@@ -783,17 +908,17 @@ check_proofs() {
 # --- what was asked for -------------------------------------------------------------------------------------------------
 
 given=
+given_prints=
+anchors=
 authorities=
 if [ $# -eq 3 ]; then
   authorities="$tmp/authorities.pem"
   cat "$3" >"$authorities" 2>/dev/null || die "$3: cannot be read"
 fi
 if [ $# -ge 2 ] && [ "$2" != - ]; then
-  given="$tmp/given.pem"
-  read_certificate "$2" || die "$2: is not a readable certificate"
-  mv "$tmp/canonical" "$given"
-  given_print=$print
-  add_key "$2" 'given on the command line' accepted
+  [ -r "$2" ] || die "$2: cannot be read"
+  mkdir "$tmp/given"
+  read_given "$2"
 fi
 
 if [ -d "$1" ]; then start=$1 file=; else start=$(dirname "$1") file=${1##*/}; fi
@@ -843,7 +968,7 @@ done
 check_recordings
 
 # Names come from the archive; they must not steer the terminal.
-cat "$tmp/faults" "$tmp/unreadable" | tr '\001-\011\013-\037\177' '?'
+cat "$tmp/faults" "$tmp/unreadable" "$tmp/notes" | tr '\001-\011\013-\037\177' '?'
 cat <<'NOT_SHOWN'
 Not shown: that the telephone system sent the true audio and names; when anything happened, for all times are statements of the
 recorder; that the holder of the key has not written everything anew; that nothing was cut off behind the newest checkpoint here;
@@ -853,6 +978,7 @@ if [ "$logs_folder" = proof ]; then
   printf 'The log itself is not here: that there are no further recordings, and that its entries continue one another, was not checked.\n'
 fi
 [ "$whole" -eq 1 ] || printf 'Only what was asked for was examined: missing recordings are searched from the root of the archive.\n'
+[ -z "$anchors" ] || printf 'That the authority meant this recorder, and never withdrew the certificate, is for you to ask.\n'
 [ -n "$given" ] || printf 'The certificate came from the archive itself: compare its fingerprint with the paper.\n'
 if [ -s "$tmp/faults" ]; then
   printf 'Result: ALTERED OR INCOMPLETE\n'

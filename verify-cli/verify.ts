@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { checkCertified, usesOf } from '../src/evidence/certificate-check.ts';
 import { fault, note, type Finding } from '../src/evidence/finding.ts';
 import { parseHashFile, type FileHash } from '../src/evidence/hash-file.ts';
 import { HASH_ENDING } from '../src/evidence/recording-files.ts';
 import { verifyCompleteness } from '../src/evidence/verify-completeness.ts';
 import type { CheckedLog, Trust } from '../src/evidence/verify-log.ts';
+import { verifyForks } from '../src/evidence/verify-forks.ts';
 import { verifyGenesis, verifyLogs, verifySince, type CheckedSince } from '../src/evidence/verify-logs.ts';
 import { verifyRecording, type CheckedRecording } from '../src/evidence/verify-recording.ts';
 import { messageOf, openArchive, type Archive, type RecordingFiles } from './archive.ts';
@@ -60,9 +62,11 @@ export async function verify(given: Arguments, options: VerifyOptions = {}): Pro
   const findings = [
     ...logs.flatMap((log) => log.findings),
     ...verifyLogs(logs, trust.keyring),
+    ...verifyForks(logs, trust.keyring),
     ...verifyGenesis(trust.genesis, logs),
     ...since.flatMap((each) => each.findings),
     ...recordings.flatMap((recording) => recording.findings),
+    ...checkCertified(usesOf(recordings.flatMap(({ keyed }) => keyed ?? [])), trust.keyring),
     ...(await ownersOfAltered(archive, recordings)),
     ...logs.flatMap((log) => verifyCompleteness(log, recordings, scope)),
     ...foreignNotes(archive.foreign),

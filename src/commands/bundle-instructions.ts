@@ -35,7 +35,10 @@ So prüfen Sie
    Ohne Netz; nichts muss installiert werden als openssl beziehungsweise Node.js.
 2. Vergleichen Sie den ausgegebenen SHA-256-Fingerabdruck des Zertifikats mit dem auf Papier (Abnahmeprotokoll). Haben Sie das Zertifikat
    als Datei aus sicherer Quelle, so geben Sie es an: dahinter bei verify.sh, mit --cert bei sealtape-verify.
-   Ein Zertifikat, das nur hier beiliegt, beweist nicht, wem es gehört.
+   Ein Zertifikat, das nur hier beiliegt, beweist nicht, wem es gehört. Hat eine Zertifizierungsstelle es ausgestellt, so genügt deren
+   Zertifikat aus sicherer Quelle; vergleichen Sie dann, auf wessen Namen es lautet. Von Hand, nur mit openssl:
+   cat recordings/proof/*/ca/*.pem > zwischen.pem
+   openssl verify -CAfile STELLE.pem -untrusted zwischen.pem recordings/proof/*/cert-*.pem
 3. Liegen Zeitstempel bei (Dateien .tsr) und haben Sie das Zertifikat der Zeitstempelstelle:
    sh verify.sh recordings - STELLE.pem    oder    --tsa-ca STELLE.pem
 4. Die letzte Zeile lautet "Result: INTACT", wenn nichts verändert wurde. Lesen Sie auch, was nicht gezeigt wurde.
@@ -73,7 +76,10 @@ How to check
    Without a network; nothing has to be installed but openssl, or Node.js.
 2. Compare the SHA-256 fingerprint of the certificate that is printed with the one on paper (acceptance protocol). If you have the
    certificate as a file from a safe source, give it: as the next word to verify.sh, with --cert to sealtape-verify.
-   A certificate that merely lies here does not prove whose it is.
+   A certificate that merely lies here does not prove whose it is. If an authority issued it, the certificate of that authority from a safe
+   source is enough; then compare the name that it gives. By hand, with openssl alone:
+   cat recordings/proof/*/ca/*.pem > between.pem
+   openssl verify -CAfile AUTHORITY.pem -untrusted between.pem recordings/proof/*/cert-*.pem
 3. If there are time stamps (files .tsr) and you have the certificate of their authority:
    sh verify.sh recordings - AUTHORITY.pem    or    --tsa-ca AUTHORITY.pem
 4. The last line says "Result: INTACT" when nothing was altered. Read what was not shown too.

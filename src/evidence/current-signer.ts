@@ -28,6 +28,10 @@ export class CurrentSigner implements Signer {
     return this.#signer.certificates;
   }
 
+  get issuers(): readonly string[] {
+    return this.#signer.issuers;
+  }
+
   get sign(): (bytes: Uint8Array) => Promise<Buffer> {
     return this.#signer.sign;
   }
@@ -35,7 +39,8 @@ export class CurrentSigner implements Signer {
   /** From here on the other one signs; what it replaces stays among the certificates. */
   replace(next: Signer): void {
     const certificates = [...new Set([...this.certificates, ...next.certificates])];
-    this.#signer = { ...next, certificates };
+    const issuers = [...new Set([...this.issuers, ...next.issuers])];
+    this.#signer = { ...next, certificates, issuers };
     this.successor = undefined;
   }
 }

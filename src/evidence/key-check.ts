@@ -9,21 +9,37 @@ export interface KeyrollEntry {
   readonly body: KeyrollBody;
 }
 
+/** An entry that names a key. */
+export interface KeyMoment {
+  readonly index: number;
+  /** As the entry states it. */
+  readonly time: string;
+  readonly file: string;
+}
+
+/** The first and the last entry that name a key. */
+export interface KeyUse {
+  readonly key: string;
+  readonly first: KeyMoment;
+  last: KeyMoment;
+}
+
 /** Follows the signing key through the log: it changes by a `keyroll` entry alone, and an old one never comes back. */
 export class KeyCheck {
   readonly findings: Finding[] = [];
   readonly rolls: KeyrollEntry[] = [];
-  /** Where each key was named first. */
-  readonly keys = new Map<string, string>();
+  readonly uses = new Map<string, KeyUse>();
   readonly #spans: { readonly from: number; readonly key: string }[] = [];
   readonly #replaced = new Set<string>();
   /** The key that the next entry must name. */
   #next: string | undefined;
 
   add({ header, body, file }: ReadEntry): void {
-    const { index, key } = header;
-    const isFirst = !this.keys.has(key);
-    if (isFirst) this.keys.set(key, file);
+    const { index, key, time } = header;
+    const moment = { index, time, file };
+    const use = this.uses.get(key);
+    if (use === undefined) this.uses.set(key, { key, first: moment, last: moment });
+    else use.last = moment;
     if (key !== (this.#next ?? key)) this.#refuse(file, index, key);
     if (this.#spans.at(-1)?.key !== key) this.#spans.push({ from: index, key });
     this.#next = key;

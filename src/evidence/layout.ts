@@ -19,6 +19,13 @@ export const certificatePath = (origin: string, certificatePem: string): string 
 export const certificateName = (certificatePem: string): string =>
   `cert-${certificateFingerprint(certificatePem).slice(0, 16)}.pem`;
 
+/** The certificate of an authority that one of ours, or another authority's, was issued by. Throws EvidenceError BAD_KEY. */
+export const issuerPath = (origin: string, certificatePem: string): string =>
+  `${root(origin)}/ca/${issuerName(certificatePem)}`;
+
+export const issuerName = (certificatePem: string): string =>
+  `${certificateFingerprint(certificatePem).slice(0, 16)}.pem`;
+
 /** The file that holds an entry, for example `entries/000/000004.txt` for indices 1024 to 1279. */
 export const entryFilePath = (origin: string, index: number): string =>
   `${root(origin)}/${entryFileName(index)}`;

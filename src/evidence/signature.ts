@@ -20,6 +20,15 @@ export interface Signer {
   readonly certificatePem: string;
   /** All that this node ever signed under, as far as they are known, PEM; the one in use is the last. */
   readonly certificates: readonly string[];
+  /** Certificates of the authorities that any of them was issued by, up to the root, PEM. */
+  readonly issuers: readonly string[];
+}
+
+/** What a signer knows beside its own certificate, PEM. */
+export interface FurtherCertificates {
+  /** Those that the node signed under before. */
+  readonly former?: readonly string[];
+  readonly issuers?: readonly string[];
 }
 
 /** Smallest modulus in bits; BSI TR-02102 asks for 3000 and more. */
@@ -29,7 +38,7 @@ const MODULUS_BITS = 3072;
 export function createSigner(
   privateKeyOrPem: string | KeyObject,
   certificatePem: string,
-  former: readonly string[] = [],
+  { former = [], issuers = [] }: FurtherCertificates = {},
 ): Signer {
   const certificate = readCertificate(certificatePem);
   const privateKey = typeof privateKeyOrPem === 'string' ? readPrivateKey(privateKeyOrPem) : privateKeyOrPem;
@@ -41,6 +50,7 @@ export function createSigner(
     algorithm: 'RSA-PKCS1-SHA256',
     certificatePem,
     certificates: [...new Set([...former, certificatePem])],
+    issuers,
     sign: (bytes) =>
       new Promise((resolve, reject) => {
         sign('sha256', bytes, privateKey, (error, signature) => {

@@ -1,5 +1,5 @@
-import { Buffer } from 'node:buffer';
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash, type X509Certificate } from 'node:crypto';
+import { readCertificates } from './certificate-chain.ts';
 import type { ReadEntry } from './chain-check.ts';
 import type { AnchorBody } from './entry-types.ts';
 import { EvidenceError } from './evidence-error.ts';
@@ -218,20 +218,6 @@ function nonceIn(query: Uint8Array | undefined): string | undefined {
   } catch {
     return 'unreadable';
   }
-}
-
-/** The certificates of a PEM file that can be read. */
-export function readCertificates(pem: Uint8Array): readonly X509Certificate[] {
-  const blocks = Buffer.from(pem)
-    .toString('latin1')
-    .match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g);
-  return (blocks ?? []).flatMap((block) => {
-    try {
-      return [new X509Certificate(block)];
-    } catch {
-      return [];
-    }
-  });
 }
 
 const iso = (time: number): string => new Date(time).toISOString();

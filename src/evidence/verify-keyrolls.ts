@@ -49,6 +49,28 @@ export function verifyKeyrolls(
   return [...findings, ...strange];
 }
 
+/**
+ * The key rolls of a log that is not here, by their statements alone: two signatures over them are what the person who trusts the first
+ * certificate needs.
+ */
+export function verifyStatements(
+  files: readonly KeyrollFiles[],
+  { origin, keyring }: Pick<KeyrollContext, 'origin' | 'keyring'>,
+): readonly Finding[] {
+  return files
+    .toSorted((a, b) => Number(a.n) - Number(b.n))
+    .flatMap((each) => {
+      const statement = each.text === undefined ? undefined : read(each.text);
+      if (statement?.origin !== origin || `${statement.n}` !== each.n)
+        return [
+          fault('KEYROLL_INVALID', `${each.file}.txt`, 'is not the statement of a key roll of this log'),
+        ];
+      const faults = [...signatureFaults(each, statement, keyring), ...certificateFaults(statement, keyring)];
+      if (faults.length === 0) keyring.vouch(statement.old, statement.new);
+      return faults.map(([ending, detail]) => fault('KEYROLL_INVALID', `${each.file}${ending}`, detail));
+    });
+}
+
 type Fault = readonly [ending: string, detail: string];
 
 function faultsOf(
@@ -56,8 +78,8 @@ function faultsOf(
   files: KeyrollFiles | undefined,
   { origin, tree, keyring }: KeyrollContext,
 ): readonly Fault[] {
-  const { text, oldSignature, newSignature } = files ?? {};
-  if (text === undefined) return [['.txt', 'is missing']];
+  const text = files?.text;
+  if (files === undefined || text === undefined) return [['.txt', 'is missing']];
   const statement = read(text);
   if (statement === undefined) return [['.txt', 'is not the statement of a key roll']];
   const faults: Fault[] = [];
@@ -65,23 +87,43 @@ function faultsOf(
   for (const key of ['origin', 'n', 'size', 'root', 'old', 'new', 'certNew'] as const)
     if (statement[key] !== expected[key])
       faults.push(['.txt', `${key} is not what entry ${index} and the log say`]);
-  const signatures = [
-    ['.old.sig', oldSignature, body.proofOld, body.old],
-    ['.new.sig', newSignature, body.proofNew, body.new],
-  ] as const;
-  for (const [ending, signature, proof, key] of signatures) {
-    const publicKey = keyring.publicKey(key);
-    if (signature === undefined) faults.push([ending, 'is missing']);
-    else if (sha256(signature) !== proof)
-      faults.push([ending, `is not the signature that entry ${index} has the hash of`]);
-    else if (publicKey === undefined) faults.push([ending, `no certificate for key sha256:${key}`]);
-    else if (!verifySignature(publicKey, text, signature))
-      faults.push([ending, 'does not fit the statement']);
-  }
-  if (keyring.keyOf(body.certNew) !== body.new)
-    faults.push(['.txt', 'the new certificate is not here, or is of another key']);
-  return faults;
+  const strange = ([ending, signature, proof]: readonly [string, Uint8Array | undefined, string]): Fault[] =>
+    signature === undefined || sha256(signature) === proof
+      ? []
+      : [[ending, `is not the signature that entry ${index} has the hash of`]];
+  return [
+    ...faults,
+    ...strange(['.old.sig', files.oldSignature, body.proofOld]),
+    ...strange(['.new.sig', files.newSignature, body.proofNew]),
+    ...signatureFaults(files, body, keyring),
+    ...certificateFaults(body, keyring),
+  ];
 }
+
+type Rolled = Pick<KeyrollStatement, 'old' | 'new' | 'certNew'>;
+
+/** Both keys must have signed the statement. */
+function signatureFaults(
+  { text = new Uint8Array(), oldSignature, newSignature }: KeyrollFiles,
+  keys: Rolled,
+  keyring: Keyring,
+): readonly Fault[] {
+  const signatures = [
+    ['.old.sig', oldSignature, keys.old],
+    ['.new.sig', newSignature, keys.new],
+  ] as const;
+  return signatures.flatMap(([ending, signature, key]): readonly Fault[] => {
+    const publicKey = keyring.publicKey(key);
+    if (signature === undefined) return [[ending, 'is missing']];
+    if (publicKey === undefined) return [[ending, `no certificate for key sha256:${key}`]];
+    return verifySignature(publicKey, text, signature) ? [] : [[ending, 'does not fit the statement']];
+  });
+}
+
+const certificateFaults = (keys: Rolled, keyring: Keyring): readonly Fault[] =>
+  keyring.keyOf(keys.certNew) === keys.new
+    ? []
+    : [['.txt', 'the new certificate is not here, or is of another key']];
 
 function read(text: Uint8Array): KeyrollStatement | undefined {
   try {

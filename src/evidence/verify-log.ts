@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { X509Certificate } from 'node:crypto';
 import { CallCheck, type SealedEntry } from './call-check.ts';
+import { checkCertified } from './certificate-check.ts';
 import { ChainCheck, type ReadEntry } from './chain-check.ts';
 import { DeletionCheck, type Deletion } from './deletion-check.ts';
 import { entryHash } from './entry.ts';
@@ -18,7 +19,7 @@ import {
   type CheckpointFiles,
   type ReadCheckpoint,
 } from './verify-checkpoints.ts';
-import { verifyKeyrolls, type KeyrollFiles } from './verify-keyrolls.ts';
+import { verifyKeyrolls, verifyStatements, type KeyrollFiles } from './verify-keyrolls.ts';
 
 export type { CheckpointFiles } from './verify-checkpoints.ts';
 
@@ -38,9 +39,13 @@ export interface LogFiles extends StampFiles {
   readonly partial: boolean;
   readonly genesis: Uint8Array | undefined;
   readonly certificates: readonly NamedBytes[];
+  /** Certificates of authorities that these were issued by. */
+  readonly issuers: readonly NamedBytes[];
   readonly checkpoints: readonly CheckpointFiles[];
   readonly keyrolls: readonly KeyrollFiles[];
   readonly notes: readonly NoteFile[];
+  /** Notes of peers that contradict what was seen of their logs. */
+  readonly forks: readonly NamedBytes[];
 }
 
 /** A genesis that was handed over: the whole of it, or its hash alone. */
@@ -102,6 +107,7 @@ export interface CheckedLog {
   /** Checkpoints that peers and witnesses saw, by the entries that say so. */
   readonly seen: readonly SeenCheckpoint[];
   readonly notes: readonly NoteFile[];
+  readonly forks: readonly NamedBytes[];
   readonly checkpoints: readonly ReadCheckpoint[];
   readonly keyAt: (index: number) => string | undefined;
   readonly findings: readonly Finding[];
@@ -136,6 +142,7 @@ export class LogCheck {
   constructor(files: LogFiles, trust: Trust) {
     this.#files = files;
     this.#trust = trust;
+    for (const issuer of files.issuers) this.#findings.push(...trust.keyring.addIssuer(issuer));
     for (const certificate of files.certificates)
       this.#findings.push(...trust.keyring.addFromArchive(certificate));
     const { checkpoints, findings } = readCheckpoints(files.checkpoints, files.origin);
@@ -189,12 +196,7 @@ export class LogCheck {
     this.#calls.finish();
     if (hasEntries || this.#files.partial) this.#checkGenesis();
     if (hasEntries) this.#checkKeys();
-    else
-      this.#findings.push(
-        this.#files.partial
-          ? note('NO_LOG', folder, 'the entries are not here: completeness cannot be verified')
-          : fault('LOG_MISSING', folder, 'the log has no readable entry'),
-      );
+    else this.#checkWithoutEntries();
     const { valid, findings } = this.#checkCheckpoints(hasEntries);
     const covered = valid.at(-1)?.size ?? 0;
     const stamps = this.#checkStamps(valid);
@@ -221,6 +223,7 @@ export class LogCheck {
       youngerThan: stamps.anchors,
       seen: this.#seen,
       notes: this.#files.notes,
+      forks: this.#files.forks,
       checkpoints: valid,
       keyAt: (index) => this.#keys.keyAt(index),
       findings: [
@@ -266,13 +269,26 @@ export class LogCheck {
       );
   }
 
+  #checkWithoutEntries(): void {
+    const { origin, folder, keyrolls, partial } = this.#files;
+    const { keyring } = this.#trust;
+    if (partial)
+      this.#findings.push(
+        ...verifyStatements(keyrolls, { origin, keyring }),
+        note('NO_LOG', folder, 'the entries are not here: completeness cannot be verified'),
+      );
+    else this.#findings.push(fault('LOG_MISSING', folder, 'the log has no readable entry'));
+  }
+
   #checkKeys(): void {
     const { origin, folder, keyrolls } = this.#files;
     const { keyring } = this.#trust;
     const { tree } = this.#chain;
     this.#findings.push(...verifyKeyrolls(this.#keys.rolls, keyrolls, { origin, folder, tree, keyring }));
-    for (const [key, file] of this.#keys.keys)
-      if (keyring.find(key) === undefined) this.#findings.push(keyring.refusal(key, file));
+    const uses = [...this.#keys.uses.values()];
+    for (const { key, first } of uses)
+      if (keyring.find(key) === undefined) this.#findings.push(keyring.refusal(key, first.file));
+    this.#findings.push(...checkCertified(uses, keyring));
   }
 
   #checkCheckpoints(hasEntries: boolean): ReturnType<typeof verifyCheckpoints> {

@@ -225,7 +225,8 @@ function cosignatureFindings(
     : [fault('NOTE_INVALID', file, 'the cosignature is missing or does not fit')];
 }
 
-function isSignedBy(
+/** Whether the key that the log had then, or any known where the log does not say, has signed a checkpoint of it. */
+export function isSignedBy(
   signed: SignedNote,
   { origin, size }: Checkpoint,
   { owner, keyring }: { readonly owner: CheckedLog; readonly keyring: Keyring },
@@ -241,7 +242,8 @@ function isSignedBy(
 const keysOf = (_log: CheckedLog, keyring: Keyring): readonly string[] =>
   keyring.certificates.map(({ key }) => key);
 
-function readNote(
+/** A note with the checkpoint that it is of; undefined when it is none. */
+export function readNote(
   bytes: Uint8Array,
 ): { readonly note: SignedNote; readonly checkpoint: Checkpoint } | undefined {
   try {
@@ -277,7 +279,7 @@ function strangerFindings(log: CheckedLog, byOrigin: ReadonlyMap<string, Checked
   return compareStrangers(log.strangers, earlier);
 }
 
-const hasState = ({ tree }: CheckedLog, size: number, root: string): boolean =>
+export const hasState = ({ tree }: CheckedLog, size: number, root: string): boolean =>
   size > 0 && size <= tree.size && tree.root(size) === hexOf(root);
 
 /** The log whose checkpoint a note is: its own signature is no cosignature. */

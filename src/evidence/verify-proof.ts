@@ -18,6 +18,8 @@ export type FoundEntry = SealedEntry & {
 export interface CheckedProof {
   /** The entry beside the recording, when the proof holds. */
   readonly entry: FoundEntry | undefined;
+  /** When the recorder says that it was written. */
+  readonly time?: string;
   /** Size of the checkpoint that the proof leads to, when it holds. */
   readonly size: number | undefined;
   readonly findings: readonly Finding[];
@@ -56,7 +58,7 @@ export function verifyProof(view: RecordingView, context: RecordingContext): Che
     origin: header.origin,
     whole: false,
   };
-  return { entry: found, size: proof.checkpoint.size, findings };
+  return { entry: found, time: header.time, size: proof.checkpoint.size, findings };
 }
 
 /** The entry beside a recording must be the one of the log, octet for octet. */

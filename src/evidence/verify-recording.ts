@@ -5,6 +5,7 @@ import { EvidenceError } from './evidence-error.ts';
 import { fault, note, type Finding } from './finding.ts';
 import { parseHashFile, type FileHash } from './hash-file.ts';
 import { parseInfo } from './info.ts';
+import type { KeyMoment } from './key-check.ts';
 import type { Keyring } from './keyring.ts';
 import type { RecordingContext, RecordingView } from './recording-view.ts';
 import { HASH_ENDING, INFO_ENDING, isAudioOf, recordingOf, SIGNATURE_ENDING } from './recording-files.ts';
@@ -24,6 +25,8 @@ export interface CheckedRecording {
   readonly rec: string | undefined;
   /** Size of the signed checkpoint that its proof leads to. */
   readonly provedBy: number | undefined;
+  /** Of a recording whose log is not here: what its proof shows of the key. */
+  readonly keyed: (KeyMoment & { readonly key: string }) | undefined;
   readonly previous: { readonly name: string; readonly index: number } | undefined;
   /** Files whose content is not what is listed. */
   readonly altered: readonly FileHash[];
@@ -55,10 +58,16 @@ export function verifyRecording(view: RecordingView, { logs, keyring }: Recordin
     index: sealed?.index,
     rec,
     provedBy: proved.size,
+    keyed: keyedBy(sealed, proved.time),
     previous: previousIn(info),
     altered,
     findings,
   };
+}
+
+function keyedBy(sealed: FoundEntry | undefined, time: string | undefined): CheckedRecording['keyed'] {
+  if (sealed?.whole !== false || time === undefined) return undefined;
+  return { key: sealed.key, index: sealed.index, file: sealed.file, time };
 }
 
 /** Between its end and its seal nothing but the recorder's own journal spoke for such a recording: whoever judges it should know. */

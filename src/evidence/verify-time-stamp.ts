@@ -13,6 +13,7 @@ import {
   tagged,
   type Der,
 } from './der.ts';
+import { chainOf, isWithin, subjectOf, validityOf } from './certificate-chain.ts';
 import type { TimeStamp, TimeStampSigner } from './time-stamp.ts';
 
 /** What a time stamp is held against. */
@@ -49,8 +50,6 @@ const TST_INFO = '1.2.840.113549.1.9.16.1.4';
 const RSA_PSS = '1.2.840.113549.1.1.10';
 const EXTENDED_KEY_USAGE = '2.5.29.37';
 const TIME_STAMPING = '1.3.6.1.5.5.7.3.8';
-/** Longer chains do not occur; a ring of certificates must end somewhere. */
-const MAX_CHAIN = 8;
 
 /**
  * Verifies a time stamp (RFC 3161 §2.2, RFC 5652 §5.4, RFC 5035): imprint, nonce, signature, that the certificate is for time
@@ -85,12 +84,13 @@ function check(stamp: TimeStamp, { data, nonce, anchors, others = [] }: TimeStam
       trusted: false,
     };
   faults.push(...signatureFaults(stamp, certificate), ...purposeFaults(certificate));
-  const chain = chainOf(certificate, { ...stamp, certificates }, anchors);
-  return {
-    faults: [...faults, ...chain.faults],
-    authority: nameOf(certificate),
-    trusted: chain.trusted,
-  };
+  const chain = chainOf(certificate, anchors, certificates);
+  for (const each of chain.certificates)
+    if (!isWithin(validityOf([each]), Date.parse(stamp.time)))
+      faults.push(`the certificate of ${subjectOf(each)} was not valid at ${stamp.time}`);
+  if (anchors.length > 0 && !chain.trusted)
+    faults.push(`the chain of ${subjectOf(certificate)} does not lead to a given authority`);
+  return { faults, authority: subjectOf(certificate), trusted: chain.trusted };
 }
 
 function isOf(certificate: X509Certificate, { id }: TimeStampSigner): boolean {
@@ -185,43 +185,3 @@ function namesCertificate({ attributes }: TimeStampSigner, certificate: X509Cert
   if (hash === undefined || named?.tag !== OCTETS) return false;
   return createHash(hash).update(certificate.raw).digest().equals(named.content);
 }
-
-interface Chain {
-  readonly faults: readonly string[];
-  readonly trusted: boolean;
-}
-
-/** Follows the issuers to a trusted certificate; each must have been valid at the stated time. */
-function chainOf(
-  first: X509Certificate,
-  { time, certificates }: TimeStamp,
-  anchors: TimeStampContext['anchors'],
-): Chain {
-  const faults: string[] = [];
-  let current = first;
-  for (let steps = 0; steps < MAX_CHAIN; steps += 1) {
-    if (!isValidAt(current, time))
-      faults.push(`the certificate of ${nameOf(current)} was not valid at ${time}`);
-    if (anchors.some(({ raw }) => raw.equals(current.raw))) return { faults, trusted: true };
-    const issuer = [...anchors, ...certificates].find(
-      (each) => each.ca && !each.raw.equals(current.raw) && hasIssued(each, current),
-    );
-    if (issuer === undefined) break;
-    current = issuer;
-  }
-  if (anchors.length > 0) faults.push(`the chain of ${nameOf(first)} does not lead to a given authority`);
-  return { faults, trusted: false };
-}
-
-function hasIssued(issuer: X509Certificate, certificate: X509Certificate): boolean {
-  try {
-    return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
-  } catch {
-    return false;
-  }
-}
-
-const isValidAt = ({ validFrom, validTo }: X509Certificate, time: string): boolean =>
-  Date.parse(validFrom) <= Date.parse(time) && Date.parse(time) <= Date.parse(validTo);
-
-const nameOf = ({ subject }: X509Certificate): string => subject.replaceAll('\n', ', ');

@@ -7,6 +7,7 @@ import {
   ENTRIES_PER_FILE,
   formatEntryFile,
   genesisPath,
+  issuerPath,
 } from '../evidence/layout.ts';
 import type { Destination, Upload } from './destination.ts';
 import type { LogStore } from './ports.ts';
@@ -17,6 +18,8 @@ export interface ExportDeps {
   readonly origins: () => readonly string[];
   /** All certificates of this node, PEM: what is checked needs those of former keys too. */
   readonly certificates: () => readonly string[];
+  /** Those of the authorities that issued any of them. */
+  readonly issuers: () => readonly string[];
   /** Whether the destination may be written to: it was found not to know more than we do (evidence.md 1.1, 5). */
   readonly mayExport?: (destination: Destination, signal: AbortSignal) => Promise<boolean>;
 }
@@ -72,6 +75,8 @@ async function bringUp(destination: Destination, deps: OneLog, signal: AbortSign
   // Checkpoints are read first: each is covered by the entries read after it.
   const checkpoints = await store.checkpoints(origin, done.checkpoint);
   if (done.entries === 0) {
+    for (const pem of deps.issuers())
+      await destination.put(uploadOf(issuerPath(origin, pem), Buffer.from(pem)), signal);
     for (const pem of deps.certificates())
       await destination.put(uploadOf(certificatePath(origin, pem), Buffer.from(pem)), signal);
   }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import { certificatePath, checkpointPath, genesisPath } from '../evidence/layout.ts';
+import { certificatePath, checkpointPath, genesisPath, issuerPath } from '../evidence/layout.ts';
 import type { NoteSignature } from '../evidence/signed-note.ts';
 import { formatTlogProof } from '../evidence/tlog-proof.ts';
 import type { Destination } from './destination.ts';
@@ -18,9 +18,10 @@ export interface HandOverDeps {
   readonly destinations: ReadonlyMap<string, Destination>;
   readonly treeOf: (origin: string) => LogTree;
   readonly signaturesOf: (row: CheckpointRow) => readonly NoteSignature[];
-  /** The certificate that a log began with. */
   /** All certificates of this node, PEM. */
   readonly certificates: () => readonly string[];
+  /** Those of the authorities that issued any of them. */
+  readonly issuers: () => readonly string[];
   /** Puts entry and proof beside every sealed recording. */
   readonly prove: () => Promise<void>;
   readonly now: () => number;
@@ -60,7 +61,7 @@ export interface HandOverOrder {
 const OPEN_FOR = 6 * 3_600_000;
 const FILES_AT_ONCE = 500;
 /** Beside the recordings and the checkpoints that prove them. */
-const ALWAYS = /\/(?:tsa\/[^/]+\.pem|keyroll-[^/]+|cert-[^/]+\.pem)$/;
+const ALWAYS = /\/(?:(?:tsa|ca)\/[^/]+\.pem|keyroll-[^/]+|cert-[^/]+\.pem)$/;
 
 /**
  * Hands recordings over to an outsider: their files and what is needed of the log to check them without it. Every hand-over is an
@@ -156,7 +157,7 @@ export class HandOver {
 
   /** What is needed of one log: entries, proofs, the checkpoints that they lead to, time stamps, certificates, genesis. */
   async #proofFiles(origin: string, entries: readonly RecordingEntry[]): Promise<readonly BundleFile[]> {
-    const { store, treeOf, signaturesOf, certificates } = this.#deps;
+    const { store, treeOf, signaturesOf, certificates, issuers } = this.#deps;
     const further = await this.#furtherFiles(origin);
     const files: BundleFile[] = [];
     const used = new Map<number, CheckpointRow>();
@@ -172,6 +173,7 @@ export class HandOver {
     const [genesis] = await store.entries(origin, 0, 1);
     const ofLog: BundleFile[] = [
       ...(genesis === undefined ? [] : [{ path: genesisPath(origin), bytes: genesis.bytes }]),
+      ...issuers().map((pem) => ({ path: issuerPath(origin, pem), bytes: Buffer.from(pem) })),
       ...certificates().map((pem) => ({ path: certificatePath(origin, pem), bytes: Buffer.from(pem) })),
       ...[...used.values()].flatMap((row) => checkpointFiles(row)),
       ...further.filter(({ path }) => ALWAYS.test(path) || used.has(stampedSize(path) ?? 0)),

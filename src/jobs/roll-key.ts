@@ -3,7 +3,7 @@ import { formatCheckpoint } from '../evidence/checkpoint.ts';
 import type { CurrentSigner } from '../evidence/current-signer.ts';
 import { parseEntry } from '../evidence/entry.ts';
 import { formatKeyroll } from '../evidence/keyroll.ts';
-import { certificatePath, keyrollPath } from '../evidence/layout.ts';
+import { certificatePath, issuerPath, keyrollPath } from '../evidence/layout.ts';
 import { certificateFingerprint, type Signer } from '../evidence/signature.ts';
 import type { Chain, ChainTurn } from './chain.ts';
 import { rootOf } from './checkpoint.ts';
@@ -78,6 +78,7 @@ async function state(
   return {
     entry,
     files: [
+      ...next.issuers.map((pem) => [issuerPath(origin, pem), Buffer.from(pem)] as const),
       [certificatePath(origin, next.certificatePem), Buffer.from(next.certificatePem)],
       [keyrollPath(origin, n, 'txt'), statement],
       [keyrollPath(origin, n, 'old.sig'), byOld],

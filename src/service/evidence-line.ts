@@ -71,6 +71,7 @@ export class EvidenceLine {
       store,
       origins: () => (options.toFinish === undefined ? [chain.origin] : [options.toFinish, chain.origin]),
       certificates: () => signer.certificates,
+      issuers: () => signer.issuers,
       mayExport: (destination) => gate.mayExport(destination, chain.origin),
     };
     this.#heartbeat = new Heartbeat({ evidence: this.evidence, counters, clock });

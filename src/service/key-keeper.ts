@@ -1,4 +1,4 @@
-import { certificatePath } from '../evidence/layout.ts';
+import { certificatePath, issuerPath } from '../evidence/layout.ts';
 import { certificateFingerprint } from '../evidence/signature.ts';
 import { rollKey } from '../jobs/roll-key.ts';
 import type { NodeKeys } from '../store/node-keys.ts';
@@ -66,7 +66,7 @@ export class KeyKeeper {
   async adopt(pem: string, actor: string): Promise<string> {
     const { line, keys } = this.#opened();
     const before = certificateFingerprint(keys.signer.certificatePem);
-    const adopted = await keys.adoptCertificate(pem, Date.now()).catch(refuse);
+    const { certificate: adopted, issuers } = await keys.adoptCertificate(pem, Date.now()).catch(refuse);
     const { origin } = line.rolling.chain;
     await line.evidence.append(
       {
@@ -77,7 +77,11 @@ export class KeyKeeper {
         actor: line.evidence.actor(actor),
       },
       {
-        change: (log) => log.evidence.putFile(origin, certificatePath(origin, adopted), Buffer.from(adopted)),
+        change: async (log) => {
+          for (const issuer of issuers)
+            await log.evidence.putFile(origin, issuerPath(origin, issuer), Buffer.from(issuer));
+          await log.evidence.putFile(origin, certificatePath(origin, adopted), Buffer.from(adopted));
+        },
       },
     );
     line.checkpointNow();

@@ -2,7 +2,8 @@ import { X509Certificate } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CurrentSigner } from '../evidence/current-signer.ts';
-import { certificateName } from '../evidence/layout.ts';
+import { chainOf } from '../evidence/certificate-chain.ts';
+import { certificateName, issuerName } from '../evidence/layout.ts';
 import { createSigner, spkiFingerprint } from '../evidence/signature.ts';
 import { makeCertificateRequest, packKeys, unpackKeys } from './certificate.ts';
 import { createOnce, syncDirectory } from './create-once.ts';
@@ -26,9 +27,9 @@ import { StoreError } from './store-error.ts';
 
 /** Certificates of keys that signed before, PEM. */
 const FORMER = 'former';
+/** Certificates of the authorities that issued one of ours, PEM. */
+const ISSUERS = 'issuers';
 const RESET = 'reset';
-/** What the certificate authority sent beside our certificate. */
-const CHAIN_FILE = 'chain.pem';
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /**
@@ -56,9 +57,13 @@ export class NodeKeys {
   /** Opens or makes them. Rejects with StoreError KEYS_DAMAGED, KEYS_LOCKED, KEYS_NOT_MADE. */
   static async open(dir: string, options: KeyStoreOptions): Promise<NodeKeys> {
     const { created, privateKey, certificatePem } = await openKeyStore(dir, options);
-    const signer = createSigner(privateKey, certificatePem, await formerOf(dir));
+    const issuers = await certificatesOf(join(dir, ISSUERS));
+    const former = await certificatesOf(join(dir, FORMER));
+    const signer = createSigner(privateKey, certificatePem, { former, issuers });
     const next = join(dir, NEXT);
-    const successor = (await isThere(next)) ? signerOf(await loadPair(next, options.passphrase)) : undefined;
+    const successor = (await isThere(next))
+      ? signerOf(await loadPair(next, options.passphrase), issuers)
+      : undefined;
     return new NodeKeys(dir, options, { signer: new CurrentSigner(signer, successor), created });
   }
 
@@ -69,12 +74,16 @@ export class NodeKeys {
   async prepareSuccessor(file?: { readonly bytes: Uint8Array; readonly password: string }): Promise<void> {
     const { passphrase, certificateEntry } = this.#options;
     if (file === undefined && this.signer.successor !== undefined) return;
-    const pair = file === undefined ? await makePair(this.#options) : await unpacked(file, certificateEntry);
+    const { issuers, ...pair } =
+      file === undefined
+        ? { ...(await makePair(this.#options)), issuers: [] }
+        : await unpacked(file, certificateEntry);
     if (spkiOf(pair.certificatePem) === this.signer.key)
       throw new StoreError('CONFLICT', 'that is the key in use');
+    await keepIssuers(this.#dir, issuers);
     if (!(await placePair(this.#dir, NEXT, pair, passphrase)))
       throw new StoreError('CONFLICT', 'another key waits for its roll');
-    this.signer.successor = signerOf(pair);
+    this.signer.successor = signerOf(pair, issuers);
   }
 
   /** After a roll: the new pair takes its place on disk, the old key is destroyed, its certificate kept. Harmless without a roll. */
@@ -96,10 +105,9 @@ export class NodeKeys {
   /** Key and certificates as a PKCS#12 file under the password. */
   async pack(password: string): Promise<Buffer> {
     const { privateKey, certificatePem } = await this.#pair();
-    const chain = join(this.#dir, CURRENT, CHAIN_FILE);
-    const further = (await isThere(chain)) ? ((await readFile(chain, 'utf8')).match(CERTIFICATE) ?? []) : [];
+    const chain = issuersAmong(this.signer.issuers, certificatePem);
     return packKeys(
-      { privateKeyPem: pemOf(privateKey), certificates: [certificatePem, ...further] },
+      { privateKeyPem: pemOf(privateKey), certificates: [certificatePem, ...chain] },
       password,
       this.#options.certificateEntry,
     );
@@ -109,16 +117,20 @@ export class NodeKeys {
    * Takes up the certificate that an authority made for the key in use: PEM, ours and its chain in any order. Rejects with StoreError
    * INVALID when none is of our key, or one is not signed by the next of the chain, or not valid now.
    */
-  async adoptCertificate(pem: string, now: number): Promise<string> {
-    const { certificate, chain } = chainOf(pem, this.signer.key, now);
+  async adoptCertificate(
+    pem: string,
+    now: number,
+  ): Promise<{ readonly certificate: string; readonly issuers: readonly string[] }> {
+    const { certificate, chain } = issuedChain(pem, this.signer.key, now);
     const pair = await this.#pair();
     const current = join(this.#dir, CURRENT);
     await keepCertificate(this.#dir, pair.certificatePem);
-    if (chain.length > 0) await replaceFile(join(current, CHAIN_FILE), chain.map(textOf).join(''), 0o644);
+    const issuers = chain.map(textOf);
+    await keepIssuers(this.#dir, issuers);
     const text = textOf(certificate);
     await replaceFile(join(current, CERTIFICATE_FILE), text, 0o644);
-    this.signer.replace(createSigner(pair.privateKey, text));
-    return text;
+    this.signer.replace(createSigner(pair.privateKey, text, { issuers }));
+    return { certificate: text, issuers };
   }
 
   /** Whether these keys begin a new epoch of the log because those before are lost. */
@@ -157,12 +169,13 @@ export async function restoreKeys(
   options: KeyStoreOptions,
   from: { readonly bytes: Uint8Array; readonly password: string; readonly known: readonly string[] },
 ): Promise<string> {
-  const pair = await unpacked(from, options.certificateEntry);
+  const { issuers, ...pair } = await unpacked(from, options.certificateEntry);
   const key = spkiOf(pair.certificatePem);
   if (from.known.length > 0 && !from.known.some((pem) => spkiOf(pem) === key))
     throw invalid('no evidence here was signed by the key of that file');
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await putAside(dir, [CURRENT]);
+  await keepIssuers(dir, issuers);
   await placePair(dir, CURRENT, pair, options.passphrase);
   return pair.certificatePem;
 }
@@ -193,19 +206,28 @@ export async function readCurrentCertificate(dir: string): Promise<string | unde
   return (await isThere(file)) ? readFile(file, 'utf8') : undefined;
 }
 
-const signerOf = ({ privateKey, certificatePem }: KeyPair): ReturnType<typeof createSigner> =>
-  createSigner(privateKey, certificatePem);
+const signerOf = (
+  { privateKey, certificatePem }: KeyPair,
+  issuers: readonly string[],
+): ReturnType<typeof createSigner> => createSigner(privateKey, certificatePem, { issuers });
 
 async function unpacked(
   { bytes, password }: { readonly bytes: Uint8Array; readonly password: string },
   entry: string | undefined,
-): Promise<KeyPair> {
+): Promise<KeyPair & { readonly issuers: readonly string[] }> {
   const { privateKeyPem, certificates } = await unpackKeys(bytes, password, entry);
   const own = certificates.find((pem) => belongs(pem, privateKeyPem));
   if (own === undefined)
     throw new StoreError('KEYS_NOT_MADE', 'the PKCS#12 file holds no certificate of its key');
   const pair = pairOf(privateKeyPem, own);
-  return { ...pair, certificatePem: textOf(new X509Certificate(own)) };
+  const certificatePem = textOf(new X509Certificate(own));
+  return { ...pair, certificatePem, issuers: issuersAmong(certificates, certificatePem) };
+}
+
+/** Of these, the authorities that lead upwards from a certificate, as far as they are there. */
+function issuersAmong(certificates: readonly string[], certificatePem: string): readonly string[] {
+  const all = certificates.map((pem) => new X509Certificate(pem));
+  return chainOf(new X509Certificate(certificatePem), [], all).certificates.slice(1).map(textOf);
 }
 
 function belongs(certificatePem: string, privateKeyPem: string): boolean {
@@ -217,7 +239,7 @@ function belongs(certificatePem: string, privateKeyPem: string): boolean {
   }
 }
 
-function chainOf(
+function issuedChain(
   pem: string,
   key: string,
   now: number,
@@ -252,8 +274,13 @@ async function keepCertificate(dir: string, pem: string): Promise<void> {
   await createOnce(join(dir, FORMER, certificateName(pem)), Buffer.from(pem), 0o644);
 }
 
-async function formerOf(dir: string): Promise<readonly string[]> {
-  const folder = join(dir, FORMER);
+async function keepIssuers(dir: string, issuers: readonly string[]): Promise<void> {
+  if (issuers.length === 0) return;
+  await mkdir(join(dir, ISSUERS), { recursive: true, mode: 0o700 });
+  for (const pem of issuers) await createOnce(join(dir, ISSUERS, issuerName(pem)), Buffer.from(pem), 0o644);
+}
+
+async function certificatesOf(folder: string): Promise<readonly string[]> {
   if (!(await isThere(folder))) return [];
   const names = (await readdir(folder)).filter((name) => name.endsWith('.pem')).sort();
   return Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')));

@@ -9,7 +9,15 @@ import { compareStrangers } from '../../src/evidence/stored-check.ts';
 import { LogCheck } from '../../src/evidence/verify-log.ts';
 import { ArchiveBuilder, makeSigner, type TestKey } from '../support/evidence-archive.ts';
 
-const NOTHING_ELSE = { partial: false, authorities: [], tokens: [], keyrolls: [], notes: [] };
+const NOTHING_ELSE = {
+  partial: false,
+  authorities: [],
+  tokens: [],
+  keyrolls: [],
+  issuers: [],
+  forks: [],
+  notes: [],
+};
 const TRUST = { genesis: [], authorities: [] };
 
 let key: TestKey;

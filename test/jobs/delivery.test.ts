@@ -33,6 +33,7 @@ beforeEach(async () => {
     prove: () => room.prover.prove(),
     evidence: room.evidence,
     certificates: () => room.signer.certificates,
+    issuers: () => room.signer.issuers,
     destinations: new Map([['archive', openPathDestination({ name: 'archive', root: archive })]]),
     files: room.spool,
     folderOf: () => '2026/11/23',

@@ -51,7 +51,12 @@ const leave = async (): Promise<void> => {
   const { store, signer } = room;
   await exportEvidence(
     archive,
-    { store, origins: () => [ORIGIN], certificates: () => signer.certificates },
+    {
+      store,
+      origins: () => [ORIGIN],
+      certificates: () => signer.certificates,
+      issuers: () => signer.issuers,
+    },
     signal,
   );
 };

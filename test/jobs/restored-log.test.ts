@@ -152,6 +152,7 @@ class Backups {
       origins: () => (origin === ORIGIN ? [ORIGIN] : [ORIGIN, origin]),
       prove: () => prover.prove(),
       certificates: () => signer.certificates,
+      issuers: () => signer.issuers,
       destinations: new Map([['archive', this.destination]]),
     };
     const handOver = new HandOver({

@@ -50,6 +50,7 @@ async function deliver(recordings: readonly string[]): Promise<void> {
     prove: () => room.prover.prove(),
     evidence: room.evidence,
     certificates: () => room.signer.certificates,
+    issuers: () => room.signer.issuers,
     destinations: new Map([['archive', archive]]),
     files: room.spool,
     folderOf: () => '2026/11/23',

@@ -6,13 +6,22 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import { CertificateAuthority } from '../support/certificate-authority.ts';
 import { CALLEE, CALLER, callTo, ProductRoom } from '../support/product-room.ts';
-import { eventually, filesBelow, ROOT, type RecorderProcess } from '../support/recorder-process.ts';
+import {
+  eventually,
+  filesBelow,
+  ROOT,
+  type RecorderProcess,
+  type RecorderSetup,
+} from '../support/recorder-process.ts';
 import { awaitRecordings, run, type ToolResult } from '../support/sealed-recording.ts';
 import { StampingAuthority } from '../support/stamping-authority.ts';
 
 const room = new ProductRoom();
 const authority = new StampingAuthority();
+const house = new CertificateAuthority();
+let setup: RecorderSetup;
 let server: Server;
 let recorder: RecorderProcess;
 let away: string;
@@ -27,14 +36,15 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   away = mkdtempSync(join(tmpdir(), 'sealtape-away-'));
-  recorder = await room.start({
+  setup = {
     config: {
       evidence: {
         checkpointSeconds: 1,
         timestamps: [{ name: 'bund', url: `http://127.0.0.1:${port}`, ca: authority.ca }],
       },
     },
-  });
+  };
+  recorder = await room.start(setup);
   for (const [caller, callee] of [
     ['+49301234567', '+4989555010'],
     ['105', '+4989555010'],
@@ -51,6 +61,7 @@ afterAll(async () => {
   await room.close();
   server.close();
   authority.close();
+  house.remove();
   rmSync(away, { recursive: true });
 });
 
@@ -160,5 +171,94 @@ test('what cannot be handed over is said, and nothing is left behind', async () 
     output: expect.stringContaining('is not empty'),
   });
 }, 60_000);
+
+test("the company's authority, the first certificate behind a key roll, and recordings of an epoch that a lost key ended", async () => {
+  const [self = ''] = filesBelow(recorder.archive).filter((file) => /\/cert-[0-9a-f]+\.pem$/.test(file));
+  const paper = join(away, 'paper.pem');
+  cpSync(join(recorder.archive, self), paper);
+  await certify();
+  const certified = join(away, 'certified');
+  expect(await sealtape('export', '--recording', await firstName(), '--out', certified)).toMatchObject({
+    status: 0,
+  });
+  expectTrusted(certified, house.root, 'L2 shown      signed as the given authority certifies: 1 of 1');
+  await eventually(
+    () =>
+      filesBelow(recorder.archive).filter((file) => /\/ca\/[0-9a-f]{16}\.pem$/.test(file))[1]
+        ? true
+        : undefined,
+    30_000,
+  );
+
+  expect(await sealtape('keys', 'roll')).toMatchObject({ status: 0 });
+  await callTo(recorder, {
+    caller: { number: '777', law: 'PCMA', audio: CALLER },
+    callee: { number: '106', law: 'PCMA', audio: CALLEE },
+  });
+  await awaitRecordings(recorder.archive, 4, 30_000);
+  const rolled = join(away, 'rolled');
+  expect(await sealtape('export', '--number', '777', '--out', rolled)).toMatchObject({ status: 0 });
+  for (const certificate of [paper, house.root])
+    expectTrusted(rolled, certificate, 'L3 shown      contained in the log: 1 of 1');
+
+  expect(await recorder.stop()).toBe(0);
+  expect(await sealtape('keys', 'reset', '--yes')).toMatchObject({ status: 0 });
+  recorder = await room.start({ ...setup, dataDir: recorder.dataDir });
+  await callTo(recorder, {
+    caller: { number: '888', law: 'PCMA', audio: CALLER },
+    callee: { number: '106', law: 'PCMA', audio: CALLEE },
+  });
+  await awaitRecordings(recorder.archive, 5, 30_000);
+  const former = join(away, 'of the former epoch');
+  expect(await sealtape('export', '--number', '105', '--out', former)).toMatchObject({ status: 0 });
+  expectTrusted(former, house.root, 'L3 shown      contained in the log: 2 of 2');
+  const both = join(away, 'of both epochs');
+  expect(await sealtape('export', '--from', '2020-01-01', '--out', both)).toMatchObject({ status: 0 });
+  const epochs = filesBelow(both).filter((file) => file.endsWith('/genesis.txt'));
+  expect(epochs.map((file) => /_(e\d)\//.exec(file)?.[1]).sort()).toEqual(['e1', 'e2']);
+  // Who trusts the first key alone has no reason to trust the one that came after it was lost.
+  const alone = run(
+    process.execPath,
+    ['sealtape-verify/verify-cli/main.js', 'recordings', '--cert', paper],
+    both,
+  );
+  expect(alone).toMatchObject({ status: 1, output: expect.stringContaining('KEY_UNTRUSTED') });
+  const shown = await sealtape('keys', 'show');
+  const print = /SHA-256 ([0-9A-F:]{95})/.exec(shown.output)?.[1]?.replaceAll(':', '').toLowerCase() ?? '?';
+  const second = filesBelow(both).find((file) => file.includes(`cert-${print.slice(0, 16)}.pem`)) ?? '?';
+  writeFileSync(paper, readFileSync(join(both, second)), { flag: 'a' });
+  expectTrusted(both, paper, 'L3 shown      contained in the log: 5 of 5');
+  // The room knows a recorder by its folder, and another one had it before.
+  expect(await recorder.stop()).toBe(0);
+}, 240_000);
+
+/** Has the key in use certified by the company's authority, as its people would. */
+async function certify(): Promise<void> {
+  const request = await sealtape('keys', 'csr', '--subject', 'Bank recorder 1');
+  expect(request.status).toBe(0);
+  const now = (days: number): string =>
+    new Date(Date.now() + days * 86_400_000).toISOString().replace(/[-:T]|\.\d+/g, '');
+  const certificate = join(away, 'from the authority.pem');
+  const issued = house.issue(request.output, { from: now(-1), to: now(365) });
+  writeFileSync(
+    certificate,
+    issued + readFileSync(house.issuing, 'latin1') + readFileSync(house.root, 'latin1'),
+  );
+  expect(await sealtape('keys', 'import', certificate)).toMatchObject({
+    status: 0,
+    output: expect.stringMatching(/issuer +.*House CA issuing/),
+  });
+}
+
+/** The bundle has all that leads from the given certificate to each of its recordings. */
+function expectTrusted(bundle: string, certificate: string, level: string): void {
+  const words = { dash: [], busybox: [], node: ['--cert'] };
+  for (const program of ['dash', 'busybox', 'node'] as const) {
+    const [command, ...first] = CHECKS[program];
+    const { status, output } = run(command, [...first, 'recordings', ...words[program], certificate], bundle);
+    expect([output, status]).toEqual([expect.stringMatching(/Result: INTACT/), 0]);
+    if (program === 'node') expect(output).toContain(level);
+  }
+}
 
 const firstName = async (): Promise<string> => (await awaitRecordings(recorder.archive, 3))[0]?.name ?? '';

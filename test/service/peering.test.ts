@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Alarm } from '../../src/alarm.ts';
 import { openPathDestination } from '../../src/delivery/path.ts';
@@ -140,7 +140,12 @@ async function archiveOf(all: readonly SealingRoom[]): Promise<string> {
     const { store, signer, origin } = room;
     await exportEvidence(
       destination,
-      { store, origins: () => [origin], certificates: () => signer.certificates },
+      {
+        store,
+        origins: () => [origin],
+        certificates: () => signer.certificates,
+        issuers: () => signer.issuers,
+      },
       signal,
     );
     await destination.close();
@@ -221,6 +226,30 @@ test('a log with two faces is never cosigned, rings, and both notes are kept and
   const { code, text } = await verdictOn(root);
   expect([code, text]).toEqual([1, expect.stringContaining('WITNESS_DIFFERS')]);
   expect(readdirSync(join(root, 'evidence', slugOf(rec01.room.origin), 'fork'))).toHaveLength(2);
+  // Beside the true one, the notes show that its key signed others; alone with ours they are stated.
+  const slug = slugOf(rec02.room.origin);
+  rmSync(join(root, 'evidence', slug), { recursive: true });
+  const alone = await verdictOn(root);
+  const shell = verifyShell(['dash'], root);
+  cpSync(join(await archiveOf([rec02.room]), 'evidence', slug), join(root, 'evidence', slug), {
+    recursive: true,
+  });
+  const beside = await verdictOn(root);
+  expect([beside.code, beside.text]).toEqual([
+    1,
+    expect.stringMatching(/LOG_FORKED .*_rec02_e1: its key has signed 6/),
+  ]);
+  expect(beside.text).not.toContain('WITNESS_DIFFERS');
+  expect([alone.code, alone.text]).toEqual([
+    0,
+    expect.stringMatching(/^note {3}FORK_KEPT .*rec02\/e1, 11 entries/m),
+  ]);
+  expect([shell.status, shell.output]).toEqual([
+    0,
+    expect.stringMatching(
+      /^note {3}.*rec02\/e1, 6 entries, that does not continue what .*rec01\/e1 had seen of it$/m,
+    ),
+  ]);
   // The true log goes on where it was seen last.
   await introduce('rec02');
   await grow(rec02.room, '486');

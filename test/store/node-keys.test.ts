@@ -74,6 +74,7 @@ test("openssl as the customer's authority signs our request, and we take up what
   for (const { signer } of [keys, again]) {
     expect(new X509Certificate(signer.certificatePem).subject).toBe('CN=Bank recorder 1');
     expect(signer.certificates).toContain(before);
+    expect(signer.issuers).toEqual([ca]);
   }
   await writeFile(at('adopted.pem'), again.signer.certificatePem);
   await run('openssl', ['verify', '-CAfile', at('ca.pem'), at('adopted.pem')]);

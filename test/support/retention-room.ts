@@ -65,6 +65,7 @@ export class RetentionRoom {
         prove: () => this.sealing.prover.prove(),
         evidence: this.sealing.evidence,
         certificates: () => this.sealing.signer.certificates,
+        issuers: () => this.sealing.signer.issuers,
         destinations: this.deps.destinations,
         files: this.sealing.spool,
         folderOf: () => '2026/11/23',
