@@ -7,6 +7,8 @@ export interface DeliveryStanding {
   readonly failed: number;
   /** Of the failed ones: those where only a person can help. */
   readonly permanent: number;
+  /** Since when the oldest of them waits, epoch milliseconds; absent when there is none. */
+  readonly oldestSince?: number;
   /** What the newest failure said. */
   readonly lastError?: string;
   /** When that was, epoch milliseconds. */
@@ -19,4 +21,6 @@ export interface DeliveryTrouble {
   readonly since: number;
   /** When people were last told; undefined while they could not be. */
   readonly toldAt?: number;
+  /** Set when it takes recordings again, while those that waited for it are on their way. */
+  readonly recoveringSince?: number;
 }

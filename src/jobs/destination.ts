@@ -141,3 +141,16 @@ export class PermanentUploadError extends Error {
     this.fault = fault;
   }
 }
+
+const OF_RECORDING: ReadonlySet<PermanentFault> = new Set([
+  'name-taken',
+  'lock-refused',
+  'locked',
+  'unsupported',
+  'unusable-path',
+  'source-changed',
+]);
+
+/** Whether an error is the fault of what was to be stored, so that other recordings may well arrive. */
+export const isOfRecording = (error: unknown): boolean =>
+  error instanceof PermanentUploadError && OF_RECORDING.has(error.fault);

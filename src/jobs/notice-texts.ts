@@ -1,4 +1,5 @@
 import type { DeliveryStanding, DeliveryTrouble } from './delivery-standing.ts';
+import { DELIVERY_CAUSES } from './delivery-causes.ts';
 import type { Notice, NoticeLanguage } from './notice.ts';
 
 /** What people are told of one destination. */
@@ -22,7 +23,8 @@ interface Words {
   readonly over: (name: string, since: string, delivered: number) => string;
   readonly undelivered: (count: number) => string;
   readonly permanent: (count: number) => string;
-  readonly error: string;
+  readonly cause: string;
+  readonly detail: string;
   readonly kept: string;
 }
 
@@ -41,7 +43,8 @@ const WORDS: Readonly<Record<NoticeLanguage, Words>> = {
     undelivered: (count) => `Not delivered: ${count}.`,
     permanent: (count) =>
       `Of these, ${count} ${count === 1 ? 'needs' : 'need'} a person: trying again will not help.`,
-    error: 'Last error',
+    cause: 'Cause of the last failure',
+    detail: 'More about it: sealtape deliveries',
     kept: 'Calls go on being recorded. The recordings are kept in the spool and tried again, every hour in the long run.',
   },
   de: {
@@ -58,7 +61,8 @@ const WORDS: Readonly<Record<NoticeLanguage, Words>> = {
     undelivered: (count) => `Nicht zugestellt: ${count}.`,
     permanent: (count) =>
       `Davon ${count === 1 ? 'braucht' : 'brauchen'} ${count} einen Menschen: Ein neuer Versuch hilft nicht.`,
-    error: 'Letzter Fehler',
+    cause: 'Grund des letzten Fehlers',
+    detail: 'Mehr dazu: sealtape deliveries',
     kept: 'Gespräche werden weiter aufgenommen. Die Aufnahmen bleiben im Zwischenspeicher und werden erneut zugestellt, auf Dauer stündlich.',
   },
 };
@@ -71,7 +75,7 @@ export function deliveryNotice(
   const words = WORDS[options.language];
   const names = news.map(({ standing }) => standing.destination).join(', ');
   const kinds = new Set(news.map(({ kind }) => kind));
-  const paragraphs = news.map((each) => paragraph(each, words));
+  const paragraphs = news.map((each) => paragraph(each, options.language));
   if (kinds.has('began') || kinds.has('lasting')) paragraphs.push(words.kept);
   return {
     subject: `[Sealtape ${options.recorder}] ${words.subject(kinds, names)}`,
@@ -79,21 +83,32 @@ export function deliveryNotice(
   };
 }
 
-function paragraph(news: DeliveryNews, words: Words): string {
+function paragraph(news: DeliveryNews, language: NoticeLanguage): string {
+  const words = WORDS[language];
   const { standing, trouble } = news;
   const { destination: name, failed, waiting, permanent, lastError } = standing;
   const since = minute(trouble.since);
+  const cause = causeOf(lastError, language);
   if (news.kind === 'over') return words.over(name, since, news.delivered);
   const lines = [
     news.kind === 'began' ? words.began(name) : words.lasting(name, since),
     words.undelivered(failed + waiting),
     ...(permanent > 0 ? [words.permanent(permanent)] : []),
-    ...(lastError === undefined ? [] : [`${words.error}: ${withoutParties(lastError)}`]),
+    ...(cause === undefined ? [] : [`${words.cause}: ${cause}.`]),
+    words.detail,
   ];
   return lines.join('\n');
 }
 
 const minute = (at: number): string => new Date(at).toISOString().slice(0, 16).replace('T', ' ') + ' UTC';
 
-/** Names of recordings carry the parties' numbers, and mail goes where archives do not. */
-const withoutParties = (text: string): string => text.replace(/\d{8}T\d{6}\.\d{3}[A-Za-z0-9._+-]*/g, '…');
+/**
+ * What an error means, from the code it begins with; undefined without one. Never the rest of it: names of files and folders carry the parties'
+ * numbers and names, and mail goes where archives do not.
+ */
+function causeOf(error: string | undefined, language: NoticeLanguage): string | undefined {
+  const code = /^[A-Z][A-Z_]+(?=: )/.exec(error ?? '')?.[0];
+  if (code === undefined) return undefined;
+  const words = DELIVERY_CAUSES[language][code];
+  return words === undefined ? code : `${words} (${code})`;
+}

@@ -77,6 +77,8 @@ export interface DeliveryRow {
   readonly updatedAt: number;
   /** True when trying again cannot help without a person. */
   readonly permanent: boolean;
+  /** Not tried again before, epoch milliseconds; absent: at once, as far as the destination takes anything. */
+  readonly dueAt?: number;
   readonly error?: string;
   readonly location?: string;
 }
@@ -235,6 +237,8 @@ export interface LogStore {
   copies(recording: string): Promise<readonly CopyRow[]>;
   /** Deliveries not yet done, oldest first. */
   openDeliveries(): Promise<readonly DeliveryRow[]>;
+  /** Those of one destination that may be tried at a time (epoch milliseconds), oldest first. */
+  dueDeliveries(destination: string, at: number, limit: number): Promise<readonly DeliveryRow[]>;
   intents(): Promise<readonly SealIntent[]>;
   /** The unfinished seal of a recording. */
   intent(recording: string): Promise<SealIntent | undefined>;

@@ -7,10 +7,11 @@ export type RedisTarget = { readonly path: string } | { readonly url: string };
 
 export interface QueueHandlers {
   readonly seal: (job: { readonly recording: string }) => Promise<void>;
+  /** A job is a turn at its destination: whichever recording is the oldest there has it, and is what the job answers. */
   readonly upload: (
-    job: { readonly recording: string; readonly destination: string },
+    job: { readonly destination: string },
     signal: AbortSignal,
-  ) => Promise<void>;
+  ) => Promise<string | undefined>;
   readonly render: (job: { readonly recording: string }, signal: AbortSignal) => Promise<void>;
 }
 
@@ -37,7 +38,7 @@ export interface QueueOptions {
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void;
 }
 
-/** Quick tries over some minutes; after that the reconciler asks again every hour. */
+/** Quick tries over some minutes. */
 const JOB_OPTIONS: JobsOptions = {
   attempts: 8,
   backoff: { type: 'exponential', delay: 1000 },
@@ -47,6 +48,9 @@ const JOB_OPTIONS: JobsOptions = {
 
 /** The log is near and a seal is urgent: a few tries, then the reconciler asks anew as soon as the log can be read. */
 const SEAL_OPTIONS: JobsOptions = { ...JOB_OPTIONS, attempts: 5, backoff: { type: 'fixed', delay: 2000 } };
+
+/** Whether and when a destination is tried again is decided by its lane. */
+const UPLOAD_OPTIONS: JobsOptions = { ...JOB_OPTIONS, attempts: 1 };
 
 /** Seals that wait for the chain at the same time share a turn and a transaction. */
 const SEALS_ABREAST = 8;
@@ -78,7 +82,7 @@ export function openQueues(options: QueueOptions): JobQueues {
   const uploads = new Map(
     options.destinations.map(({ name }) => [
       name,
-      new Queue(uploadQueue(name), { connection: commands, prefix, defaultJobOptions: JOB_OPTIONS }),
+      new Queue(uploadQueue(name), { connection: commands, prefix, defaultJobOptions: UPLOAD_OPTIONS }),
     ]),
   );
   const render = new Queue('render', { connection: commands, prefix, defaultJobOptions: JOB_OPTIONS });
@@ -127,7 +131,7 @@ function hire(
     log('warn', 'redis', { error: error.message });
   };
   const blocking: Redis[] = [];
-  const worker = (name: string, run: (job: Job) => Promise<void>, concurrency: number): Worker => {
+  const worker = (name: string, run: (job: Job) => Promise<unknown>, concurrency: number): Worker => {
     const connection = connect(redis, { maxRetriesPerRequest: null });
     connection.on('error', quiet);
     blocking.push(connection);
@@ -143,7 +147,7 @@ function hire(
     ...destinations.map(({ name, parallel }) =>
       worker(
         uploadQueue(name),
-        (job) => handlers.upload(job.data as { recording: string; destination: string }, signal),
+        (job) => handlers.upload(job.data as { destination: string }, signal),
         parallel,
       ),
     ),

@@ -5,14 +5,10 @@ import type { JobQueues } from './queues.ts';
 export interface ReconcileDeps {
   readonly store: LogStore;
   readonly queues: Pick<JobQueues, 'request'>;
+  /** How many uploads to a destination may be asked for. */
+  readonly lanes: { room(destination: string): number };
   readonly now: () => number;
 }
-
-/** A delivery that used up its quick tries, or that needs a person, is asked for again after this long, for ever. */
-const RETRY_FAILED = 3_600_000;
-/** Quick tries with growing pauses, a quarter of an hour in all. */
-const QUICK_TRIES = 10;
-const LONGEST_PAUSE = 300_000;
 
 export const sealJobId = (recording: string): string => `seal-${recording}`;
 
@@ -30,19 +26,23 @@ export async function reconcile(
   return { seals: seals.length, uploads: uploads.length };
 }
 
-/** What is still to be done according to the log, for when there is no queue to do it. */
-export async function outstanding(
-  deps: Pick<ReconcileDeps, 'store' | 'now'>,
-): Promise<{ readonly seals: readonly string[]; readonly uploads: readonly UploadJob[] }> {
-  const ended = await deps.store.recordingsInState('ended');
-  const open = await deps.store.openDeliveries();
-  return { seals: ended.map(({ id }) => id), uploads: open.filter((row) => isDue(row, deps.now())) };
+/** What is still to be done according to the log and can be begun now, for when there is no queue to do it. */
+export async function outstanding({ store, lanes, now }: Omit<ReconcileDeps, 'queues'>): Promise<{
+  readonly seals: readonly string[];
+  readonly uploads: readonly UploadJob[];
+}> {
+  const ended = await store.recordingsInState('ended');
+  const open = await store.openDeliveries();
+  const due = open.filter(({ dueAt = 0 }) => dueAt <= now());
+  return { seals: ended.map(({ id }) => id), uploads: admitted(due, lanes) };
 }
 
-/** The same growing pauses as the queue's own; a job that still waits there is not asked for twice. */
-function isDue(row: DeliveryRow, now: number): boolean {
-  if (row.state === 'waiting') return true;
-  const slow = row.permanent || row.attempts > QUICK_TRIES;
-  const pause = slow ? RETRY_FAILED : Math.min(1000 * 2 ** row.attempts, LONGEST_PAUSE);
-  return now - row.updatedAt > pause;
+/** A destination that rests gets nothing, one that is being tried again its oldest recording, any other all. */
+function admitted(due: readonly DeliveryRow[], lanes: ReconcileDeps['lanes']): readonly UploadJob[] {
+  const places = new Map<string, number>();
+  return due.filter(({ destination }) => {
+    const left = places.get(destination) ?? lanes.room(destination);
+    places.set(destination, left - 1);
+    return left > 0;
+  });
 }

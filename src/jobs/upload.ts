@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
-import { UnrecoverableError } from 'bullmq';
 import { isProofOf } from '../evidence/tlog-proof.ts';
 import { endOfDay } from '../rules/retention.ts';
 import {
@@ -44,9 +43,8 @@ const ORDER: readonly FileRow['kind'][] = ['audio', 'info', 'hash', 'signature',
 
 /**
  * Copies one sealed recording to one destination and proves each copy, then brings the evidence log there up to date. When it
- * was the last destination the recording is delivered and its spool folder is released. Repeating it is harmless.
- *
- * @throws UnrecoverableError when only a person can help; the delivery is marked so.
+ * was the last destination the recording is delivered and its spool folder is released. Repeating it is harmless. What it rejects with is for
+ * `noteFailure`.
  */
 export async function upload(job: UploadJob, deps: UploadDeps, signal: AbortSignal): Promise<void> {
   const { store } = deps;
@@ -60,7 +58,10 @@ export async function upload(job: UploadJob, deps: UploadDeps, signal: AbortSign
   try {
     const destination = deps.destinations.get(job.destination);
     if (destination === undefined)
-      throw new PermanentUploadError('configuration', `no destination named ${job.destination}`);
+      throw new PermanentUploadError(
+        'configuration',
+        `MISCONFIGURED: no destination named ${job.destination}`,
+      );
     const nonce = await nonceOf(await store.files(row.id), deps.files);
     const copies = await copyFiles(row, { destination, deps, signal });
     await exportEvidence(destination, deps, signal);
@@ -68,13 +69,25 @@ export async function upload(job: UploadJob, deps: UploadDeps, signal: AbortSign
   } catch (error) {
     // Somebody else may have done it meanwhile, or we did and the database's answer was lost.
     if ((await deliveryOf(job, deps))?.state === 'delivered') return finishDelivered(job.recording, deps);
-    const permanent = error instanceof PermanentUploadError;
-    const failed = { ...before, state: 'failed', permanent, error: messageOf(error) } as const;
-    await store.write((log) => setDelivery(log, failed, deps));
-    if (permanent) throw new UnrecoverableError(messageOf(error));
     throw error;
   }
   await finishDelivered(job.recording, deps);
+}
+
+/**
+ * Puts a failed upload into the log: whether only a person can help, and from when on (epoch milliseconds) it may be tried again. Rejects with
+ * StoreError.
+ */
+export async function noteFailure(
+  job: UploadJob,
+  { error, dueAt }: { readonly error: unknown; readonly dueAt: number },
+  deps: Pick<UploadDeps, 'store' | 'now'>,
+): Promise<void> {
+  const before = await deliveryOf(job, deps);
+  if (before === undefined || before.state === 'delivered') return;
+  const permanent = error instanceof PermanentUploadError;
+  const failed = { ...before, state: 'failed', permanent, error: messageOf(error), dueAt } as const;
+  await deps.store.write((log) => setDelivery(log, failed, deps));
 }
 
 async function copyFiles(

@@ -12,7 +12,7 @@ export interface DeliveryWatchStore {
   dropTrouble(destination: string): Promise<void>;
   /** Recordings delivered to the destination since then. */
   deliveredSince(destination: string, since: number): Promise<number>;
-  /** Takes failed deliveries as if they had never been tried, and resolves with their number. */
+  /** Takes failed deliveries as if they had never been tried, also where only a person could help; resolves with their number. */
   askAnew(which: FailedDeliveries): Promise<number>;
 }
 
@@ -20,10 +20,6 @@ export interface DeliveryWatchStore {
 export interface FailedDeliveries {
   readonly destination?: string | undefined;
   readonly recording?: string | undefined;
-  /** Also those where only a person can help: the person has helped. */
-  readonly permanent: boolean;
-  /** Failed the last time before this time, epoch milliseconds. */
-  readonly before?: number | undefined;
 }
 
 export interface DeliveryWatchDeps {
@@ -34,14 +30,10 @@ export interface DeliveryWatchDeps {
   /** Names this recorder in subjects. */
   readonly recorder: string;
   readonly bell: AlarmBell;
-  /** Looks soon for what is still to be done. */
-  readonly wake: () => void;
   readonly now: () => number;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void;
 }
 
-/** A failed delivery is not asked for anew sooner than this, whatever else succeeds. */
-const REST = 300_000;
 /** While a destination fails, people hear of it this often. */
 const DIGEST_EVERY = 24 * 3_600_000;
 
@@ -68,33 +60,34 @@ async function look(
   known: DeliveryTrouble | undefined,
   deps: DeliveryWatchDeps,
 ): Promise<DeliveryNews | undefined> {
-  const { store, bell, now } = deps;
-  const { destination, failed, waiting } = standing;
-  if (failed > 0) {
-    const trouble = known ?? { destination, since: now() };
-    if (known === undefined) await store.putTrouble(trouble);
-    bell.raise(alarmOf(standing));
-    await followSuccess(standing, deps);
-    if (trouble.toldAt === undefined) return { kind: 'began', standing, trouble };
-    return now() - trouble.toldAt >= DIGEST_EVERY ? { kind: 'lasting', standing, trouble } : undefined;
-  }
-  if (known === undefined) return undefined;
-  const delivered = await store.deliveredSince(destination, known.since);
+  const { destination, failed } = standing;
+  if (failed === 0) return known && lookAtRecovery(standing, known, deps);
+  const { recoveringSince, ...trouble } = known ?? { destination, since: deps.now() };
+  if (known === undefined || recoveringSince !== undefined) await deps.store.putTrouble(trouble);
+  deps.bell.raise(alarmOf(standing));
+  if (trouble.toldAt === undefined) return { kind: 'began', standing, trouble };
+  return deps.now() - trouble.toldAt >= DIGEST_EVERY ? { kind: 'lasting', standing, trouble } : undefined;
+}
+
+/** Nothing fails any more: it is over when everything has arrived that was there when this was first seen. */
+async function lookAtRecovery(
+  standing: DeliveryStanding,
+  trouble: DeliveryTrouble,
+  { store, bell, now }: DeliveryWatchDeps,
+): Promise<DeliveryNews | undefined> {
+  const { destination, waiting, oldestSince = Infinity } = standing;
+  const delivered = await store.deliveredSince(destination, trouble.since);
   // Somebody asked for all of it anew, and nothing has come of it yet.
   if (waiting > 0 && delivered === 0) return undefined;
   bell.clear('destination-failing', destination);
-  if (known.toldAt !== undefined) return { kind: 'over', standing, trouble: known, delivered };
+  const { recoveringSince = now() } = trouble;
+  if (waiting > 0 && oldestSince <= recoveringSince) {
+    if (trouble.recoveringSince === undefined) await store.putTrouble({ ...trouble, recoveringSince });
+    return undefined;
+  }
+  if (trouble.toldAt !== undefined) return { kind: 'over', standing, trouble, delivered };
   await store.dropTrouble(destination);
   return undefined;
-}
-
-/** When a destination takes something again, what waits for its hourly try need not wait any longer. */
-async function followSuccess(standing: DeliveryStanding, deps: DeliveryWatchDeps): Promise<void> {
-  const { destination, failed, permanent, lastFailureAt } = standing;
-  if (failed === permanent || lastFailureAt === undefined) return;
-  if ((await deps.store.deliveredSince(destination, lastFailureAt)) === 0) return;
-  const asked = await deps.store.askAnew({ destination, permanent: false, before: deps.now() - REST });
-  if (asked > 0) deps.wake();
 }
 
 const alarmOf = ({ destination, failed, permanent, lastError }: DeliveryStanding) =>

@@ -100,7 +100,7 @@ function routesOf(config: Config, sources: ApiSources): readonly ApiRoute[] {
       openDeliveryDesk({
         watch: new SqlDeliveryWatch(database, log),
         log: new SqlLogStore(database, log),
-        wake: () => archive.line()?.wake(),
+        retry: (destination) => archive.line()?.retryDeliveries(destination),
       }),
     ),
     ...keysRoutes(new KeyKeeper(sources.keys, () => sources.archive.line(), lostKeys(config))),

@@ -18,7 +18,8 @@ import type { RollDeps } from '../jobs/roll-key.ts';
 import type { Epoch } from '../jobs/find-epoch.ts';
 import { seal, type SealDeps } from '../jobs/seal.ts';
 import { SealGroup } from '../jobs/seal-group.ts';
-import { upload, uploadJobId, type UploadDeps, type UploadJob } from '../jobs/upload.ts';
+import { DeliveryLanes } from '../jobs/delivery-lanes.ts';
+import { noteFailure, upload, uploadJobId, type UploadDeps } from '../jobs/upload.ts';
 import { parseEntry } from '../evidence/entry.ts';
 import type { CurrentSigner } from '../evidence/current-signer.ts';
 import type { Log } from '../log.ts';
@@ -51,6 +52,8 @@ export interface ArchiveLineOptions {
   readonly actorSecret: Uint8Array;
   /** Where recordings go. */
   readonly destinations: readonly Destination[];
+  /** Uploads at a time, by destination. */
+  readonly parallel: ReadonlyMap<string, number>;
   /** The recorder's own copy of the evidence log. */
   readonly localEvidence: Destination;
   /** Where in them, how locked, and what becomes of the spool then. */
@@ -81,8 +84,8 @@ export interface ArchiveLine {
   readonly peering: Peering;
   /** When the newest entry of the evidence log was written, epoch milliseconds. Rejects with StoreError. */
   newestEntryAt(): Promise<number | undefined>;
-  /** Looks soon for what is still to be done. */
-  wake(): void;
+  /** Tries a destination, or all, again at once: somebody has helped. */
+  retryDeliveries(destination: string | undefined): void;
   /** Signs and exports the log soon, when something must not wait for the next checkpoint. */
   publish(): void;
   /** Number of the newest journal event in the database. */
@@ -107,8 +110,8 @@ export interface ArchiveLine {
 }
 
 const RECONCILE_EVERY = 10_000;
-/** A destination that hangs must not hold up the others for ever. */
-const UPLOAD_TIMEOUT = 3_600_000;
+/** A walk ends after this, in milliseconds; the next one goes on. */
+const WALK_TIMEOUT = 3_600_000;
 /** Milliseconds without any progress of the database after which a stop no longer waits for it. */
 const STANDSTILL = 5000;
 const GLANCE = 500;
@@ -172,9 +175,8 @@ class Line implements ArchiveLine {
   readonly #queues: JobQueues;
   readonly #rendering: Rendering;
   readonly #timers: NodeJS.Timeout[] = [];
-  readonly #onFoot: OnFoot<UploadJob>;
-  /** Uploads under way, on foot or by a worker: one and the same is not done twice at once. */
-  readonly #uploads = new Map<string, Promise<void>>();
+  readonly #lanes: DeliveryLanes;
+  readonly #onFoot: OnFoot;
   #logReadable = true;
   #patience = STANDSTILL;
   #ending = false;
@@ -223,7 +225,8 @@ class Line implements ArchiveLine {
       now: Date.now,
       ...options.render,
     });
-    this.#onFoot = new OnFoot((job, signal) => this.#attempt('upload', () => this.#upload(job, signal)));
+    this.#lanes = this.#openLanes();
+    this.#onFoot = new OnFoot(this.#lanes, options.log);
     this.#applier = new EventApplier({
       journal: options.journal,
       store: options.store,
@@ -251,7 +254,8 @@ class Line implements ArchiveLine {
     return newest === undefined ? undefined : Date.parse(parseEntry(newest.bytes).header.time);
   }
 
-  wake(): void {
+  retryDeliveries(destination: string | undefined): void {
+    this.#lanes.retry(destination);
     this.#reconcile();
   }
 
@@ -272,14 +276,17 @@ class Line implements ArchiveLine {
         await this.#rendering.make(recording, signal);
         this.#ask('seal', sealJobId(recording), { recording });
       },
-      upload: (job, signal) =>
-        this.#upload(job, AbortSignal.any([signal, AbortSignal.timeout(UPLOAD_TIMEOUT)])),
+      upload: async ({ destination }, signal) => {
+        const { recording, error } = (await this.#lanes.turn(destination, signal)) ?? {};
+        if (error !== undefined) throw error as Error;
+        return recording;
+      },
     });
     this.#queues.onConnected(() => {
       this.#reconcile();
     });
     // At once, and on foot: what the process before was working on when it died is still locked in its queue.
-    this.#catchUp(this.#walk(AbortSignal.timeout(UPLOAD_TIMEOUT)));
+    this.#catchUp(this.#walk(AbortSignal.timeout(WALK_TIMEOUT)));
     this.#every(RECONCILE_EVERY, () => {
       this.#reconcile();
     });
@@ -323,6 +330,7 @@ class Line implements ArchiveLine {
   async close(): Promise<void> {
     this.#ending = true;
     this.#closed = true;
+    this.#lanes.close();
     await this.#line.stop();
     for (const timer of this.#timers) clearInterval(timer);
     await this.#applier.stop();
@@ -342,7 +350,7 @@ class Line implements ArchiveLine {
       void this.#attempt('proof', () => this.#line.prove());
     }
     for (const { destination, state } of await this.#options.store.deliveries(recording)) {
-      if (state === 'delivered') continue;
+      if (state === 'delivered' || this.#lanes.room(destination) === 0) continue;
       const job = { recording, destination };
       this.#ask('upload', uploadJobId(job), job);
     }
@@ -359,13 +367,19 @@ class Line implements ArchiveLine {
     else this.#reconcile();
   }
 
-  #upload(job: UploadJob, signal: AbortSignal): Promise<void> {
-    const id = uploadJobId(job);
-    const running = this.#uploads.get(id);
-    if (running !== undefined) return running;
-    const mine = upload(job, this.#uploadDeps, signal).finally(() => this.#uploads.delete(id));
-    this.#uploads.set(id, mine);
-    return mine;
+  #openLanes(): DeliveryLanes {
+    const { store, parallel } = this.#options;
+    const deps = this.#uploadDeps;
+    return new DeliveryLanes({
+      due: (destination, limit) => store.dueDeliveries(destination, deps.now(), limit),
+      upload: (job, signal) => upload(job, deps, signal),
+      noteFailure: (job, error, dueAt) => noteFailure(job, { error, dueAt }, deps),
+      parallel,
+      wake: () => {
+        this.#reconcile();
+      },
+      now: deps.now,
+    });
   }
 
   /** False when the database stood still, or at the deadline. */
@@ -411,14 +425,18 @@ class Line implements ArchiveLine {
 
   #reconcile(): void {
     if (this.#reconciling !== undefined || this.#ending) return;
-    const onFoot = (): Promise<void> => this.#walk(AbortSignal.timeout(UPLOAD_TIMEOUT));
+    const onFoot = (): Promise<void> => this.#walk(AbortSignal.timeout(WALK_TIMEOUT));
     if (!this.#queues.connected()) {
       this.#catchUp(onFoot());
       return;
     }
-    const asked = reconcile({ store: this.#options.store, queues: this.#queues, now: Date.now });
+    const asked = reconcile({ ...this.#outstanding, queues: this.#queues });
     // Connected is not yet working: a Redis may be out of memory, read-only, or hang.
     this.#catchUp(asked.catch(onFoot));
+  }
+
+  get #outstanding(): Parameters<typeof outstanding>[0] {
+    return { store: this.#options.store, lanes: this.#lanes, now: Date.now };
   }
 
   #catchUp(work: Promise<unknown>): void {
@@ -444,20 +462,20 @@ class Line implements ArchiveLine {
    * twice. Resolves when everything is sealed and the uploads have begun.
    */
   async #walk(signal: AbortSignal): Promise<void> {
-    const { store } = this.#options;
-    const { seals } = await outstanding({ store, now: Date.now });
+    const { seals } = await outstanding(this.#outstanding);
     for (const recording of seals)
       if (!signal.aborted) await this.#attempt('seal', () => this.#seal(recording));
-    const { seals: waiting, uploads } = await outstanding({ store, now: Date.now });
+    const { seals: waiting, uploads } = await outstanding(this.#outstanding);
     this.#rendering.walk(waiting, signal, (recording) => this.#seal(recording));
-    this.#onFoot.begin(uploads, signal);
+    this.#onFoot.begin(
+      uploads.map(({ destination }) => destination),
+      signal,
+    );
   }
 
   checkpointNow(): void {
     this.#lastCheckpoint = Date.now();
-    this.#checkpointing = this.#checkpointing.then(() =>
-      this.#line.round(AbortSignal.timeout(UPLOAD_TIMEOUT)),
-    );
+    this.#checkpointing = this.#checkpointing.then(() => this.#line.round(AbortSignal.timeout(WALK_TIMEOUT)));
   }
 
   async #attempt(what: string, work: () => Promise<unknown>): Promise<void> {

@@ -196,6 +196,7 @@ function lineOptions(
     bell,
     counters: async () => countersOf(recorder, ground, (await media.totals()).octets),
     destinations: parts.destinations,
+    parallel: new Map(config.destinations.map(({ name, parallel }) => [name, parallel])),
     localEvidence: openPathDestination({ name: 'data-directory', root: config.dataDir }),
     placing: placing(config, parts.spoolKeep),
     keep: (row, createdAt) =>

@@ -5,17 +5,17 @@ import type { DeliveryDesk } from '../web/api/deliveries-routes.ts';
 export interface DeliveryDeskParts {
   readonly watch: Pick<DeliveryWatchStore, 'standings' | 'askAnew'>;
   readonly log: Pick<LogStore, 'openDeliveries'>;
-  /** Looks soon for what is still to be done. */
-  readonly wake: () => void;
+  /** Tries a destination, or all, again at once. */
+  readonly retry: (destination: string | undefined) => void;
 }
 
 /** Shows people what has not arrived, and has it tried again when they say so. */
-export const openDeliveryDesk = ({ watch, log, wake }: DeliveryDeskParts): DeliveryDesk => ({
+export const openDeliveryDesk = ({ watch, log, retry }: DeliveryDeskParts): DeliveryDesk => ({
   standings: () => watch.standings(),
   open: () => log.openDeliveries(),
   retry: async (which) => {
-    const asked = await watch.askAnew({ ...which, permanent: true });
-    if (asked > 0) wake();
+    const asked = await watch.askAnew(which);
+    if (asked > 0) retry(which.destination);
     return asked;
   },
 });

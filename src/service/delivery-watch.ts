@@ -17,12 +17,11 @@ export function openDeliveryWatch(
   parts: {
     readonly database: Database;
     readonly bell: AlarmBell;
-    readonly wake: () => void;
     readonly log: Log;
   },
 ): { close(): Promise<void> } {
   const { installation, node, mail } = config;
-  const { database, bell, wake, log } = parts;
+  const { database, bell, log } = parts;
   const recorder = `${installation}/${node}`;
   const deps = {
     store: new SqlDeliveryWatch(database, { node: recorder }),
@@ -30,7 +29,6 @@ export function openDeliveryWatch(
     language: mail?.language ?? 'en',
     recorder,
     bell,
-    wake,
     now: Date.now,
     log,
   };

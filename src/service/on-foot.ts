@@ -1,42 +1,45 @@
-/** Uploads to one destination at a time. */
-const ABREAST = 4;
+import type { DeliveryLanes } from '../jobs/delivery-lanes.ts';
+import type { Log } from '../log.ts';
 
-/**
- * Does uploads without a queue, destination by destination: one that hangs holds up nobody but itself. Work handed in for a
- * destination that is still busy with earlier work is left to the next round.
- */
-export class OnFoot<Job extends { readonly destination: string }> {
-  readonly #work: (job: Job, signal: AbortSignal) => Promise<void>;
-  readonly #busy = new Map<string, Promise<void>>();
+/** Takes turns at destinations without a queue, one destination beside the other: one that hangs holds up nobody but itself. */
+export class OnFoot {
+  readonly #lanes: Pick<DeliveryLanes, 'turn' | 'parallel'>;
+  readonly #log: Log;
+  readonly #walkers = new Map<string, Set<Promise<void>>>();
 
-  /** `work` must not reject. */
-  constructor(work: (job: Job, signal: AbortSignal) => Promise<void>) {
-    this.#work = work;
+  constructor(lanes: Pick<DeliveryLanes, 'turn' | 'parallel'>, log: Log) {
+    this.#lanes = lanes;
+    this.#log = log;
   }
 
-  /** Begins what can be begun. */
-  begin(jobs: readonly Job[], signal: AbortSignal): void {
-    for (const destination of new Set(jobs.map((job) => job.destination))) {
-      if (this.#busy.has(destination)) continue;
-      const own = jobs.filter((job) => job.destination === destination);
-      const lane = this.#walk(own, signal).finally(() => this.#busy.delete(destination));
-      this.#busy.set(destination, lane);
+  /** Sends as many walkers to each destination as it takes at a time; they go on until there is no turn to be had. */
+  begin(destinations: Iterable<string>, signal: AbortSignal): void {
+    for (const destination of new Set(destinations)) {
+      const here = this.#walkers.get(destination) ?? new Set();
+      this.#walkers.set(destination, here);
+      while (here.size < this.#lanes.parallel(destination)) {
+        const walker = this.#walk(destination, signal).finally(() => here.delete(walker));
+        here.add(walker);
+      }
     }
   }
 
   /** Resolves when nothing is under way. */
   async idle(): Promise<void> {
-    await Promise.all(this.#busy.values());
+    await Promise.all([...this.#walkers.values()].flatMap((here) => [...here]));
   }
 
-  async #walk(jobs: readonly Job[], signal: AbortSignal): Promise<void> {
-    const left = jobs.values();
-    const walker = async (): Promise<void> => {
-      for (const job of left) {
-        if (signal.aborted) return;
-        await this.#work(job, signal);
+  async #walk(destination: string, signal: AbortSignal): Promise<void> {
+    try {
+      while (!signal.aborted) {
+        const turn = await this.#lanes.turn(destination, signal);
+        if (turn === undefined) return;
+        const { recording, error } = turn;
+        if (error !== undefined)
+          this.#log('warn', 'upload failed', { destination, recording, error: String(error) });
       }
-    };
-    await Promise.all(Array.from({ length: ABREAST }, walker));
+    } catch (error) {
+      this.#log('error', 'upload failed', { destination, error: String(error) });
+    }
   }
 }

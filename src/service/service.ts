@@ -198,7 +198,6 @@ function openWatches(
   const deliveryWatch = openDeliveryWatch(config, {
     database: archive.database,
     bell: alarms,
-    wake: () => archive.line()?.wake(),
     log,
   });
   closing.add('delivery watch', () => deliveryWatch.close());

@@ -27,6 +27,7 @@ export class SqlDeliveryWatch implements DeliveryWatchStore {
           count("deliveries.state = 'waiting'", 'waiting'),
           count("deliveries.state = 'failed'", 'failed'),
           count("deliveries.state = 'failed' and deliveries.permanent", 'permanent'),
+          knex.raw('min(deliveries.waiting_since) as oldest'),
         ),
     );
     return Promise.all(rows.map((row) => this.#standing(row)));
@@ -40,14 +41,16 @@ export class SqlDeliveryWatch implements DeliveryWatchStore {
       destination: String(row['destination']),
       since: Number(row['since']),
       ...(row['told_at'] !== null && { toldAt: Number(row['told_at']) }),
+      ...(row['recovering_since'] !== null && { recoveringSince: Number(row['recovering_since']) }),
     }));
   }
 
-  async putTrouble({ destination, since, toldAt }: DeliveryTrouble): Promise<void> {
+  async putTrouble({ destination, since, toldAt, recoveringSince }: DeliveryTrouble): Promise<void> {
+    const times = { since, told_at: toldAt ?? null, recovering_since: recoveringSince ?? null };
     await answered(
       this.#database
         .knex('delivery_troubles')
-        .insert({ node: this.#node, destination, since, told_at: toldAt ?? null })
+        .insert({ node: this.#node, destination, ...times })
         .onConflict(['node', 'destination'])
         .merge(),
     );
@@ -70,16 +73,14 @@ export class SqlDeliveryWatch implements DeliveryWatchStore {
     return Number(rows[0]?.['count'] ?? 0);
   }
 
-  async askAnew({ destination, recording, permanent, before }: FailedDeliveries): Promise<number> {
+  async askAnew({ destination, recording }: FailedDeliveries): Promise<number> {
     const { knex } = this.#database;
     const query = knex('deliveries')
       .where('state', 'failed')
       .whereIn('recording', knex('recordings').where({ node: this.#node }).select('id'));
     if (destination !== undefined) void query.andWhere({ destination });
     if (recording !== undefined) void query.andWhere({ recording });
-    if (!permanent) void query.andWhere({ permanent: false });
-    if (before !== undefined) void query.andWhere('updated_at', '<', before);
-    return answered(query.update({ state: 'waiting', permanent: false, error: null }));
+    return answered(query.update({ state: 'waiting', permanent: false, error: null, due_at: 0 }));
   }
 
   async #standing(row: SqlRow): Promise<DeliveryStanding> {
@@ -98,6 +99,7 @@ export class SqlDeliveryWatch implements DeliveryWatchStore {
       waiting: Number(row['waiting']),
       failed: Number(row['failed']),
       permanent: Number(row['permanent']),
+      oldestSince: Number(row['oldest']),
       ...(typeof error === 'string' && { lastError: error }),
       ...(failedAt !== undefined && { lastFailureAt: Number(failedAt) }),
     };

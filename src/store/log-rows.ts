@@ -172,6 +172,7 @@ export const toDelivery = (row: SqlRow): DeliveryRow => ({
   attempts: number(row['attempts']),
   updatedAt: number(row['updated_at']),
   permanent: Boolean(row['permanent']),
+  ...(number(row['due_at']) > 0 && { dueAt: number(row['due_at']) }),
   ...optional('error', row['error'], string),
   ...optional('location', row['location'], string),
 });

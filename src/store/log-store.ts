@@ -125,13 +125,24 @@ export class SqlLogStore implements LogStore {
   }
 
   async openDeliveries(): Promise<readonly DeliveryRow[]> {
-    const query = this.#from('deliveries')
+    return (await answered(this.#openDeliveries())).map(toDelivery);
+  }
+
+  async dueDeliveries(destination: string, at: number, limit: number): Promise<readonly DeliveryRow[]> {
+    const query = this.#openDeliveries()
+      .where('deliveries.destination', destination)
+      .where('deliveries.due_at', '<=', at)
+      .limit(limit);
+    return (await answered(query)).map(toDelivery);
+  }
+
+  #openDeliveries() {
+    return this.#from('deliveries')
       .join('recordings', 'recordings.id', 'deliveries.recording')
       .where('recordings.node', this.#node)
       .whereIn('deliveries.state', ['waiting', 'failed'])
-      .orderBy(['deliveries.waiting_since', 'deliveries.recording', 'deliveries.destination'])
+      .orderBy(['deliveries.waiting_since', 'recordings.entry_index', 'deliveries.destination'])
       .select('deliveries.*');
-    return (await answered(query)).map(toDelivery);
   }
 
   async intents(): Promise<readonly SealIntent[]> {

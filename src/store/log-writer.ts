@@ -249,6 +249,7 @@ export class TransactionWriter implements LogWriter {
       attempts: row.attempts,
       updated_at: row.updatedAt,
       permanent: row.permanent,
+      due_at: row.dueAt ?? 0,
       error: text(row.error),
       location: text(row.location),
     };

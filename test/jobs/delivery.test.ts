@@ -13,10 +13,11 @@ import { exportEvidence } from '../../src/jobs/export-evidence.ts';
 import type { LogWriter } from '../../src/jobs/ports.ts';
 import { outstanding, reconcile } from '../../src/jobs/reconcile.ts';
 import { seal } from '../../src/jobs/seal.ts';
-import { upload, type UploadDeps } from '../../src/jobs/upload.ts';
+import { noteFailure, upload, type UploadDeps } from '../../src/jobs/upload.ts';
 import { RECORD_ALL } from '../../src/rules/decision.ts';
 import { ORIGIN, SealingRoom } from '../support/sealing-room.ts';
 import { filesBelow } from '../support/recorder-process.ts';
+import { rejection } from '../delivery/conformance.ts';
 
 let room: SealingRoom;
 let archive: string;
@@ -127,10 +128,11 @@ describe('an upload', () => {
     const name = (await room.store.recording(id))?.fileName ?? '';
     mkdirSync(join(archive, '2026/11/23'), { recursive: true });
     writeFileSync(join(archive, '2026/11/23', `${name}.wav`), 'something else');
-    await expect(upload({ recording: id, destination: 'archive' }, deps, signal)).rejects.toMatchObject({
-      name: 'UnrecoverableError',
-    });
-    expect(await room.store.deliveries(id)).toMatchObject([{ state: 'failed', permanent: true }]);
+    const job = { recording: id, destination: 'archive' };
+    const error = await rejection(upload(job, deps, signal));
+    expect(error).toMatchObject({ name: 'PermanentUploadError', fault: 'name-taken' });
+    await noteFailure(job, { error, dueAt: 7 }, deps);
+    expect(await room.store.deliveries(id)).toMatchObject([{ state: 'failed', permanent: true, dueAt: 7 }]);
     expect(readdirSync(join(room.folder, 'spool'))).toEqual([id]);
     expect(readFileSync(join(archive, '2026/11/23', `${name}.wav`), 'utf8')).toBe('something else');
   });
@@ -142,11 +144,13 @@ describe('an upload', () => {
       ...deps,
       destinations: new Map([['archive', openPathDestination({ name: 'archive', root: `${archive}/gone` })]]),
     };
-    await expect(upload(job, away, signal)).rejects.toThrow();
+    await noteFailure(job, { error: await rejection(upload(job, away, signal)), dueAt: 0 }, deps);
     expect(await room.store.deliveries(id)).toMatchObject([
       { state: 'failed', permanent: false, attempts: 1 },
     ]);
     await upload(job, deps, signal);
+    expect(await room.store.deliveries(id)).toMatchObject([{ state: 'delivered', attempts: 2 }]);
+    await noteFailure(job, { error: new Error('late'), dueAt: 0 }, deps);
     expect(await room.store.deliveries(id)).toMatchObject([{ state: 'delivered', attempts: 2 }]);
   });
 });
@@ -238,7 +242,7 @@ describe('what the log says of a delivery', () => {
     const evidence = new EvidenceLog({ chain, store, actorSecret: Buffer.alloc(32), now: Date.now });
     await expect(upload(job, { ...deps, evidence }, signal)).rejects.toThrow('away');
     expect(await storedEntries()).toEqual([]);
-    expect(await room.store.deliveries(job.recording)).toMatchObject([{ state: 'failed' }]);
+    expect(await room.store.deliveries(job.recording)).toMatchObject([{ state: 'waiting' }]);
     lost = 'after';
     await upload(job, { ...deps, evidence }, signal);
     expect(await storedEntries()).toHaveLength(1);
@@ -321,56 +325,25 @@ describe('the reconciler', () => {
         return Promise.resolve();
       },
     };
-    const first = await reconcile({ store: room.store, queues, now: Date.now });
+    const lanes = { room: () => Infinity };
+    const first = await reconcile({ store: room.store, queues, lanes, now: Date.now });
     expect(first).toEqual({ seals: 1, uploads: 1 });
-    await reconcile({ store: room.store, queues, now: Date.now });
+    await reconcile({ store: room.store, queues, lanes, now: Date.now });
     expect(new Set(asked)).toEqual(new Set([`seal seal-${ended}`, `upload upload-${waiting}-archive`]));
   });
 
-  test('leaves a delivery that just failed to the queue, and takes it up again later', async () => {
-    const id = await sealed();
-    const at = Date.now();
-    await room.store.write((log) =>
-      log.setDelivery({
-        recording: id,
-        destination: 'archive',
-        state: 'failed',
-        attempts: 3,
-        updatedAt: at,
-        permanent: true,
-        error: 'x',
-      }),
-    );
-    const queues = { request: () => Promise.resolve() };
-    expect(await reconcile({ store: room.store, queues, now: () => at + 60_000 })).toMatchObject({
-      uploads: 0,
-    });
-    expect(await reconcile({ store: room.store, queues, now: () => at + 3_700_000 })).toMatchObject({
-      uploads: 1,
-    });
-  });
-
-  test.each([
-    [3, 10],
-    [10, 301],
-    [11, 3601],
-    [5000, 3601],
-  ])('after %i failures that may pass takes it up again in %i s', async (attempts, seconds) => {
-    const id = await sealed();
-    const at = Date.now();
-    await room.store.write((log) =>
-      log.setDelivery({
-        recording: id,
-        destination: 'archive',
-        state: 'failed',
-        attempts,
-        updatedAt: at,
-        permanent: false,
-      }),
-    );
-    const uploadsAt = async (now: number): Promise<number> =>
-      (await outstanding({ store: room.store, now: () => now })).uploads.length;
-    expect(await uploadsAt(at + seconds * 500)).toBe(0);
-    expect(await uploadsAt(at + seconds * 1000)).toBe(1);
+  test('asks a destination for no more than it takes now, oldest first, and leaves out what is not due', async () => {
+    const ids = [await sealed(), await sealed(), await sealed()];
+    const error = new Error('x');
+    const first = { recording: ids[0] ?? '', destination: 'archive' };
+    await noteFailure(first, { error, dueAt: 1000 }, deps);
+    const asked = async (room_: number, now: number): Promise<readonly string[]> =>
+      (await outstanding({ store: room.store, lanes: { room: () => room_ }, now: () => now })).uploads.map(
+        ({ recording }) => recording,
+      );
+    expect(await asked(0, 1000)).toEqual([]);
+    expect(await asked(1, 1000)).toEqual([ids[0]]);
+    expect(await asked(1, 999)).toEqual([ids[1]]);
+    expect(await asked(Infinity, 1000)).toEqual(ids);
   });
 });

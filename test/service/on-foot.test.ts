@@ -1,56 +1,76 @@
 import { expect, test } from '@jest/globals';
+import type { Turn } from '../../src/jobs/delivery-lane.ts';
 import { OnFoot } from '../../src/service/on-foot.ts';
 
-interface Job {
-  readonly destination: string;
-  readonly name: string;
-}
-
-const jobs = (destination: string, names: readonly string[]): readonly Job[] =>
-  names.map((name) => ({ destination, name }));
-
-test('a destination that hangs holds up nobody but itself, and gets nothing new meanwhile', async () => {
+/** Destinations with so many turns to give; `hanging` answers when it is told to. */
+function destinations(turns: Record<string, number>) {
   const begun: string[] = [];
   let answer = (): void => undefined;
   const hanging = new Promise<void>((resolve) => (answer = resolve));
-  const onFoot = new OnFoot<Job>(async ({ destination, name }) => {
-    begun.push(name);
-    if (destination === 'hanging') await hanging;
-  });
-  const { signal } = new AbortController();
-  onFoot.begin([...jobs('hanging', ['h1']), ...jobs('healthy', ['a', 'b', 'c', 'd', 'e', 'f'])], signal);
+  const lanes = {
+    parallel: () => 2,
+    turn: async (destination: string): Promise<Turn | undefined> => {
+      const left = turns[destination] ?? 0;
+      if (left === 0) return undefined;
+      turns[destination] = left - 1;
+      begun.push(destination);
+      if (destination === 'hanging') await hanging;
+      return { recording: 'r', ...(destination === 'failing' && { error: new Error('away') }) };
+    },
+  };
+  return { begun, turns, lanes, answer: () => answer() };
+}
+
+const count = (names: readonly string[], name: string): number =>
+  names.filter((each) => each === name).length;
+const { signal } = new AbortController();
+
+test('a destination that hangs holds up nobody but itself, and gets no more than it takes at a time', async () => {
+  const { begun, turns, lanes, answer } = destinations({ hanging: 5, healthy: 6 });
+  const onFoot = new OnFoot(lanes, () => undefined);
+  onFoot.begin(['hanging', 'healthy', 'hanging'], signal);
   await new Promise(setImmediate);
-  expect(begun).toEqual(['h1', 'a', 'b', 'c', 'd', 'e', 'f']);
-  onFoot.begin([...jobs('hanging', ['h1', 'h2']), ...jobs('healthy', ['g'])], signal);
+  expect([count(begun, 'hanging'), count(begun, 'healthy')]).toEqual([2, 6]);
+  turns['healthy'] = 1;
+  onFoot.begin(['hanging', 'healthy'], signal);
   await new Promise(setImmediate);
-  expect(begun.slice(7)).toEqual(['g']);
+  expect([count(begun, 'hanging'), count(begun, 'healthy')]).toEqual([2, 7]);
   answer();
   await onFoot.idle();
-  onFoot.begin(jobs('hanging', ['h2']), signal);
-  await onFoot.idle();
-  expect(begun.slice(8)).toEqual(['h2']);
+  expect(count(begun, 'hanging')).toBe(5);
 });
 
-test('no more than four uploads to a destination run at once, and none begins after the signal', async () => {
-  let running = 0;
-  let most = 0;
-  let done = 0;
-  const stop = new AbortController();
-  const onFoot = new OnFoot<Job>(async () => {
-    most = Math.max(most, ++running);
-    await new Promise(setImmediate);
-    running--;
-    if (++done === 8) stop.abort();
-  });
-  onFoot.begin(
-    jobs(
-      'archive',
-      Array.from({ length: 40 }, (_none, index) => `${index}`),
-    ),
-    stop.signal,
-  );
+test('what fails is logged, and the next turn taken', async () => {
+  const { begun, lanes } = destinations({ failing: 3 });
+  const logged: unknown[] = [];
+  const onFoot = new OnFoot(lanes, (_level, message, fields) => void logged.push([message, fields]));
+  onFoot.begin(['failing'], signal);
   await onFoot.idle();
-  expect(most).toBe(4);
-  expect(done).toBeGreaterThanOrEqual(8);
-  expect(done).toBeLessThanOrEqual(11);
+  expect(begun).toHaveLength(3);
+  expect(logged).toHaveLength(3);
+  expect(logged[0]).toEqual([
+    'upload failed',
+    { destination: 'failing', recording: 'r', error: 'Error: away' },
+  ]);
+});
+
+test('none begins after the signal, or when what is due cannot be found out', async () => {
+  const stop = new AbortController();
+  let turns = 0;
+  const lanes = {
+    parallel: () => 1,
+    turn: (destination: string): Promise<Turn | undefined> => {
+      if (++turns === 3) stop.abort();
+      return destination === 'unknown'
+        ? Promise.reject(new Error('the database is away'))
+        : Promise.resolve({ recording: 'r' });
+    },
+  };
+  const onFoot = new OnFoot(lanes, () => undefined);
+  onFoot.begin(['archive'], stop.signal);
+  await onFoot.idle();
+  expect(turns).toBe(3);
+  onFoot.begin(['unknown'], signal);
+  await onFoot.idle();
+  expect(turns).toBe(4);
 });

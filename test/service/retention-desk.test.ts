@@ -27,7 +27,7 @@ let config: string;
 let databaseAnswered: boolean;
 let published: number;
 let clock: ClockConfirmation;
-let woken: number;
+let retried: number;
 let clockFault: string | undefined;
 const steps: ApiStep[] = [];
 
@@ -36,7 +36,7 @@ beforeEach(async () => {
   databaseAnswered = true;
   published = 0;
   clock = new ClockConfirmation();
-  woken = 0;
+  retried = 0;
   clockFault = undefined;
   steps.length = 0;
   const { sealing, deps } = room;
@@ -55,8 +55,8 @@ beforeEach(async () => {
   const deliveryDesk = openDeliveryDesk({
     watch: new SqlDeliveryWatch(sealing.database, { node: sealing.node }),
     log: sealing.store,
-    wake: () => {
-      woken++;
+    retry: () => {
+      retried++;
     },
   });
   const token = await openAdminToken(sealing.folder);
@@ -274,9 +274,9 @@ describe('sealtape deliveries', () => {
     expect(said).toMatch(new RegExp(`${id} {2}archive {2}failed, permanent, 1 try: wrong password`));
     expect((await run(deliveries, 'list', '--destination', 'other')).said).toBe('Everything has arrived.');
     expect((await run(deliveries, 'retry', '--destination', 'other')).said).toBe('Nothing has failed.');
-    expect(woken).toBe(0);
+    expect(retried).toBe(0);
     expect((await run(deliveries, 'retry', '--recording', id)).said).toBe('One is tried again now.');
-    expect(woken).toBe(1);
+    expect(retried).toBe(1);
     expect(await room.sealing.store.openDeliveries()).toMatchObject([{ state: 'waiting', permanent: false }]);
   });
 });

@@ -33,12 +33,13 @@ describeOnBoth('the watch over deliveries', (open) => {
       one.destination.localeCompare(other.destination),
     );
     expect(standings).toEqual([
-      { destination: 'cloud', waiting: 2, failed: 0, permanent: 0 },
+      { destination: 'cloud', waiting: 2, failed: 0, permanent: 0, oldestSince: 20 },
       {
         destination: 'nas',
         waiting: 0,
         failed: 2,
         permanent: 1,
+        oldestSince: 20,
         lastError: 'error at 200',
         lastFailureAt: 200,
       },
@@ -58,7 +59,7 @@ describeOnBoth('the watch over deliveries', (open) => {
     expect(await watch.deliveredSince('nas', 301)).toBe(0);
   });
 
-  test('takes failed deliveries as untried, those that need a person only when a person says so', async () => {
+  test('takes failed deliveries as untried when a person says so', async () => {
     const database = await open();
     const store = new SqlLogStore(database, { node: 'a' });
     for (const id of ['r1', 'r2']) await seal(store, id);
@@ -72,15 +73,20 @@ describeOnBoth('the watch over deliveries', (open) => {
           attempts: 12,
           updatedAt: recording === 'r1' ? 100 : 200,
           permanent: recording === 'r2',
+          ...(recording === 'r2' && { dueAt: 5000 }),
           error: 'x',
         }),
       );
     const watch = new SqlDeliveryWatch(database, { node: 'a' });
-    expect(await watch.askAnew({ permanent: false, before: 100 })).toBe(0);
-    expect(await watch.askAnew({ permanent: false })).toBe(1);
-    expect(await watch.askAnew({ permanent: true, destination: 'cloud' })).toBe(0);
-    expect(await watch.askAnew({ permanent: true, recording: 'r2' })).toBe(1);
-    expect(await store.deliveries('r2')).toMatchObject([{}, { state: 'waiting', permanent: false }]);
+    expect(await store.dueDeliveries('nas', 4999, 10)).toMatchObject([{ recording: 'r1' }]);
+    expect(await store.dueDeliveries('nas', 5000, 10)).toHaveLength(2);
+    expect(await watch.askAnew({ destination: 'cloud' })).toBe(0);
+    expect(await watch.askAnew({ recording: 'r2' })).toBe(1);
+    expect(await store.dueDeliveries('nas', 4999, 10)).toHaveLength(2);
+    expect(await watch.askAnew({})).toBe(1);
+    const [, again] = await store.deliveries('r2');
+    expect(again).toMatchObject({ state: 'waiting', permanent: false });
+    expect(again).not.toHaveProperty('dueAt');
     expect(await store.deliveries('r3')).toMatchObject([{}, { state: 'failed' }]);
   });
 

@@ -11,7 +11,7 @@ export interface DeliveryDesk {
   /** Not yet delivered, oldest first. */
   open(): Promise<readonly DeliveryRow[]>;
   /** Resolves with the number of deliveries that are tried again now. */
-  retry(which: Pick<FailedDeliveries, 'destination' | 'recording'>): Promise<number>;
+  retry(which: FailedDeliveries): Promise<number>;
 }
 
 const LISTED = 200;
@@ -23,6 +23,7 @@ const Answer = z.object({
       waiting: z.number(),
       failed: z.number(),
       permanent: z.number().describe('of the failed ones: where only a person can help'),
+      oldestSince: z.number().optional().describe('epoch milliseconds'),
       lastError: z.string().optional(),
       lastFailureAt: z.number().optional().describe('epoch milliseconds'),
     }),
@@ -36,6 +37,7 @@ const Answer = z.object({
         attempts: z.number(),
         permanent: z.boolean(),
         updatedAt: z.number(),
+        dueAt: z.number().optional().describe('not tried before, epoch milliseconds'),
         error: z.string().optional(),
       }),
     )

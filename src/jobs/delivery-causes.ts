@@ -1,0 +1,41 @@
+import type { NoticeLanguage } from './notice.ts';
+
+/** What the codes mean that errors of deliveries begin with (`DeliveryErrorCode`), for people who cannot be shown the rest. */
+export const DELIVERY_CAUSES: Readonly<Record<NoticeLanguage, Readonly<Record<string, string>>>> = {
+  en: {
+    UNREACHABLE: 'it cannot be reached or does not answer',
+    DISK_FULL: 'its disk is full',
+    NOT_PROVED: 'what is there is not what was sent',
+    SOURCE_UNREADABLE: 'a file in the spool cannot be read',
+    MOVED: 'somebody else wrote there at the same moment',
+    THROTTLED: 'it asks for fewer requests',
+    DIFFERENT: 'another file has the name of a recording',
+    BAD_PATH: 'a folder or file name cannot be stored there',
+    SOURCE_CHANGED: 'a file in the spool is not the one that was sealed',
+    DENIED: 'it does not know the account, or does not let it',
+    WRONG_HOST: 'host key or certificate is not the one expected',
+    QUOTA: 'the account has no more room there',
+    LOCK_REFUSED: 'it would not lock a recording',
+    LOCKED: 'a lock forbids it',
+    UNSUPPORTED: 'it cannot do what is asked of it',
+    MISCONFIGURED: 'the settings do not fit it',
+  },
+  de: {
+    UNREACHABLE: 'Es ist nicht erreichbar oder antwortet nicht',
+    DISK_FULL: 'Sein Datenträger ist voll',
+    NOT_PROVED: 'Was dort liegt, ist nicht das, was gesendet wurde',
+    SOURCE_UNREADABLE: 'Eine Datei im Zwischenspeicher ist nicht lesbar',
+    MOVED: 'Jemand anderes hat dort im selben Augenblick geschrieben',
+    THROTTLED: 'Es verlangt weniger Anfragen',
+    DIFFERENT: 'Eine andere Datei hat den Namen einer Aufnahme',
+    BAD_PATH: 'Ein Ordner- oder Dateiname ist dort nicht möglich',
+    SOURCE_CHANGED: 'Eine Datei im Zwischenspeicher ist nicht die versiegelte',
+    DENIED: 'Es kennt das Konto nicht oder lässt es nicht zu',
+    WRONG_HOST: 'Hostschlüssel oder Zertifikat ist nicht das erwartete',
+    QUOTA: 'Das Konto hat dort keinen Platz mehr',
+    LOCK_REFUSED: 'Es wollte eine Aufnahme nicht sperren',
+    LOCKED: 'Eine Sperre verbietet es',
+    UNSUPPORTED: 'Es kann nicht, was verlangt wird',
+    MISCONFIGURED: 'Die Einstellungen passen nicht zu ihm',
+  },
+};
