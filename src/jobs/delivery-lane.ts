@@ -18,7 +18,7 @@ export interface LaneDeps {
 /** One recording's turn at a destination, and what came of it. */
 export interface Turn {
   readonly recording: string;
-  readonly error?: unknown;
+  readonly error?: Error;
 }
 
 /** Quick tries with growing pauses, a quarter of an hour in all; hourly from then on. */
@@ -101,7 +101,7 @@ export class DeliveryLane {
       return { recording };
     } catch (error) {
       if (!signal.aborted) await this.#failed(job, error);
-      return { recording, error };
+      return { recording, error: asError(error) };
     } finally {
       this.#busy.delete(recording);
     }
@@ -184,3 +184,9 @@ export class DeliveryLane {
     this.#timer.unref();
   }
 }
+
+/** Not `instanceof Error`: errors may come from another realm. */
+const asError = (error: unknown): Error =>
+  typeof (error as { readonly message?: unknown } | null)?.message === 'string'
+    ? (error as Error)
+    : new Error(String(error));

@@ -19,6 +19,13 @@ export class DeliveryLanes {
     return this.#of(destination).turn(signal);
   }
 
+  /** One turn, for a queue: resolves with the recording that had it, and rejects with what kept it from arriving. */
+  async deliver(destination: string, signal: AbortSignal): Promise<string | undefined> {
+    const turn = await this.turn(destination, signal);
+    if (turn?.error !== undefined) throw turn.error;
+    return turn?.recording;
+  }
+
   /** How many turns at a destination may be asked for: one while it is tried again, none while it rests, else as many as there are recordings. */
   room(destination: string): number {
     const { failing, free } = this.#of(destination);

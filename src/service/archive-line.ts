@@ -18,8 +18,8 @@ import type { RollDeps } from '../jobs/roll-key.ts';
 import type { Epoch } from '../jobs/find-epoch.ts';
 import { seal, type SealDeps } from '../jobs/seal.ts';
 import { SealGroup } from '../jobs/seal-group.ts';
-import { DeliveryLanes } from '../jobs/delivery-lanes.ts';
-import { noteFailure, upload, uploadJobId, type UploadDeps } from '../jobs/upload.ts';
+import type { DeliveryLanes } from '../jobs/delivery-lanes.ts';
+import { uploadJobId, type UploadDeps } from '../jobs/upload.ts';
 import { parseEntry } from '../evidence/entry.ts';
 import type { CurrentSigner } from '../evidence/current-signer.ts';
 import type { Log } from '../log.ts';
@@ -29,6 +29,7 @@ import { openChain, settleKeys, type KeysAtStart } from './chain-opening.ts';
 import { settleEpoch } from './epoch.ts';
 import { EvidenceLine } from './evidence-line.ts';
 import { inTime } from './in-time.ts';
+import { openLanes } from './lanes-opening.ts';
 import { Rendering } from './rendering.ts';
 import { OnFoot } from './on-foot.ts';
 import type { Peering, Peers } from './peering.ts';
@@ -177,6 +178,7 @@ class Line implements ArchiveLine {
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #lanes: DeliveryLanes;
   readonly #onFoot: OnFoot;
+  readonly #outstanding: Parameters<typeof outstanding>[0];
   #logReadable = true;
   #patience = STANDSTILL;
   #ending = false;
@@ -225,8 +227,14 @@ class Line implements ArchiveLine {
       now: Date.now,
       ...options.render,
     });
-    this.#lanes = this.#openLanes();
+    this.#lanes = openLanes(this.#uploadDeps, {
+      ...options,
+      wake: () => {
+        this.#reconcile();
+      },
+    });
     this.#onFoot = new OnFoot(this.#lanes, options.log);
+    this.#outstanding = { store: options.store, lanes: this.#lanes, now: Date.now };
     this.#applier = new EventApplier({
       journal: options.journal,
       store: options.store,
@@ -276,11 +284,7 @@ class Line implements ArchiveLine {
         await this.#rendering.make(recording, signal);
         this.#ask('seal', sealJobId(recording), { recording });
       },
-      upload: async ({ destination }, signal) => {
-        const { recording, error } = (await this.#lanes.turn(destination, signal)) ?? {};
-        if (error !== undefined) throw error as Error;
-        return recording;
-      },
+      upload: ({ destination }, signal) => this.#lanes.deliver(destination, signal),
     });
     this.#queues.onConnected(() => {
       this.#reconcile();
@@ -367,21 +371,6 @@ class Line implements ArchiveLine {
     else this.#reconcile();
   }
 
-  #openLanes(): DeliveryLanes {
-    const { store, parallel } = this.#options;
-    const deps = this.#uploadDeps;
-    return new DeliveryLanes({
-      due: (destination, limit) => store.dueDeliveries(destination, deps.now(), limit),
-      upload: (job, signal) => upload(job, deps, signal),
-      noteFailure: (job, error, dueAt) => noteFailure(job, { error, dueAt }, deps),
-      parallel,
-      wake: () => {
-        this.#reconcile();
-      },
-      now: deps.now,
-    });
-  }
-
   /** False when the database stood still, or at the deadline. */
   async #settled(deadline: number): Promise<boolean> {
     for (;;) {
@@ -435,10 +424,6 @@ class Line implements ArchiveLine {
     this.#catchUp(asked.catch(onFoot));
   }
 
-  get #outstanding(): Parameters<typeof outstanding>[0] {
-    return { store: this.#options.store, lanes: this.#lanes, now: Date.now };
-  }
-
   #catchUp(work: Promise<unknown>): void {
     this.#reconciling = work
       .then(
@@ -467,10 +452,7 @@ class Line implements ArchiveLine {
       if (!signal.aborted) await this.#attempt('seal', () => this.#seal(recording));
     const { seals: waiting, uploads } = await outstanding(this.#outstanding);
     this.#rendering.walk(waiting, signal, (recording) => this.#seal(recording));
-    this.#onFoot.begin(
-      uploads.map(({ destination }) => destination),
-      signal,
-    );
+    this.#onFoot.begin(uploads, signal);
   }
 
   checkpointNow(): void {

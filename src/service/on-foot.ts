@@ -12,9 +12,9 @@ export class OnFoot {
     this.#log = log;
   }
 
-  /** Sends as many walkers to each destination as it takes at a time; they go on until there is no turn to be had. */
-  begin(destinations: Iterable<string>, signal: AbortSignal): void {
-    for (const destination of new Set(destinations)) {
+  /** Sends as many walkers to each destination there are uploads for as it takes at a time; they go on until there is no turn to be had. */
+  begin(uploads: readonly { readonly destination: string }[], signal: AbortSignal): void {
+    for (const destination of new Set(uploads.map((each) => each.destination))) {
       const here = this.#walkers.get(destination) ?? new Set();
       this.#walkers.set(destination, here);
       while (here.size < this.#lanes.parallel(destination)) {

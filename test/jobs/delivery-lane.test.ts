@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { DeliveryLane, type Turn } from '../../src/jobs/delivery-lane.ts';
+import { DeliveryLane } from '../../src/jobs/delivery-lane.ts';
 import { PermanentUploadError } from '../../src/jobs/destination.ts';
 import type { DeliveryRow } from '../../src/jobs/ports.ts';
 

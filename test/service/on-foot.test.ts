@@ -18,8 +18,17 @@ function destinations(turns: Record<string, number>) {
       return { recording: 'r', ...(destination === 'failing' && { error: new Error('away') }) };
     },
   };
-  return { begun, turns, lanes, answer: () => answer() };
+  return {
+    begun,
+    turns,
+    lanes,
+    answer: () => {
+      answer();
+    },
+  };
 }
+
+const to = (...names: readonly string[]) => names.map((destination) => ({ destination }));
 
 const count = (names: readonly string[], name: string): number =>
   names.filter((each) => each === name).length;
@@ -28,11 +37,11 @@ const { signal } = new AbortController();
 test('a destination that hangs holds up nobody but itself, and gets no more than it takes at a time', async () => {
   const { begun, turns, lanes, answer } = destinations({ hanging: 5, healthy: 6 });
   const onFoot = new OnFoot(lanes, () => undefined);
-  onFoot.begin(['hanging', 'healthy', 'hanging'], signal);
+  onFoot.begin(to('hanging', 'healthy', 'hanging'), signal);
   await new Promise(setImmediate);
   expect([count(begun, 'hanging'), count(begun, 'healthy')]).toEqual([2, 6]);
   turns['healthy'] = 1;
-  onFoot.begin(['hanging', 'healthy'], signal);
+  onFoot.begin(to('hanging', 'healthy'), signal);
   await new Promise(setImmediate);
   expect([count(begun, 'hanging'), count(begun, 'healthy')]).toEqual([2, 7]);
   answer();
@@ -44,7 +53,7 @@ test('what fails is logged, and the next turn taken', async () => {
   const { begun, lanes } = destinations({ failing: 3 });
   const logged: unknown[] = [];
   const onFoot = new OnFoot(lanes, (_level, message, fields) => void logged.push([message, fields]));
-  onFoot.begin(['failing'], signal);
+  onFoot.begin(to('failing'), signal);
   await onFoot.idle();
   expect(begun).toHaveLength(3);
   expect(logged).toHaveLength(3);
@@ -67,10 +76,10 @@ test('none begins after the signal, or when what is due cannot be found out', as
     },
   };
   const onFoot = new OnFoot(lanes, () => undefined);
-  onFoot.begin(['archive'], stop.signal);
+  onFoot.begin(to('archive'), stop.signal);
   await onFoot.idle();
   expect(turns).toBe(3);
-  onFoot.begin(['unknown'], signal);
+  onFoot.begin(to('unknown'), signal);
   await onFoot.idle();
   expect(turns).toBe(4);
 });

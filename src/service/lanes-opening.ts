@@ -1,0 +1,16 @@
+import { DeliveryLanes } from '../jobs/delivery-lanes.ts';
+import { noteFailure, upload, type UploadDeps } from '../jobs/upload.ts';
+
+/** Opens the ways to the destinations: what is due on them is in the log, and so is what came of it. */
+export const openLanes = (
+  deps: UploadDeps,
+  options: { readonly parallel: ReadonlyMap<string, number>; readonly wake: () => void },
+): DeliveryLanes =>
+  new DeliveryLanes({
+    due: (destination, limit) => deps.store.dueDeliveries(destination, deps.now(), limit),
+    upload: (job, signal) => upload(job, deps, signal),
+    noteFailure: (job, error, dueAt) => noteFailure(job, { error, dueAt }, deps),
+    parallel: options.parallel,
+    wake: options.wake,
+    now: deps.now,
+  });
