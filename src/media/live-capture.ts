@@ -220,10 +220,10 @@ export class LiveCapture implements LegHost {
     for (const leg of this.#legs.values()) leg.settle(final);
     const done = this.#flush(end, final);
     const { flushSeconds, syncSeconds } = this.#surroundings.rhythm;
-    this.#due = now + (done ? flushSeconds * 1000 : CATCH_UP_INTERVAL);
+    this.#due = done ? nextTurn(this.#due, flushSeconds * 1000, now) : now + CATCH_UP_INTERVAL;
     this.#marks.tick(now, this.#layout.tracks);
     if (now < this.#syncDue) return;
-    this.#syncDue = now + syncSeconds * 1000;
+    this.#syncDue = nextTurn(this.#syncDue, syncSeconds * 1000, now);
     this.#startSync();
   }
 
@@ -344,6 +344,13 @@ export class LiveCapture implements LegHost {
     }
   }
 }
+
+/**
+ * The first time after `now` that is whole intervals after `turn`. A capture keeps its turn however late it was: those that a busy moment brought
+ * together would stay together, and their writes come all at once, for the rest of their calls.
+ */
+const nextTurn = (turn: number, interval: number, now: number): number =>
+  turn + (Math.floor((now - turn) / interval) + 1) * interval;
 
 /** Of a leg that was cut at `total`: what its figures say of the time after that is left out. */
 function before(leg: LegStatistics, total: number): LegStatistics {

@@ -17,6 +17,7 @@ import { promisify } from 'node:util';
 import { FILE_MODE, FOLDER_MODE, NEW_FILE, type AudioDisk } from './audio-disk.ts';
 import { BufferShelf } from './buffer-shelf.ts';
 import { Turnstile } from './turnstile.ts';
+import type { Writer, Written } from './writer.ts';
 
 /** Calls into the file system under way at once: the pool of Node has four threads, which others need, too. */
 const WRITES = 2;
@@ -29,6 +30,8 @@ interface Step {
   /** Where in the file it writes audio; Infinity for what writes none. */
   readonly position: number;
   readonly run: (fd: number, done: Done) => void;
+  /** Tried first and once, where it is there: another thread does it, or refuses. */
+  hand?: ((fd: number, written: Written) => void) | undefined;
   /** Called when it is through, whatever the disk said later on. */
   readonly release?: () => void;
 }
@@ -55,11 +58,17 @@ export class WriteBehind implements AudioDisk {
   readonly #writes = new Turnstile(WRITES, () => performance.now());
   readonly #syncs = new Turnstile(SYNCS, () => performance.now());
   readonly #shelf = new BufferShelf();
+  readonly #writer: Writer | undefined;
   #last = 0;
+
+  /** `writer`: does what it has room for; without one the pool of Node does everything. */
+  constructor(writer?: Writer) {
+    this.#writer = writer;
+  }
 
   /** Milliseconds for which the write that has waited longest has had no answer; 0 when none is under way. */
   get waiting(): number {
-    return this.#writes.longest;
+    return Math.max(this.#writes.longest, this.#writer?.longest ?? 0);
   }
 
   readonly check = (folder: string): Promise<void> =>
@@ -97,17 +106,7 @@ export class WriteBehind implements AudioDisk {
   readonly write = (handle: number, octets: Uint8Array, length: number, position: number): number => {
     const file = this.#file(handle);
     this.#throwFailure(file);
-    const kept = this.#shelf.take(length);
-    kept.set(octets.subarray(0, length));
-    this.#add(file, {
-      position: position === 0 ? Infinity : position,
-      run: (fd, done) => {
-        writeAll(fd, kept.subarray(0, length), position, done);
-      },
-      release: () => {
-        this.#shelf.giveBack(kept);
-      },
-    });
+    this.#add(file, this.#handOver(octets, length, position) ?? this.#writeByPool(octets, length, position));
     return length;
   };
 
@@ -161,8 +160,9 @@ export class WriteBehind implements AudioDisk {
 
   /** False while a write is under way; true also when it failed, so that the next one shows it. */
   readonly ready = (handle: number): boolean => {
-    const { steps, error } = this.#file(handle);
-    return steps.length === 0 || error !== undefined;
+    const file = this.#file(handle);
+    if (file.steps.length > 0) this.#writer?.collect();
+    return file.steps.length === 0 || file.error !== undefined;
   };
 
   /** Resolves when everything is written; tries again what failed and rejects with what it fails with then. */
@@ -172,6 +172,7 @@ export class WriteBehind implements AudioDisk {
     if (file.steps.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
       file.waiting.push({ resolve, reject });
+      this.#writer?.expect();
       this.#pump(file);
     });
   };
@@ -183,6 +184,38 @@ export class WriteBehind implements AudioDisk {
     if (file.error !== undefined) this.#drop(file);
     return file.fd < 0 ? 0 : reached;
   };
+
+  #handOver(octets: Uint8Array, length: number, position: number): Step | undefined {
+    const writer = this.#writer;
+    const place = writer?.take(octets, length);
+    if (writer === undefined || place === undefined) return undefined;
+    return {
+      position: positionOf(position),
+      hand: (fd, written) => {
+        writer.write(place, length, { fd, position }, written);
+      },
+      run: (fd, done) => {
+        writeAll(fd, writer.octets(place, length), position, done);
+      },
+      release: () => {
+        writer.giveBack(place);
+      },
+    };
+  }
+
+  #writeByPool(octets: Uint8Array, length: number, position: number): Step {
+    const kept = this.#shelf.take(length);
+    kept.set(octets.subarray(0, length));
+    return {
+      position: positionOf(position),
+      run: (fd, done) => {
+        writeAll(fd, kept.subarray(0, length), position, done);
+      },
+      release: () => {
+        this.#shelf.giveBack(kept);
+      },
+    };
+  }
 
   #drop(file: PendingFile): void {
     for (const step of file.steps.splice(0)) step.release?.();
@@ -212,18 +245,34 @@ export class WriteBehind implements AudioDisk {
     const [step] = file.steps;
     if (file.running || step === undefined || file.error !== undefined) return;
     file.running = true;
+    const { hand } = step;
+    step.hand = undefined;
+    if (hand === undefined) this.#runByPool(file, step);
+    else
+      hand(file.fd, (outcome) => {
+        if (outcome === 'refused') this.#runByPool(file, step);
+        else this.#conclude(file, step, outcome);
+      });
+    if (file.waiting.length > 0) this.#writer?.expect();
+  }
+
+  #runByPool(file: PendingFile, step: Step): void {
     this.#writes.enter((leave) => {
       step.run(file.fd, (error) => {
         leave();
-        file.running = false;
-        if (error === null) {
-          file.steps.shift();
-          step.release?.();
-        } else file.error = error;
-        this.#tell(file);
-        this.#pump(file);
+        this.#conclude(file, step, error);
       });
     });
+  }
+
+  #conclude(file: PendingFile, step: Step, error: NodeJS.ErrnoException | null): void {
+    file.running = false;
+    if (error === null) {
+      file.steps.shift();
+      step.release?.();
+    } else file.error = error;
+    this.#tell(file);
+    this.#pump(file);
   }
 
   #tell(file: PendingFile): void {
@@ -235,6 +284,9 @@ export class WriteBehind implements AudioDisk {
     }
   }
 }
+
+/** Where audio begins that a step writes; a header is none. */
+const positionOf = (position: number): number => (position === 0 ? Infinity : position);
 
 /** A write may take less than it was given. */
 function writeAll(fd: number, octets: Uint8Array, position: number, done: Done): void {

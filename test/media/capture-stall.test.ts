@@ -12,12 +12,15 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { nodeDisk, type AudioDisk } from '../../src/media/audio-disk.ts';
 import type { CaptureResult } from '../../src/media/capture.ts';
 import { WriteBehind } from '../../src/media/write-behind.ts';
+import { Writer } from '../../src/media/writer.ts';
 import { FrozenDisk } from '../support/frozen-disk.ts';
+import { buildMedia } from './built-media.ts';
 import { aLine, EngineHarness } from './engine-harness.ts';
 import { octets } from './rtp-builder.ts';
 import { channelsOf, expectSameAudio, silenceWith } from './wav-checks.ts';
@@ -43,6 +46,13 @@ const frozen = FrozenDisk.make(root);
 /** Where nobody may mount a file system, these are seen as skipped, not as passed. */
 const testOnFrozenDisk = frozen === undefined ? test.skip : test;
 
+const built = join(root, 'built');
+let writer: Writer | undefined;
+
+beforeAll(async () => {
+  await buildMedia(built);
+});
+
 afterAll(() => {
   frozen?.remove();
   rmSync(root, { recursive: true, force: true });
@@ -51,6 +61,8 @@ afterAll(() => {
 afterEach(async () => {
   frozen?.thaw();
   await harness.dispose();
+  await writer?.stop();
+  writer = undefined;
 });
 
 /** Two calls, one on the disk that will stall. */
@@ -100,11 +112,31 @@ function expectDiskGap({ legs: [leg], files }: CaptureResult): void {
   expectSameAudio(channelsOf(files[0])[0], kept);
 }
 
-describe('a disk that does not answer', () => {
+let folders = 0;
+
+/** On the disk that stalls. */
+function newFolder(name: string): string {
+  const folder = join(String(frozen?.path), `${name}${++folders}`);
+  mkdirSync(folder);
+  return folder;
+}
+
+/** Who writes: the pool of Node alone, or a thread of its own with the pool behind it. */
+const writers = [
+  ['the pool', () => new WriteBehind()],
+  [
+    'a thread',
+    () => {
+      writer = new Writer(pathToFileURL(join(built, 'writer-thread.js')));
+      return new WriteBehind(writer);
+    },
+  ],
+] as const;
+
+describe.each(writers)('a disk that does not answer %s', (_who, newDisk) => {
   testOnFrozenDisk('for a while costs nothing, and the packets of nobody are held up', async () => {
-    const folder = join(String(frozen?.path), 'short');
-    mkdirSync(folder);
-    const disk = new WriteBehind();
+    const folder = newFolder('short');
+    const disk = newDisk();
     await start(folder, disk);
     await talk(0, 5, disk);
     frozen?.freeze();
@@ -127,9 +159,8 @@ describe('a disk that does not answer', () => {
   testOnFrozenDisk(
     'for longer than there is room says so in the gaps of its own call, and in no other',
     async () => {
-      const folder = join(String(frozen?.path), 'long');
-      mkdirSync(folder);
-      const disk = new WriteBehind();
+      const folder = newFolder('long');
+      const disk = newDisk();
       await start(folder, disk);
       await talk(0, 5, disk);
       frozen?.freeze();
@@ -146,9 +177,8 @@ describe('a disk that does not answer', () => {
   );
 
   testOnFrozenDisk('when the call ends is waited for', async () => {
-    const folder = join(String(frozen?.path), 'end');
-    mkdirSync(folder);
-    const disk = new WriteBehind();
+    const folder = newFolder('end');
+    const disk = newDisk();
     await start(folder, disk);
     await talk(0, 5, disk);
     frozen?.freeze();
@@ -160,7 +190,7 @@ describe('a disk that does not answer', () => {
   });
 });
 
-describe('a disk that is full', () => {
+describe.each(writers)('a disk that is full for %s', (_who, newDisk) => {
   const filler = (): string => join(String(frozen?.path), 'filler');
   const fill = (): void => {
     // What is left is taken to the last block.
@@ -182,9 +212,8 @@ describe('a disk that is full', () => {
   };
 
   testOnFrozenDisk('is asked again until there is room, and nothing is missing then', async () => {
-    const folder = join(String(frozen?.path), 'full');
-    mkdirSync(folder);
-    const disk = new WriteBehind();
+    const folder = newFolder('full');
+    const disk = newDisk();
     await start(folder, disk);
     await talk(0, 5, disk);
     fill();
@@ -199,9 +228,8 @@ describe('a disk that is full', () => {
   });
 
   testOnFrozenDisk('until the end gives the audio that got there, as a right file', async () => {
-    const folder = join(String(frozen?.path), 'fullend');
-    mkdirSync(folder);
-    const disk = new WriteBehind();
+    const folder = newFolder('fullend');
+    const disk = newDisk();
     await start(folder, disk);
     await talk(0, 5, disk);
     fill();

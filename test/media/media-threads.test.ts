@@ -1,11 +1,10 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { transform } from '@swc/core';
 import type { CaptureLine, CaptureRequest } from '../../src/media/capture.ts';
 import { MediaError } from '../../src/media/media-error.ts';
 import {
@@ -14,25 +13,7 @@ import {
   startMediaThreads,
 } from '../../src/media/media-threads.ts';
 import type { ThreadData } from '../../src/media/thread-messages.ts';
-
-/** Node 20 loads no TypeScript into a worker, so the threads run what a build would make of src/media. */
-async function buildMedia(into: string): Promise<void> {
-  const source = resolve('src/media');
-  for (const file of (await readdir(source, { recursive: true })).filter((name) => name.endsWith('.ts'))) {
-    const { code } = await transform(await readFile(join(source, file), 'utf8'), {
-      jsc: { target: 'es2023', parser: { syntax: 'typescript' } },
-      module: { type: 'es6' },
-    });
-    const target = join(into, file.replace(/\.ts$/, '.js'));
-    await mkdir(join(target, '..'), { recursive: true });
-    await writeFile(
-      target,
-      code.replaceAll(/(from '\.[^']*)\.ts'|(from "\.[^"]*)\.ts"/g, (match) => match.replace('.ts', '.js')),
-    );
-  }
-  await writeFile(join(into, 'package.json'), '{"type":"module"}');
-  await symlink(resolve('node_modules'), join(into, 'node_modules'));
-}
+import { buildMedia } from './built-media.ts';
 
 const PCMA = [{ payloadType: 8, encoding: 'PCMA', clockRate: 8000 }];
 const line = (index: number): CaptureLine => ({
