@@ -54,14 +54,18 @@ const CLEANING_WITHIN = 15_000;
 class TreeDestination implements Destination {
   readonly name: string;
   readonly #tree: RemoteTree;
+  /** The same tree for whoever may remove. */
+  readonly #remover: RemoteTree;
   readonly #made = new Set<string>();
-  readonly #swept = new Map<string, number>();
+  /** When the folders that were used are looked through for what crashed recorders left unfinished, epoch milliseconds. */
+  readonly #sweeps = new Map<string, number>();
   /** Extensions of one file follow one another. */
   readonly #extending = new Turns();
 
-  constructor(name: string, tree: RemoteTree) {
+  constructor(name: string, tree: RemoteTree, remover: RemoteTree) {
     this.name = name;
     this.#tree = tree;
+    this.#remover = remover;
   }
 
   async put(upload: Upload, signal: AbortSignal): Promise<StoredCopy> {
@@ -74,7 +78,7 @@ class TreeDestination implements Destination {
         finish: async (partial) => {
           if (await this.#tree.rename(partial, upload.path, signal)) return;
           await this.#mustEqual(upload, await this.#tree.stat(upload.path, signal), signal);
-          await this.#tree.remove(partial, signal).catch(() => undefined);
+          await this.#discard(partial, signal);
         },
       });
     return this.#copyOf(upload);
@@ -143,7 +147,7 @@ class TreeDestination implements Destination {
 
   async remove(copy: CopyReference, signal: AbortSignal): Promise<boolean> {
     if ((await this.stat(copy, signal)) === undefined) return false;
-    await this.#tree.remove(copy.path, signal);
+    await this.#remover.remove(copy.path, signal);
     return true;
   }
 
@@ -159,8 +163,8 @@ class TreeDestination implements Destination {
     return this.#tree.capabilities(signal);
   }
 
-  close(): Promise<void> {
-    return this.#tree.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#tree.close(), this.#remover.close()]);
   }
 
   #copyOf({ path, sha256 }: Upload): StoredCopy {
@@ -181,7 +185,7 @@ class TreeDestination implements Destination {
       await finish(partial);
     } catch (error) {
       this.#made.delete(folder);
-      await this.#tree.remove(partial, AbortSignal.timeout(CLEANING_WITHIN)).catch(() => undefined);
+      await this.#discard(partial, AbortSignal.timeout(CLEANING_WITHIN));
       throw error;
     }
   }
@@ -196,7 +200,7 @@ class TreeDestination implements Destination {
     throw new DeliveryError('NOT_PROVED', `${partial}: what is read back is not what was written`);
   }
 
-  /** Makes the folder once, and removes what crashed recorders left unfinished there. */
+  /** Makes the folder once, and sweeps those whose time has come. */
   async #prepare(folder: string, signal: AbortSignal): Promise<void> {
     if (!this.#made.has(folder)) {
       if (folder !== '') await this.#tree.makeFolder(folder, signal);
@@ -204,15 +208,25 @@ class TreeDestination implements Destination {
       this.#made.add(folder);
     }
     const now = Date.now();
-    if (now - (this.#swept.get(folder) ?? -Infinity) < STALE_AFTER) return;
-    if (this.#swept.size > 1000) this.#swept.clear();
-    this.#swept.set(folder, now);
-    for (const { name, modifiedAt = Infinity } of await this.#tree.list(folder, signal)) {
-      if (!isUnfinished(name) || now - modifiedAt < STALE_AFTER) continue;
-      const path = folder === '' ? name : `${folder}/${name}`;
-      // An account that may only add leaves them for the administrator.
-      await this.#tree.remove(path, signal).catch(() => undefined);
+    if (!this.#sweeps.has(folder)) this.#sweeps.set(folder, now);
+    // A folder of yesterday, say, gets nothing any more: what was left in its last hour is removed from here.
+    for (const [used, at] of this.#sweeps) {
+      if (at > now) continue;
+      if (used === folder) this.#sweeps.set(folder, now + STALE_AFTER);
+      else this.#sweeps.delete(used);
+      await this.#sweep(used, now, signal);
     }
+  }
+
+  async #sweep(folder: string, now: number, signal: AbortSignal): Promise<void> {
+    for (const { name, modifiedAt = Infinity } of await this.#tree.list(folder, signal))
+      if (isUnfinished(name) && now - modifiedAt >= STALE_AFTER)
+        await this.#discard(folder === '' ? name : `${folder}/${name}`, signal);
+  }
+
+  /** Removes what is unfinished; where no account may, it is left for the administrator. */
+  async #discard(partial: string, signal: AbortSignal): Promise<void> {
+    await this.#remover.remove(partial, signal).catch(() => undefined);
   }
 
   async #mustEqual(upload: Upload, there: RemoteFacts | undefined, signal: AbortSignal): Promise<void> {
@@ -264,6 +278,9 @@ async function hashOfSource(
 
 const GROWING_LIMIT = 4_000_000;
 
-/** A destination made of a file server. */
-export const openTreeDestination = (name: string, tree: RemoteTree): Destination =>
-  new TreeDestination(name, tree);
+/**
+ * A destination made of a file server. `remover` is the same server for an account that may remove, used for nothing else; without one `tree`
+ * does it. Closing closes both.
+ */
+export const openTreeDestination = (name: string, tree: RemoteTree, remover = tree): Destination =>
+  new TreeDestination(name, tree, remover);

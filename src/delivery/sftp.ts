@@ -311,6 +311,9 @@ async function* from(source: AsyncIterable<Buffer>, skip: number): AsyncIterable
   }
 }
 
-/** An SFTP server. Files are created exclusively, fsynced where it can, and renamed without replacing. */
-export const openSftpDestination = (options: SftpOptions): Destination =>
-  openTreeDestination(options.name, new SftpTree(options));
+/**
+ * An SFTP server. Files are created exclusively, fsynced where it can, and renamed without replacing. `deletion` logs in as the account that may
+ * remove files, and does nothing else.
+ */
+export const openSftpDestination = (options: SftpOptions, deletion?: SftpOptions): Destination =>
+  openTreeDestination(options.name, new SftpTree(options), deletion && new SftpTree(deletion));

@@ -220,6 +220,9 @@ function modified(text: string): { readonly modifiedAt?: number } {
   return Number.isNaN(at) ? {} : { modifiedAt: at };
 }
 
-/** A Windows share or Samba server (SMB 3.1.1), through Debian's smbclient. */
-export const openSmbDestination = (options: SmbOptions): Destination =>
-  openTreeDestination(options.name, new SmbTree(options));
+/**
+ * A Windows share or Samba server (SMB 3.1.1), through Debian's smbclient. `deletion` logs in as the account that may
+ * remove files, and does nothing else.
+ */
+export const openSmbDestination = (options: SmbOptions, deletion?: SmbOptions): Destination =>
+  openTreeDestination(options.name, new SmbTree(options), deletion && new SmbTree(deletion));

@@ -8,19 +8,26 @@ import type { DrivePlace } from '../delivery/graph-drive.ts';
 import { openOneDriveDestination } from '../delivery/onedrive.ts';
 import { openPathChild } from '../delivery/path-child.ts';
 import { openS3Destination } from '../delivery/s3.ts';
-import { openSftpDestination } from '../delivery/sftp.ts';
-import { openSmbDestination } from '../delivery/smb.ts';
+import { openSftpDestination, type SftpOptions } from '../delivery/sftp.ts';
+import { openSmbDestination, type SmbOptions } from '../delivery/smb.ts';
 import type { Destination } from '../jobs/destination.ts';
 
+type SmbConfig = Extract<DestinationConfig, { kind: 'smb' }>;
+type SftpConfig = Extract<DestinationConfig, { kind: 'sftp' }>;
 type OneDriveConfig = Extract<DestinationConfig, { kind: 'onedrive' }>;
 
 /**
  * Opens one destination as configured, with its account for deletions where it has one; see `openAccount`.
  */
 export function openDestination(config: DestinationConfig, memory?: string): Destination {
-  const everyday = openAccount(config, memory);
   const deletion = deletionAccountOf(config);
-  return deletion === undefined ? everyday : withDeletionAccount(everyday, openAccount(deletion));
+  if (deletion === undefined) return openAccount(config, memory);
+  // A server of files has to be cleared of unfinished ones as well.
+  if (config.kind === 'smb' && deletion.kind === 'smb')
+    return openSmbDestination(smbOptions(config), smbOptions(deletion));
+  if (config.kind === 'sftp' && deletion.kind === 'sftp')
+    return openSftpDestination(sftpOptions(config), sftpOptions(deletion));
+  return withDeletionAccount(openAccount(config, memory), openAccount(deletion));
 }
 
 /**
@@ -34,20 +41,9 @@ export function openAccount(config: DestinationConfig, memory?: string): Destina
     case 'path':
       return openPathChild({ name, root: config.root, marker: config.marker, timeoutSeconds });
     case 'smb':
-      return openSmbDestination({
-        ...config,
-        service: `//${config.server}/${config.share}`,
-        password: config.kerberosCache === undefined ? secret(config, 'password') : undefined,
-        sessions,
-      });
+      return openSmbDestination(smbOptions(config));
     case 'sftp':
-      return openSftpDestination({
-        ...config,
-        password: secret(config, 'password'),
-        passphrase: secret(config, 'passphrase'),
-        privateKey: readIfGiven(config.name, config.privateKeyFile),
-        sessions,
-      });
+      return openSftpDestination(sftpOptions(config));
     case 's3':
       return openS3Destination({
         ...config,
@@ -68,6 +64,21 @@ export function openAccount(config: DestinationConfig, memory?: string): Destina
       return config satisfies never;
   }
 }
+
+const smbOptions = (config: SmbConfig): SmbOptions => ({
+  ...config,
+  service: `//${config.server}/${config.share}`,
+  password: config.kerberosCache === undefined ? secret(config, 'password') : undefined,
+  sessions: config.parallel,
+});
+
+const sftpOptions = (config: SftpConfig): SftpOptions => ({
+  ...config,
+  password: secret(config, 'password'),
+  passphrase: secret(config, 'passphrase'),
+  privateKey: readIfGiven(config.name, config.privateKeyFile),
+  sessions: config.parallel,
+});
 
 /** Where it is, for people. */
 export function placeOf(config: DestinationConfig): string {

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { chown, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { chown, mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { openSftpDestination, type SftpOptions } from '../../src/delivery/sftp.ts';
 import { startSftpServer, type SftpServer } from '../support/sftp-server.ts';
@@ -140,6 +141,30 @@ describe('an account that may only add', () => {
     expect(await rejection(destination.remove({ path: 'd/a.wav' }, never))).toMatchObject({
       fault: 'credentials',
     });
+    await destination.close();
+  });
+
+  test('with an account for deletion beside it removes files, and what was left unfinished, by that account alone', async () => {
+    const own = { port: strict.port, privateKey: strict.privateKey, fingerprints: [strict.fingerprint] };
+    const destination = openSftpDestination(login(own), login({ ...own, user: 'keeper' }));
+    const folder = join(strict.upload, 'k');
+    await mkdir(folder);
+    const stale = `.sealtape-${randomUUID()}.part`;
+    const fresh = `.sealtape-${randomUUID()}.part`;
+    for (const name of [stale, fresh]) await writeFile(join(folder, name), 'half');
+    const old = Date.now() / 1000 - 3700;
+    await utimes(join(folder, stale), old, old);
+    for (const each of ['', stale, fresh]) await chown(join(folder, each), 65534, 65534);
+    await destination.put(uploadOf('k/a.wav', Buffer.from('audio')), never);
+    expect((await readdir(folder)).sort()).toEqual([fresh, 'a.wav']);
+
+    const broken = uploadOf('k/b.wav', Buffer.from('audio'), { sha256: '0'.repeat(64) });
+    expect(await rejection(destination.put(broken, never))).toMatchObject({ fault: 'source-changed' });
+    expect((await readdir(folder)).sort()).toEqual([fresh, 'a.wav']);
+
+    expect(await destination.remove({ path: 'k/a.wav' }, never)).toBe(true);
+    expect(await destination.remove({ path: 'k/a.wav' }, never)).toBe(false);
+    expect(await readdir(folder)).toEqual([fresh]);
     await destination.close();
   });
 });

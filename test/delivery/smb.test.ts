@@ -1,9 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { chown, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { chmod, chown, mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { openSmbDestination, type SmbOptions } from '../../src/delivery/smb.ts';
 import { PermanentUploadError, type Destination } from '../../src/jobs/destination.ts';
 import { freePort } from '../support/free-port.ts';
+import { testWithMount } from '../support/mounting.ts';
 import { startSamba, type Samba } from '../support/samba.ts';
 import { describeAdversity, type AdverseSubject } from './adversity.ts';
 import { describeDestination, never, rejection, uploadOf, type DestinationSubject } from './conformance.ts';
@@ -82,6 +84,57 @@ async function adverseSubject(): Promise<AdverseSubject> {
 }
 
 describeAdversity('smb', adverseSubject);
+
+describe('an account for deletion', () => {
+  test('removes what the everyday account may not, files and unfinished ones', async () => {
+    const root = `t ${(count += 1)}`;
+    const folder = join(samba.share, root, 'd');
+    await mkdir(folder, { recursive: true });
+    for (const each of [dirname(folder), folder]) await chown(each, 65534, 65534);
+    const destination = openSmbDestination(login({ root }), login({ root, user: 'keeper' }));
+    const upload = uploadOf('d/a.wav', Buffer.from('audio'));
+    await destination.put(upload, never);
+    // What an administrator's job makes of a folder that is full: root's, and sticky.
+    const stale = join(folder, `.sealtape-${randomUUID()}.part`);
+    await writeFile(stale, 'half');
+    const old = Date.now() / 1000 - 3700;
+    await utimes(stale, old, old);
+    for (const each of [folder, join(folder, 'a.wav')]) await chown(each, 0, 65534);
+    await chmod(folder, 0o1777);
+    const everyday = openSmbDestination(login({ root }));
+    await everyday.put(uploadOf('d/b.wav', Buffer.from('audio')), never);
+    expect(await rejection(everyday.remove({ path: 'd/a.wav' }, never))).toMatchObject({
+      fault: 'credentials',
+    });
+    expect((await readdir(folder)).sort()).toEqual([basename(stale), 'a.wav', 'b.wav']);
+    await everyday.close();
+    expect(await destination.remove({ path: 'd/a.wav' }, never)).toBe(true);
+    const again = openSmbDestination(login({ root }), login({ root, user: 'keeper' }));
+    await again.put(uploadOf('d/c.wav', Buffer.from('audio')), never);
+    expect((await readdir(folder)).sort()).toEqual(['b.wav', 'c.wav']);
+    for (const each of [destination, again]) await each.close();
+  });
+});
+
+describe('a full disk', () => {
+  testWithMount('is said, leaves nothing half, and takes the file that fits', async () => {
+    const full = await startSamba({ smallKiB: 512 });
+    const destination = openSmbDestination(login({ port: full.port, password: full.password }));
+    try {
+      const big = uploadOf('d/big.wav', randomBytes(3_000_000));
+      expect(await rejection(destination.put(big, never))).toMatchObject({
+        name: 'DeliveryError',
+        code: 'DISK_FULL',
+      });
+      expect(await readdir(join(full.share, 'd'))).toEqual([]);
+      await destination.put(uploadOf('d/small.wav', randomBytes(100_000)), never);
+      expect(await readdir(join(full.share, 'd'))).toEqual(['small.wav']);
+    } finally {
+      await destination.close();
+      await full.remove();
+    }
+  });
+});
 
 describe('a share', () => {
   const small = uploadOf('d/a.wav', Buffer.from('audio'));

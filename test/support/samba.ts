@@ -8,7 +8,10 @@ import { startServerProcess, type ServerProcess } from './server-process.ts';
 const run = promisify(execFile);
 const NOBODY = 65534;
 
-/** An smbd of one test file with the share `rec` for the user `rec`, signing mandatory and encryption required. */
+/**
+ * An smbd of one test file with the share `rec` for the user `rec`, signing mandatory and encryption required. The user `keeper`, with the same
+ * password, may do everything there.
+ */
 export interface Samba {
   readonly port: number;
   readonly password: string;
@@ -47,11 +50,13 @@ export async function startSamba(options: SambaOptions = {}): Promise<Samba> {
     ]);
   const port = await freePort();
   const password = 'test-Pass w0rd"%$';
-  await writeFile(join(root, 'users.map'), 'nobody = rec\n');
+  await writeFile(join(root, 'users.map'), 'nobody = rec\ndaemon = keeper\n');
   await writeFile(join(root, 'smb.conf'), configuration(root, port, options.lax === true));
-  const login = execFile('smbpasswd', ['-c', join(root, 'smb.conf'), '-s', '-a', 'nobody']);
-  login.stdin?.end(`${password}\n${password}\n`);
-  await new Promise((resolve) => login.once('close', resolve));
+  for (const user of ['nobody', 'daemon']) {
+    const login = execFile('smbpasswd', ['-c', join(root, 'smb.conf'), '-s', '-a', user]);
+    login.stdin?.end(`${password}\n${password}\n`);
+    await new Promise((resolve) => login.once('close', resolve));
+  }
   let server: ServerProcess | undefined;
   const samba: Samba = {
     port,
@@ -107,7 +112,8 @@ usershare max shares = 0
 [rec]
 path = ${root}/share
 read only = no
-valid users = nobody
+valid users = nobody daemon
+admin users = daemon
 create mask = 0600
 directory mask = 0700
 `;

@@ -9,7 +9,10 @@ import { startServerProcess, type ServerProcess } from './server-process.ts';
 const run = promisify(execFile);
 const NOBODY = 65534;
 
-/** OpenSSH's sshd of one test file: internal-sftp in a chroot, login `nobody` with a key. */
+/**
+ * OpenSSH's sshd of one test file: internal-sftp in a chroot, login `nobody` with a key. `keeper` is the same user by another name, without the
+ * restrictions of `internal`.
+ */
 export interface SftpServer {
   readonly port: number;
   readonly privateKey: string;
@@ -37,12 +40,19 @@ export async function startSftpServer(options: SftpServerOptions = {}): Promise<
   for (const key of ['host', 'user'])
     await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', key, '-f', join(root, key)]);
   await copyFile(join(root, 'user.pub'), join(root, 'authorized_keys'));
+  const keeper = {
+    passwd: `keeper:x:${NOBODY}:${NOBODY}::/:/usr/sbin/nologin`,
+    shadow: 'keeper:*:19000::::::',
+  };
+  for (const [file, line] of Object.entries(keeper))
+    await writeFile(join(root, file), `${await readFile(`/etc/${file}`, 'utf8')}${line}\n`, { mode: 0o644 });
   const port = await freePort();
   await writeFile(join(root, 'sshd_config'), configuration(root, port, options.internal ?? ''));
   // A private mount namespace: /mnt is the jail, because sshd refuses one below a folder that everybody may write to.
   const small = `mount -t tmpfs -o size=${options.smallKiB ?? 0}k,uid=${NOBODY},mode=700 tmpfs /mnt/upload`;
   const script = [
     `mount --bind "${root}/jail" /mnt`,
+    ...['passwd', 'shadow'].map((file) => `mount --bind "${root}/${file}" /etc/${file}`),
     ...(options.smallKiB === undefined ? [] : [small]),
     'mount -t tmpfs -o mode=755 tmpfs /run && mkdir /run/sshd',
     `exec /usr/sbin/sshd -D -e -f "${root}/sshd_config"`,
@@ -102,7 +112,7 @@ UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PubkeyAuthentication yes
-AllowUsers nobody
+AllowUsers nobody keeper
 UseDNS no
 MaxStartups 100
 Subsystem sftp internal-sftp
@@ -110,4 +120,6 @@ ForceCommand internal-sftp -d /upload ${internal}
 ChrootDirectory /mnt
 DisableForwarding yes
 PermitTTY no
+Match User keeper
+  ForceCommand internal-sftp -d /upload
 `;
