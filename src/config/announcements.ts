@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { name } from './values.ts';
+import { name, portRange } from './values.ts';
 
 /** Two letters, as in `de` or `en`; a region behind them is not told apart. */
 const locale = z.string().regex(/^[a-z]{2}$/, { error: 'not a language such as de or en' });
@@ -14,6 +14,7 @@ export const Announcements = z.strictObject({
       z.strictObject({ play: name, locale: locale.optional() }),
     )
     .default({}),
+  ports: portRange.optional(),
   maxMegabytes: z.int().min(1).max(100).default(20),
   maxSeconds: z.int().min(1).max(3600).default(300),
   maxCalls: z.int().min(1).max(10_000).default(500),

@@ -1,10 +1,8 @@
 import { z } from 'zod';
+import { portRange } from './values.ts';
 
 export const Media = z.strictObject({
-  ports: z
-    .string()
-    .refine(isPortRange, { error: 'not a range of at least two ports such as "20000-29999"' })
-    .default('20000-29999'),
+  ports: portRange.default('20000-29999'),
   address: z.union([z.ipv4(), z.ipv6()], { error: 'not an address' }).optional(),
   threads: z.int().min(1).max(64).default(1),
   flushSeconds: z.int().min(1).max(5).default(1),
@@ -23,8 +21,3 @@ export const Media = z.strictObject({
     })
     .prefault({}),
 });
-
-function isPortRange(text: string): boolean {
-  const [, first, last] = /^(\d{1,5})-(\d{1,5})$/.exec(text) ?? [];
-  return Number(first) >= 1024 && Number(last) <= 65535 && Number(last) > Number(first);
-}

@@ -53,3 +53,13 @@ function isTimeZone(text: string): boolean {
     return false;
   }
 }
+
+/** UDP ports, `FIRST-LAST`. */
+export const portRange = z
+  .string()
+  .refine(isPortRange, { error: 'not a range of at least two ports such as "20000-29999"' });
+
+function isPortRange(text: string): boolean {
+  const [, first, last] = /^(\d{1,5})-(\d{1,5})$/.exec(text) ?? [];
+  return Number(first) >= 1024 && Number(last) <= 65535 && Number(last) > Number(first);
+}

@@ -83,7 +83,8 @@ export function openHearing(
   },
 ): { readonly player: Player; readonly announcements?: AnnouncementSource } {
   const { announcements, recorder, closing } = parts;
-  const player = new ThreadPlayer();
+  const [first = NaN, last = NaN] = (settings.ports ?? '').split('-').map(Number);
+  const player = new ThreadPlayer(settings.ports === undefined ? undefined : { first, last });
   closing.add('player', () => player.close());
   if (!settings.enabled) return { player };
   const { numbers, maxCalls, keepDays } = settings;

@@ -332,7 +332,9 @@ async function stop(
   sip.application.drain();
   recorder.drain();
   // The recordings end at once, whether or not their clients answer the BYE.
-  await Promise.all([recorder.endAll(), service.callsGoOn ? undefined : sip.application.hangUpAll()]);
+  const { application } = sip;
+  const hangUp = service.callsGoOn ? application.hangUpHeard() : application.hangUpAll();
+  await Promise.all([recorder.endAll(), hangUp]);
   const line = service.line();
   await line?.workOff(deadline - FOR_CLOSING);
   await sip.application.close();

@@ -51,6 +51,7 @@ export interface PlainCall {
  */
 export class AnnouncementCalls {
   readonly #parts: AnnouncementCallParts;
+  readonly #served = new Set<Promise<void>>();
   #running = 0;
 
   constructor(parts: AnnouncementCallParts) {
@@ -63,11 +64,22 @@ export class AnnouncementCalls {
     if (asked === undefined || isRecordingSession(call.request)) return false;
     const refusal = 'status' in asked ? refusalOf(call, asked) : this.#precheck(call);
     if (refusal !== undefined) this.#refuse(call, refusal);
-    else if (!('status' in asked))
-      void this.#serve(call, asked).catch((error: unknown) => {
-        this.#refuse(call, refusalFor(error, call.host));
-      });
+    else if (!('status' in asked)) this.#begin(call, asked);
     return true;
+  }
+
+  /** Resolves when the calls of now are over and what they heard is stated. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#served);
+  }
+
+  #begin(call: PlainCall, asked: AskedAnnouncement): void {
+    const served = this.#serve(call, asked)
+      .catch((error: unknown) => {
+        this.#refuse(call, refusalFor(error, call.host));
+      })
+      .finally(() => this.#served.delete(served));
+    this.#served.add(served);
   }
 
   #precheck({ request, host }: PlainCall): Refusal | undefined {

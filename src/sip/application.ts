@@ -12,7 +12,7 @@ import { ACCEPT, ALLOW, SUPPORTED } from './headers.ts';
 import { GroupCalls, type GroupLogins } from './group-calls.ts';
 import type { FormerCalls } from './former-calls.ts';
 import { Gate } from './gate.ts';
-import { Intake, type IntakeParts } from './intake.ts';
+import { Intake } from './intake.ts';
 import { LocalPlayer, type Player } from './player.ts';
 import { checkRequest, FORBIDDEN, NOT_ALLOWED, unavailable } from './invite-checks.ts';
 import type { ResumedCall } from './left-call.ts';
@@ -66,8 +66,10 @@ export interface SipApplication {
   readonly connected: boolean;
   /** From now on new INVITEs and OPTIONS get 503. */
   drain(): void;
-  /** Sends BYE to every dialog and ends its recording. */
+  /** Sends BYE to every dialog and ends its recording; see `hangUpHeard`. */
   hangUpAll(): Promise<void>;
+  /** Sends BYE to those that hear something, and states what they heard. Nothing can be played from then on. */
+  hangUpHeard(): Promise<void>;
   /** Leaves the SIP server. May be called twice. */
   close(): Promise<void>;
 }
@@ -88,10 +90,15 @@ export async function startSipApplication(options: SipApplicationOptions): Promi
   const connection = watchedConnection(options, watchdog);
   const gate = new Gate({ trunks, recorder, software, log });
   const player = options.player ?? new LocalPlayer();
+  const played = plainCalls(options, { server: connection.server, player, draining: () => intake.draining });
+  const hangUpHeard = async (): Promise<void> => {
+    await player.close();
+    await played.announced?.settled();
+  };
   const intake: Intake = new Intake({
     ...options,
     policy: options.policy ?? { decide: () => RECORD_ALL },
-    plainCalls: plainCalls(options, { server: connection.server, player, draining: () => intake.draining }),
+    plainCalls: [played.announced, played.groups].filter((each) => each !== undefined),
     trunks,
     watchdog,
     keepWithoutAck: options.embeddedServer === true,
@@ -109,17 +116,11 @@ export async function startSipApplication(options: SipApplicationOptions): Promi
     // Nobody is asked for a password on a way that is forbidden; the intake says so and states it.
     if (insecure(request) !== undefined || gate.admits(request, response)) intake.invite(request, response);
   });
-  handle('options', (request, response) => {
-    const readiness = intake.draining
-      ? ({ ready: false, reason: 'draining' } as const)
-      : recorder.readiness();
-    const refusal: Refusal | undefined =
-      (trunks.find(request.source_address) === undefined ? FORBIDDEN : undefined) ??
-      insecure(request) ??
-      checkRequest(request) ??
-      (readiness.ready ? undefined : unavailable(readiness.reason));
-    const able = { status: 200, headers: { Allow: ALLOW, Accept: ACCEPT, Supported: SUPPORTED } };
-    respond(response, refusal ?? able, software);
+  answerOptions(handle, {
+    readiness: () => (intake.draining ? { ready: false, reason: 'draining' } : recorder.readiness()),
+    refusal: (request) =>
+      (trunks.find(request.source_address) === undefined ? FORBIDDEN : undefined) ?? insecure(request),
+    software,
   });
   refuseOthers(handle, trunks, options);
 
@@ -134,9 +135,9 @@ export async function startSipApplication(options: SipApplicationOptions): Promi
     drain: () => {
       intake.drain();
     },
+    hangUpHeard,
     hangUpAll: async () => {
-      // Who hears something is hung up by that.
-      await Promise.all([player.close(), intake.hangUpAll()]);
+      await Promise.all([hangUpHeard(), intake.hangUpAll()]);
     },
     close: async () => {
       watchdog.stop();
@@ -150,14 +151,12 @@ export async function startSipApplication(options: SipApplicationOptions): Promi
 function plainCalls(
   { logins, announcements, recorder, software, log }: SipApplicationOptions,
   parts: Pick<AnnouncementCallParts, 'server' | 'player' | 'draining'>,
-): NonNullable<IntakeParts['plainCalls']> {
+): { readonly announced: AnnouncementCalls | undefined; readonly groups: GroupCalls | undefined } {
   const common = { ...parts, software, log };
-  return [
-    ...(announcements === undefined
-      ? []
-      : [new AnnouncementCalls({ ...common, source: announcements, recorder })]),
-    ...(logins === undefined ? [] : [new GroupCalls({ ...common, logins })]),
-  ];
+  return {
+    announced: announcements && new AnnouncementCalls({ ...common, source: announcements, recorder }),
+    groups: logins && new GroupCalls({ ...common, logins }),
+  };
 }
 
 /** Calls from before the restart are there as soon as the connection is. */
@@ -180,6 +179,26 @@ function watchedConnection({ log, reconnect, seen }: SipApplicationOptions, watc
     },
     ...(reconnect && { pauses: reconnect }),
     ...(seen && { seen }),
+  });
+}
+
+/** A trunk is told what can be done here, and whether a call would be taken now. */
+function answerOptions(
+  handle: Handle,
+  parts: {
+    readonly readiness: CallRecorder['readiness'];
+    readonly refusal: (request: SipRequest) => Refusal | undefined;
+    readonly software: string;
+  },
+): void {
+  handle('options', (request, response) => {
+    const readiness = parts.readiness();
+    const refusal: Refusal | undefined =
+      parts.refusal(request) ??
+      checkRequest(request) ??
+      (readiness.ready ? undefined : unavailable(readiness.reason));
+    const able = { status: 200, headers: { Allow: ALLOW, Accept: ACCEPT, Supported: SUPPORTED } };
+    respond(response, refusal ?? able, parts.software);
   });
 }
 

@@ -9,7 +9,7 @@ import { ALLOW, contactOf } from './headers.ts';
 import { NOT_ALLOWED } from './invite-checks.ts';
 import type { PlayPlan } from './play-schedule.ts';
 import { choosePlayLine, PlaySdp, type PlayLine } from './play-sdp.ts';
-import type { Heard, Target } from './player-engine.ts';
+import type { Heard, Way } from './player-engine.ts';
 import type { Player, PlayerLine } from './player.ts';
 import { refusalFor } from './refusal.ts';
 import { respond } from './respond.ts';
@@ -138,19 +138,11 @@ export class PlayedCall {
     }
     const chosen = this.#chosen;
     if (chosen === undefined) throw new SiprecError('NO_AUDIO', 'our offer was not answered');
-    const { security } = chosen.line;
     const at = Date.now();
     const heard = await this.#line.play({
       clip: await this.#programme.clip(chosen.encoding),
-      payloadType: chosen.payloadType,
       plan: this.#programme.plan,
-      to: this.#targetOf(chosen),
-      ...(security?.crypto !== undefined && {
-        keying: {
-          suite: security.crypto.suite,
-          masters: [{ bytes: Uint8Array.from(security.own.reveal()) }],
-        },
-      }),
+      ...this.#wayOf(chosen),
     });
     return { ...heard, at };
   }
@@ -178,7 +170,7 @@ export class PlayedCall {
       });
   }
 
-  /** The client moves its end, or puts us on hold. The codec stays; what was played goes on. Throws SiprecError. */
+  /** The client moves its end, wants other keys, or puts us on hold. The codec stays; what was played goes on. Throws SiprecError. */
   #renegotiate(request: SipRequest): string | undefined {
     const { security } = this.#programme;
     const offer = offerOf(request, security, this.#offer);
@@ -195,12 +187,22 @@ export class PlayedCall {
     const chosen = choosePlayLine(offer, [before.encoding]);
     this.#offer = offer;
     this.#chosen = chosen;
-    this.#line.redirect(this.#targetOf(chosen));
+    this.#line.redirect(this.#wayOf(chosen));
     return this.#sdp.answer(offer, chosen);
   }
 
-  #targetOf({ line }: PlayLine): Target {
-    return { address: line.address ?? this.#request.source_address, port: line.port };
+  #wayOf({ line, payloadType }: PlayLine): Way {
+    const { security } = line;
+    return {
+      to: { address: line.address ?? this.#request.source_address, port: line.port },
+      payloadType,
+      ...(security?.crypto !== undefined && {
+        keying: {
+          suite: security.crypto.suite,
+          masters: [{ bytes: Uint8Array.from(security.own.reveal()) }],
+        },
+      }),
+    };
   }
 
   #hangUp(dialog: SipDialog): void {

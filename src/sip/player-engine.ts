@@ -12,14 +12,24 @@ export interface Target {
   readonly port: number;
 }
 
-/** What is played on a line. Plain data: it crosses threads. */
-export interface Piece {
-  readonly clip: Clip;
-  readonly payloadType: number;
-  readonly plan: PlayPlan;
+/** Where the packets of a line go, and how they are sent. Plain data: it crosses threads. */
+export interface Way {
   readonly to: Target;
+  readonly payloadType: number;
   /** Ours, where the line is encrypted. */
   readonly keying?: SrtpKeying;
+}
+
+/** What is played on a line. Plain data: it crosses threads. */
+export interface Piece extends Way {
+  readonly clip: Clip;
+  readonly plan: PlayPlan;
+}
+
+/** UDP ports, both ends included. */
+export interface PlayPorts {
+  readonly first: number;
+  readonly last: number;
 }
 
 /** What was heard. */
@@ -32,14 +42,16 @@ export interface Heard {
 const RTP_HEADER = 12;
 /** Half a frame: a packet is late by no more. */
 const LOOK_EVERY = 10;
+/** Ports that are tried before giving up, where others use them. */
+const PORT_TRIES = 200;
 /** After a stand-still of the machine no burst is sent: the rest comes later, and nothing of a text is left out. */
 const MOST_AT_ONCE = 5;
 
 interface Stream {
   readonly piece: Piece;
-  readonly sender: SrtpSender | undefined;
+  sender: SrtpSender | undefined;
   /** Undefined while the peer is on hold. */
-  to: Target | undefined;
+  way: Way | undefined;
   readonly ssrc: number;
   readonly firstTimestamp: number;
   sequence: number;
@@ -59,20 +71,23 @@ interface Line {
 
 /** Sockets that audio is played from, all on one timer, paced against the clock, so that delays do not add up. */
 export class PlayerEngine {
+  readonly #ports: PlayPorts | undefined;
   readonly #lines = new Map<number, Line>();
   #next = 0;
   #timer: NodeJS.Timeout | undefined;
 
+  /** Without `ports` the system chooses them. */
+  constructor(ports?: PlayPorts) {
+    this.#ports = ports;
+  }
+
   /** Binds a port. Rejects with what the system says when there is none. */
   async open(localAddress: string): Promise<{ readonly line: number; readonly port: number }> {
-    const socket = createSocket(localAddress.includes(':') ? 'udp6' : 'udp4');
+    const socket = await this.#bind(localAddress.includes(':') ? 'udp6' : 'udp4');
     // A peer that is gone is no fault of ours.
     socket.on('error', () => undefined);
     // Peers send to a line that says sendonly all the same; it is read and forgotten.
     socket.on('message', () => undefined);
-    const bound = once(socket, 'listening');
-    socket.bind(0);
-    await bound;
     const line = ++this.#next;
     this.#lines.set(line, { socket, stream: undefined });
     return { line, port: socket.address().port };
@@ -87,7 +102,7 @@ export class PlayerEngine {
       known.stream = {
         piece,
         sender: piece.keying && new SrtpSender(threadSrtp(), piece.keying),
-        to: piece.to,
+        way: piece,
         ssrc: randomBytes(4).readUInt32BE(),
         firstTimestamp: randomInt(0x7fffffff),
         sequence: randomInt(0x8000),
@@ -103,10 +118,14 @@ export class PlayerEngine {
     });
   }
 
-  /** The peer moved: what follows goes there, or nowhere while it is on hold. */
-  redirect(line: number, to: Target | undefined): void {
+  /** The peer moved, or wants other keys or another number of the format: what follows goes that way, or nowhere while it is on hold. */
+  redirect(line: number, way: Way | undefined): void {
     const stream = this.#lines.get(line)?.stream;
-    if (stream !== undefined) stream.to = to;
+    if (stream === undefined) return;
+    stream.way = way;
+    if (way === undefined || isKeptBy(stream.sender, way)) return;
+    stream.sender?.destroy();
+    stream.sender = way.keying && new SrtpSender(threadSrtp(), way.keying);
   }
 
   /** May be called twice. */
@@ -121,6 +140,20 @@ export class PlayerEngine {
   closeAll(): void {
     for (const line of this.#lines.keys()) this.close(line);
     this.#rest();
+  }
+
+  async #bind(type: 'udp4' | 'udp6'): Promise<Socket> {
+    const ports = this.#ports;
+    const span = ports === undefined ? 1 : ports.last - ports.first + 1;
+    const start = randomInt(span);
+    let refusal: unknown;
+    for (let tries = 0; tries < Math.min(span, PORT_TRIES); tries++)
+      try {
+        return await boundTo(type, ports === undefined ? 0 : ports.first + ((start + tries) % span));
+      } catch (error) {
+        refusal = error;
+      }
+    throw refusal;
   }
 
   #look(): void {
@@ -150,17 +183,18 @@ export class PlayerEngine {
         this.#finish(line, true);
         return;
       }
-      if (tick === 'pause' || stream.to === undefined) stream.marked = true;
-      else this.#send(line.socket, { stream, to: stream.to }, tick);
+      if (tick === 'pause' || stream.way === undefined) stream.marked = true;
+      else this.#send(line.socket, { stream, way: stream.way }, tick);
     }
   }
 
   #send(
     socket: Socket,
-    { stream, to }: { readonly stream: Stream; readonly to: Target },
+    { stream, way }: { readonly stream: Stream; readonly way: Way },
     frame: number,
   ): void {
-    const { clip, payloadType } = stream.piece;
+    const { clip } = stream.piece;
+    const { to, payloadType } = way;
     const payload = clip.octets.subarray(frame === 0 ? 0 : clip.ends[frame - 1], clip.ends[frame]);
     const length = RTP_HEADER + payload.length;
     const packet = Buffer.alloc(length + (stream.sender?.overhead ?? 0));
@@ -183,6 +217,22 @@ export class PlayerEngine {
     line.stream = undefined;
     stream.sender?.destroy();
     stream.over(heardOf(stream, whole));
+  }
+}
+
+const isKeptBy = (sender: SrtpSender | undefined, { keying }: Way): boolean =>
+  keying === undefined ? sender === undefined : sender?.isFrom(keying) === true;
+
+async function boundTo(type: 'udp4' | 'udp6', port: number): Promise<Socket> {
+  const socket = createSocket(type);
+  const bound = once(socket, 'listening');
+  socket.bind(port);
+  try {
+    await bound;
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw error;
   }
 }
 

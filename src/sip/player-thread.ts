@@ -1,10 +1,10 @@
-import { parentPort, type MessagePort } from 'node:worker_threads';
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { PlayerEngine } from './player-engine.ts';
-import type { FromPlayer, PlayerCall, ToPlayer } from './player-messages.ts';
+import type { FromPlayer, PlayerCall, PlayerData, ToPlayer } from './player-messages.ts';
 
 /** The thread of a `ThreadPlayer`: one engine, driven by messages. */
-function serve(port: MessagePort): void {
-  const engine = new PlayerEngine();
+function serve(port: MessagePort, { ports }: PlayerData): void {
+  const engine = new PlayerEngine(ports);
   const answer = (id: number, work: Promise<PlayerCall[keyof PlayerCall]['answer']>): void => {
     work.then(
       (value) => {
@@ -23,8 +23,12 @@ function serve(port: MessagePort): void {
       case 'play':
         answer(message.id, engine.play(message.line, message.piece));
         return;
+      case 'end':
+        engine.closeAll();
+        answer(message.id, Promise.resolve(undefined));
+        return;
       case 'redirect':
-        engine.redirect(message.line, message.to);
+        engine.redirect(message.line, message.way);
         return;
       case 'close':
         engine.close(message.line);
@@ -35,4 +39,4 @@ function serve(port: MessagePort): void {
   });
 }
 
-if (parentPort !== null) serve(parentPort);
+if (parentPort !== null) serve(parentPort, workerData as PlayerData);

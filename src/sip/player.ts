@@ -1,14 +1,14 @@
 import { Worker } from 'node:worker_threads';
-import { PlayerEngine, type Heard, type Piece, type Target } from './player-engine.ts';
-import type { FromPlayer, PlayerCall, ToPlayer } from './player-messages.ts';
+import { PlayerEngine, type Heard, type Piece, type PlayPorts, type Way } from './player-engine.ts';
+import type { FromPlayer, PlayerCall, PlayerData, ToPlayer } from './player-messages.ts';
 
 /** One line that audio is played on. Whoever opens it closes it. */
 export interface PlayerLine {
   readonly port: number;
   /** Resolves with what was heard, when it was played to its end or the line is closed. Rejects when it cannot be played. */
   play(piece: Piece): Promise<Heard>;
-  /** The peer moved; undefined: it is on hold and hears nothing. */
-  redirect(to: Target | undefined): void;
+  /** The peer moved, or wants other keys; undefined: it is on hold and hears nothing. */
+  redirect(way: Way | undefined): void;
   /** May be called twice. */
   close(): void;
 }
@@ -17,6 +17,7 @@ export interface PlayerLine {
 export interface Player {
   /** Rejects when there is no port. */
   open(localAddress: string): Promise<PlayerLine>;
+  /** Ends everything: who plays hears how far it came. */
   close(): Promise<void>;
 }
 
@@ -29,8 +30,8 @@ export class LocalPlayer implements Player {
     return {
       port,
       play: (piece) => this.#engine.play(line, piece),
-      redirect: (to) => {
-        this.#engine.redirect(line, to);
+      redirect: (way) => {
+        this.#engine.redirect(line, way);
       },
       close: () => {
         this.#engine.close(line);
@@ -44,6 +45,9 @@ export class LocalPlayer implements Player {
   }
 }
 
+/** What a thread that is ended may take to say how far it came, in ms. */
+const LAST_WORDS = 1000;
+
 interface Waiting {
   readonly resolve: (value: never) => void;
   readonly reject: (error: Error) => void;
@@ -54,9 +58,15 @@ interface Waiting {
  * call, and again after it has died.
  */
 export class ThreadPlayer implements Player {
+  readonly #data: PlayerData;
   #worker: Worker | undefined;
   #next = 0;
   readonly #waiting = new Map<number, Waiting>();
+
+  /** Without `ports` the system chooses them. */
+  constructor(ports?: PlayPorts) {
+    this.#data = { ports };
+  }
 
   async open(localAddress: string): Promise<PlayerLine> {
     const { line, port } = await this.#call('open', { localAddress });
@@ -68,8 +78,8 @@ export class ThreadPlayer implements Player {
     return {
       port,
       play: (piece) => this.#call('play', { line, piece }),
-      redirect: (to) => {
-        tell({ type: 'redirect', line, to });
+      redirect: (way) => {
+        tell({ type: 'redirect', line, way });
       },
       close: () => {
         tell({ type: 'close', line });
@@ -79,8 +89,11 @@ export class ThreadPlayer implements Player {
 
   async close(): Promise<void> {
     const worker = this.#worker;
-    this.#worker = undefined;
-    await worker?.terminate();
+    if (worker === undefined) return;
+    const ended = this.#call('end', {}).catch(() => undefined);
+    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, LAST_WORDS).unref())]);
+    if (this.#worker === worker) this.#worker = undefined;
+    await worker.terminate();
     this.#giveUp(new Error('the player was closed'));
   }
 
@@ -98,7 +111,10 @@ export class ThreadPlayer implements Player {
 
   #start(): Worker {
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-    const worker = new Worker(new URL(`./player-thread.${extension}`, import.meta.url), { name: 'player' });
+    const worker = new Worker(new URL(`./player-thread.${extension}`, import.meta.url), {
+      name: 'player',
+      workerData: this.#data,
+    });
     const gone = (error: Error): void => {
       if (this.#worker !== worker) return;
       this.#worker = undefined;

@@ -6,6 +6,7 @@ import type { Announcement } from '../../src/recorder/announcements.ts';
 import type { AnnouncedEvent } from '../../src/recorder/events.ts';
 import type { AnnouncementSource } from '../../src/sip/announcement-calls.ts';
 import { openAnyBench, type AnyBench } from './any-server.ts';
+import { PlayerEngine } from '../../src/sip/player-engine.ts';
 import { ListeningClient, type HeardCall } from './listening-client.ts';
 import { plainSdp, recordingSession, type RequestParts } from './recording-client.ts';
 
@@ -230,6 +231,74 @@ test('a caller who hangs up, and one on hold, hear no more; what they heard is s
   await until(() => announced.length > 0);
   expect(announced).toMatchObject([{ whole: false }]);
   expect(announced[0]?.milliseconds).toBeGreaterThan(200);
+});
+
+test('who is hearing something when the recorder ends is hung up, and what they heard is stated before that', async () => {
+  const phone = await ListeningClient.open(await bench.client());
+  await phone.invite(
+    'sip:annc@127.0.0.1;play=inbound;repeat=forever',
+    plainSdp(phone.offer('8', PCMA_OFFER)),
+  );
+  phone.client.ack();
+  await until(() => phone.packets.length > 10);
+  await Promise.all([bench.application.hangUpHeard(), phone.hungUp()]);
+  expect(announced).toMatchObject([{ name: 'inbound', whole: false }]);
+  expect(announced[0]?.milliseconds).toBeGreaterThanOrEqual(200);
+  phone.close();
+});
+
+test('a re-INVITE may change keys and numbers: what follows is sent as it says (RFC 3264 §8, RFC 4568 §7.1.4)', async () => {
+  await bench.close();
+  const trunk = { name: 'loopback', from: ['127.0.0.0/8'], mode: 'compat', srtpWithoutTls: true } as const;
+  bench = await openAnyBench({ announcements: source(), trunks: [trunk] });
+  const phone = await ListeningClient.open(await bench.client());
+  const offer = (suite: string, octets: number, number: number): RequestParts =>
+    plainSdp(
+      phone.offer(
+        String(number),
+        [
+          `rtpmap:${number} opus/48000/2`,
+          `crypto:1 ${suite} inline:${Buffer.alloc(octets, 7).toString('base64')}`,
+        ],
+        'RTP/SAVP',
+      ),
+    );
+  const uri = 'sip:annc@127.0.0.1;play=inbound;repeat=forever';
+  await phone.invite(uri, offer('AES_CM_128_HMAC_SHA1_80', 30, 96));
+  phone.client.ack();
+  await until(() => phone.packets.length > 5);
+  const { status, body } = await phone.invite(uri, offer('AES_256_CM_HMAC_SHA1_80', 46, 111));
+  phone.client.ack();
+  expect(status).toBe(200);
+  const moved = (): readonly Buffer[] => phone.packets.filter((each) => (each.readUInt8(1) & 0x7f) === 111);
+  await until(() => moved().length > 5);
+  const [, ours = ''] = /a=crypto:1 AES_256_CM_HMAC_SHA1_80 inline:([^\r|]+)/.exec(body) ?? [];
+  const receiver = new SrtpReceiver(threadSrtp(), {
+    suite: 'AES_256_CM_HMAC_SHA1_80',
+    masters: [{ bytes: Buffer.from(ours, 'base64') }],
+  });
+  for (const packet of moved()) {
+    const length = receiver.open(packet, 0, packet.length, Date.now());
+    const [header, payload] = [12, receiver.clear.subarray(12, length)];
+    expect(length).toBeGreaterThan(header);
+    expect(OPUS.some((each) => each.equals(payload))).toBe(true);
+  }
+  // A codec that is none of ours is refused, and what is played goes on.
+  const before = phone.packets.length;
+  expect((await phone.invite(uri, plainSdp(phone.offer('18', ['rtpmap:18 G729/8000'])))).status).toBe(488);
+  phone.client.ack();
+  await until(() => phone.packets.length > before + 5);
+  await phone.client.bye();
+  phone.close();
+});
+
+test('the ports they are played from may be named', async () => {
+  const engine = new PlayerEngine({ first: 38_100, last: 38_103 });
+  const lines = [];
+  for (let count = 0; count < 4; count++) lines.push(await engine.open('127.0.0.1'));
+  expect(lines.map(({ port }) => port).toSorted()).toEqual([38_100, 38_101, 38_102, 38_103]);
+  await expect(engine.open('127.0.0.1')).rejects.toMatchObject({ code: 'EADDRINUSE' });
+  engine.closeAll();
 });
 
 async function until(holds: () => boolean): Promise<void> {
