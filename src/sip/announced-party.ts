@@ -3,7 +3,7 @@ import { describeCall } from '../siprec/description.ts';
 import { sessionIdHalves } from '../siprec/identifier.ts';
 import type { SessionOffer } from '../siprec/sdp.ts';
 import { decodeUcid } from '../siprec/ucid.ts';
-import { VENDOR_HEADERS } from '../siprec/vendor-headers.ts';
+import { ownIdsIn, VENDOR_HEADERS } from '../siprec/vendor-headers.ts';
 import { guidIds } from '../siprec/vendors/cisco-guid.ts';
 import type { SipRequest } from './drachtio.ts';
 import type { Trunk } from './trunks.ts';
@@ -24,9 +24,6 @@ const MOST = 20;
 const PARTIES = [
   ...['p-asserted-identity', 'remote-party-id', 'from', 'diversion', 'history-info', 'p-called-party-id'],
 ];
-
-/** Headers of the PBX's own that carry an id of the call, whatever it is called. */
-const OWN_ID = /^x-.*(?:call-?id|ucid|gcid|guid|uuid|correlation-?id)$/i;
 
 /** Never throws. */
 export function announcedParty(request: SipRequest, trunk: Pick<Trunk, 'profile'>): AnnouncedParty {
@@ -52,7 +49,7 @@ function idsOf(request: SipRequest, { profile }: Pick<Trunk, 'profile'>): readon
     ...(profile !== undefined && { profile }),
   });
   const ucid = decodeUcid(request.get('user-to-user') ?? '');
-  const own = Object.keys(request.headers ?? {}).filter((name) => OWN_ID.test(name));
+  const own = ownIdsIn(Object.keys(request.headers ?? {}));
   return [
     ...[...pbxCallIds, ...related, ...guidIds(request.get('cisco-guid') ?? '')].map(({ value }) => value),
     ...(ucid === undefined ? [] : [ucid.decimal, ucid.hex]),

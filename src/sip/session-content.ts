@@ -14,7 +14,7 @@ import { ownOffer } from '../siprec/offer.ts';
 import { parseSdp, type SessionOffer } from '../siprec/sdp.ts';
 import { NO_ENCRYPTION, secureOffer, type SecurityPolicy } from '../siprec/secure-offer.ts';
 import type { NewSession } from '../siprec/sessions.ts';
-import { mergeHeaders, VENDOR_HEADERS } from '../siprec/vendor-headers.ts';
+import { headersToKeep, mergeHeaders } from '../siprec/vendor-headers.ts';
 import type { SipRequest } from './drachtio.ts';
 import { receivedBody } from './received-body.ts';
 import type { Trunk } from './trunks.ts';
@@ -91,12 +91,7 @@ const NOTHING: Omit<SessionContent, 'offer'> = {
 };
 
 const headersOf = (request: SipRequest): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    VENDOR_HEADERS.flatMap((name) => {
-      const value = request.get(name);
-      return value === undefined || value === '' ? [] : [[name, value]];
-    }),
-  );
+  headersToKeep(Object.keys(request.headers ?? {}), (name) => request.get(name));
 
 function takeMetadata(
   { xml, charset }: { readonly xml: string | Uint8Array; readonly charset: string | undefined },

@@ -2,10 +2,22 @@ import type { DerivedItem, RelatedId } from './derived.ts';
 import { globalId, sessionIdHalves } from './identifier.ts';
 import type { MetadataState } from './metadata-state.ts';
 import type { KnownSession } from './sessions.ts';
+import { plainText } from './plain-text.ts';
+import { ownIdsIn } from './vendor-headers.ts';
 import type { DerivedFields } from './vendors/profile.ts';
 
-/** The ids of the call in the PBX, the best first (siprec-interop.md 5.4): the vendor's own, sipSessionID, the session's id. */
-export function callIdsOf(state: MetadataState | undefined, derived: DerivedFields): readonly DerivedItem[] {
+/** An id that is longer is none. */
+const LONGEST = 200;
+
+/**
+ * The ids of the call in the PBX, the best first (siprec-interop.md 5.4): the vendor's own, sipSessionID, the session's id, and what an
+ * administrator let the PBX put into headers of its own.
+ */
+export function callIdsOf(
+  state: MetadataState | undefined,
+  derived: DerivedFields,
+  headers: Readonly<Record<string, string>> = {},
+): readonly DerivedItem[] {
   const session = currentSession(state);
   const general = { confidence: 'medium', rule: '5.4' } as const;
   const ids: readonly DerivedItem[] = [
@@ -19,6 +31,12 @@ export function callIdsOf(state: MetadataState | undefined, derived: DerivedFiel
     ...(session === undefined
       ? []
       : [{ kind: 'session', value: session.id, source: 'metadata session id', ...general }]),
+    ...ownIdsIn(Object.keys(headers)).map((name) => ({
+      kind: 'header',
+      value: plainText(headers[name] ?? '').slice(0, LONGEST),
+      source: `${name} header`,
+      ...general,
+    })),
   ];
   const filled = ids.filter(({ value }) => value !== '');
   return filled.filter(({ value }, index) => filled.findIndex((other) => other.value === value) === index);

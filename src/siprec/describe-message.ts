@@ -5,7 +5,7 @@ import { applyUpdate } from './metadata-state.ts';
 import { parseMetadata } from './metadata.ts';
 import { ownOffer } from './offer.ts';
 import { parseSdp } from './sdp.ts';
-import { VENDOR_HEADERS } from './vendor-headers.ts';
+import { headersToKeep } from './vendor-headers.ts';
 
 /** Trunk settings that decide how a call is described. */
 type TrunkSettings = Pick<DescriptionInput, 'profile' | 'ownNumbers' | 'srcTimeZone'>;
@@ -26,7 +26,7 @@ export function describeMessage(message: Uint8Array, trunk: TrunkSettings, at: n
     offer: body.sdp === undefined ? ownOffer() : parseSdp(body.sdp),
     state,
     metadataStatus: state?.mode ?? 'absent',
-    headers: Object.fromEntries([...headers].filter(([name]) => VENDOR_HEADERS.includes(name))),
+    headers: headersToKeep([...headers.keys()], (name) => headers.get(name)),
     ...(from && { from }),
     ...(to && { to }),
     ...trunk,

@@ -105,7 +105,7 @@ export function describeCall(input: DescriptionInput): CallDescription {
   const derived = chosen?.profile.derive(evidence) ?? {};
   const { from, to } = evidence;
   const sides = decideSides(offer, state, { ...derived, ...(from && { from }), ...(to && { to }) });
-  const ids = callIdsOf(state, derived);
+  const ids = callIdsOf(state, derived, input.headers);
   const [best] = ids;
   return {
     ...decideDirection(derived, sides, input.ownNumbers ?? []),

@@ -8,8 +8,31 @@ const CALL_DATA = [
   ...['x-audc-call-id', 'x-genesys-calluuid'],
 ];
 
-/** The SIP headers `describeCall` can make use of, in lower case. */
+/** Headers of a PBX's own that carry an id of the call, whatever it is called: `X-PBX-Call-ID`, `X-Session-UUID`. Lower case. */
+const isOwnId = (name: string): boolean =>
+  /^x-.*(?:call-?id|ucid|gcid|guid|uuid|correlation-?id)$/.test(name);
+
+/** The SIP headers `describeCall` can make use of beside those of `isOwnId`, in lower case. */
 export const VENDOR_HEADERS: readonly string[] = [...FINGERPRINTS, ...CALL_DATA];
+
+/** Those of a message that `describeCall` can make use of; `names` are all it has, `get` finds one. */
+export const headersToKeep = (
+  names: readonly string[],
+  get: (name: string) => string | undefined,
+): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    [...VENDOR_HEADERS, ...ownIdsIn(names)].flatMap((name) => {
+      const value = get(name);
+      return value === undefined || value === '' ? [] : [[name, value]];
+    }),
+  );
+
+/** More than a few are no ids. */
+const MOST_OWN = 10;
+
+/** Names of headers with an id of the PBX's own, in lower case. */
+export const ownIdsIn = (names: readonly string[]): readonly string[] =>
+  [...new Set(names.map((name) => name.toLowerCase()))].filter(isOwnId).slice(0, MOST_OWN);
 
 /** The headers of a dialog after one more request: who the client is stays, what it says of the call is renewed. */
 export const mergeHeaders = (
@@ -17,6 +40,6 @@ export const mergeHeaders = (
   fresh: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> => {
   if (before === undefined) return fresh;
-  const news = Object.entries(fresh).filter(([name]) => CALL_DATA.includes(name));
+  const news = Object.entries(fresh).filter(([name]) => CALL_DATA.includes(name) || isOwnId(name));
   return { ...before, ...Object.fromEntries(news) };
 };

@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { ListeningClient } from '../sip/listening-client.ts';
 import { Peer } from '../sip/peer.ts';
-import { plainSdp, RecordingClient } from '../sip/recording-client.ts';
+import { plainSdp, RecordingClient, recordingSession } from '../sip/recording-client.ts';
 import { ffmpeg } from '../support/ffmpeg.ts';
-import { awaitRecording, callTo, ProductRoom } from '../support/product-room.ts';
-import { ROOT, type RecorderProcess } from '../support/recorder-process.ts';
+import { awaitRecording, CALLER, callTo, ProductRoom } from '../support/product-room.ts';
+import { eventually, ROOT, type RecorderProcess } from '../support/recorder-process.ts';
+import { sendRtp } from '../support/rtp-sender.ts';
+import { recordingsIn } from '../support/sealed-recording.ts';
 
 const room = new ProductRoom();
 
@@ -56,6 +58,30 @@ test('an announcement that the caller of a recorded call heard is in its info fi
   expect(sealtape('trace', report.callId, '--no-messages').text).toMatch(
     /Announced +inbound de, \S+Z, 0\.3 s +\[number-and-time\]/,
   );
+}, 60_000);
+
+test('an announcement in a call of the same id is linked with certainty, whoever heard it; another is not', async () => {
+  const ids = { 'X-PBX-Call-ID': 'leg-4711-a' };
+  await hear('sip:annc@127.0.0.1;play=outbound;duration=200', { ...ids, From: '<sip:999@pbx>;tag=client' });
+  await hear('sip:annc@127.0.0.1;play=inbound;duration=200', { From: '<sip:998@pbx>;tag=client' });
+  const peer = await Peer.open('udp', { address: '127.0.0.1', port: recorder.udpPort });
+  const client = new RecordingClient(peer);
+  const session = recordingSession();
+  const answer = await client.invite({ ...session, headers: { ...session.headers, ...ids } });
+  const port = Number(/^m=audio (\d+)/m.exec(answer.body)?.[1]);
+  const start = { ssrc: 7, sequence: 1, timestamp: 1000 };
+  await sendRtp([{ address: '127.0.0.1', port, law: 'PCMA', audio: CALLER, start }]);
+  await client.bye();
+  peer.close();
+  const { info } = await eventually(
+    () => recordingsIn(recorder.archive).find((each) => each.info.get('SIP-Call-ID') === client.callId),
+    30_000,
+  );
+  expect(
+    [...info.values()].filter((value) => value.startsWith('header leg-4711-a; from x-pbx-call-id')),
+  ).toHaveLength(1);
+  expect(info.get('Announcement-1')).toMatch(/^outbound en; \S+Z; 0\.200 s; whole; linked by call-id; /);
+  expect(info.get('Announcement-2')).toBeUndefined();
 }, 60_000);
 
 test('an uploaded announcement is heard octet for octet', async () => {

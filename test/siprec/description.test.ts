@@ -228,3 +228,17 @@ describe('userOf', () => {
     expect(isNumber(user)).toBe(number);
   });
 });
+
+test('headers in which an administrator lets the PBX tell its id count last, and nothing else that begins with X-', () => {
+  const said = describeCall({
+    offer: lines('1', '2'),
+    state: state('<session id="s1"/>'),
+    metadataStatus: 'complete',
+    headers: { 'x-pbx-call-id': ' 4711-a\t', 'x-uuid': 's1', 'x-call-id-hint': 'no', 'x-color': 'red' },
+  });
+  expect(said.pbxCallId?.value).toBe('s1');
+  expect(said.pbxCallIds?.map(({ kind, value, source }) => [kind, value, source])).toEqual([
+    ['session', 's1', 'metadata session id'],
+    ['header', '4711-a', 'x-pbx-call-id header'],
+  ]);
+});
