@@ -11,7 +11,7 @@ import { Turns } from '../turns.ts';
 
 export interface DeletionDeps {
   readonly store: RetentionStore;
-  readonly log: Pick<LogStore, 'copies' | 'deliveries'>;
+  readonly log: Pick<LogStore, 'copies' | 'deliveries' | 'write'>;
   readonly evidence: EvidenceLog;
   readonly destinations: ReadonlyMap<string, Destination>;
   readonly files: Pick<SealFiles, 'discard'>;
@@ -73,9 +73,13 @@ async function deleteNow(
   if (row.deletion === undefined) await begin(row, given, deps);
   // What is delivered is in the spool for convenience only; what is not is removed with the last copy, so that nothing can be half there.
   if (row.state === 'delivered') await deps.files.discard(id);
-  const { targets, removed } = await removeCopies(id, deps, signal);
-  if (targets.some(({ result }) => result !== 'deleted' && result !== 'absent'))
+  const { targets, removed, deleted } = await removeCopies(id, deps, signal);
+  if (targets.some(({ result }) => result !== 'deleted' && result !== 'absent')) {
+    const at = deps.now();
+    // So that the end can still say of these that we deleted them, and not that they were not there.
+    await deps.log.write((log) => log.putCopies(deleted.map((copy) => ({ ...copy, removedAt: at }))));
     return { state: 'pending', targets };
+  }
   await deps.files.discard(id);
   await finish(row, given, { targets, removed }, deps);
   return { state: 'deleted', targets };
@@ -158,19 +162,26 @@ async function removeCopies(
   id: string,
   deps: DeletionDeps,
   signal: AbortSignal,
-): Promise<{ readonly targets: readonly Target[]; readonly removed: readonly CopyRow[] }> {
-  const copies = (await deps.log.copies(id)).filter(({ removedAt }) => removedAt === undefined);
+): Promise<{
+  readonly targets: readonly Target[];
+  /** Those that were not yet known to be removed, and of them those in archives where this run deleted something. */
+  readonly removed: readonly CopyRow[];
+  readonly deleted: readonly CopyRow[];
+}> {
+  const copies = await deps.log.copies(id);
+  const removed = copies.filter(({ removedAt }) => removedAt === undefined);
   const names = [...new Set(copies.map(({ destination }) => destination))];
   const targets = await Promise.all(
     names.map((name) =>
       removeFrom(
         name,
-        copies.filter(({ destination }) => destination === name),
+        removed.filter(({ destination }) => destination === name),
         { destination: deps.destinations.get(name), signal },
       ),
     ),
   );
-  return { targets, removed: copies };
+  const emptied = new Set(targets.filter(({ result }) => result === 'deleted').map(({ target }) => target));
+  return { targets, removed, deleted: removed.filter(({ destination }) => emptied.has(destination)) };
 }
 
 async function removeFrom(
@@ -178,6 +189,8 @@ async function removeFrom(
   copies: readonly CopyRow[],
   { destination, signal }: { readonly destination: Destination | undefined; readonly signal: AbortSignal },
 ): Promise<Target> {
+  // An earlier run of the same deletion was here.
+  if (copies.length === 0) return { target, result: 'deleted' };
   if (destination === undefined) return { target, result: 'unknown' };
   const ordered = [...copies].sort((a, b) => Number(a.name.endsWith(LAST)) - Number(b.name.endsWith(LAST)));
   let any = false;

@@ -34,8 +34,12 @@ export async function testDestination(
     const back = stream === undefined ? undefined : Buffer.concat((await stream.toArray()) as Buffer[]);
     const same = back?.equals(bytes) === true;
     say(same ? '  read back  the same' : '  read back  NOT what was written');
-    const trial = { path, signal, say };
-    const removed = await sayRemoval(destination, copy, { ...trial, who: 'this account' });
+    const trial = { path, signal, say, last: true };
+    const removed = await sayRemoval(destination, copy, {
+      ...trial,
+      who: 'this account',
+      last: deletion === undefined,
+    });
     if (deletion !== undefined) {
       if (removed) say('  note       deletion names another account, but this one may delete as well');
       const second = removed ? await destination.put(probe, signal) : copy;
@@ -85,11 +89,14 @@ async function sayRemoval(
   {
     path,
     who,
+    last,
     signal,
     say,
   }: {
     readonly path: string;
     readonly who: string;
+    /** No other account tries it after this one. */
+    readonly last: boolean;
     readonly signal: AbortSignal;
     readonly say: (line: string) => void;
   },
@@ -100,7 +107,8 @@ async function sayRemoval(
     return true;
   } catch (error) {
     if (!(error instanceof PermanentUploadError)) throw error;
-    say(`  removed    no, ${who} may not (${error.fault}): remove ${path} yourself when it may be removed`);
+    const left = last ? `: remove ${path} yourself when it may be removed` : ', as it should be';
+    say(`  removed    no, ${who} may not (${error.fault})${left}`);
     return false;
   }
 }

@@ -86,9 +86,9 @@ export function placeOf(config: DestinationConfig): string {
     case 'path':
       return config.root;
     case 'smb':
-      return `//${config.server}/${config.share}/${config.root}`;
+      return [`//${config.server}/${config.share}`, config.root].filter((part) => part !== '').join('/');
     case 'sftp':
-      return `sftp://${config.host}/${config.root.replace(/^\//, '')}`;
+      return `sftp://${config.host}${config.port === 22 ? '' : `:${config.port}`}/${config.root.replace(/^\//, '')}`;
     case 's3':
       return `s3://${config.bucket}/${config.root}`;
     case 'onedrive': {

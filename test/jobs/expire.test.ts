@@ -4,6 +4,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Alarm } from '../../src/alarm.ts';
 import { deleteRecording } from '../../src/jobs/delete-recording.ts';
+import type { Destination } from '../../src/jobs/destination.ts';
 import { expire, type ExpiryDeps } from '../../src/jobs/expire.ts';
 import { extendRetention, placeHold, releaseHold } from '../../src/jobs/holds.ts';
 import { seal } from '../../src/jobs/seal.ts';
@@ -143,6 +144,39 @@ describe('a recording past its last day', () => {
     expect(room.files()).toEqual([]);
     // Begun once, whatever it took.
     expect(await room.entries('tombstone-pending', 'tombstone')).toHaveLength(2);
+  });
+
+  test('is deleted wherever that is possible at once, and the tombstone says so of every archive, however long it took', async () => {
+    const id = await room.keep('2031-11-23');
+    const copies = await room.sealing.store.copies(id);
+    const elsewhere = ['second', 'third'].map((name) =>
+      copies.map((copy) => ({ ...copy, destination: name })),
+    );
+    await room.sealing.store.write(async (log) => {
+      for (const each of elsewhere) await log.putCopies(each);
+    });
+    const [first] = room.deps.destinations.values();
+    const removedOf = (name: string, there: boolean): Destination =>
+      Object.assign(Object.create(first as object) as Destination, {
+        name,
+        remove: () => Promise.resolve(there && !gone.has(name)).finally(() => gone.add(name)),
+      });
+    const gone = new Set<string>();
+    const destinations = new Map([
+      ...room.deps.destinations,
+      ['second', removedOf('second', true)],
+      ['third', removedOf('third', false)],
+    ]);
+    room.away = true;
+    expect(await expire({ ...deps, destinations }, SIGNAL)).toMatchObject({ pending: 1 });
+    room.away = false;
+    expect(await expire({ ...deps, destinations }, SIGNAL)).toMatchObject({ deleted: 1 });
+    expect(await room.entries('tombstone')).toMatchObject([
+      { targets: 'archive=deleted second=deleted third=absent' },
+    ]);
+    const removed = (await room.sealing.store.copies(id)).map(({ removedAt }) => removedAt);
+    expect(removed).toHaveLength(18);
+    expect(removed).not.toContain(undefined);
   });
 
   test('is not deleted while the clock is in doubt, and that is an alarm', async () => {
