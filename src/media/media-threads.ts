@@ -195,11 +195,15 @@ class MediaThreads implements MediaThreadsHost {
 const isNoPorts = (error: unknown): error is MediaError =>
   error instanceof MediaError && error.code === 'NO_PORTS';
 
+/** What a media thread makes and forgets lives in so much memory, which then stays in the caches; Node's default is 48 MB. */
+const YOUNG_MEGABYTES = 6;
+
 /** In the build this file and the thread's are JavaScript, with a Node that takes types away they are TypeScript. */
 function spawnMediaThread(data: ThreadData): Worker {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   return new Worker(new URL(`./media-thread.${extension}`, import.meta.url), {
     workerData: data,
     name: 'media',
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEGABYTES },
   });
 }

@@ -2,16 +2,28 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
+import type { CryptoLine } from '../../src/client/leg-encryption.ts';
 import { buildBody, buildMetadata, newMetadataIds } from '../../src/client/metadata.ts';
 import { buildOffer, parseAnswer } from '../../src/client/session-description.ts';
 import { formatOf } from '../../src/client/stream-format.ts';
+import { SUITE } from './rtp-load.ts';
 
 const FORMAT = formatOf({ audio: Buffer.alloc(0), law: 'PCMA' });
+
+/** Where a client would take what the recorder sends on its own; nobody listens, and no port of the recorder's lies there. */
+const OWN_PORT = 9400;
 
 /** Dialogs that wait for an answer at the same time. */
 const AT_ONCE = 20;
 
 export const callerNumber = (call: number): string => `+4989${5_000_000 + call}`;
+
+export interface Kind {
+  /** Of the first call; the others count on. */
+  readonly number: number;
+  /** Master key of every line, where they are encrypted (SDES). */
+  readonly key?: Buffer | undefined;
+}
 
 interface Dialog {
   readonly id: string;
@@ -27,18 +39,20 @@ export class HeldCalls {
   readonly #dialogs: Dialog[] = [];
   readonly #waiting = new Map<string, (message: string) => void>();
   #left = '';
+  readonly #kind: Kind;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, kind: Kind) {
     this.#socket = socket;
+    this.#kind = kind;
     socket.setEncoding('latin1').on('data', (chunk: string) => {
       this.#cut(chunk);
     });
   }
 
-  static async connect(port: number): Promise<HeldCalls> {
+  static async connect(port: number, kind: Kind): Promise<HeldCalls> {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     await once(socket, 'connect');
-    return new HeldCalls(socket);
+    return new HeldCalls(socket, kind);
   }
 
   /** Sets up `count` calls; returns the ports to send to, two a call, and how long a set-up took, in ms. */
@@ -86,9 +100,14 @@ export class HeldCalls {
       sessionId: call + 1,
       version: 1,
       direction: 'sendonly',
-      lines: labels.map((label, line) => ({ port: 10_000 + 2 * line, format: FORMAT, label })),
+      lines: labels.map((label, line) => ({
+        port: OWN_PORT + 2 * line,
+        format: FORMAT,
+        label,
+        encryption: this.#encryption,
+      })),
     });
-    const parties = [{ number: callerNumber(call) }, { number: '+4930555' }];
+    const parties = [{ number: callerNumber(this.#kind.number + call) }, { number: '+4930555' }];
     const metadata = buildMetadata({
       ids: newMetadataIds(2),
       parties,
@@ -108,6 +127,13 @@ export class HeldCalls {
     dialog.ports = parseAnswer(answer.slice(answer.indexOf('\r\n\r\n') + 4)).map(({ port }) => port);
     this.#socket.write(`${this.#head('ACK', dialog, 1)}Content-Length: 0\r\n\r\n`);
     return dialog;
+  }
+
+  get #encryption(): { readonly profile: string; readonly cryptos: CryptoLine[] } | undefined {
+    const { key } = this.#kind;
+    if (key === undefined) return undefined;
+    const config = `inline:${key.toString('base64')}|2^31`;
+    return { profile: 'RTP/SAVP', cryptos: [{ id: 1, suite: SUITE, config }] };
   }
 
   #request(message: string, id: string): Promise<string> {

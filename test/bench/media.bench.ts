@@ -5,12 +5,14 @@
  * to a receiver that only counts datagrams it takes out of the kernel in the same way: the ratio of the two holds on any
  * machine. The sender's CPU is in no figure.
  *
- *   npm run bench:media -- [--calls N] [--seconds S] [--receiver batch|dgram] [--rounds R] [--sample K] [--profiles DIR]
+ *   npm run bench:media -- [--calls N] [--seconds S] [--receiver batch|dgram] [--srtp] [--rounds R] [--sample K] [--profiles DIR]
  *
  * Default: 200 calls held 10 s, batch, one round, octets of 20 calls compared. With several rounds the calls come and go,
- * which shows whether memory stays flat.
+ * which shows whether memory stays flat. A fifth of the calls is held first, for what a call more costs in memory. With --srtp as
+ * many encrypted calls follow the plain ones of each round.
  */
 import { type ChildProcess, fork } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { arch, cpus, loadavg, release, tmpdir } from 'node:os';
@@ -20,7 +22,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { countByBatch, countByEvents } from './counting-receiver.ts';
 import { HeldCalls } from './held-calls.ts';
-import { cpuSeconds, type Metrics, readMetrics, residentKilobytes } from './process-figures.ts';
+import { callsPerCore, encryptedGoals, goalsOf, type Kind, type Measured } from './media-goals.ts';
+import { cpuSeconds, type Metrics, readMetrics, residentKilobytes, untilIdle } from './process-figures.ts';
 import { compareRecordings } from './recording-check.ts';
 import { RtpLoad } from './rtp-load.ts';
 import { ROOT } from './sip-caller.ts';
@@ -29,12 +32,17 @@ const MEDIA_PORTS = '10000-59999';
 const WARM_UP_MS = 2_000;
 /** Packets the counting receiver needs on either side of the recorder's turn: enough to be a measure. */
 const COUNTING_MS = 5_000;
-const PACKETS_PER_CALL = 100;
+/** A BYE is answered before its call has ended. */
+const END_MS = 1_500;
+/** Master key and salt of AES_CM_128. */
+const KEY_BYTES = 30;
+/** A fifth of the calls is held for so long. */
+const FEW_SECONDS = 5;
+/** What is to be done after a call is waited for so long, in seconds. */
+const AFTERMATH = 180;
 /** `monitorEventLoopDelay` counts the 10 ms between its own looks as delay. */
 const LOOP_RESOLUTION_MS = 10;
 const SELF = fileURLToPath(import.meta.url);
-
-type Kind = 'batch' | 'dgram';
 
 interface Plan {
   readonly calls: number;
@@ -43,6 +51,7 @@ interface Plan {
   readonly rounds: number;
   readonly sample: number;
   readonly profiles: string | undefined;
+  readonly srtp: boolean;
 }
 
 // ---- processes -----------------------------------------------------------------------------------------------------
@@ -60,9 +69,9 @@ class Source {
     this.#child = child;
   }
 
-  static async to(ports: readonly number[]): Promise<Source> {
+  static async to(ports: readonly number[], key?: Buffer): Promise<Source> {
     const child = fork(SELF, ['send'], { serialization: 'advanced' });
-    child.send(ports);
+    child.send({ ports, key });
     await once(child, 'message');
     return new Source(child);
   }
@@ -77,8 +86,8 @@ class Source {
 }
 
 async function sendUntilTold(): Promise<void> {
-  const [ports] = (await once(process, 'message')) as [number[]];
-  const load = new RtpLoad(ports);
+  const [{ ports, key }] = (await once(process, 'message')) as [{ ports: number[]; key?: Uint8Array }];
+  const load = new RtpLoad(ports, key);
   let stopped = false;
   process.once('message', () => {
     stopped = true;
@@ -113,6 +122,7 @@ async function startRecorder(plan: Plan): Promise<Running> {
     JSON.stringify({
       dataDir: 'data',
       sip: { listen: ['tcp://127.0.0.1:0'] },
+      trunks: [{ name: 'load', from: ['127.0.0.1'], srtpWithoutTls: true }],
       media: { ports: MEDIA_PORTS, address: '127.0.0.1', receiver: plan.receiver },
       web: { listen: '127.0.0.1:0' },
       destinations: [{ name: 'archive', kind: 'path', root: './archive' }],
@@ -194,12 +204,12 @@ const loopDelayOf = (metrics: Metrics): number =>
   Math.max(0, metrics('nodejs_eventloop_lag_p99_seconds') * 1000 - LOOP_RESOLUTION_MS);
 
 /** Sets calls up, holds them under load and hangs up. */
-async function hold(recorder: Running, calls: HeldCalls, plan: Plan): Promise<Round> {
+async function hold(recorder: Running, calls: HeldCalls, plan: Plan, key?: Buffer): Promise<Round> {
   const { pid, web } = recorder;
   const first = await readMetrics(web);
   const { ports, setUp } = await calls.open(plan.calls);
   const setUpLoopDelay = loopDelayOf(await readMetrics(web));
-  const source = await Source.to(ports);
+  const source = await Source.to(ports, key);
   await delay(WARM_UP_MS);
   const before = await readMetrics(web);
   const cpuBefore = cpuSeconds(pid);
@@ -209,6 +219,8 @@ async function hold(recorder: Running, calls: HeldCalls, plan: Plan): Promise<Ro
   const resident = residentKilobytes(pid);
   const sent = await source.stop();
   await calls.hangUp();
+  // The last packets are taken in while a call ends.
+  await delay(END_MS);
   const last = await readMetrics(web);
   const grown = (name: string, from: Metrics, to: Metrics): number => to(name) - from(name);
   const packets = grown('sealtape_rtp_packets_total', before, after);
@@ -230,12 +242,11 @@ const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
 
-function tell(round: Round, bare: readonly Counted[], idleKilobytes: number, plan: Plan): void {
-  const measure = bare.reduce((sum, { micros }) => sum + micros, 0) / bare.length;
-  const perCore = (micros: number): string => String(Math.round(1e6 / (micros * PACKETS_PER_CALL)));
+function tell(round: Round, bare: readonly Counted[], plan: Plan): void {
+  const measure = meanOf(bare);
   const line = (name: string, micros: number): void => {
     say(
-      `  ${name.padEnd(34)}${micros.toFixed(2)} us/packet  ${perCore(micros).padStart(6)} calls/core  x ${(micros / measure).toFixed(2)}`,
+      `  ${name.padEnd(34)}${micros.toFixed(2)} us/packet  ${callsPerCore(micros).toFixed(0).padStart(6)} calls/core  x ${(micros / measure).toFixed(2)}`,
     );
   };
   line('media thread', round.mediaMicros);
@@ -244,17 +255,90 @@ function tell(round: Round, bare: readonly Counted[], idleKilobytes: number, pla
     line(`counting ${plan.receiver} receiver`, micros);
   });
   const times = round.setUp.toSorted((a, b) => a - b);
-  const lost = round.sent.packets - round.received;
   say(
-    `  packets sent ${round.sent.packets}, received ${round.received}, written ${round.written}, lost ${lost}` +
+    `  packets sent ${round.sent.packets}, received ${round.received}, written ${round.written}` +
       ` (counting receiver: lost ${bare.map((each) => each.lost).join(' and ')})`,
   );
   say(
-    `  resident ${((round.residentKilobytes - idleKilobytes) / plan.calls).toFixed(0)} kB a call, ${Math.round(round.residentKilobytes / 1024)} MB in all;` +
-      ` event loop of signalling p99 ${round.loopDelay.toFixed(1)} ms, during set-up ${round.setUpLoopDelay.toFixed(1)} ms;` +
-      ` call set-up median ${(times[times.length >> 1] ?? NaN).toFixed(1)} ms`,
+    `  resident ${Math.round(round.residentKilobytes / 1024)} MB in all; event loop of signalling during set-up p99 ${round.setUpLoopDelay.toFixed(1)} ms;` +
+      ` call set-up median ${(times[times.length >> 1] ?? NaN).toFixed(1)} ms; load ${loadavg()[0]?.toFixed(1) ?? '?'}`,
   );
 }
+
+const meanOf = (bare: readonly Counted[]): number =>
+  bare.reduce((sum, { micros }) => sum + micros, 0) / bare.length;
+
+/** One recorder and the turns it is put through. */
+class Trial {
+  readonly #recorder: Running;
+  readonly #plan: Plan;
+  readonly #idleKilobytes: number;
+  readonly #fewKilobytes: number;
+  #number = 0;
+
+  private constructor(recorder: Running, plan: Plan, idle: number, few: number) {
+    this.#recorder = recorder;
+    this.#plan = plan;
+    this.#idleKilobytes = idle;
+    this.#fewKilobytes = few;
+    this.#number = plan.calls;
+  }
+
+  /** Holds a fifth of the calls, to see what memory they take. */
+  static async begin(recorder: Running, plan: Plan): Promise<Trial> {
+    const idle = residentKilobytes(recorder.pid);
+    const calls = await HeldCalls.connect(recorder.tcpPort, { number: 0 });
+    const few = await hold(recorder, calls, { ...plan, calls: fewOf(plan), seconds: FEW_SECONDS });
+    calls.close();
+    await untilIdle(recorder.pid, AFTERMATH);
+    return new Trial(recorder, plan, idle, few.residentKilobytes);
+  }
+
+  /** Holds all calls, in clear or encrypted, with the counting receiver before and after; says what came of it. */
+  async measure(isEncrypted: boolean): Promise<Measured> {
+    const plan = this.#plan;
+    const { pid, tcpPort } = this.#recorder;
+    const key = isEncrypted ? randomBytes(KEY_BYTES) : undefined;
+    const number = this.#number;
+    this.#number += plan.calls;
+    const before = await count(plan);
+    const calls = await HeldCalls.connect(tcpPort, { number, key });
+    const held = await hold(this.#recorder, calls, plan, key);
+    calls.close();
+    say(isEncrypted ? 'encrypted:' : 'plain:');
+    const wrong = await this.#compare(number, held.sent.turns, isEncrypted);
+    await untilIdle(pid, AFTERMATH);
+    const bare = [before, await count(plan)];
+    tell(held, bare, plan);
+    const { residentKilobytes: resident } = held;
+    return {
+      kind: plan.receiver,
+      calls: plan.calls,
+      seconds: plan.seconds,
+      mediaMicros: held.mediaMicros,
+      countingMicros: meanOf(bare),
+      lost: held.sent.packets - held.received,
+      wrong,
+      kilobytes: (resident - this.#idleKilobytes) / plan.calls,
+      marginalKilobytes: (resident - this.#fewKilobytes) / (plan.calls - fewOf(plan)),
+      loopDelay: held.loopDelay,
+    };
+  }
+
+  /** Octets of a sample that are wrong; silence inside what was heard is told apart. */
+  async #compare(number: number, turns: number, isEncrypted: boolean): Promise<number | undefined> {
+    const { sample, calls } = this.#plan;
+    if (sample === 0) return undefined;
+    const step = Math.max(1, Math.floor(calls / sample));
+    const chosen = Array.from({ length: Math.min(sample, calls) }, (_none, index) => index * step);
+    const compared = await compareRecordings(this.#recorder.archive, chosen, { turns, isEncrypted, number });
+    const { octets, wrong, silent } = compared;
+    say(`  octets of ${compared.calls} calls compared: ${octets}, wrong ${wrong}, silence inside ${silent}`);
+    return wrong;
+  }
+}
+
+const fewOf = ({ calls }: Plan): number => Math.max(1, Math.floor(calls / 5));
 
 async function main(plan: Plan): Promise<void> {
   say(
@@ -266,28 +350,11 @@ async function main(plan: Plan): Promise<void> {
   const recorder = await startRecorder(plan);
   try {
     await delay(1000);
-    const idle = residentKilobytes(recorder.pid);
-    const sample = Math.min(plan.sample, plan.calls);
-    const step = Math.floor(plan.calls / Math.max(1, sample));
+    const trial = await Trial.begin(recorder, plan);
     for (let round = 0; round < plan.rounds; round += 1) {
-      const before = await count(plan);
-      const calls = await HeldCalls.connect(recorder.tcpPort);
-      const held = await hold(recorder, calls, plan);
-      calls.close();
-      if (round === 0 && sample > 0) {
-        const {
-          calls: compared,
-          octets,
-          wrong,
-          silent,
-        } = await compareRecordings(
-          recorder.archive,
-          Array.from({ length: sample }, (_none, index) => index * step),
-          held.sent.turns,
-        );
-        say(`  octets of ${compared} calls compared: ${octets}, wrong ${wrong}, silence inside ${silent}`);
-      }
-      tell(held, [before, await count(plan)], idle, plan);
+      const plain = await trial.measure(false);
+      goalsOf(plain).forEach(say);
+      if (plan.srtp) encryptedGoals(plain, await trial.measure(true)).forEach(say);
     }
   } finally {
     await recorder.stop();
@@ -304,13 +371,14 @@ function planOf(args: readonly string[]): Plan {
       rounds: { type: 'string', default: '1' },
       sample: { type: 'string', default: '20' },
       profiles: { type: 'string' },
+      srtp: { type: 'boolean', default: false },
     },
   });
   const number = (text: string): number => {
     if (!/^\d{1,6}$/.test(text)) throw new Error(`not a number: ${text}`);
     return Number(text);
   };
-  const { receiver, profiles } = values;
+  const { receiver, profiles, srtp } = values;
   if (receiver !== 'batch' && receiver !== 'dgram') throw new Error('--receiver is batch or dgram');
   const [calls, seconds, rounds, sample] = [values.calls, values.seconds, values.rounds, values.sample].map(
     number,
@@ -322,6 +390,7 @@ function planOf(args: readonly string[]): Plan {
     sample: sample ?? 0,
     receiver,
     profiles,
+    srtp,
   };
 }
 

@@ -1,5 +1,9 @@
 /* What the kernel says about a running process, and what a recorder says about itself. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** CPU seconds a second that a recorder without calls may take. */
+const IDLE_CPU = 0.1;
 
 /** CPU seconds of all threads of a process, counted in nanoseconds (sched-stats.rst). */
 export function cpuSeconds(pid: number): number {
@@ -12,6 +16,15 @@ export function cpuSeconds(pid: number): number {
     }
   }
   return nanoseconds / 1e9;
+}
+
+/** Resolves when a process has hardly worked for a second, or after `seconds`. */
+export async function untilIdle(pid: number, seconds: number): Promise<void> {
+  for (let left = seconds; left > 0; left -= 1) {
+    const before = cpuSeconds(pid);
+    await delay(1000);
+    if (cpuSeconds(pid) - before < IDLE_CPU) return;
+  }
 }
 
 /** Resident kilobytes of a process. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readWav } from '../support/wav.ts';
 import { callerNumber } from './held-calls.ts';
-import { noiseTable, PAYLOAD_OCTETS, payloadAt } from './rtp-load.ts';
+import { contentOf, noiseTable, PAYLOAD_OCTETS, payloadAt } from './rtp-load.ts';
 
 export interface Comparison {
   readonly calls: number;
@@ -17,20 +17,28 @@ export interface Comparison {
 const SILENCE = 0xd5;
 const TABLE = noiseTable();
 
-/** Waits for the sealed recordings of some calls and compares both channels of each, `turns` packets long. */
+export interface Sent {
+  /** Packets of each stream. */
+  readonly turns: number;
+  readonly isEncrypted: boolean;
+  /** Of the first call. */
+  readonly number: number;
+}
+
+/** Waits for the sealed recordings of some calls and compares both channels of each with what was sent. */
 export async function compareRecordings(
   archive: string,
   calls: readonly number[],
-  turns: number,
+  { turns, isEncrypted, number }: Sent,
 ): Promise<Comparison> {
   let octets = 0;
   let wrong = 0;
   let silent = 0;
   for (const call of calls) {
-    const { audio } = readWav(await recordingOf(archive, call));
+    const { audio } = readWav(await recordingOf(archive, number + call));
     for (const [leg, channel] of audio.entries()) {
       octets += turns * PAYLOAD_OCTETS;
-      const compared = compareChannel(channel, call * 2 + leg, turns);
+      const compared = compareChannel(channel, contentOf(call * 2 + leg, isEncrypted), turns);
       wrong += compared.wrong;
       silent += compared.silent;
     }

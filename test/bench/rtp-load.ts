@@ -6,6 +6,9 @@
 import { createRequire } from 'node:module';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
+import { threadSrtp } from '../../src/media/srtp/load-engine.ts';
+import { SrtpSender } from '../../src/media/srtp/srtp-sender.ts';
+import type { SuiteName } from '../../src/media/srtp/suites.ts';
 
 export const PAYLOAD_OCTETS = 160;
 const HEADER_OCTETS = 12;
@@ -29,6 +32,19 @@ export function noiseTable(): Buffer {
 /** Where in the table the payload of a packet begins. */
 export const payloadAt = (stream: number, turn: number): number =>
   (Math.imul(stream, 40_503) + Math.imul(turn, 9973)) & (TABLE_OCTETS - 1);
+
+/** How the packets of an encrypted load are protected. */
+export const SUITE: SuiteName = 'AES_CM_128_HMAC_SHA1_80';
+
+/**
+ * So many streams of an encrypted load differ: the others repeat them, with one key and SSRC, so that a packet is encrypted once a turn and sent many times.
+ * The two sides of a call are never the same.
+ */
+const ENCRYPTED_STREAMS = 16;
+
+/** The stream whose packets a stream carries. */
+export const contentOf = (stream: number, isEncrypted: boolean): number =>
+  isEncrypted ? stream % ENCRYPTED_STREAMS : stream;
 
 /** The SSRC of a stream of the load. */
 const ssrcOf = (stream: number): number => 0x5ea10000 + stream;
@@ -55,10 +71,14 @@ export class RtpLoad {
   readonly #names: Buffer;
   readonly #messageBase: bigint;
   readonly #tableLow: number;
+  /** The packets of this turn, where they are encrypted; and what encrypts them. */
+  readonly #packets: readonly Buffer[] = [];
+  readonly #sender: SrtpSender | undefined;
+  #encryptedTurn = -1;
   sent = 0;
 
-  /** `ports` on 127.0.0.1, one a stream. */
-  constructor(ports: readonly number[]) {
+  /** `ports` on 127.0.0.1, one a stream; with a master key the packets are encrypted. */
+  constructor(ports: readonly number[], key?: Uint8Array) {
     const libc = this.#koffi.load(null);
     this.#sendmmsg = libc.func('int sendmmsg(int, uintptr_t, uint, int)') as SendMany;
     this.#fd = Number(libc.func('int socket(int, int, int)')(2, 2, 0));
@@ -68,6 +88,11 @@ export class RtpLoad {
     this.#vectors = new Uint32Array((ports.length * VECTORS) / 4);
     this.#names = Buffer.allocUnsafeSlow(ports.length * NAME).fill(0);
     this.#messageBase = this.#koffi.address(this.#messages);
+    if (key !== undefined) {
+      this.#sender = new SrtpSender(threadSrtp(), { suite: SUITE, masters: [{ bytes: key }] });
+      const octets = HEADER_OCTETS + PAYLOAD_OCTETS + this.#sender.overhead;
+      this.#packets = Array.from({ length: ENCRYPTED_STREAMS }, () => Buffer.allocUnsafeSlow(octets));
+    }
     const table = this.#koffi.address(this.#table);
     this.#tableLow = Number(table & 0xffffffffn);
     if (this.#tableLow + this.#table.length > 0xffffffff)
@@ -99,17 +124,8 @@ export class RtpLoad {
   }
 
   #send(from: number, to: number, turn: number): void {
-    for (let stream = from; stream < to; stream += 1) {
-      const header = stream * HEADER_OCTETS;
-      const time = turn * PAYLOAD_OCTETS;
-      this.#headers[header + 2] = turn >>> 8;
-      this.#headers[header + 3] = turn;
-      this.#headers[header + 4] = time >>> 24;
-      this.#headers[header + 5] = time >>> 16;
-      this.#headers[header + 6] = time >>> 8;
-      this.#headers[header + 7] = time;
-      this.#vectors[stream * 8 + 4] = this.#tableLow + payloadAt(stream, turn);
-    }
+    if (this.#sender !== undefined) this.#encrypt(this.#sender, turn);
+    else for (let stream = from; stream < to; stream += 1) this.#address(stream, turn);
     for (let next = from; next < to;) {
       const count = this.#sendmmsg(
         this.#fd,
@@ -124,19 +140,52 @@ export class RtpLoad {
     }
   }
 
+  /** The header of a packet, and where its payload begins. */
+  #address(stream: number, turn: number): void {
+    const header = stream * HEADER_OCTETS;
+    const time = turn * PAYLOAD_OCTETS;
+    this.#headers[header + 2] = turn >>> 8;
+    this.#headers[header + 3] = turn;
+    this.#headers[header + 4] = time >>> 24;
+    this.#headers[header + 5] = time >>> 16;
+    this.#headers[header + 6] = time >>> 8;
+    this.#headers[header + 7] = time;
+    this.#vectors[stream * 8 + 4] = this.#tableLow + payloadAt(stream, turn);
+  }
+
+  /** Makes the packets of a turn, once; they lie where the messages say. */
+  #encrypt(sender: SrtpSender, turn: number): void {
+    if (turn === this.#encryptedTurn) return;
+    this.#encryptedTurn = turn;
+    this.#packets.forEach((packet, stream) => {
+      packet.writeUInt16BE(0x8008, 0);
+      packet.writeUInt16BE(turn & 0xffff, 2);
+      packet.writeUInt32BE((turn * PAYLOAD_OCTETS) >>> 0, 4);
+      packet.writeUInt32BE(ssrcOf(stream), 8);
+      const from = payloadAt(stream, turn);
+      this.#table.copy(packet, HEADER_OCTETS, from, from + PAYLOAD_OCTETS);
+      sender.protect(packet, HEADER_OCTETS + PAYLOAD_OCTETS);
+    });
+  }
+
   #lay(stream: number, port: number, table: bigint): void {
     const header = stream * HEADER_OCTETS;
     this.#headers.writeUInt16BE(0x8008, header);
     this.#headers.writeUInt32BE(ssrcOf(stream), header + 8);
+    const encrypted = this.#packets[contentOf(stream, true)];
+    const whole = encrypted && this.#koffi.address(encrypted);
     const name = stream * NAME;
     this.#names.writeUInt16LE(2, name);
     this.#names.writeUInt16BE(port, name + 2);
     this.#names.writeUInt32BE(0x7f000001, name + 4);
     const vectors = Buffer.from(this.#vectors.buffer, stream * VECTORS, VECTORS);
-    vectors.writeBigUInt64LE(this.#koffi.address(this.#headers) + BigInt(header), 0);
+    vectors.writeBigUInt64LE(whole ?? this.#koffi.address(this.#headers) + BigInt(header), 0);
     vectors.writeBigUInt64LE(BigInt(HEADER_OCTETS), 8);
-    vectors.writeBigUInt64LE(table, 16);
-    vectors.writeBigUInt64LE(BigInt(PAYLOAD_OCTETS), 24);
+    vectors.writeBigUInt64LE(whole === undefined ? table : whole + BigInt(HEADER_OCTETS), 16);
+    vectors.writeBigUInt64LE(
+      BigInt((encrypted?.length ?? HEADER_OCTETS + PAYLOAD_OCTETS) - HEADER_OCTETS),
+      24,
+    );
     const message = stream * MESSAGE;
     const vectorBase = this.#koffi.address(Buffer.from(this.#vectors.buffer));
     this.#messages.writeBigUInt64LE(this.#koffi.address(this.#names) + BigInt(name), message);
