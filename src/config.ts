@@ -149,7 +149,9 @@ function withRuleLists(raw: unknown, from: { readonly source: string; readonly f
   try {
     return { ...raw, rules: readRuleLists(raw.rules, from.folder) };
   } catch (cause) {
-    throw new ConfigError('NOT_READABLE', `${from.source}: rules: ${(cause as Error).message}`, { cause });
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const kind = code === undefined ? 'INVALID' : 'NOT_READABLE';
+    throw new ConfigError(kind, `${from.source}: rules: ${message}`, { cause });
   }
 }
 

@@ -248,4 +248,23 @@ describe('the configuration', () => {
       rmSync(folder, { recursive: true });
     }
   });
+
+  test('takes lists of numbers from files, with comments, and names the lines that are none', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sealtape-config-'));
+    const list = join(folder, 'private.txt');
+    const rules = { rules: [{ id: 'a', when: { number: ['110', { file: 'private.txt' }] }, record: false }] };
+    const read = (): Config => parseConfig({ rules }, { source: 'c.yaml', folder });
+    try {
+      writeFileSync(list, '# of the works council\r\n+49170*\r\n\r\n// a feature code\n#31#\n10-99');
+      expect(read().rules?.rules[0]?.when.number).toEqual(['110', '+49170*', '#31#', '10-99']);
+      writeFileSync(list, '+49170*\nAnna\n10-99\n99-10');
+      const message = 'c.yaml: rules: private.txt line 2: Anna is not a number, a pattern such as';
+      expect(read).toThrow(
+        expect.objectContaining({ code: 'INVALID', message: expect.stringContaining(message) }),
+      );
+      expect(read).toThrow(/private\.txt line 4: 99-10 is not/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 });

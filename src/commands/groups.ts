@@ -21,6 +21,7 @@ interface HistoryAnswer {
     readonly since: number;
     readonly until?: number;
     readonly begunBy: string;
+    readonly endedBy?: string;
   }[];
 }
 
@@ -92,10 +93,14 @@ async function momentOf(
 async function history(api: ApiClient, moment: number | undefined, say: Say): Promise<number> {
   const path = `/groups/history${moment === undefined ? '' : `?at=${moment}`}`;
   const { spans } = (await api.send('GET', path)) as HistoryAnswer;
-  for (const { group, member, kind, since, until, begunBy } of spans)
+  if (spans.length === 0)
+    say(`Nobody was a member of any group${moment === undefined ? '' : ` at ${timeOf(moment)}`}.`);
+  for (const { group, member, kind, since, until, begunBy, endedBy } of spans) {
+    const by = endedBy === undefined ? begunBy : `${begunBy}, ended by ${endedBy}`;
     say(
-      `${timeOf(since)} - ${until === undefined ? 'now' : timeOf(until)}  ${group}  ${member}  ${kind}  (by ${begunBy})`,
+      `${timeOf(since)} - ${until === undefined ? 'now' : timeOf(until)}  ${group}  ${member}  ${kind}  (by ${by})`,
     );
+  }
   return 0;
 }
 

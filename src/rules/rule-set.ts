@@ -7,12 +7,13 @@ const Name = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,39}$/, { error: 'not a name (small letters, digits, dashes, at most 40)' });
 
-const NumberPattern = z.string().refine(isNumberPattern, {
+/** A number, or a pattern of numbers. */
+export const NumberPattern = z.string().refine(isNumberPattern, {
   error: 'not a number, a pattern such as +4989555* or 1?5, or a range such as 10-99',
 });
 
 /** A user: an extension or number (as above), or an address of record such as `anna@pbx.example`, `*` standing for anything. */
-const UserPattern = z
+export const UserPattern = z
   .string()
   .min(1)
   .max(200)
