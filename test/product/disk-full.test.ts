@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect } from '@jest/globals';
-import { mkdirSync, mkdtempSync, rmSync, statfsSync, unlinkSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -10,12 +11,13 @@ import {
   expectIntact,
   healthOf,
   optionsStatus,
+  pause,
   ProductRoom,
   recordingOf,
 } from '../support/product-room.ts';
 import { CALLER_VOICE, speakTones } from '../../src/client/tones.ts';
 import { testWithMount } from '../support/mounting.ts';
-import { eventually, type RecorderProcess } from '../support/recorder-process.ts';
+import { eventually, filesBelow, type RecorderProcess } from '../support/recorder-process.ts';
 import { run } from '../support/sealed-recording.ts';
 import { readWav } from '../support/wav.ts';
 
@@ -39,7 +41,7 @@ afterEach(async () => {
 });
 
 /** A recorder whose data directory is the small disk and whose archive is somewhere else. */
-async function start(): Promise<RecorderProcess> {
+async function start(config: Readonly<Record<string, unknown>> = {}): Promise<RecorderProcess> {
   const dataDir = join(disk, 'data');
   mkdirSync(dataDir);
   return room.start({
@@ -47,6 +49,7 @@ async function start(): Promise<RecorderProcess> {
     config: {
       spool: { minFreeMegabytes: 20 },
       destinations: [{ name: 'archive', kind: 'path', root: outside }],
+      ...config,
     },
   });
 }
@@ -54,15 +57,24 @@ async function start(): Promise<RecorderProcess> {
 const FILLER = 'filler';
 
 /** Fills the disk until so many megabytes are left. */
-function fillUpTo(megabytesLeft: number): void {
+function fillUpTo(megabytesLeft: number, filler = FILLER): void {
   const { bavail, bsize } = statfsSync(disk);
   const bytes = bavail * bsize - megabytesLeft * 1_000_000;
   try {
-    writeFileSync(join(disk, FILLER), Buffer.alloc(Math.max(0, bytes)));
+    writeFileSync(join(disk, filler), Buffer.alloc(Math.max(0, bytes)));
   } catch (error) {
     if ((error as { readonly code?: string }).code !== 'ENOSPC') throw error;
   }
 }
+
+/** Name and SHA-256 of every file. */
+const hashesBelow = (folder: string): readonly string[] =>
+  filesBelow(folder).map(
+    (file) =>
+      `${file} ${createHash('sha256')
+        .update(readFileSync(join(folder, file)))
+        .digest('hex')}`,
+  );
 
 const optionsBecome = (recorder: RecorderProcess, status: number): Promise<true> =>
   eventually(async () => ((await optionsStatus(recorder.udpPort)) === status ? true : undefined), 8000);
@@ -114,6 +126,42 @@ testWithMount(
     await optionsBecome(recorder, 200);
     const report = await callTo(recorder);
     expect((await awaitRecording(outside, report, 15_000)).info.get('Status')).toBe('complete');
+    expect(await recorder.stop()).toBe(0);
+    expectIntact(outside);
+  },
+  90_000,
+);
+
+testWithMount(
+  'with the archive away and hardly any room, whoever chose to record is alarmed, takes calls up to the last byte, and drops nothing that is sealed',
+  async () => {
+    const recorder = await start({
+      spool: { whenFull: 'record' },
+      destinations: [{ name: 'archive', kind: 'path', root: outside, marker: '.mounted' }],
+    });
+    const before = await callTo(recorder);
+    const signature = () => filesBelow(join(recorder.dataDir, 'spool')).find((file) => file.endsWith('.sig'));
+    await eventually(signature, 8000);
+    const sealed = hashesBelow(join(recorder.dataDir, 'spool'));
+    fillUpTo(1);
+    await eventually(async () => {
+      const { alarms } = await healthOf(recorder);
+      const filling = alarms.filter(({ code }) => code === 'spool-filling');
+      return filling.length === 3 ? filling : undefined;
+    }, 8000);
+    expect(await optionsStatus(recorder.udpPort)).toBe(200);
+    const { over } = await answeredCall(recorder);
+    await pause(500);
+    fillUpTo(0, 'more');
+    const during = await over;
+    expect(during.outcome).toBe('completed');
+    expect(hashesBelow(join(recorder.dataDir, 'spool'))).toEqual(expect.arrayContaining([...sealed]));
+
+    for (const filler of [FILLER, 'more']) unlinkSync(join(disk, filler));
+    writeFileSync(join(outside, '.mounted'), '');
+    expect((await awaitRecording(outside, before)).info.get('Status')).toBe('complete');
+    expect((await awaitRecording(outside, during)).info.get('Status')).toBe('partial');
+    await optionsBecome(recorder, 200);
     expect(await recorder.stop()).toBe(0);
     expectIntact(outside);
   },
