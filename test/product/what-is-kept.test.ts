@@ -1,3 +1,4 @@
+import { createSocket } from 'node:dgram';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -70,6 +71,8 @@ beforeAll(async () => {
       callee: { number: '240', law: 'PCMA', audio: encode(joined(BUSINESS, DIALLED, PRIVATE), 'PCMA') },
     }),
     ringingCall(),
+    dialledCall('keys'),
+    dialledCall('info'),
     callTo(recorder, {
       caller: { number: '100', law: 'PCMA', audio: tone(370) },
       callee: { number: LEFT_OUT, law: 'PCMA', audio: tone(1490) },
@@ -89,6 +92,7 @@ afterAll(() => room.close());
 let earlyCallId = '';
 const RINGING = 425;
 const QUEUE = 330;
+const BEFORE = 560;
 const VOICES = [650, 1090] as const;
 
 const party = (user: string, label: number): string =>
@@ -130,6 +134,67 @@ async function ringingCall(): Promise<void> {
   await client.invite(
     recordingSession(offer('inactive'), metadata(party('4930100', 1), party('4989200', 2))),
   );
+  await client.bye();
+  peer.close();
+}
+
+/** How the user of a call dials *1 beside its audio, and what is said after that, which is in no other call. */
+const DIALLINGS = {
+  keys: { later: 810, dial: sendEvents },
+  info: {
+    later: 930,
+    dial: async (client: RecordingClient) => {
+      await client.request('INFO', { type: 'application/dtmf-relay', body: 'Signal=*\r\nDuration=160\r\n' });
+      await client.request('INFO', { type: 'application/dtmf', body: '1' });
+    },
+  },
+} as const;
+const dialledCallIds: Record<string, string> = {};
+
+/** Telephone events (RFC 4733) where the audio of a line goes. */
+async function sendEvents(_client: RecordingClient, port: number): Promise<void> {
+  const socket = createSocket('udp4');
+  for (const [at, event] of [10, 1].entries()) {
+    const packet = Buffer.alloc(16);
+    packet.writeUInt16BE(0x80_65, 0);
+    packet.writeUInt16BE(60 + at, 2);
+    packet.writeUInt32BE(9000 + at * 1600, 4);
+    packet.writeUInt32BE(1, 8);
+    packet.writeUInt8(event, 12);
+    packet.writeUInt8(10, 13);
+    await new Promise((resolve) => {
+      socket.send(packet, port, '127.0.0.1', resolve);
+    });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  socket.close();
+}
+
+/** A call that says something, dials and says more; the audio goes on whatever the recorder does. */
+async function dialledCall(how: keyof typeof DIALLINGS): Promise<void> {
+  const { later, dial } = DIALLINGS[how];
+  const peer = await Peer.open('udp', { address: '127.0.0.1', port: recorder.udpPort });
+  const client = new RecordingClient(peer);
+  dialledCallIds[how] = client.callId;
+  const parties = metadata(party('100', 1), party('240', 2));
+  const answer = await client.invite(
+    recordingSession(sdpOf(audioLine('1'), audioLine('2', 'sendonly', 49_172)), parties),
+  );
+  const ports = [...answer.body.matchAll(/^m=audio (\d+)/gm)].map(([, port]) => Number(port));
+  const say = async (hertz: number, sequence: number): Promise<void> => {
+    await sendRtp(
+      ports.map((port, line) => ({
+        address: '127.0.0.1',
+        port,
+        law: 'PCMA',
+        audio: tone(hertz, 1),
+        start: { ssrc: line + 1, sequence, timestamp: 1000 + (sequence - 10) * 160 },
+      })),
+    );
+  };
+  await say(BEFORE, 10);
+  await dial(client, ports[0] ?? 0);
+  await say(later, 80);
   await client.bye();
   peer.close();
 }
@@ -209,6 +274,25 @@ test('a stop by tones in the audio keeps what was said before, and nothing from 
   expect(isAnywhere(encode(PRIVATE, 'PCMA').subarray(800, 880))).toBe(false);
   expect(reports.stopped.byeStatus).toBe(200);
 });
+
+test.each(['keys', 'info'] as const)(
+  'a stop told beside the audio (%s) keeps what was said before, and nothing of what came after',
+  async (how) => {
+    const { info, path } = await eventually(
+      () =>
+        recordingsIn(recorder.archive).find((each) => each.info.get('SIP-Call-ID') === dialledCallIds[how]),
+      30_000,
+    );
+    expect(info.get('End-Reason')).toBe('stopped');
+    expect(info.get('Stopped')).toMatch(new RegExp(`^\\S+Z; \\d\\.\\d{3} s; by user (?:100|240); ${how}$`));
+    const said = tone(BEFORE, 1).subarray(0, 7000);
+    for (const file of ['_caller.wav', '_callee.wav'])
+      expect(readWav(path(file)).audio[0]?.includes(said)).toBe(true);
+    expect(isAnywhere(tone(DIALLINGS[how].later).subarray(800, 880))).toBe(false);
+    // The same search finds what was said before.
+    expect(isAnywhere(said.subarray(800, 880))).toBe(true);
+  },
+);
 
 test('what is streamed before the answer is in the file, with marks where it rang, was answered and held', () => {
   const marks = [...early.info].filter(([key]) => key.startsWith('Mark-')).map(([, value]) => value);
