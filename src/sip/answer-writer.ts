@@ -18,7 +18,6 @@ export class AnswerWriter {
   readonly #address: string;
   readonly #sessionId: string;
   #version: number;
-  #unversioned: string;
   #last: string;
 
   /** `before`: what another process has answered already. */
@@ -27,10 +26,6 @@ export class AnswerWriter {
     this.#sessionId = before?.sessionId ?? String(randomInt(1, 2 ** 47));
     this.#version = before?.version ?? 0;
     this.#last = before?.last ?? '';
-    this.#unversioned = this.#last.replace(
-      ` ${this.#sessionId} ${this.#version} IN `,
-      ` ${this.#sessionId} 0 IN `,
-    );
   }
 
   get state(): AnswerState {
@@ -49,13 +44,11 @@ export class AnswerWriter {
 
   /** Throws SiprecError NO_AUDIO, TOO_LARGE; then nothing has changed. */
   write(offer: SessionOffer, ports: ReadonlyMap<number, number>): string {
-    const unversioned = this.#build(offer, ports, 0);
-    if (unversioned !== this.#unversioned) {
-      this.#version += 1;
-      this.#unversioned = unversioned;
-      this.#last = this.#build(offer, ports, this.#version);
-    }
-    return this.#last;
+    const next = this.#build(offer, ports, this.#version + 1);
+    if (withoutOrigin(next) === withoutOrigin(this.#last)) return this.#last;
+    this.#version += 1;
+    this.#last = next;
+    return next;
   }
 
   /** Throws what `write` would throw, whatever ports there will be. */
@@ -70,3 +63,6 @@ export class AnswerWriter {
     return text;
   }
 }
+
+/** All behind the line `o=`, the second one, which alone tells versions apart. */
+const withoutOrigin = (answer: string): string => answer.slice(answer.indexOf('\r\n', 'v=0\r\n'.length));

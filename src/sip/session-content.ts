@@ -90,8 +90,7 @@ const NOTHING: Omit<SessionContent, 'offer'> = {
   warnings: [],
 };
 
-const headersOf = (request: SipRequest): Readonly<Record<string, string>> =>
-  headersToKeep(Object.keys(request.headers ?? {}), (name) => request.get(name));
+const headersOf = ({ headers = {} }: SipRequest): Readonly<Record<string, string>> => headersToKeep(headers);
 
 function takeMetadata(
   { xml, charset }: { readonly xml: string | Uint8Array; readonly charset: string | undefined },

@@ -26,7 +26,7 @@ export function describeMessage(message: Uint8Array, trunk: TrunkSettings, at: n
     offer: body.sdp === undefined ? ownOffer() : parseSdp(body.sdp),
     state,
     metadataStatus: state?.mode ?? 'absent',
-    headers: headersToKeep([...headers.keys()], (name) => headers.get(name)),
+    headers: headersToKeep(Object.fromEntries(headers)),
     ...(from && { from }),
     ...(to && { to }),
     ...trunk,

@@ -14,21 +14,22 @@ const isOwnId = (name: string): boolean =>
 
 /** The SIP headers `describeCall` can make use of beside those of `isOwnId`, in lower case. */
 export const VENDOR_HEADERS: readonly string[] = [...FINGERPRINTS, ...CALL_DATA];
-
-/** Those of a message that `describeCall` can make use of; `names` are all it has, `get` finds one. */
-export const headersToKeep = (
-  names: readonly string[],
-  get: (name: string) => string | undefined,
-): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    [...VENDOR_HEADERS, ...ownIdsIn(names)].flatMap((name) => {
-      const value = get(name);
-      return value === undefined || value === '' ? [] : [[name, value]];
-    }),
-  );
+const TELLING: ReadonlySet<string> = new Set(VENDOR_HEADERS);
 
 /** More than a few are no ids. */
 const MOST_OWN = 10;
+
+/** Those of a message that `describeCall` can make use of, by name in lower case. `headers` are all it has, in any spelling. */
+export function headersToKeep(headers: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
+  const kept: Record<string, string> = {};
+  let own = 0;
+  for (const [written, value] of Object.entries(headers)) {
+    const name = written.toLowerCase();
+    if (typeof value !== 'string' || value === '') continue;
+    if (TELLING.has(name) || (isOwnId(name) && own++ < MOST_OWN)) kept[name] ??= value;
+  }
+  return kept;
+}
 
 /** Names of headers with an id of the PBX's own, in lower case. */
 export const ownIdsIn = (names: readonly string[]): readonly string[] =>

@@ -11,6 +11,7 @@ import {
   type OpenedSegments,
   type Segment,
 } from './journal-segment.ts';
+import { RecentEvents } from './recent-events.ts';
 import { StoreError } from './store-error.ts';
 
 export interface JournalOptions {
@@ -19,6 +20,8 @@ export interface JournalOptions {
   /** Milliseconds between tries to write again after a failure. Default 2000. */
   readonly retryEvery?: number;
   readonly disk?: JournalDisk;
+  /** Characters of the last events kept in memory, so that they need not be read from the disk. Default 4 Mi. */
+  readonly recent?: number;
 }
 
 interface Waiting {
@@ -42,6 +45,7 @@ export class Journal implements EventJournal, JournalReader {
   readonly #rotateAt: number;
   readonly #retryEvery: number;
   readonly #segments: Segment[];
+  readonly #recent: RecentEvents;
   /** What was not as it should be, at start-up or since; for the log. */
   readonly damage: string[];
   #next: number;
@@ -61,6 +65,7 @@ export class Journal implements EventJournal, JournalReader {
     this.#rotateAt = options.rotateAt ?? 16 * 1024 * 1024;
     this.#retryEvery = options.retryEvery ?? 2000;
     this.#segments = opened.segments;
+    this.#recent = new RecentEvents(options.recent ?? 4 * 1024 * 1024);
     this.#next = opened.next;
     this.#mayContinue = opened.lastIsClean;
     this.damage = opened.damage;
@@ -88,6 +93,8 @@ export class Journal implements EventJournal, JournalReader {
   }
 
   async after(sequence: number, limit: number): Promise<readonly NumberedEvent[]> {
+    const recent = this.#recent.after(sequence, limit);
+    if (recent !== undefined) return recent;
     const events: NumberedEvent[] = [];
     let through = sequence;
     for (const segment of [...this.#segments]) {
@@ -115,6 +122,7 @@ export class Journal implements EventJournal, JournalReader {
   }
 
   async forget(sequence: number): Promise<void> {
+    this.#recent.forget(sequence);
     // The newest file stays even when all of it is applied: its name and lines carry the numbering over a restart.
     while (this.#segments.length > 1) {
       const [oldest] = this.#segments;
@@ -162,6 +170,7 @@ export class Journal implements EventJournal, JournalReader {
     for (const [position, line] of lines.entries()) {
       segment?.places.push({ sequence: first + position, offset: segment.size, length: line.length });
       if (segment !== undefined) segment.size += line.length;
+      this.#recent.add(first + position, batch[position]?.json ?? '');
     }
     // Not simply counted on: `reserve` may have raised it during the write.
     this.#next = Math.max(this.#next, first + lines.length);

@@ -31,11 +31,9 @@ import {
 import { insertMark } from './mark-rows.ts';
 import { changeSpan, insertDeclined, insertRuleSet } from './policy-rows.ts';
 import { SqlRetentionWriter } from './retention-writer.ts';
+import { insertRows, ROWS } from './row-inserts.ts';
 import { answered } from './sql-error.ts';
 import { StoreError } from './store-error.ts';
-
-/** SQLite takes 500 rows in one INSERT; how many participants there are is up to the client. */
-const ROWS = 100;
 
 /**
  * Changes inside one transaction of `SqlLogStore.write`. Every method rejects with StoreError. New entries, recordings and
@@ -377,8 +375,7 @@ export class TransactionWriter implements LogWriter {
   }
 
   async #insertAll(table: string, rows: readonly SqlRow[]): Promise<void> {
-    for (let from = 0; from < rows.length; from += ROWS)
-      await answered(this.#sql(table).insert(rows.slice(from, from + ROWS)));
+    await answered(insertRows(this.#sql, table, rows));
   }
 }
 

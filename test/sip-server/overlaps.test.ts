@@ -114,6 +114,7 @@ describe.each(['udp', 'tcp'] as const)('requests that overlap over %s', (protoco
       .replace('sip:+4930@peer.example', 'sip:another@elsewhere.example');
     peer.send(update);
     await peer.next(/^SIP\/2\.0 200/);
+    await until(() => dialogs.length > 0);
     void (dialogs[0] as unknown as { destroy(): Promise<unknown> }).destroy();
     await peer.next(/^BYE sip:moved@127\.0\.0\.1:9 SIP/);
   });

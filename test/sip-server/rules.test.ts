@@ -309,6 +309,8 @@ describe('in a dialog', () => {
     const peer = await site.open('udp');
     const call = newCall();
     await peer.setUp(call);
+    // The peer may have its 200 before the application knows of it.
+    await until(() => dialogs.length > 0);
     for (const dialog of dialogs)
       dialog.removeAllListeners('modify').on('modify', () => heard.push('unanswered'));
     peer.request('INVITE', call, { cseq: '2 INVITE', body: SDP });

@@ -58,6 +58,8 @@ export class BatchReceiver implements Receiver {
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
   #toldBuffer = false;
+  /** Bytes of receive buffer by what was wanted: the kernel's limit does not depend on the socket. */
+  readonly #granted = new Map<number, number>();
 
   constructor(libc: Libc, options: ReceiverOptions) {
     const slab = new BatchSlab(libc);
@@ -128,7 +130,7 @@ export class BatchReceiver implements Receiver {
         {
           fd,
           family,
-          port: libc.boundPort(fd),
+          port: port === 0 ? libc.boundPort(fd) : port,
           sink,
           runs: socketOptions.runs,
           audio: wheel === this.#wheel,
@@ -154,7 +156,9 @@ export class BatchReceiver implements Receiver {
     libc.setOption(fd, SO_TIMESTAMPNS, 1);
     libc.setOption(fd, SO_RXQ_OVFL, 1);
     const wanted = socketOptions.receiveBuffer ?? options.receiveBuffer ?? RECEIVE_BUFFER_BYTES;
-    const granted = libc.setReceiveBuffer(fd, wanted);
+    libc.setReceiveBuffer(fd, wanted);
+    const granted = this.#granted.get(wanted) ?? libc.receiveBuffer(fd);
+    this.#granted.set(wanted, granted);
     if (granted * 2 < wanted) this.#shared.faults.smallBuffers += 1;
     if (this.#toldBuffer) return;
     this.#toldBuffer = true;
@@ -316,7 +320,8 @@ class BatchSocket implements ReceiverSocket {
   }
 
   #readDrops(): void {
-    if (!this.#closed) this.#noteDrops(this.#shared.libc.drops(this.#fd) ?? 0);
+    // Where nothing could be read, nothing was dropped for want of room.
+    if (!this.#closed && this.#lastAddress !== '') this.#noteDrops(this.#shared.libc.drops(this.#fd) ?? 0);
   }
 
   #noteDrops(total: number): void {

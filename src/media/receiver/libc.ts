@@ -121,10 +121,14 @@ export class Libc {
     this.#check('setsockopt', this.#setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, this.#int32(0), 4));
   }
 
-  /** Asks for a receive buffer, beyond net.core.rmem_max where this process may. Returns the bytes granted. */
-  setReceiveBuffer(fd: number, bytes: number): number {
+  /** Asks for a receive buffer, beyond net.core.rmem_max where this process may. */
+  setReceiveBuffer(fd: number, bytes: number): void {
     if (this.#setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, this.#int32(bytes), 4) !== 0)
       this.setOption(fd, SO_RCVBUF, bytes);
+  }
+
+  /** The bytes of receive buffer granted. */
+  receiveBuffer(fd: number): number {
     this.#check('getsockopt', this.#getsockopt(fd, SOL_SOCKET, SO_RCVBUF, this.#answer, this.#room()));
     // The kernel keeps and reports twice the number, for its own book-keeping (socket(7)).
     return this.#answer.readInt32LE() / 2;
