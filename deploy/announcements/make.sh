@@ -12,6 +12,12 @@ inbound|de|de|Guten Tag. Dieses Gespräch wird aufgezeichnet.
 inbound|en|en-gb|Hello. This call is being recorded.
 outbound|de|de|Guten Tag. Unser Gespräch wird von der anrufenden Seite aufgezeichnet.
 outbound|en|en-gb|Hello. The calling party is recording this call.
+logged-in|de|de|Sie sind angemeldet.
+logged-in|en|en-gb|You are logged in.
+logged-out|de|de|Sie sind abgemeldet.
+logged-out|en|en-gb|You are logged out.
+not-a-member|de|de|Das ist nicht möglich. Sie gehören nicht zu dieser Gruppe.
+not-a-member|en|en-gb|This is not possible. You are no member of this group.
 TEXTS
 }
 

@@ -8,6 +8,7 @@ const locale = z.string().regex(/^[a-z]{2}$/, { error: 'not a language such as d
 export const Announcements = z.strictObject({
   enabled: z.boolean().default(true),
   locale: locale.default('en'),
+  confirm: z.enum(['tones', 'words']).default('tones'),
   numbers: z
     .record(
       z.string().regex(/^[\w.+*#-]{1,40}$/, { error: 'not the user part of an address' }),

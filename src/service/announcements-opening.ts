@@ -8,6 +8,7 @@ import { Announcements } from '../recorder/announcements.ts';
 import type { Policy } from '../recorder/policy.ts';
 import type { Recorder } from '../recorder/recorder.ts';
 import type { AnnouncementSource } from '../sip/announcement-calls.ts';
+import type { SpokenConfirmation } from '../sip/group-calls.ts';
 import { ThreadPlayer, type Player } from '../sip/player.ts';
 import { StoredAnnouncements } from '../store/announcement-files.ts';
 import { Ffmpeg } from '../store/ffmpeg.ts';
@@ -81,12 +82,17 @@ export function openHearing(
     readonly recorder: Recorder;
     readonly closing: ShutdownList;
   },
-): { readonly player: Player; readonly announcements?: AnnouncementSource } {
+): {
+  readonly player: Player;
+  readonly spoken?: SpokenConfirmation;
+  readonly announcements?: AnnouncementSource;
+} {
   const { announcements, recorder, closing } = parts;
   const [first = NaN, last = NaN] = (settings.ports ?? '').split('-').map(Number);
   const player = new ThreadPlayer(settings.ports === undefined ? undefined : { first, last });
   closing.add('player', () => player.close());
-  if (!settings.enabled) return { player };
+  const words = settings.confirm === 'words' ? { spoken: inWords(announcements) } : {};
+  if (!settings.enabled) return { player, ...words };
   const { numbers, maxCalls, keepDays } = settings;
   const source: AnnouncementSource = {
     find: (name, locale) => announcements.find(name, locale),
@@ -96,8 +102,19 @@ export function openHearing(
     keepFor: keepDays * DAY,
     announced: (event) => recorder.state(event),
   };
-  return { player, announcements: source };
+  return { player, ...words, announcements: source };
 }
+
+/** Texts that tell the user of a function key what was done. */
+const WORDS = { 'logged-in': 'logged-in', 'logged-out': 'logged-out', refused: 'not-a-member' } as const;
+
+const inWords =
+  (announcements: Announcements): SpokenConfirmation =>
+  async (what, law) => {
+    const found = announcements.find(WORDS[what]);
+    // A file that cannot be read is no reason to say nothing: then tones do.
+    return found && (await announcements.clip(found, law).catch(() => undefined));
+  };
 
 const MISSING = 'announcement-missing';
 

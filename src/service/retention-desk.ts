@@ -45,7 +45,10 @@ export function openRetentionDesk({
       const until = kept?.until;
       // What has begun was allowed then.
       if (!early && deletion === undefined && until !== undefined && until >= day())
-        throw new JobError('NOT_DUE', `${recording} has to be kept until ${until}, unless it is ordered before its time`);
+        throw new JobError(
+          'NOT_DUE',
+          `${recording} has to be kept until ${until}, unless it is ordered before its time`,
+        );
       return published(deleteRecording(recording, order, deps, patience()));
     },
     run: async () => {

@@ -9,7 +9,7 @@ import { Connection, type DrachtioAddress, type Log, type ReconnectPauses } from
 import type { DialogBook } from './dialog-keeper.ts';
 import type { SipRequest, SipResponse } from './drachtio.ts';
 import { ACCEPT, ALLOW, SUPPORTED } from './headers.ts';
-import { GroupCalls, type GroupLogins } from './group-calls.ts';
+import { GroupCalls, type GroupLogins, type SpokenConfirmation } from './group-calls.ts';
 import type { FormerCalls } from './former-calls.ts';
 import { Gate } from './gate.ts';
 import { Intake } from './intake.ts';
@@ -38,6 +38,8 @@ export interface SipApplicationOptions {
   readonly policy?: CallPolicy;
   /** Left out, no group can be logged in to by a call. */
   readonly logins?: GroupLogins;
+  /** What confirms that in words; left out, tones do. */
+  readonly spoken?: SpokenConfirmation;
   /** Left out, no announcement is played. */
   readonly announcements?: AnnouncementSource;
   /** What plays tones and announcements; left out, this thread does. Closed by whoever gives it. */
@@ -149,13 +151,13 @@ export async function startSipApplication(options: SipApplicationOptions): Promi
 
 /** What ordinary calls, which bring nothing to record, can be for. */
 function plainCalls(
-  { logins, announcements, recorder, software, log }: SipApplicationOptions,
+  { logins, spoken, announcements, recorder, software, log }: SipApplicationOptions,
   parts: Pick<AnnouncementCallParts, 'server' | 'player' | 'draining'>,
 ): { readonly announced: AnnouncementCalls | undefined; readonly groups: GroupCalls | undefined } {
   const common = { ...parts, software, log };
   return {
     announced: announcements && new AnnouncementCalls({ ...common, source: announcements, recorder }),
-    groups: logins && new GroupCalls({ ...common, logins }),
+    groups: logins && new GroupCalls({ ...common, logins, spoken }),
   };
 }
 

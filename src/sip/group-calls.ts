@@ -1,4 +1,5 @@
-import type { ClipEncoding } from '../media/clip.ts';
+import type { Clip, ClipEncoding } from '../media/clip.ts';
+import type { Law } from '../media/g711.ts';
 import { identityFrom } from '../siprec/address.ts';
 import { SiprecError } from '../siprec/errors.ts';
 import type { PlainCall } from './announcement-calls.ts';
@@ -22,7 +23,11 @@ export interface GroupLogins {
 
 export interface GroupCallParts extends PlayedCallParts {
   readonly logins: GroupLogins;
+  /** What was done, in words; left out, or undefined where there are none, tones tell it. Must not reject. */
+  readonly spoken?: SpokenConfirmation | undefined;
 }
+
+export type SpokenConfirmation = (what: Confirmation, law: Law) => Promise<Clip | undefined>;
 
 interface PressedKey {
   readonly group: string;
@@ -36,10 +41,10 @@ function groupKeyOf(uri: string): PressedKey | undefined {
   return { group: group.toLowerCase(), key: key?.toLowerCase() as 'login' | 'logout' | 'toggle' };
 }
 
-const TONES: readonly ClipEncoding[] = ['PCMA', 'PCMU'];
+const LAWS: readonly ClipEncoding[] = ['PCMA', 'PCMU'];
 
 /**
- * Ordinary calls from phones on a listed trunk that log a member in or out: answered, confirmed by tones, hung up. Nothing of them is recorded.
+ * Ordinary calls from phones on a listed trunk that log a member in or out: answered, confirmed by words or tones, hung up. Nothing of them is recorded.
  * Never rejects.
  */
 export class GroupCalls {
@@ -66,13 +71,15 @@ export class GroupCalls {
 
   async #serve(call: PlainCall, { group, key }: PressedKey): Promise<void> {
     const { request, trunk, address } = call;
+    const { logins, spoken } = this.#parts;
     let done: Promise<Confirmation> | undefined;
     await PlayedCall.serve(this.#parts, call, {
-      encodings: TONES,
-      // Once it is known that the tones can be heard, and before the call is answered.
+      encodings: LAWS,
+      // Once it is known that the answer can be heard, and before the call is answered.
       clip: async (encoding) => {
-        done ??= this.#parts.logins.press(group, callersOf(request), key);
-        return confirmationTones(await done, encoding === 'PCMU' ? 'PCMU' : 'PCMA');
+        done ??= logins.press(group, callersOf(request), key);
+        const [what, law] = [await done, encoding === 'PCMU' ? 'PCMU' : 'PCMA'] as const;
+        return (await spoken?.(what, law)) ?? confirmationTones(what, law);
       },
       plan: ONCE,
       address,

@@ -97,6 +97,12 @@ test('the product brings German and English texts for both directions, which spe
   expect(said.map((line) => line.split(/\s+/).slice(0, 2).join(' ')).sort()).toEqual([
     'inbound de',
     'inbound en',
+    'logged-in de',
+    'logged-in en',
+    'logged-out de',
+    'logged-out en',
+    'not-a-member de',
+    'not-a-member en',
     'outbound de',
     'outbound en',
   ]);
@@ -188,7 +194,7 @@ test('a file that is no audio, an empty and an overlong one are turned down with
   expect(steps.map(({ outcome, step }) => `${outcome} ${step}`)).toEqual(
     Array.from({ length: 4 }, () => 'warning not done: announcement added by API'),
   );
-  expect(shelf.names).toEqual(['inbound', 'outbound']);
+  expect(shelf.names).toEqual(['inbound', 'outbound', 'logged-in', 'logged-out', 'not-a-member']);
   expect(stated).toEqual([]);
   expect(await readdir(join(folder, 'announcements'))).toEqual([]);
 });

@@ -1,6 +1,7 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { clipOf } from '../../src/media/clip.ts';
 import { memberKey } from '../../src/rules/call-to-decide.ts';
 import type { GroupLogins } from '../../src/sip/group-calls.ts';
 import { openAnyBench, type AnyBench } from './any-server.ts';
@@ -69,6 +70,21 @@ test('a function key logs its user in, confirms with tones, hangs up, and leaves
   expect(heard.every((packet) => packet.length === 172 && (packet.readUInt8(1) & 0x7f) === 8)).toBe(true);
   // Not silence: something is heard.
   expect(new Set(heard.flatMap((packet) => [...packet.subarray(12)])).size).toBeGreaterThan(20);
+});
+
+test('where there are words for it they are heard, and tones where there are none', async () => {
+  await bench.close();
+  const words = Buffer.from(Array.from({ length: 800 }, (_, at) => at % 251));
+  bench = await openAnyBench({
+    logins,
+    spoken: (what, law) => Promise.resolve(what === 'logged-in' ? clipOf(law, words) : undefined),
+  });
+  const payloads = ({ heard }: { readonly heard: readonly Buffer[] }): Buffer =>
+    Buffer.concat(heard.map((packet) => packet.subarray(12)));
+  const asserted = { 'P-Asserted-Identity': '<sip:100@pbx.example>' };
+  expect(payloads(await press('sales-login', asserted)).equals(words)).toBe(true);
+  expect(payloads(await press('sales-logout', asserted)).length).toBeGreaterThan(5000);
+  expect(pressed).toEqual(['sales login 100', 'sales logout 100']);
 });
 
 test('the asserted identity counts before From, and From without one', async () => {
