@@ -43,7 +43,7 @@ interface Listing {
 
 /** Finds the archive around a path and lists what is in it. Throws UnreadableError. */
 export async function openArchive(path: string): Promise<Archive> {
-  const asked = await realpath(path).catch((error: unknown) => {
+  const asked = await realpath(withoutQuote(path)).catch((error: unknown) => {
     throw new UnreadableError(`${path}: ${messageOf(error)}`);
   });
   const isFile = (await stat(asked)).isFile();
@@ -52,6 +52,9 @@ export async function openArchive(path: string): Promise<Archive> {
   if (root === undefined) return openBundle(path, asked, isFile);
   return openWithin(root, path, asked, isFile);
 }
+
+/** Windows takes the backslash in `"E:\my stick\"` for one that belongs to the quote, and no name there has one. */
+const withoutQuote = (path: string): string => (sep === '\\' ? path.replace(/"$/, '') : path);
 
 async function openWithin(root: string, path: string, asked: string, isFile: boolean): Promise<Archive> {
   const below = relative(root, asked).split(sep).join('/');

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
 import { readCertificates } from '../src/evidence/certificate-chain.ts';
 import { entryHash, parseEntry } from '../src/evidence/entry.ts';
@@ -25,17 +26,31 @@ export async function readTrust({ certificates, genesis, authorities }: Argument
 
 /** Checkpoints that the person kept. Throws UnreadableError. */
 export const readKept = ({ since }: Arguments): Promise<readonly NamedBytes[]> =>
-  naming('--since', () => readAll(since));
+  naming('--since', async () =>
+    (await readAll(since)).map(({ file, bytes }) => ({ file, bytes: asWritten(bytes) })),
+  );
 
 /** A fingerprint as on paper, with or without colons, or a file. */
 async function readGenesis(given: string): Promise<ExpectedGenesis> {
   const digits = given.replaceAll(/^sha256:|[: ]/g, '').toLowerCase();
   if (/^[0-9a-f]{64}$/.test(digits)) return { hash: digits, origin: undefined };
-  const bytes = await readFile(given);
+  const bytes = asWritten(await readFile(given));
   return { hash: entryHash(bytes), origin: parseEntry(bytes).header.origin };
 }
 
-const readAll = (files: readonly string[] = []): Promise<NamedBytes[]> =>
+/** What was kept went through mail programs and editors: line ends and a byte order mark of theirs are no alteration. */
+const asWritten = (bytes: Buffer): Buffer =>
+  Buffer.from(
+    bytes
+      .toString('latin1')
+      .replace(/^\xef\xbb\xbf/, '')
+      .replaceAll('\r\n', '\n'),
+    'latin1',
+  );
+
+const readAll = (
+  files: readonly string[] = [],
+): Promise<{ readonly file: string; readonly bytes: Buffer }[]> =>
   Promise.all(files.map(async (file) => ({ file, bytes: await readFile(file) })));
 
 async function naming<T>(option: string, read: () => Promise<T>): Promise<T> {
