@@ -1,10 +1,13 @@
 /*
  * What evidence costs: how long a seal holds the chain and how many a second there can be, on SQLite and on PostgreSQL; how fast a
- * day's archive is verified beside sha256sum over the same files; how long chain and proofs of a long log take.
+ * day's archive is verified beside sha256sum over the same files; how long chain and proofs of a long log take. With `--calls`, instead of
+ * that, what the seals of the whole recorder cost calls that are running.
  *
  *   npm run bench:evidence -- [--seals N] [--recordings N] [--megabytes M] [--entries N] [--only seal|verify|chain]
+ *   npm run bench:evidence -- --calls N [--rate SEALS] [--seconds S]
  *
- * Default: 200 seals, an archive of 300 recordings of 2 MB, a log of 1,000,000 entries (about 450 MB in the temporary folder).
+ * Default: 200 seals, an archive of 300 recordings of 2 MB, a log of 1,000,000 entries (about 450 MB in the temporary folder); 50 seals a
+ * second for 20 s beside the calls.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash, hash } from 'node:crypto';
@@ -37,6 +40,7 @@ import { ArchiveBuilder, makeSigner } from '../support/evidence-archive.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { SealingRoom } from '../support/sealing-room.ts';
 import { ROOT } from '../support/recorder-process.ts';
+import { benchBeside } from './seals-beside-calls.ts';
 
 const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
@@ -236,14 +240,33 @@ const { values } = parseArgs({
     megabytes: { type: 'string', default: '2' },
     entries: { type: 'string', default: '1000000' },
     only: { type: 'string' },
+    calls: { type: 'string', default: '0' },
+    rate: { type: 'string', default: '50' },
+    seconds: { type: 'string', default: '20' },
   },
 });
+
+/** Both databases, one after the other. */
+async function benchBoth(calls: number): Promise<void> {
+  const plan = { calls, sealsPerSecond: Number(values.rate), seconds: Number(values.seconds) };
+  await benchBeside({ ...plan, name: 'SQLite', database: {} }, say);
+  const postgres = await startPostgres();
+  try {
+    const connection = await postgres.createDatabase('bench');
+    await benchBeside({ ...plan, name: 'PostgreSQL', database: { client: 'pg', connection } }, say);
+  } finally {
+    await postgres.remove();
+  }
+}
 
 say(
   `${cpus()[0]?.model ?? arch()}, ${availableParallelism()} cores, Node ${process.version}, load ${loadavg()[0]?.toFixed(1) ?? ''}`,
 );
 try {
-  const wants = (part: string): boolean => values.only === undefined || values.only === part;
+  const beside = Number(values.calls);
+  if (beside > 0) await benchBoth(beside);
+  const wants = (part: string): boolean =>
+    beside > 0 ? false : values.only === undefined || values.only === part;
   if (wants('seal')) {
     await benchSeals('SQLite', await SealingRoom.open(key.signer), Number(values.seals));
     const postgres = await startPostgres();

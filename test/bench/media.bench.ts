@@ -22,10 +22,10 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { countByBatch, countByEvents } from './counting-receiver.ts';
 import { HeldCalls } from './held-calls.ts';
+import { LoadProcess, type Sent } from './load-process.ts';
 import { callsPerCore, encryptedGoals, goalsOf, type Kind, type Measured } from './media-goals.ts';
 import { cpuSeconds, type Metrics, readMetrics, residentKilobytes, untilIdle } from './process-figures.ts';
 import { compareRecordings } from './recording-check.ts';
-import { RtpLoad } from './rtp-load.ts';
 import { ROOT } from './sip-caller.ts';
 
 const MEDIA_PORTS = '10000-59999';
@@ -55,47 +55,6 @@ interface Plan {
 }
 
 // ---- processes -----------------------------------------------------------------------------------------------------
-
-interface Sent {
-  readonly packets: number;
-  readonly turns: number;
-}
-
-/** The sending process while it sends. */
-class Source {
-  readonly #child: ChildProcess;
-
-  private constructor(child: ChildProcess) {
-    this.#child = child;
-  }
-
-  static async to(ports: readonly number[], key?: Buffer): Promise<Source> {
-    const child = fork(SELF, ['send'], { serialization: 'advanced' });
-    child.send({ ports, key });
-    await once(child, 'message');
-    return new Source(child);
-  }
-
-  async stop(): Promise<Sent> {
-    const told = once(this.#child, 'message') as Promise<[Sent]>;
-    this.#child.send('stop');
-    const [sent] = await told;
-    this.#child.disconnect();
-    return sent;
-  }
-}
-
-async function sendUntilTold(): Promise<void> {
-  const [{ ports, key }] = (await once(process, 'message')) as [{ ports: number[]; key?: Uint8Array }];
-  const load = new RtpLoad(ports, key);
-  let stopped = false;
-  process.once('message', () => {
-    stopped = true;
-  });
-  process.send?.('sending');
-  const turns = await load.run(() => stopped);
-  process.send?.({ packets: load.sent, turns });
-}
 
 async function countUntilTold(kind: Kind, sockets: number): Promise<void> {
   const receiver = kind === 'batch' ? countByBatch(sockets) : await countByEvents(sockets);
@@ -173,7 +132,7 @@ async function count({ receiver, calls }: Plan): Promise<Counted> {
     child.send('count');
     return (await told)[0];
   };
-  const source = await Source.to(ports);
+  const source = await LoadProcess.to(ports);
   await delay(WARM_UP_MS);
   const before = { cpu: cpuSeconds(child.pid ?? 0), packets: await counted() };
   await delay(COUNTING_MS);
@@ -209,7 +168,7 @@ async function hold(recorder: Running, calls: HeldCalls, plan: Plan, key?: Buffe
   const first = await readMetrics(web);
   const { ports, setUp } = await calls.open(plan.calls);
   const setUpLoopDelay = loopDelayOf(await readMetrics(web));
-  const source = await Source.to(ports, key);
+  const source = await LoadProcess.to(ports, key);
   await delay(WARM_UP_MS);
   const before = await readMetrics(web);
   const cpuBefore = cpuSeconds(pid);
@@ -395,6 +354,5 @@ function planOf(args: readonly string[]): Plan {
 }
 
 const [role, ...rest] = process.argv.slice(2);
-if (role === 'send') await sendUntilTold();
-else if (role === 'count') await countUntilTold(rest[0] === 'dgram' ? 'dgram' : 'batch', Number(rest[1]));
+if (role === 'count') await countUntilTold(rest[0] === 'dgram' ? 'dgram' : 'batch', Number(rest[1]));
 else await main(planOf(process.argv.slice(2)));
