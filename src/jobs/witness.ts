@@ -124,8 +124,12 @@ export class Witness {
         'BAD_NOTE',
         `${peer.name}: its checkpoint is signed by none of the configured certificates`,
       );
-    const seen = await this.#deps.store.evidence.witnessed(origin);
+    const { store, origin: ours } = this.#deps;
+    const seen = await store.evidence.witnessed(origin);
     if (seen?.size === size && seen.root === root) {
+      // The process before may have ended between writing the cosignature down and handing it over.
+      if (known.origin === undefined)
+        known.owed = await store.evidence.file(peerPath(ours, size, noteName(peer.name, origin)));
       this.#take(peer, known, seen);
       return true;
     }

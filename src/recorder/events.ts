@@ -215,6 +215,7 @@ export interface ActedEvent extends Stamped {
 
 /** What others state, in order with what the recorder does. */
 export type StatedEvent =
+  | RefusedEvent
   | NotedEvent
   | ActedEvent
   | RulesEvent

@@ -10,9 +10,10 @@ import type { CallFacts, OpenedEvent, RecorderEvent, StatedEvent } from './event
 import type { SessionOffer } from '../siprec/sdp.ts';
 import { LiveRecording, type LiveDeps, type Succession } from './live-recording.ts';
 import { PairedHalves, pairLines } from './paired-halves.ts';
+import { PortShortage } from './port-shortage.ts';
 import { RecorderError } from './recorder-error.ts';
 import { newRecordingId } from './recording-id.ts';
-import { Refusals } from './refusals.ts';
+import { Refusals, type RefusalBook } from './refusals.ts';
 import { ReopenedCapture } from './reopened-capture.ts';
 import { Statements } from './statements.ts';
 import { cutOf } from './stop-keys.ts';
@@ -28,6 +29,8 @@ export interface RecorderOptions extends Omit<LiveDeps, 'statements'> {
   readonly folders: RecordingFolders;
   /** Below this much free space in the spool new calls are turned away. */
   readonly minFreeBytes: number;
+  /** Without it refusals of the last minute are lost when the process is killed. */
+  readonly refusalBook?: RefusalBook | undefined;
   /**
    * Called when it is decided whether a call, by its SIP Call-ID, is recorded: before it is answered, and anew for each session of a dialog. Must not throw.
    */
@@ -74,13 +77,19 @@ export class Recorder implements CallRecorder {
   #declined = 0;
   readonly #refused = new Map<string, number>();
   readonly #failed = new Map<string, number>();
+  readonly #ports: PortShortage;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
     this.#halves = new PairedHalves(options.now);
+    this.#ports = new PortShortage(options.now);
     const statements = new Statements(options);
     this.#statements = statements;
-    this.#refusals = new Refusals((event) => statements.state(event), options.now);
+    this.#refusals = new Refusals({
+      publish: (event) => statements.state(event),
+      now: options.now,
+      book: options.refusalBook,
+    });
     options.media.onFailure((id, error) => {
       this.#live.get(id)?.writeFailed(error);
     });
@@ -106,6 +115,11 @@ export class Recorder implements CallRecorder {
       refused: Object.fromEntries(this.#refused),
       failed: Object.fromEntries(this.#failed),
     };
+  }
+
+  /** Since when calls have been refused because no media port is free, epoch milliseconds; undefined while none are. */
+  get withoutPortsSince(): number | undefined {
+    return this.#ports.since;
   }
 
   isLive(recording: string): boolean {
@@ -145,6 +159,7 @@ export class Recorder implements CallRecorder {
     const { layout, mayStop: mayBeCut } = kept.decision;
     const { localAddress } = call;
     const capture = await this.#openCapture({ id, folder, lines, layout, mayBeCut, localAddress });
+    this.#ports.served();
     await this.#journalOpening(id, call, capture);
     this.#accepted++;
     const { sources } = call;
@@ -376,6 +391,7 @@ export class Recorder implements CallRecorder {
     } catch (error) {
       await this.#options.folders.discard(id).catch(() => undefined);
       const code = (error as { readonly code?: string }).code;
+      if (code === 'NO_PORTS' && lines.every(({ port }) => port === undefined)) this.#ports.refused();
       const known = code === 'NO_PORTS' || code === 'DISK' ? code : 'MEDIA';
       throw new RecorderError(known, 'the media side could not open', { cause: error });
     }

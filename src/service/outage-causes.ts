@@ -3,7 +3,7 @@ import type { Recorder } from '../recorder/recorder.ts';
 import type { OutageCause } from './outage-watch.ts';
 
 export interface OutageParts {
-  readonly recorder: Pick<Recorder, 'readiness'>;
+  readonly recorder: Pick<Recorder, 'readiness' | 'withoutPortsSince'>;
   readonly media: { readonly running: number; totals(): Promise<Pick<ThreadTotals, 'diskWait'>> };
   readonly archive: { databaseAnswers(): boolean };
   readonly ground: {
@@ -26,6 +26,7 @@ export function outageCauses({ recorder, media, archive, ground, sip }: OutagePa
   const threads = media.running;
   return [
     { cause: 'spool-full', after: 0, outFor: () => since(isFull(recorder)) },
+    { cause: 'ports', after: 0, outFor: () => timeSince(recorder.withoutPortsSince) },
     { cause: 'journal', after: 0, outFor: () => since(!ground.journal.writable) },
     { cause: 'disk', after: STALLED, outFor: async () => (await media.totals()).diskWait },
     // Each carries its part of the calls.
@@ -37,9 +38,12 @@ export function outageCauses({ recorder, media, archive, ground, sip }: OutagePa
   ];
 }
 
+const timeSince = (moment: number | undefined): number =>
+  moment === undefined ? 0 : Math.max(1, Date.now() - moment);
+
 function missingFor({ keys, lastAlive }: OutageParts['ground']): number {
   const { missing } = keys;
-  return missing === undefined ? 0 : Math.max(1, Date.now() - (lastAlive ?? missing.since));
+  return missing === undefined ? 0 : timeSince(lastAlive ?? missing.since);
 }
 
 function isFull(recorder: OutageParts['recorder']): boolean {

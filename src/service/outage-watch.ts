@@ -14,6 +14,8 @@ export interface OutageWatchParts {
   readonly causes: readonly OutageCause[];
   /** Resolves when it is on disk, or waits for the disk; never rejects. */
   readonly state: (event: OutageEvent) => Promise<void>;
+  /** Told when an outage is stated, and when it is over. */
+  readonly onChange?: (cause: string, isOut: boolean) => void;
   /** While the recorder stops, its parts end on purpose. */
   readonly isStopping: () => boolean;
   readonly now: () => number;
@@ -66,20 +68,22 @@ export class OutageWatch {
   }
 
   async #ask({ cause, outFor, after }: OutageCause): Promise<void> {
-    const { now, isStopping, state } = this.#parts;
+    const { now, isStopping, state, onChange } = this.#parts;
     const out = await Promise.resolve(outFor()).catch(() => 0);
     if (isStopping()) return;
     const known = this.#outages.get(cause);
     if (out === 0) {
       this.#outages.delete(cause);
-      if (known?.isStated === true)
-        await state({ type: 'outage', phase: 'over', cause, since: known.since, at: now() });
+      if (known?.isStated !== true) return;
+      onChange?.(cause, false);
+      await state({ type: 'outage', phase: 'over', cause, since: known.since, at: now() });
       return;
     }
     const outage = known ?? { since: now() - out, isStated: false };
     this.#outages.set(cause, outage);
     if (outage.isStated || now() - outage.since < after) return;
     outage.isStated = true;
+    onChange?.(cause, true);
     await state({ type: 'outage', phase: 'begun', cause, since: outage.since, at: now() });
   }
 }

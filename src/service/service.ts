@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { Alarms } from './alarms.ts';
 import type { ArchiveLine } from './archive-line.ts';
 import type { Config } from '../config.ts';
@@ -26,14 +26,14 @@ import { startSipApplication, type SipApplication } from '../sip/application.ts'
 import { Trunks } from '../sip/trunks.ts';
 import { ClockConfirmation } from './clock-confirmation.ts';
 import { openRetentionKeeper, type RetentionRuns } from './retention-keeper.ts';
-import { outageCauses, type OutageParts } from './outage-causes.ts';
-import { OutageWatch } from './outage-watch.ts';
+import { openOutageWatch } from './outage-opening.ts';
 import { openSpoolWatch } from './spool-watch.ts';
 import { groupLogins, openPolicy } from './policy-opening.ts';
 import { openResumption, type Resumption } from './resumption.ts';
 import { ShutdownList } from './shutdown-list.ts';
 import { openTraces, type Traces } from './trace-opening.ts';
 import { VERSION } from '../version.ts';
+import { openRefusalBook, readRefusalBook } from '../store/refusal-book.ts';
 import { openWeb } from './web-opening.ts';
 
 export interface Service {
@@ -108,7 +108,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   });
   closing.add('web', () => web.close());
   await sip.listen();
-  openOutageWatch({ recorder, media, archive, ground, sip: sip.application, closing });
+  openOutageWatch({ recorder, media, archive, ground, sip: sip.application, closing, bell: alarms });
   const callsGoOn = config.sip.resume.afterStop && resumption.book !== undefined;
   return {
     banner: banner(config, { ground, sip, webUrl: web.url }),
@@ -144,6 +144,7 @@ async function openRecording(
     log: mediaLog(log),
   });
   closing.add('media', () => media.stop());
+  const refusals = join(config.dataDir, 'refusals.json');
   const recorder = new Recorder({
     media,
     journal,
@@ -153,8 +154,12 @@ async function openRecording(
     keys: { sequence: config.stop.keys, keep: config.stop.keepKeys, tones: config.stop.tones },
     signing: ground.keys,
     onDecided: traces.decided,
+    refusalBook: openRefusalBook(refusals),
     minFreeBytes: config.spool.whenFull === 'record' ? 0 : config.spool.minFreeMegabytes * 1_000_000,
   });
+  // Before any can be counted anew.
+  for (const counted of await readRefusalBook(refusals)) await recorder.state(counted);
+  await openRefusalBook(refusals).write([]);
   const startedAt = Date.now();
   const dtlsFingerprint = dtls?.fingerprint;
   const resumption = await openResumption(config, {
@@ -207,28 +212,6 @@ function openWatches(
   const retention = openRetentionKeeper(config, { archive, ground, clock, bell: alarms, log });
   closing.add('retention', () => retention.close());
   return retention;
-}
-
-/** From here on: what did not work before was no outage, but a start that took its time. */
-function openOutageWatch(
-  parts: OutageParts & {
-    readonly recorder: Recorder;
-    readonly ground: Ground;
-    readonly closing: ShutdownList;
-  },
-): void {
-  const { recorder, ground, closing } = parts;
-  const outages = new OutageWatch({
-    causes: outageCauses(parts),
-    state: (event) => recorder.state(event),
-    isStopping: () => recorder.isDraining,
-    now: Date.now,
-    lastAlive: ground.lastAlive,
-  });
-  outages.start();
-  closing.add('outage watch', () => {
-    outages.close();
-  });
 }
 
 const mediaLog = (log: Log): Parameters<typeof startMediaThreads>[0]['log'] => ({

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { link, open, readFile, unlink, writeFile } from 'node:fs/promises';
+import { link, open, readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { codeOf, StoreError } from './store-error.ts';
 
@@ -40,4 +40,18 @@ export async function createWhole(path: string, bytes: Uint8Array, mode = 0o640)
   } finally {
     await unlink(temporary).catch(() => undefined);
   }
+}
+
+/** Exchanges a file for another in one step: a crash leaves one of them whole. */
+export async function replaceFile(path: string, text: string, mode: number): Promise<void> {
+  const temporary = `${path}.new`;
+  const file = await open(temporary, 'w', mode);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+  await syncDirectory(dirname(path));
 }

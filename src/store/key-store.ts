@@ -1,9 +1,9 @@
 import { createPrivateKey, generateKeyPair, X509Certificate, type KeyObject } from 'node:crypto';
-import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { makeCertificate } from './certificate.ts';
-import { createOnce, syncDirectory } from './create-once.ts';
+import { createOnce, replaceFile, syncDirectory } from './create-once.ts';
 import { decryptKey, encryptKey, isEncrypted } from './encrypted-key.ts';
 import { codeOf, StoreError } from './store-error.ts';
 
@@ -142,20 +142,6 @@ export async function placePair(
     if (/^(EEXIST|ENOTEMPTY)$/.test(codeOf(error))) return false;
     throw new StoreError('KEYS_NOT_MADE', `${join(dir, name)} could not be written`, { cause: error });
   }
-}
-
-/** Exchanges a file for another in one step: a crash leaves one of them whole. */
-export async function replaceFile(path: string, text: string, mode: number): Promise<void> {
-  const temporary = `${path}.new`;
-  const file = await open(temporary, 'w', mode);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
-  await syncDirectory(join(path, '..'));
 }
 
 /** PKCS#8, not encrypted: for a child process of ours alone. */

@@ -6,7 +6,7 @@ import { chainOf } from '../evidence/certificate-chain.ts';
 import { certificateName, issuerName } from '../evidence/layout.ts';
 import { createSigner, spkiFingerprint } from '../evidence/signature.ts';
 import { makeCertificateRequest, packKeys, unpackKeys } from './certificate.ts';
-import { createOnce, syncDirectory } from './create-once.ts';
+import { createOnce, replaceFile, syncDirectory } from './create-once.ts';
 import {
   CERTIFICATE_FILE,
   CURRENT,
@@ -18,7 +18,6 @@ import {
   pairOf,
   pemOf,
   placePair,
-  replaceFile,
   replacePair,
   type KeyPair,
   type KeyStoreOptions,

@@ -3,12 +3,14 @@ import { appendFileSync, existsSync, mkdtempSync, readdirSync, renameSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  answeredCall,
   awaitRecording,
   callTo,
   callToBeCutOff,
   entriesIn,
   entryTypes,
   expectIntact,
+  healthOf,
   pause,
   ProductRoom,
 } from '../support/product-room.ts';
@@ -23,6 +25,34 @@ const outagesIn = (archive: string): readonly (readonly (string | undefined)[])[
   entriesIn(archive)
     .filter((entry) => entry.get('type') === 'outage')
     .map((entry) => [entry.get('cause'), entry.get('clean')]);
+
+test('calls that found no port, counted when the process was killed, are in the log with the outage after the next start', async () => {
+  const first = await room.start({ config: { media: { ports: '30000-30003' } } });
+  const { dataDir, archive } = first;
+  const { over } = await answeredCall(first, { timers: { t1: 100, timeout: 1000 } });
+  over.catch(() => undefined);
+  for (let n = 0; n < 4; n++)
+    await expect(callTo(first)).rejects.toMatchObject({ code: 'REFUSED', status: 503 });
+  // Within two seconds the counts are on disk, and the outage is noticed.
+  await pause(2500);
+  expect((await healthOf(first)).alarms).toMatchObject([
+    { code: 'media-ports-exhausted', severity: 'critical' },
+  ]);
+  await first.kill();
+  const second = await room.start({ dataDir });
+  await awaitRecordings(archive, 1);
+  expect(await second.stop()).toBe(0);
+  const refused = entriesIn(archive).filter((entry) => entry.get('type') === 'refused');
+  expect(refused.map((entry) => [entry.get('reason'), entry.get('count')])).toEqual([
+    ['503', '1'],
+    ['503', '3'],
+  ]);
+  expect(outagesIn(archive)).toEqual([
+    ['crash', 'no'],
+    ['ports', 'no'],
+  ]);
+  expectIntact(archive);
+}, 60_000);
 
 describe('the chain', () => {
   test('goes on over clean stops and crashes in a row, and states each of them', async () => {

@@ -1,6 +1,9 @@
 import { beforeEach, expect, test } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { OutageEvent } from '../../src/recorder/events.ts';
 import { outageCauses, type OutageParts } from '../../src/service/outage-causes.ts';
+import { ROOT } from '../support/recorder-process.ts';
 import { OutageWatch } from '../../src/service/outage-watch.ts';
 
 let clock: number;
@@ -84,9 +87,13 @@ test('every part of the recorder that can fail is asked', async () => {
     connected: true,
     answers: true,
     keys: true,
+    ports: true,
   };
   const parts: OutageParts = {
     recorder: {
+      get withoutPortsSince() {
+        return state.ports ? undefined : 1_000_000;
+      },
       readiness: () => (state.reason === '' ? { ready: true } : { ready: false, reason: state.reason }),
     },
     media: {
@@ -121,8 +128,35 @@ test('every part of the recorder that can fail is asked', async () => {
   };
   expect(await out()).toEqual([]);
   Object.assign(state, { reason: 'spool disk nearly full', writable: false, diskWait: 4000, running: 1 });
-  Object.assign(state, { connected: false, answers: false, keys: false });
-  expect(await out()).toEqual(['spool-full', 'journal', 'disk', 'media', 'sip', 'database', 'keys']);
+  Object.assign(state, { connected: false, answers: false, keys: false, ports: false });
+  const all = ['spool-full', 'ports', 'journal', 'disk', 'media', 'sip', 'database', 'keys'];
+  expect(await out()).toEqual(all);
+  // Each by itself, and with the word that the specification has for it.
+  const words = readFileSync(join(ROOT, 'docs/evidence-format.md'), 'utf8');
+  const well = {
+    reason: '',
+    writable: true,
+    diskWait: 0,
+    running: 2,
+    connected: true,
+    answers: true,
+    keys: true,
+  };
+  for (const [cause, ill] of [
+    ['spool-full', { reason: 'spool disk nearly full' }],
+    ['ports', { ports: false }],
+    ['journal', { writable: false }],
+    ['disk', { diskWait: 1 }],
+    ['media', { running: 1 }],
+    ['sip', { connected: false }],
+    ['database', { answers: false }],
+    ['keys', { keys: false }],
+  ] as const) {
+    Object.assign(state, well, { ports: true }, ill);
+    expect(await out()).toEqual([cause]);
+    expect(words).toContain(`\`${cause}\``);
+  }
+  Object.assign(state, { reason: 'spool disk nearly full' });
   state.reason = 'shutting down';
   expect(await out()).not.toContain('spool-full');
 });

@@ -191,6 +191,22 @@ test('two recorders anchor and cosign each other, and both verifiers follow it o
   expect([shell.status, shell.output]).toEqual([0, expect.any(String)]);
 }, 60_000);
 
+test('a cosignature that was written down and not handed over is handed over after a restart', async () => {
+  const { rec01, rec02 } = nodes;
+  await grow(rec02.room, '486');
+  // Killed in between: the peer does not answer when it is handed over, and the process ends.
+  rec02.desk.takeCosigned = () => Promise.reject(new Error('killed'));
+  await rec01.witness.round(signal);
+  expect(await anchorsOf(rec01)).toHaveLength(1);
+  expect(await anchorsOf(rec02)).toEqual([]);
+  await introduce('rec02');
+  await introduce('rec01');
+  await rec01.witness.round(signal);
+  await rec01.witness.round(signal);
+  expect(await anchorsOf(rec01)).toHaveLength(1);
+  expect(await anchorsOf(rec02)).toEqual([['witness', 'rec01', rec02.room.origin, 4]]);
+}, 60_000);
+
 test('a log with two faces is never cosigned, rings, and both notes are kept and convict it', async () => {
   const { rec01, rec02 } = nodes;
   await grow(rec02.room, '486', 5);

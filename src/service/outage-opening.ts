@@ -1,0 +1,43 @@
+import type { AlarmBell } from '../alarm.ts';
+import type { Recorder } from '../recorder/recorder.ts';
+import { outageCauses, type OutageParts } from './outage-causes.ts';
+import { OutageWatch } from './outage-watch.ts';
+import type { ShutdownList } from './shutdown-list.ts';
+
+const NO_PORTS = 'media-ports-exhausted';
+
+/** From here on: what did not work before was no outage, but a start that took its time. */
+export function openOutageWatch(
+  parts: OutageParts & {
+    readonly recorder: Pick<Recorder, 'state' | 'isDraining'>;
+    readonly closing: Pick<ShutdownList, 'add'>;
+    readonly bell: AlarmBell;
+  },
+): void {
+  const { recorder, ground, closing, bell } = parts;
+  const outages = new OutageWatch({
+    causes: outageCauses(parts),
+    state: (event) => recorder.state(event),
+    onChange: (cause, isOut) => {
+      if (cause === 'ports') ringForPorts(bell, isOut);
+    },
+    isStopping: () => recorder.isDraining,
+    now: Date.now,
+    lastAlive: ground.lastAlive,
+  });
+  outages.start();
+  closing.add('outage watch', () => {
+    outages.close();
+  });
+}
+
+function ringForPorts(bell: AlarmBell, isOut: boolean): void {
+  if (!isOut) bell.clear(NO_PORTS);
+  else
+    bell.raise({
+      code: NO_PORTS,
+      severity: 'critical',
+      text: 'Calls are refused because no media port is free: media.ports is too small for this many calls',
+      fields: {},
+    });
+}
