@@ -37,7 +37,7 @@ export async function benchBeside(plan: BesidePlan, say: (line: string) => void)
     },
   });
   try {
-    const held = await HeldCalls.connect(recorder.tcpPort);
+    const held = await HeldCalls.connect(recorder.tcpPort, { number: 0 });
     const { ports } = await held.open(plan.calls);
     const load = await LoadProcess.to(ports);
     await delay(WARM_UP_MS);
@@ -81,7 +81,7 @@ interface Sealed {
 
 /** Short calls for the time of the plan; over when the last of them is sealed. */
 async function sealAway({ tcpPort, web }: RecorderProcess, plan: BesidePlan): Promise<Sealed> {
-  const calls = await HeldCalls.connect(tcpPort);
+  const calls = await HeldCalls.connect(tcpPort, { number: plan.calls });
   const before = await readMetrics(web);
   const start = performance.now();
   const elapsed = (): number => (performance.now() - start) / 1000;
