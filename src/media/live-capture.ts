@@ -215,10 +215,10 @@ export class LiveCapture implements LegHost {
     if (now < this.#due || this.#finishing) return;
     this.#listen(now);
     this.#align();
-    const end = this.#writable(now, swept);
-    const final = Math.min(end, Math.max(0, this.#positionAt(swept) - REORDER_WINDOW));
+    const limit = this.#writable(now, swept);
+    const final = Math.min(limit, Math.max(0, this.#positionAt(swept) - REORDER_WINDOW));
     for (const leg of this.#legs.values()) leg.settle(final);
-    const done = this.#flush(end, final);
+    const done = this.#flush(this.#positionAt(now), { final, limit });
     const { flushSeconds, syncSeconds } = this.#surroundings.rhythm;
     this.#due = done ? nextTurn(this.#due, flushSeconds * 1000, now) : now + CATCH_UP_INTERVAL;
     this.#marks.tick(now, this.#layout.tracks);
@@ -280,9 +280,9 @@ export class LiveCapture implements LegHost {
     this.#heardAt = now;
   }
 
-  /** Where keys count, nothing is written before they have been looked for in what came with it. */
+  /** Up to where may be written. Where keys count, nothing is before they have been looked for in what came with it. */
   #writable(now: number, swept: number): number {
-    if (this.#hold === undefined) return this.#positionAt(now);
+    if (this.#hold === undefined) return Infinity;
     return Math.min(this.#hold.limit(this.#positionAt(now)), this.#positionAt(swept));
   }
 
@@ -308,11 +308,12 @@ export class LiveCapture implements LegHost {
   }
 
   /** True when every file has what it should have; a file the disk refuses is tried again an interval later. */
-  #flush(position: number, final: number): boolean {
+  #flush(position: number, marks: { readonly final: number; readonly limit: number }): boolean {
+    const { final, limit } = marks;
     let done = true;
     for (const track of this.#layout.tracks) {
       try {
-        if (!track.flush(position, final)) done = false;
+        if (!track.flush(position, final, limit)) done = false;
       } catch (error) {
         this.fail(error as Error);
       }

@@ -113,13 +113,13 @@ export class PacketTrack implements MarkedTrack {
     await this.#file?.synced();
   }
 
-  /** Writes what came before `now`, and makes final what is older than `final`. Returns whether it is done. Throws MediaError DISK and has lost nothing. */
-  flush(now: number, final: number): boolean {
+  /** Writes what came, but nothing behind `limit`, and makes final what is older than `final`. Returns whether it is done. Throws MediaError DISK and has lost nothing. */
+  flush(_now: number, final: number, limit = Infinity): boolean {
     if (this.#file?.ready === false) return true;
     const file = this.#open();
     const to = Math.max(this.#settled, Math.min(final, this.#settled + STEP));
     this.#finalise(file, to);
-    this.#writeRest(file, now);
+    this.#writeRest(file, limit);
     const { position } = this.#final.framing;
     if (position - this.#headerAt >= HEADER_INTERVAL) {
       this.#writeHeader(file, this.#end);
@@ -286,13 +286,13 @@ export class PacketTrack implements MarkedTrack {
     this.#end = Math.max(this.#end, this.#final.octets);
   }
 
-  /** What is not final yet and came before `now`, as if it were. */
-  #writeRest(file: AudioFile, now: number): void {
+  /** What is not final yet and stands before `limit`, as if it were. */
+  #writeRest(file: AudioFile, limit: number): void {
     const changes = this.channels.reduce((sum, { lane }) => sum + (lane?.changes ?? 0), 0);
     if (changes === this.#changes && this.#end === this.#final.octets) return;
     const framing = this.#final.framing.clone();
     const counts = this.channels.map(
-      ({ lane }) => lane?.packets.filter(({ position }) => position < now).length ?? 0,
+      ({ lane }) => lane?.packets.filter(({ position }) => position < limit).length ?? 0,
     );
     const octets = collect((out) => {
       this.#write(framing, counts, out);

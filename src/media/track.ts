@@ -110,15 +110,15 @@ export class Track implements LaneWriter, MarkedTrack {
   }
 
   /**
-   * Writes what is not on disk before `now`, at most a scratch buffer full, then hashes what is older than `final`. Returns
+   * Writes what is not on disk before `now`, nothing behind `limit` and at most a scratch buffer full, then hashes what is older than `final`. Returns
    * whether it is done. Throws MediaError DISK and has then lost nothing: the next call goes on from there.
    */
-  flush(now: number, final: number): boolean {
+  flush(now: number, final: number, limit = Infinity): boolean {
     // What the disk has not taken yet stays in the rings, and the disk is not asked again before it has answered.
     if (this.#file?.ready === false) return true;
     const file = this.#openFile();
-    const limit = samplesAtOnce(this.#channels.length);
-    const to = Math.min(now, this.#next + limit);
+    const end = Math.min(now, limit);
+    const to = Math.min(end, this.#next + samplesAtOnce(this.#channels.length));
     if (to > this.#next) {
       const octets = this.#interleave(this.#next, to);
       file.write(octets, (to - this.#next) * this.#channels.length, this.#next);
@@ -130,7 +130,7 @@ export class Track implements LaneWriter, MarkedTrack {
       this.#headerAt = this.#written;
     }
     this.#finalise(Math.min(final, this.#next));
-    return this.#next >= now;
+    return this.#next >= end;
   }
 
   /** Resolves when the disk has what was written. Rejects with MediaError DISK. */

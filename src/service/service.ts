@@ -274,7 +274,7 @@ async function openSip(config: Config, parts: SipParts): Promise<Sip> {
     resumed: resumption,
     former: resumption.former,
     policy,
-    logins: groupLogins(policy),
+    logins: groupLogins(policy, recorder),
     ...openHearing(config, parts),
     software: SOFTWARE,
     log: (level, text, fields) => {

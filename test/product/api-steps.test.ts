@@ -2,6 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { wavHeader } from '../../src/media/wav-header.ts';
+import { ListeningClient } from '../sip/listening-client.ts';
+import { Peer } from '../sip/peer.ts';
+import { plainSdp, RecordingClient } from '../sip/recording-client.ts';
 import { answeredCall, CALLER, ProductRoom } from '../support/product-room.ts';
 import type { RecorderProcess } from '../support/recorder-process.ts';
 
@@ -123,3 +126,27 @@ test('each of them, done or refused, is a step with its actor', async () => {
   const asked = steps.filter(({ detail = '' }) => detail.includes(' /api/v1/')).toReversed();
   expect(asked).toEqual(expected.map((each) => expect.objectContaining(each)));
 }, 60_000);
+
+test('a function key is a step of the phone, also when nobody of ours pressed it', async () => {
+  await ask('PUT', '/groups/desk/members/4711');
+  for (const caller of ['4711', '4712']) {
+    const peer = await Peer.open('udp', { address: '127.0.0.1', port: recorder.udpPort });
+    const phone = await ListeningClient.open(new RecordingClient(peer));
+    const offer = plainSdp(phone.offer('8', ['rtpmap:8 PCMA/8000', 'recvonly']));
+    const heard = await phone.hear('sip:desk-login@127.0.0.1', {
+      ...offer,
+      headers: { From: `<sip:${caller}@pbx>;tag=client` },
+    });
+    expect(heard.status).toBe(200);
+    peer.close();
+  }
+  const { steps } = await answerOf<{ readonly steps: readonly object[] }>('/steps?actor=phone');
+  expect(steps).toEqual([
+    expect.objectContaining({
+      step: 'not done: group: login',
+      outcome: 'warning',
+      detail: 'desk-login; the caller is no member',
+    }),
+    expect.objectContaining({ step: 'member logged-in', outcome: 'ok', detail: '4711 in desk' }),
+  ]);
+}, 30_000);
