@@ -4,7 +4,7 @@ import { dirname, join, normalize, resolve } from 'node:path';
 import { transformFile } from '@swc/core';
 
 /** A module of ours, as compiled code names it. */
-const IMPORT = /(from ['"])(\.\.?\/[a-z/.-]+)\.ts/g;
+const IMPORT = /(from ['"])(\.\.?\/[a-z0-9/.-]+)\.ts/g;
 
 /** A program of ours that tests start as a process of its own. */
 export interface CompiledProgram {

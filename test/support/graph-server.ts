@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import type { IssuedCertificate } from './certificates.ts';
 import { DocumentLibrary, eTagOf, LibraryRefusal, type LibraryItem } from './document-library.ts';
 import { LoginService, type ServiceAnswer } from './login-service.ts';
@@ -281,5 +282,13 @@ function send(response: ServerResponse, answer: ServiceAnswer & { readonly octet
     'Content-Length': body.length,
     ...headers,
   });
-  response.end(status === 204 ? undefined : body);
+  if (body.length < PIECE) response.end(status === 204 ? undefined : body);
+  else Readable.from(pieces(body), { objectMode: false }).pipe(response);
+}
+
+/** A TLS connection does not take more than 2 GiB at once. */
+const PIECE = 16 * 1024 * 1024;
+
+function* pieces(body: Buffer): Iterable<Buffer> {
+  for (let at = 0; at < body.length; at += PIECE) yield body.subarray(at, at + PIECE);
 }
