@@ -162,7 +162,7 @@ export class TraceFiles {
       }
       await new Promise(setImmediate);
     }
-    this.#failing = false;
+    if (messages.length > 0) this.#failing = false;
   }
 
   #encode(message: Omit<TracedMessage, 'callId'>): readonly string[] {

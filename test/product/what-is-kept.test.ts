@@ -49,6 +49,9 @@ const PRIVATE = sine(730, 1.4);
 /** Who is called in a call that the rules keep out. */
 const LEFT_OUT = '01701234567';
 
+/** Where a call that is recorded is forwarded to. */
+const MOBILE = '01709999999';
+
 const room = new ProductRoom();
 let recorder: RecorderProcess;
 let reports: Readonly<Record<keyof typeof CALLS | 'stopped', CallReport>>;
@@ -102,7 +105,7 @@ const party = (user: string, label: number): string =>
 const metadata = (...parties: readonly string[]): string =>
   `<recording xmlns="urn:ietf:params:xml:ns:recording:1"><datamode>complete</datamode><session session_id="s1"/>${parties.join('')}</recording>`;
 
-/** An SBC that records from set-up on: it rings, a queue plays, somebody answers and is put on hold, and each is told as it comes. */
+/** An SBC that records from set-up on: it rings, a queue plays, somebody answers, the call goes on to a mobile phone and is put on hold, and each is told as it comes. */
 async function ringingCall(): Promise<void> {
   const peer = await Peer.open('udp', { address: '127.0.0.1', port: recorder.udpPort });
   const client = new RecordingClient(peer);
@@ -130,10 +133,10 @@ async function ringingCall(): Promise<void> {
   await say(0, RINGING, RINGING);
   await say(1, QUEUE, QUEUE);
   await client.invite(recordingSession(offer(), metadata(party('4930100', 1), party('4989200', 2))));
+  // It goes on to a number whose own calls the rules keep out.
+  await client.invite(recordingSession(offer(), metadata(party('4930100', 1), party(MOBILE, 2))));
   await say(2, ...VOICES);
-  await client.invite(
-    recordingSession(offer('inactive'), metadata(party('4930100', 1), party('4989200', 2))),
-  );
+  await client.invite(recordingSession(offer('inactive'), metadata(party('4930100', 1), party(MOBILE, 2))));
   await client.bye();
   peer.close();
 }
@@ -294,9 +297,9 @@ test.each(['keys', 'info'] as const)(
   },
 );
 
-test('what is streamed before the answer is in the file, with marks where it rang, was answered and held', () => {
+test('what is streamed before the answer is in the file, and what follows a forward to a private phone, with marks for each', () => {
   const marks = [...early.info].filter(([key]) => key.startsWith('Mark-')).map(([, value]) => value);
-  expect(marks.map((mark) => mark.split('; ')[0])).toEqual(['ringing', 'answered', 'held']);
+  expect(marks.map((mark) => mark.split('; ')[0])).toEqual(['ringing', 'answered', 'transferred', 'held']);
   expect(marks[1]).toMatch(/^answered; .*Z; \d+\.\d{3} s; 4989200; by metadata participants$/);
   const wav = early.path('.wav');
   const [left] = readWav(wav).audio;
@@ -319,7 +322,7 @@ test('the API tells the marks, and both verifiers find everything whole after an
     headers: { Authorization: `Bearer ${token}` },
   });
   const { marks } = (await answer.json()) as { readonly marks: readonly { readonly kind: string }[] };
-  expect(marks.map(({ kind }) => kind)).toEqual(['ringing', 'answered', 'held']);
+  expect(marks.map(({ kind }) => kind)).toEqual(['ringing', 'answered', 'transferred', 'held']);
   expect(await recorder.stop()).toBe(0);
   expectIntact(recorder.archive);
 });
