@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CALLER_VOICE, speakTones } from '../../src/client/tones.ts';
 import { LONG } from '../delivery/adversity.ts';
+import { startCuttingProxy } from '../support/cutting-proxy.ts';
 import { startMailServer, type MailServer } from '../support/mail-server.ts';
 import { callTo, entriesIn, expectIntact, healthOf, ProductRoom } from '../support/product-room.ts';
 import { eventually, filesBelow, type RecorderProcess } from '../support/recorder-process.ts';
@@ -30,7 +31,7 @@ afterEach(async () => {
   }
 });
 
-const start = (dataDir?: string): Promise<RecorderProcess> =>
+const start = (dataDir?: string, port = sftp.port): Promise<RecorderProcess> =>
   room.start({
     ...(dataDir !== undefined && { dataDir }),
     config: {
@@ -40,7 +41,7 @@ const start = (dataDir?: string): Promise<RecorderProcess> =>
           name: 'vault',
           kind: 'sftp',
           host: '127.0.0.1',
-          port: sftp.port,
+          port,
           user: 'nobody',
           privateKeyFile: sftp.privateKeyFile,
           fingerprints: [sftp.fingerprint],
@@ -117,4 +118,29 @@ const begunIn = (folder: string): readonly string[] =>
     expectIntact(second.archive);
   },
   300_000,
+);
+
+(LONG ? test : test.skip)(
+  'an archive that no longer answers in mid-transfer delays no other, and gets everything when it answers again',
+  async () => {
+    const proxy = await startCuttingProxy(sftp.port);
+    try {
+      const recorder = await start(undefined, proxy.port);
+      await makeCalls(recorder, 1);
+      await eventually(() => (wavsIn(sftp.upload).length === 1 ? true : undefined), 20_000);
+      proxy.freeze(true);
+      await makeCalls(recorder, 20);
+      // No later than without the other one.
+      await eventually(() => (wavsIn(recorder.archive).length === 21 ? true : undefined), 10_000);
+      expect(wavsIn(sftp.upload)).toHaveLength(1);
+      proxy.freeze(false);
+      await eventually(() => (wavsIn(sftp.upload).length === 21 ? true : undefined), 60_000);
+      expect(await recorder.stop()).toBe(0);
+      expectIntact(recorder.archive);
+      expectIntact(sftp.upload);
+    } finally {
+      await proxy.close();
+    }
+  },
+  120_000,
 );
