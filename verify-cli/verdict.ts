@@ -137,9 +137,24 @@ function faults(level: Level, { findings }: Verification): readonly string[] {
   return count === 0 ? [] : [`${count} ${count === 1 ? 'fault' : 'faults'}`];
 }
 
+/** A kept checkpoint or a time stamp binds the holder of the key to what was there by then, and to nothing behind it. */
+function writtenAnew({ since, logs }: Verification): readonly string[] {
+  return logs.flatMap(({ origin, size, stamps, hasEntries }) => {
+    const kept = since.flatMap(({ proved, checkpoint }) =>
+      proved && checkpoint?.origin === origin ? [checkpoint.size] : [],
+    );
+    const bound = Math.max(0, ...kept, ...stamps.flatMap((stamp) => (stamp.trusted ? [stamp.size] : [])));
+    if (bound > 0 && (bound >= size || !hasEntries)) return [];
+    const what = bound === 0 ? 'everything' : `what lies behind entry ${bound - 1}`;
+    return [
+      `that the holder of the key has not written ${what} anew (${origin}): compare with a checkpoint kept outside, --since`,
+    ];
+  });
+}
+
 /** What no check here can show; always said. */
 export function notShown(verification: Verification): readonly string[] {
-  const { since, trust, logs } = verification;
+  const { trust, logs } = verification;
   const stamped = logs.some(({ stamps }) => stamps.some(({ trusted }) => trusted));
   return [
     ...(isTrusted(verification)
@@ -159,11 +174,7 @@ export function notShown(verification: Verification): readonly string[] {
     stamped
       ? 'when anything happened more exactly than between two time stamps: all other times are statements of the recorder'
       : 'when anything happened: all times are statements of the recorder, no time stamp of a known authority is here',
-    ...(since.some(({ proved }) => proved) || stamped
-      ? []
-      : [
-          'that the holder of the key has not written everything anew: compare with a checkpoint kept outside, --since',
-        ]),
+    ...writtenAnew(verification),
     'that nothing was cut off behind the newest checkpoint here, if newer ones were taken away with it',
     'that every call reached the recorder: compare with the call lists of the telephone system (L6)',
   ];

@@ -17,6 +17,7 @@ import {
 } from '../support/recorder-process.ts';
 import { awaitRecordings, run, type ToolResult } from '../support/sealed-recording.ts';
 import { StampingAuthority } from '../support/stamping-authority.ts';
+import { verifyFromTheDocument } from '../verify-cli/from-the-document.ts';
 
 const room = new ProductRoom();
 const authority = new StampingAuthority();
@@ -230,6 +231,8 @@ test("the company's authority, the first certificate behind a key roll, and reco
   expectTrusted(both, paper, 'L3 shown      contained in the log: 5 of 5');
   // The room knows a recorder by its folder, and another one had it before.
   expect(await recorder.stop()).toBe(0);
+  // The archive behind it: two epochs, three keys. A verifier of somebody else agrees.
+  expect(verifyFromTheDocument(recorder.archive)).toEqual([]);
 }, 240_000);
 
 /** Has the key in use certified by the company's authority, as its people would. */
