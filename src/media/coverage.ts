@@ -32,6 +32,7 @@ export class Coverage {
   readonly #settled: Gap[] = [];
   #settledCount = 0;
   #first = Infinity;
+  #settledTo = 0;
 
   /** First position after everything recorded or paused. */
   get end(): number {
@@ -41,6 +42,15 @@ export class Coverage {
   /** Position of the first recorded sample. */
   get firstSample(): number | undefined {
     return Number.isFinite(this.#first) ? this.#first : undefined;
+  }
+
+  /**
+   * Nothing before this position can change, whatever arrives: what is recorded stays, and only gaps are filled. 0 while all of it may still
+   * be moved, which is until its first sample is settled.
+   */
+  get whole(): number {
+    if (this.#first >= this.#settledTo) return 0;
+    return this.#open.find(({ kind }) => kind !== 'paused')?.from ?? this.#end;
   }
 
   get gaps(): readonly Gap[] {
@@ -139,6 +149,7 @@ export class Coverage {
 
   /** Gaps that end at or before `position` can no longer be filled. */
   settle(position: number): void {
+    this.#settledTo = position;
     while (this.#open[0] !== undefined && this.#open[0].to <= position) {
       const gap = this.#open.shift();
       if (gap !== undefined && gap.kind !== 'lead') this.#list(gap);

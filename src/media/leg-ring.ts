@@ -39,6 +39,11 @@ export class LegRing {
     return this.#base;
   }
 
+  /** First position behind all audio. */
+  get top(): number {
+    return this.#top;
+  }
+
   get capacity(): number {
     return this.#octets.length;
   }

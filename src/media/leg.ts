@@ -117,6 +117,11 @@ export class Leg implements AlignableLeg {
     return this.#coverage.end;
   }
 
+  /** As `LaneSource`'s. */
+  get whole(): number {
+    return this.#coverage.whole;
+  }
+
   /** Formats of a re-offer join those known, since packets of the old ones may still be on their way. */
   addFormats(formats: readonly PayloadFormat[]): void {
     this.#run.interrupt();
@@ -210,7 +215,7 @@ export class Leg implements AlignableLeg {
     const [stream] = this.sources.streams;
     const lane = this.#onlyLane();
     if (lane === undefined || stream === undefined || !this.#coverage.movable) return 0;
-    const floor = lane instanceof PacketLane ? lane.base : lane.ring.base;
+    const floor = lane instanceof PacketLane ? lane.base : lane.floor;
     const far = Math.max(Math.round(by), floor - first);
     if (far === 0 || first < floor || !moveLane(lane, { from: first, to: end }, far)) return 0;
     this.#coverage.move(far);
@@ -390,7 +395,7 @@ export class Leg implements AlignableLeg {
     const end = this.#coverage.end;
     place.arrival = at;
     place.end = end;
-    place.floor = lane.ring.base;
+    place.floor = lane.floor;
     place.switched = this.#lastPlaced !== undefined && this.#lastPlaced !== stream;
     const position = stream.advance(sequence, packet.timestamp, length, place);
     this.#tones?.take(slab.subarray(packet.payloadStart, packet.payloadEnd), law, position);
@@ -415,7 +420,7 @@ export class Leg implements AlignableLeg {
     const position = stream.locate(stream.window.extended, packet.timestamp);
     const lane = this.#lane(law, at);
     const length = packet.payloadEnd - packet.payloadStart;
-    if (position === undefined || position < at - REORDER_WINDOW || position + length <= lane.ring.base) {
+    if (position === undefined || position < at - REORDER_WINDOW || position + length <= lane.floor) {
       this.#late++;
       return;
     }

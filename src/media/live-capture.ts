@@ -137,7 +137,9 @@ export class LiveCapture implements LegHost {
     const lane = new LegLane(leg.line, law, Math.max(0, position - ROOM_BEFORE), this.#limit);
     const track = this.#layout.place(leg, lane);
     lane.ring.release(track.final);
+    lane.settle(track.final);
     lane.writer = track;
+    lane.source = leg;
     return lane;
   }
 

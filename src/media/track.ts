@@ -62,7 +62,7 @@ export class Track implements LaneWriter, MarkedTrack {
     this.#channels = plan.channels;
   }
 
-  /** Everything before this position is hashed and cannot change. */
+  /** Everything before this position is hashed and cannot change, unless it is cut off. */
   get final(): number {
     return this.#final;
   }
@@ -117,20 +117,35 @@ export class Track implements LaneWriter, MarkedTrack {
     // What the disk has not taken yet stays in the rings, and the disk is not asked again before it has answered.
     if (this.#file?.ready === false) return true;
     const file = this.#openFile();
+    const from = this.#next;
     const end = Math.min(now, limit);
-    const to = Math.min(end, this.#next + samplesAtOnce(this.#channels.length));
-    if (to > this.#next) {
-      const octets = this.#interleave(this.#next, to);
-      file.write(octets, (to - this.#next) * this.#channels.length, this.#next);
-      this.#next = to;
-      this.#written = Math.max(this.#written, to);
-    }
+    const to = Math.min(end, from + samplesAtOnce(this.#channels.length));
+    const octets = to > from ? this.#write(file, from, to) : undefined;
     if (this.#written - this.#headerAt >= HEADER_INTERVAL) {
       file.writeHeader(this.#written);
       this.#headerAt = this.#written;
     }
-    this.#finalise(Math.min(final, this.#next));
+    for (const { lane } of this.#channels) lane?.settle(Math.min(final, this.#next));
+    const whole = Math.min(Math.max(final, this.#whole), this.#next);
+    // As a rule what was just written follows what is final, and is final itself but for the last packets.
+    if (octets !== undefined && this.#final === from) this.#take(octets, whole);
+    this.#finalise(whole);
     return this.#next >= end;
+  }
+
+  /** Nothing before this position can change in any channel; 0 while one of them has not begun. */
+  get #whole(): number {
+    let whole = Infinity;
+    for (const { lane } of this.#channels) whole = Math.min(whole, lane?.source?.whole ?? 0);
+    return whole;
+  }
+
+  #write(file: WavFile, from: number, to: number): Buffer {
+    const octets = this.#interleave(from, to);
+    file.write(octets, (to - from) * this.#channels.length, from);
+    this.#next = to;
+    this.#written = Math.max(this.#written, to);
+    return octets;
   }
 
   /** Resolves when the disk has what was written. Rejects with MediaError DISK. */
@@ -262,13 +277,17 @@ export class Track implements LaneWriter, MarkedTrack {
     const limit = samplesAtOnce(this.#channels.length);
     while (this.#final < position) {
       const to = Math.min(position, this.#final + limit);
-      const length = (to - this.#final) * this.#channels.length;
-      const octets = this.#interleave(this.#final, to);
-      this.#hash.update(octets.subarray(0, length));
-      this.#measure(octets, to - this.#final);
-      this.#final = to;
+      this.#take(this.#interleave(this.#final, to), to);
     }
     for (const channel of this.#channels) channel.lane?.ring.release(this.#final);
+  }
+
+  /** What begins at `final` and ends at `to` is final, too. */
+  #take(octets: Buffer, to: number): void {
+    if (to <= this.#final) return;
+    this.#hash.update(octets.subarray(0, (to - this.#final) * this.#channels.length));
+    this.#measure(octets, to - this.#final);
+    this.#final = to;
   }
 
   /** Of what is final, on its way to the hash: nothing is done for a packet. */
