@@ -11,6 +11,25 @@ const straggler = (coverage: Coverage, number: number): readonly { from: number;
   coverage.fill(number * 160, number * 160 + 160, number);
 
 describe('Coverage', () => {
+  test('is whole up to the first gap that may still be filled, once its first sample is settled', () => {
+    const coverage = new Coverage();
+    for (const number of [100, 101, 103]) next(coverage, number, number > 100);
+    expect(coverage.whole).toBe(0);
+    coverage.settle(100 * 160);
+    expect(coverage.whole).toBe(0);
+    coverage.settle(101 * 160);
+    expect(coverage.whole).toBe(102 * 160);
+    straggler(coverage, 102);
+    expect(coverage.whole).toBe(104 * 160);
+    // What the client paused nobody fills.
+    coverage.pause(104 * 160, 110 * 160);
+    expect(coverage.whole).toBe(110 * 160);
+    next(coverage, 112, false);
+    expect(coverage.whole).toBe(110 * 160);
+    coverage.settle(112 * 160);
+    expect(coverage.whole).toBe(113 * 160);
+  });
+
   test('has no gap where packets follow each other', () => {
     const coverage = new Coverage();
     for (const number of [5, 6, 7]) next(coverage, number, number > 5);

@@ -208,6 +208,9 @@ class BatchSocket implements ReceiverSocket {
   readonly #lastSource = new Int32Array(7);
   #lastKey = 0;
   #lastAddress = '';
+  /** Where something was sent last, and the name by which the kernel knows it; undefined where it cannot be reached. */
+  #target = '';
+  #targetName: Buffer | undefined;
   #overruns = 0;
   #closed = false;
 
@@ -242,9 +245,13 @@ class BatchSocket implements ReceiverSocket {
   }
 
   send(datagram: Buffer, to: string): void {
-    const target = splitSource(to);
-    if (this.#closed || target === undefined) return;
-    this.#shared.libc.sendTo(this.#fd, this.#family, datagram, target);
+    if (this.#closed) return;
+    if (to !== this.#target) {
+      const target = splitSource(to);
+      this.#targetName = target && this.#shared.libc.nameOf(this.#family, target);
+      this.#target = to;
+    }
+    if (this.#targetName !== undefined) this.#shared.libc.sendTo(this.#fd, datagram, this.#targetName);
   }
 
   close(): void {

@@ -154,14 +154,18 @@ export class Libc {
     return this.#recvmmsg(fd, headers, count, MSG_DONTWAIT, null);
   }
 
-  /** Sends from a socket of a family, without waiting and without saying whether it went. Never throws. */
-  sendTo(fd: number, family: number, datagram: Buffer, to: { address: string; port: number }): void {
+  /** The name of a sender or receiver for a socket of a family; undefined for what is no address. */
+  nameOf(family: number, to: { readonly address: string; readonly port: number }): Buffer | undefined {
     try {
-      const name = this.#socketAddress(addressIn(family, to.address), to.port);
-      this.#sendto(fd, datagram, datagram.length, MSG_DONTWAIT, name, name.length);
+      return Buffer.from(this.#socketAddress(addressIn(family, to.address), to.port));
     } catch {
-      // An address of the other family cannot be reached from here.
+      return undefined;
     }
+  }
+
+  /** Sends without waiting and without saying whether it went. */
+  sendTo(fd: number, datagram: Buffer, name: Buffer): void {
+    this.#sendto(fd, datagram, datagram.length, MSG_DONTWAIT, name, name.length);
   }
 
   close(fd: number): void {
