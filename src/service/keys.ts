@@ -14,7 +14,8 @@ import { KeysAtHand } from './keys-at-hand.ts';
 import type { ShutdownList } from './shutdown-list.ts';
 
 const DAY = 86_400_000;
-const LOOK_EVERY = 3_600_000;
+/** A renewed certificate ends the alarm while somebody still looks. */
+const LOOK_EVERY = 10_000;
 const EXPIRING = 'certificate-expiring';
 
 export const keysFolder = ({ dataDir }: Pick<Config, 'dataDir'>): string => join(dataDir, 'keys');

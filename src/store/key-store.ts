@@ -1,6 +1,7 @@
 import { createPrivateKey, generateKeyPair, X509Certificate, type KeyObject } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import process from 'node:process';
 import { promisify } from 'node:util';
 import { makeCertificate } from './certificate.ts';
 import { createOnce, replaceFile, syncDirectory } from './create-once.ts';
@@ -60,7 +61,7 @@ export async function openKeyStore(dir: string, options: KeyStoreOptions): Promi
 /** A key roll that a crash cut off: the new pair takes its place, the old key is destroyed. */
 async function finishRoll(dir: string): Promise<void> {
   const names = await readdir(dir).catch((error: unknown) => {
-    throw damaged(dir, 'cannot be read', error);
+    throw damaged(dir, unreadable(error), error);
   });
   const replaced = names.filter((name) => name.startsWith(REPLACED));
   if (replaced.length === 0) return;
@@ -154,7 +155,7 @@ export async function isThere(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return false;
-    throw damaged(path, 'cannot be read', error);
+    throw damaged(path, unreadable(error), error);
   }
 }
 
@@ -175,9 +176,15 @@ async function read(file: string): Promise<string> {
     return await readFile(file, 'utf8');
   } catch (error) {
     const missing = codeOf(error) === 'ENOENT';
-    throw damaged(file, missing ? 'is missing; restore it from a backup' : 'cannot be read', error);
+    throw damaged(file, missing ? 'is missing; restore it from a backup' : unreadable(error), error);
   }
 }
+
+/** Restored by root, or by a copy that did not keep the owner: the commonest reason, and the one that people can do something about. */
+const unreadable = (error: unknown): string =>
+  /^(?:EACCES|EPERM)$/.test(codeOf(error))
+    ? `may not be read by the user that runs this (uid ${process.geteuid?.() ?? '?'}); give it to that user with chown -R`
+    : 'cannot be read';
 
 const damaged = (file: string, what: string, cause?: unknown): StoreError =>
   new StoreError('KEYS_DAMAGED', `${file} ${what}`, { cause });

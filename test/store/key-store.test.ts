@@ -146,6 +146,25 @@ describe('the key on disk', () => {
     expect((await open(dir)).privateKey.equals(privateKey)).toBe(true);
   });
 
+  test('that another user has given it is named with what is to be done', async () => {
+    await run('cp', ['-r', join(shared, 'current'), dir]);
+    // Root may read everything; a test that runs as another user takes the right away from itself.
+    const isRoot = process.geteuid?.() === 0;
+    if (isRoot) process.seteuid?.(65534);
+    else await chmod(dir, 0o000);
+    try {
+      await expect(open(dir)).rejects.toMatchObject({
+        code: 'KEYS_DAMAGED',
+        message: expect.stringMatching(
+          /may not be read by the user that runs this \(uid \d+\).*chown/,
+        ) as unknown,
+      });
+    } finally {
+      if (isRoot) process.seteuid?.(0);
+      else await chmod(dir, 0o700);
+    }
+  });
+
   test('that others can read is refused', async () => {
     await run('cp', ['-r', join(shared, 'current'), dir]);
     await chmod(join(dir, 'current', 'signing-key.pem'), 0o640);
