@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, test } from '@jest/globals';
+import { withDeletionAccount } from '../../src/delivery/deletion-account.ts';
 import { GraphRoom, SECRET } from '../support/graph-room.ts';
 import { refusalAs, type SeenRequest } from '../support/graph-server.ts';
 import { never, rejection, uploadOf } from './conformance.ts';
@@ -175,6 +176,21 @@ describe('the service', () => {
   test('that does not let us in is a matter for a person', async () => {
     room.server.interfere(({ method }) => method === 'PUT', refusalAs(403, 'accessDenied'), 10);
     expect(await rejection(room.open().put(upload, never))).toMatchObject({ fault: 'credentials' });
+  });
+
+  test('removes files by the application for deletion, and by no other', async () => {
+    const upload = uploadOf('d/a.wav', Buffer.from('audio'));
+    const { login, mayNotDelete } = room.server;
+    login.applications.set('deletion', { secret: 'of-the-other' });
+    mayNotDelete.add('app');
+    const everyday = room.open();
+    const keeper = room.open({ clientId: 'deletion', credential: { secret: 'of-the-other' } });
+    const destination = withDeletionAccount(everyday, keeper);
+    const copy = { path: 'd/a.wav', ...(await destination.put(upload, never)) };
+    expect(await rejection(everyday.remove(copy, never))).toMatchObject({ fault: 'credentials' });
+    expect(room.stored('d/a.wav')?.toString()).toBe('audio');
+    expect(await destination.remove(copy, never)).toBe(true);
+    expect(room.stored('d/a.wav')).toBeUndefined();
   });
 
   test('takes no names of its own', async () => {

@@ -69,6 +69,8 @@ export class GraphServer {
     return server;
   }
 
+  /** Applications whose rights do not reach so far. */
+  readonly mayNotDelete = new Set<string>();
   /** Where clients reach the server, when that is not itself. */
   reachedAt: number | undefined;
   #pausedAt: number | undefined;
@@ -138,11 +140,7 @@ export class GraphServer {
     if (login !== undefined) return login;
     try {
       const [, place = '', token = ''] = path.split('/');
-      if (place === 'v1.0') {
-        if (!this.login.knows(headers.authorization))
-          return refusalAs(401, 'InvalidAuthenticationToken', { message: 'The access token has expired.' });
-        return this.#graph(request, path.slice('/v1.0'.length));
-      }
+      if (place === 'v1.0') return this.#refusal(request) ?? this.#graph(request, path.slice('/v1.0'.length));
       // Addresses that carry their permission refuse another.
       if (headers.authorization !== undefined) return refusalAs(401, 'unauthenticated');
       if (place === 'up')
@@ -154,6 +152,15 @@ export class GraphServer {
         return refusalAs(error.status, error.code, { message: error.message });
       throw error;
     }
+  }
+
+  /** What an application gets to hear that is not known, or may not do this. */
+  #refusal({ method, path, headers }: SeenRequest): ServiceAnswer | undefined {
+    const application = this.login.applicationOf(headers.authorization);
+    if (application === undefined)
+      return refusalAs(401, 'InvalidAuthenticationToken', { message: 'The access token has expired.' });
+    const deletes = method === 'DELETE' || path.endsWith('/permanentDelete');
+    return deletes && this.mayNotDelete.has(application) ? refusalAs(403, 'accessDenied') : undefined;
   }
 
   #graph(request: SeenRequest, path: string): ServiceAnswer {

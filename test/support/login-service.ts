@@ -20,15 +20,17 @@ export class LoginService {
   lifetime = 3599;
   /** Tokens handed out. */
   issued = 0;
-  readonly #tokens = new Set<string>();
+  /** Of which application. */
+  readonly #tokens = new Map<string, string>();
   readonly #base: () => string;
 
   constructor(base: () => string) {
     this.#base = base;
   }
 
-  knows(authorization: string | undefined): boolean {
-    return this.#tokens.has(authorization?.replace(/^Bearer /, '') ?? '');
+  /** The application whose valid token it is. */
+  applicationOf(authorization: string | undefined): string | undefined {
+    return this.#tokens.get(authorization?.replace(/^Bearer /, '') ?? '');
   }
 
   /** All tokens that were handed out end. */
@@ -78,7 +80,7 @@ export class LoginService {
     if (assertion !== null && !this.#accepts(assertion, id, application))
       return refused(401, 'invalid_client', 'AADSTS700027: The client assertion is not valid.');
     const token = randomUUID();
-    this.#tokens.add(token);
+    this.#tokens.set(token, id);
     this.issued += 1;
     const { lifetime: seconds } = this;
     return {
