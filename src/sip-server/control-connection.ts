@@ -2,7 +2,6 @@ import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { timeOfDay, type Application, type Delivery, type Reply } from './application.ts';
 import { ControlFramer, controlFrame } from './control-framer.ts';
-import { GatheredOutput } from './gathered-output.ts';
 import { guarded, type Log } from './log.ts';
 import { uriHost } from './uri.ts';
 
@@ -35,7 +34,6 @@ export class ControlConnection implements Application {
   readonly #socket: Socket;
   readonly #context: ControlContext;
   readonly #framer = new ControlFramer(BEFORE_LOGIN);
-  readonly #output: GatheredOutput;
   readonly #verbs = new Set<string>();
   readonly #loginTimer: NodeJS.Timeout;
   #authenticated = false;
@@ -43,10 +41,6 @@ export class ControlConnection implements Application {
   constructor(socket: Socket, context: ControlContext) {
     this.#socket = socket;
     this.#context = context;
-    this.#output = new GatheredOutput(socket, MOST_UNSENT, () => {
-      context.log('error', 'sip server: an application does not read; connection dropped');
-      socket.destroy();
-    });
     this.#loginTimer = setTimeout(() => {
       socket.destroy();
     }, LOGIN_MS);
@@ -154,7 +148,7 @@ export class ControlConnection implements Application {
 
   #refuse(id: string, why: string): void {
     this.#respond(id, { tokens: ['NO', why] });
-    this.#output.end();
+    this.#socket.destroySoon();
   }
 
   #respond(id: string, { tokens, message }: Reply): void {
@@ -164,7 +158,10 @@ export class ControlConnection implements Application {
 
   #write(payload: string): void {
     if (this.#socket.destroyed || this.#socket.writableEnded) return;
-    this.#output.write(controlFrame(`${randomUUID()}|${payload}`));
+    this.#socket.write(controlFrame(`${randomUUID()}|${payload}`), 'latin1');
+    if (this.#socket.writableLength <= MOST_UNSENT) return;
+    this.#context.log('error', 'sip server: an application does not read; connection dropped');
+    this.#socket.destroy();
   }
 }
 
