@@ -53,6 +53,7 @@ export class DeliveryLane {
   readonly #deps: LaneDeps;
   /** Recordings under way, and whether as the trial of an outage. */
   readonly #busy = new Map<string, boolean>();
+  readonly #turns = new Set<Promise<Turn | undefined>>();
   /** Recordings that failed while others arrived, and how often: their faults are their own. */
   readonly #suspects = new Map<string, number>();
   #outage: Outage | undefined;
@@ -91,7 +92,18 @@ export class DeliveryLane {
    * Delivers the oldest recording that may be tried now, and resolves with it when that is over; undefined when there is none, or the
    * destination rests. Rejects with StoreError when that cannot be found out, or what came of it not be noted.
    */
-  async turn(signal: AbortSignal): Promise<Turn | undefined> {
+  turn(signal: AbortSignal): Promise<Turn | undefined> {
+    const turn = this.#turn(signal).finally(() => this.#turns.delete(turn));
+    this.#turns.add(turn);
+    return turn;
+  }
+
+  /** Resolves when the turns that are under way now are over, whoever asked for them. */
+  async idle(): Promise<void> {
+    await Promise.allSettled(this.#turns);
+  }
+
+  async #turn(signal: AbortSignal): Promise<Turn | undefined> {
     const recording = await this.#take();
     if (recording === undefined) return undefined;
     const job = { recording, destination: this.#destination };

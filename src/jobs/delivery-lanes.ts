@@ -43,6 +43,11 @@ export class DeliveryLanes {
       if (destination === undefined || name === destination) lane.retry();
   }
 
+  /** Resolves when what is under way now is over. */
+  async idle(): Promise<void> {
+    await Promise.all([...this.#lanes.values()].map((lane) => lane.idle()));
+  }
+
   close(): void {
     for (const lane of this.#lanes.values()) lane.close();
   }

@@ -309,7 +309,8 @@ class Line implements ArchiveLine {
     await inTime(Promise.all([this.#reconciling, this.#onFoot.idle()]), deadline);
     await this.#walk(until(deadline));
     await inTime(this.#rendering.idle(), deadline);
-    await inTime(this.#onFoot.idle(), deadline);
+    // What a worker of the queues has begun counts as well.
+    await inTime(Promise.all([this.#onFoot.idle(), this.#lanes.idle()]), deadline);
   }
 
   async closeLog(deadline: number): Promise<void> {

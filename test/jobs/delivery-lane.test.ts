@@ -212,3 +212,13 @@ test('the oldest is tried once more when another has arrived in its place', asyn
   await workFor(lane, 40);
   expect(yard.arrived).toEqual(['r1', 'r0', 'r2', 'r3', 'r4', 'r5']);
 });
+
+test('is idle when every turn that was under way is over, whoever asked for it', async () => {
+  const yard = new Yard('a');
+  const lane = yard.open();
+  const elsewhere = lane.turn(signal);
+  expect(await lane.turn(signal)).toBeUndefined();
+  await lane.idle();
+  expect(yard.arrived).toEqual(['a']);
+  expect(await elsewhere).toEqual({ recording: 'a' });
+});
