@@ -31,6 +31,7 @@ class MediaThread {
   readonly #port: MessagePort;
   readonly #outbox: Outbox<FromThread>;
   readonly #receiver: OpenedReceiver;
+  readonly #disk: WriteBehind;
   readonly #engine: CaptureEngine;
   readonly #handlers: Handlers;
   #timer: NodeJS.Timeout | undefined;
@@ -50,6 +51,7 @@ class MediaThread {
     const ports = new PortPool(data.ports, now);
     for (const [used, at] of data.used) ports.rest(used, at);
     const disk = new WriteBehind(startWriter());
+    this.#disk = disk;
     this.#receiver = openReceiver(data.receiver, { now, log, ownTimer: false, openSockets });
     this.#engine = new CaptureEngine({
       receiver: this.#receiver,
@@ -110,6 +112,7 @@ class MediaThread {
   /** A fault in one turn must not end the recordings of all. */
   #tick(): void {
     try {
+      this.#disk.collect();
       this.#receiver.sweep();
       this.#engine.tick(Date.now());
     } catch (error) {

@@ -158,6 +158,14 @@ export class WriteBehind implements AudioDisk {
     unlink(path, () => undefined);
   };
 
+  /**
+   * Looks what the writer has done, and hands over what waits behind that. To be called every few milliseconds: of several writes to one
+   * file the next one goes only when the one before is known to be over.
+   */
+  collect(): void {
+    this.#writer?.collect();
+  }
+
   /** False while a write is under way; true also when it failed, so that the next one shows it. */
   readonly ready = (handle: number): boolean => {
     const file = this.#file(handle);
