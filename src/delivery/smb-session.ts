@@ -244,6 +244,8 @@ function failureOf(text: string): Error {
     .slice(0, 500);
   if (/Encryption required|ENOENT|failed to run command/.test(text))
     return deliveryError('MISCONFIGURED', said);
+  // What smbclient says of a credential cache that is missing, or whose ticket has ended.
+  if (text.includes('suitable mechtype')) return deliveryError('DENIED', `no valid Kerberos ticket: ${said}`);
   return deliveryError(status === undefined ? 'UNREACHABLE' : codeOfStatus(status), said);
 }
 

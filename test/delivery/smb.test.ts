@@ -151,6 +151,7 @@ describe('a share', () => {
   test.each([
     ['a wrong password', { password: 'wrong' }, 'credentials'],
     ['an unknown user', { user: 'nobody-else' }, 'credentials'],
+    ['no Kerberos ticket', { kerberosCache: '/nonexistent/cache' }, 'credentials'],
     ['a share that is not there', { service: '//127.0.0.1/nowhere' }, 'configuration'],
     ['no smbclient to be found', { program: '/nonexistent/smbclient' }, 'configuration'],
   ])('with %s is a matter for a person', async (_name, changes, fault) => {

@@ -27,7 +27,8 @@ const outagesIn = (archive: string): readonly (readonly (string | undefined)[])[
     .map((entry) => [entry.get('cause'), entry.get('clean')]);
 
 test('calls that found no port, counted when the process was killed, are in the log with the outage after the next start', async () => {
-  const first = await room.start({ config: { media: { ports: '30000-30003' } } });
+  // Other tests have ports from 30000 on at the same time.
+  const first = await room.start({ config: { media: { ports: '28400-28403' } } });
   const { dataDir, archive } = first;
   const { over } = await answeredCall(first, { timers: { t1: 100, timeout: 1000 } });
   over.catch(() => undefined);
