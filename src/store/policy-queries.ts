@@ -1,3 +1,4 @@
+import type { Knex } from 'knex';
 import type { StepRow } from '../jobs/ports.ts';
 import type { Decision } from '../rules/decision.ts';
 import type { Database } from './database.ts';
@@ -24,6 +25,13 @@ export interface MembershipSpan {
   readonly until?: number;
   readonly begunBy: string;
   readonly endedBy?: string;
+}
+
+/** Between two moments, epoch milliseconds, at most so many. */
+interface Span {
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+  readonly limit: number;
 }
 
 /** A call that the rules kept out. */
@@ -94,40 +102,34 @@ export class PolicyQueries {
   }
 
   /** Newest first; by the SIP or PBX call id, or between two moments. */
-  async declinedCalls(on: {
-    readonly callId?: string | undefined;
-    readonly from?: number | undefined;
-    readonly to?: number | undefined;
-    readonly limit: number;
-  }): Promise<readonly DeclinedCallRow[]> {
+  async declinedCalls(
+    on: Span & { readonly callId?: string | undefined },
+  ): Promise<readonly DeclinedCallRow[]> {
     const query = this.#from('declined_calls');
     const { callId } = on;
     if (callId !== undefined)
       void query.where((either) => void either.where({ call_id: callId }).orWhere({ pbx_call_id: callId }));
-    if (on.from !== undefined) void query.where('at', '>=', on.from);
-    if (on.to !== undefined) void query.where('at', '<=', on.to);
-    const rows = await answered(query.orderBy('at', 'desc').orderBy('id', 'desc').limit(on.limit));
+    const rows = await answered(newestOf(query, on));
     return rows.map(toDeclined);
   }
 
   /** Steps that somebody took, newest first; of all recorders that share the database. */
-  async stepsOfActors(on: {
-    readonly actor?: string | undefined;
-    readonly from?: number | undefined;
-    readonly to?: number | undefined;
-    readonly limit: number;
-  }): Promise<readonly StepRow[]> {
+  async stepsOfActors(on: Span & { readonly actor?: string | undefined }): Promise<readonly StepRow[]> {
     const query = this.#database.knex<SqlRow, SqlRow[]>('steps').whereNotNull('actor');
     if (on.actor !== undefined) void query.where({ actor: on.actor });
-    if (on.from !== undefined) void query.where('at', '>=', on.from);
-    if (on.to !== undefined) void query.where('at', '<=', on.to);
-    const rows = await answered(query.orderBy('at', 'desc').orderBy('id', 'desc').limit(on.limit));
+    const rows = await answered(newestOf(query, on));
     return rows.map(toStep);
   }
 
   #from(table: string) {
     return this.#database.knex<SqlRow, SqlRow[]>(table).where({ node: this.#node });
   }
+}
+
+function newestOf(query: Knex.QueryBuilder<SqlRow, SqlRow[]>, { from, to, limit }: Span): typeof query {
+  if (from !== undefined) void query.where('at', '>=', from);
+  if (to !== undefined) void query.where('at', '<=', to);
+  return query.orderBy('at', 'desc').orderBy('id', 'desc').limit(limit);
 }
 
 const toDeclined = (row: SqlRow): DeclinedCallRow => ({

@@ -79,7 +79,7 @@ test('a start says that what was open before ended with the process', () => {
 });
 
 test('every part of the recorder that can fail is asked', async () => {
-  const state = {
+  const well = {
     reason: '',
     writable: true,
     diskWait: 0,
@@ -89,6 +89,7 @@ test('every part of the recorder that can fail is asked', async () => {
     keys: true,
     ports: true,
   };
+  const state = { ...well };
   const parts: OutageParts = {
     recorder: {
       get withoutPortsSince() {
@@ -133,15 +134,6 @@ test('every part of the recorder that can fail is asked', async () => {
   expect(await out()).toEqual(all);
   // Each by itself, and with the word that the specification has for it.
   const words = readFileSync(join(ROOT, 'docs/evidence-format.md'), 'utf8');
-  const well = {
-    reason: '',
-    writable: true,
-    diskWait: 0,
-    running: 2,
-    connected: true,
-    answers: true,
-    keys: true,
-  };
   for (const [cause, ill] of [
     ['spool-full', { reason: 'spool disk nearly full' }],
     ['ports', { ports: false }],
@@ -152,7 +144,7 @@ test('every part of the recorder that can fail is asked', async () => {
     ['database', { answers: false }],
     ['keys', { keys: false }],
   ] as const) {
-    Object.assign(state, well, { ports: true }, ill);
+    Object.assign(state, well, ill);
     expect(await out()).toEqual([cause]);
     expect(words).toContain(`\`${cause}\``);
   }

@@ -1,15 +1,11 @@
 import { z } from 'zod';
 import type { Decision } from '../../rules/decision.ts';
+import { spanQuery, type Span } from './newest-first.ts';
 import { apiRoute, type ApiRoute } from './route.ts';
 
 /** What these routes need; `store/policy-queries.ts` fits. */
 export interface DeclinedCalls {
-  declinedCalls(on: {
-    readonly callId?: string | undefined;
-    readonly from?: number | undefined;
-    readonly to?: number | undefined;
-    readonly limit: number;
-  }): Promise<
+  declinedCalls(on: Span & { readonly callId?: string | undefined }): Promise<
     readonly {
       readonly at: number;
       readonly trunk: string;
@@ -21,8 +17,6 @@ export interface DeclinedCalls {
     }[]
   >;
 }
-
-const Moment = z.coerce.number().optional().describe('epoch milliseconds');
 
 const Declined = z.object({
   at: z.number(),
@@ -46,9 +40,7 @@ export const declinedRoutes = (calls: DeclinedCalls): readonly ApiRoute[] => [
     summary: 'Calls that the rules kept out, newest first',
     query: z.strictObject({
       callId: z.string().optional().describe('SIP or PBX call id'),
-      from: Moment,
-      to: Moment,
-      limit: z.coerce.number().int().min(1).max(1000).default(100),
+      ...spanQuery,
     }),
     answer: z.object({ calls: z.array(Declined) }),
     handle: async ({ query }) => ({

@@ -1,15 +1,11 @@
 import { z } from 'zod';
+import { spanQuery, type Span } from './newest-first.ts';
 import { apiRoute, type ApiRoute } from './route.ts';
 
 /** What these routes need; `store/policy-queries.ts` fits. */
 export interface ActorSteps {
   /** Newest first. */
-  stepsOfActors(on: {
-    readonly actor?: string | undefined;
-    readonly from?: number | undefined;
-    readonly to?: number | undefined;
-    readonly limit: number;
-  }): Promise<
+  stepsOfActors(on: Span & { readonly actor?: string | undefined }): Promise<
     readonly {
       readonly at: number;
       readonly step: string;
@@ -20,8 +16,6 @@ export interface ActorSteps {
     }[]
   >;
 }
-
-const Moment = z.coerce.number().optional().describe('epoch milliseconds');
 
 const Step = z.object({
   at: z.number(),
@@ -41,9 +35,7 @@ export const stepsRoutes = (log: ActorSteps): readonly ApiRoute[] => [
     summary: 'What somebody changed, or was refused to change, newest first',
     query: z.strictObject({
       actor: z.string().min(1).max(200).optional().describe('exactly as it stands in a step'),
-      from: Moment,
-      to: Moment,
-      limit: z.coerce.number().int().min(1).max(1000).default(100),
+      ...spanQuery,
     }),
     answer: z.object({ steps: z.array(Step) }),
     handle: async ({ query }) => ({
