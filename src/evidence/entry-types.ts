@@ -229,10 +229,10 @@ export interface KeyrollBody {
   readonly proofNew: string;
 }
 
-/** Rules changed. */
+/** Rules or settings changed. */
 interface ConfigBody {
   readonly type: 'config';
-  /** Which: `policy` (what is recorded), `retention` or another word. */
+  /** Which: `policy` (the rules), `configuration` (trunks and retention of the file), `announcements`, `signing-certificate` or another word. */
   readonly part: string;
   /** SHA-256, hex. */
   readonly hashBefore: string;

@@ -76,6 +76,8 @@ export interface EvidenceStore {
   newestDone(authority: string): Promise<StampRow | undefined>;
   witnessed(origin: string): Promise<WitnessedRow | undefined>;
   newestOf(origin: string, types: readonly string[]): Promise<EntryRow | undefined>;
+  /** The newest `config` entry about this part of the configuration. */
+  newestConfig(origin: string, part: string): Promise<EntryRow | undefined>;
   /** Entries of a type that speak of a recording, in all epochs. */
   entriesOf(recording: string, type: string): Promise<readonly EntryRow[]>;
   /** `recording` entries of sealed recordings of this node that have no proof beside them, oldest first. */

@@ -12,7 +12,7 @@ export interface RunLogDeps {
   readonly signer: Signer;
   readonly installation: string;
   readonly productVersion: string;
-  /** Hash of what decides which calls are recorded, hex. */
+  /** Hash of what the configuration file says of which calls are recorded and how long they are kept, hex. */
   readonly policyHash: string;
   /** When the process before this one was last known to be alive, epoch milliseconds. */
   readonly lastAlive: number | undefined;
@@ -20,6 +20,9 @@ export interface RunLogDeps {
   /** The log before, when this one begins because that could not be continued. */
   readonly predecessor?: Checkpoint | undefined;
 }
+
+/** Part of the `config` entries about what is read at the start; rules, announcements and keys, which change while it runs, have their own. */
+const CONFIGURATION = 'configuration';
 
 /**
  * First entry of a run: genesis of a new log, or the outage since the run before (evidence.md 1.4). Rejects with JobError
@@ -42,7 +45,7 @@ export async function beginRun(deps: RunLogDeps): Promise<void> {
         ? undefined
         : turn.prepare({
             type: 'config',
-            part: 'policy',
+            part: CONFIGURATION,
             hashBefore: policyBefore,
             hashAfter: deps.policyHash,
             actor: 'system',
@@ -107,16 +110,13 @@ const outageSince = (newest: string, deps: RunLogDeps): EntryBody => ({
   clean: newest === 'close',
 });
 
-/** The hash of what decides which calls are recorded, as the log states it last. */
+/** The hash of the configuration as the log states it last. */
 async function policyOf({ store, chain }: RunLogDeps): Promise<string | undefined> {
-  const changes = await store.evidence.newestOf(chain.origin, ['config']);
-  const rows = [changes, await store.evidence.newestOf(chain.origin, ['genesis'])];
-  for (const row of rows) {
-    const body = row === undefined ? undefined : parseEntry(row.bytes).body;
-    if (body?.type === 'config' && body.part === 'policy') return body.hashAfter;
-    if (body?.type === 'genesis') return body.policyHash;
-  }
-  return undefined;
+  const changed = await store.evidence.newestConfig(chain.origin, CONFIGURATION);
+  const row = changed ?? (await store.evidence.newestOf(chain.origin, ['genesis']));
+  const body = row && parseEntry(row.bytes).body;
+  if (body?.type === 'config') return body.hashAfter;
+  return body?.type === 'genesis' ? body.policyHash : undefined;
 }
 
 /** Last entry of an orderly run: the chain takes none behind it. */

@@ -231,11 +231,13 @@ function placing(config: Config, spoolKeep: SpoolKeep): ArchiveLineOptions['plac
   };
 }
 
-/** What decides which calls are recorded: so far, the trunks. */
-const policyHash = (config: Config): string =>
-  createHash('sha256')
-    .update(JSON.stringify(config.trunks.map(({ digest: _digest, ...trunk }) => trunk)))
+/** What the configuration file says of which calls are recorded and how long they are kept; rules are stated by themselves. */
+const policyHash = ({ trunks, retention }: Config): string => {
+  const open = trunks.map(({ digest: _digest, ...trunk }) => trunk);
+  return createHash('sha256')
+    .update(JSON.stringify({ trunks: open, retention }))
     .digest('hex');
+};
 
 function countersOf(recorder: Recorder, { spool }: Ground, bytes: number): Counters {
   const sum = (counts: Readonly<Record<string, number>>): number =>

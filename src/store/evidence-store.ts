@@ -1,8 +1,12 @@
 import type { Knex } from 'knex';
 import type { EvidenceFile, EvidenceStore, StampRow, WitnessedRow } from '../jobs/evidence-ports.ts';
+import { parseEntry } from '../evidence/entry.ts';
 import type { ChainHead, CheckpointRow, EntryRow } from '../jobs/ports.ts';
 import { toCheckpoint, toEntry, toHead, type SqlRow } from './log-rows.ts';
 import { answered } from './sql-error.ts';
+
+/** `config` entries read at once. */
+const PAGE = 100;
 
 /** The evidence tables of the log, for reading; see `EvidenceWriter` for changes. */
 export class SqlEvidenceStore implements EvidenceStore {
@@ -74,6 +78,19 @@ export class SqlEvidenceStore implements EvidenceStore {
     return (await answered(query.orderBy('index', 'desc').limit(1))).map(toEntry)[0];
   }
 
+  /** They are few, and what they are about stands in their bytes alone. */
+  async newestConfig(origin: string, part: string): Promise<EntryRow | undefined> {
+    for (let before = Number.MAX_SAFE_INTEGER; ;) {
+      const query = this.#from('log_entries')
+        .where({ origin, type: 'config' })
+        .andWhere('index', '<', before);
+      const rows = (await answered(query.orderBy('index', 'desc').limit(PAGE))).map(toEntry);
+      const found = rows.find(({ bytes }) => isAbout(bytes, part));
+      if (found !== undefined || rows.length < PAGE) return found;
+      before = rows.at(-1)?.index ?? 0;
+    }
+  }
+
   async entriesOf(recording: string, type: string): Promise<readonly EntryRow[]> {
     return (await answered(this.#from('log_entries').where({ recording, type }))).map(toEntry);
   }
@@ -96,6 +113,11 @@ export class SqlEvidenceStore implements EvidenceStore {
   #from(table: string) {
     return this.#knex<SqlRow, SqlRow[]>(table);
   }
+}
+
+function isAbout(entry: Buffer, part: string): boolean {
+  const { body } = parseEntry(entry);
+  return body.type === 'config' && body.part === part;
 }
 
 function toStamp(row: SqlRow): StampRow {
