@@ -265,7 +265,8 @@ function enter(
       if (ending !== undefined) await log.appendEntry(ending.entry, ending.headAfter);
       if (checkpoint !== undefined) await log.putCheckpoint(checkpoint);
       await log.sealRecording(row.id, {
-        ...{ at, fileName: copy.name, entryIndex: former.index, files: rows, kept: keptOf(body) },
+        ...{ at, fileName: copy.name, entryIndex: former.index, files: rows },
+        ...{ status: body.status, kept: keptOf(body) },
         destinations: chosenFrom(
           destinations.map(({ name }) => name),
           row,

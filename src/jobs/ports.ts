@@ -120,6 +120,10 @@ export interface SealIntent {
   readonly entry: EntryRow;
   readonly headAfter: ChainHead;
   readonly fileName: string;
+  /** As the entry states it; earlier versions left it out. */
+  readonly status?: RecordingStatus;
+  /** Why what is on the disk may not be what was heard, a sentence each. */
+  readonly doubts?: readonly string[];
   /** Small files in the order they are written: info, hash, signature. */
   readonly texts: readonly {
     readonly name: string;
@@ -188,6 +192,8 @@ export interface LogWriter {
       readonly entryIndex: number;
       readonly files: readonly FileRow[];
       readonly destinations: readonly string[];
+      /** As it was sealed, where that is not how it ended. */
+      readonly status?: RecordingStatus | undefined;
       readonly kept?: Kept | undefined;
       readonly verdicts?: readonly LegVerdict[] | undefined;
       readonly announced?: readonly Pick<AnnouncedRow, 'id' | 'linkedBy'>[] | undefined;

@@ -89,6 +89,7 @@ async function sealOnce(recording: string, deps: SealDeps): Promise<boolean> {
   if (row.state !== 'ended' || row.capture === undefined) throw new JobError('NOT_ENDED', recording);
   const intent = (await deps.store.intent(recording)) ?? (await begin(row, row.capture, deps));
   if (intent === 'adopted') return true;
+  ringForDoubts(row, intent, deps);
   await deps.atStep?.('intent');
   await place(intent, deps);
   await finish(row, intent, deps);
@@ -114,14 +115,15 @@ async function intend(row: RecordingRow, capture: CaptureResult, deps: SealDeps)
   const measured = { ...row, capture: withLevelsOf(capture, copy) };
   const { store } = deps;
   const found = { ...heard, announced: await store.announced(row), marks: await store.marks(row.id) };
-  const intent = await deps.group.intend((turn) => decide(measured, found, turn, deps));
-  if (heard.audio.some(({ doubts }) => doubts.length > 0)) ringForDoubts(row, deps);
-  return intent;
+  return deps.group.intend((turn) => decide(measured, found, turn, deps));
 }
 
-function ringForDoubts({ id, facts }: RecordingRow, { bell }: SealDeps): void {
+/** Also of a seal that another process had decided: it may have died before it rang. */
+function ringForDoubts({ id, facts }: RecordingRow, { doubts }: SealIntent, { bell }: SealDeps): void {
+  if (doubts === undefined) return;
   bell.raise({
     code: 'audio-differs',
+    subject: id,
     severity: 'critical',
     text: `What was on the disk of recording ${id} (call ${facts.callId}) is not what was recorded; it was sealed as partial, and its info file says so`,
     fields: { recording: id, call: facts.callId },
@@ -253,20 +255,30 @@ async function decide(row: RecordingRow, heard: Found, turn: ChainTurn, deps: Se
     entry,
     headAfter,
     fileName,
+    status,
+    ...(doubts.length > 0 && { doubts }),
     texts: textsOf(fileName, { info, hashes, signature }),
-    audio: named.map(({ name, file, bytes, madeBy, sha256: digest }) => ({
-      from: file.path,
-      name,
-      ...(madeBy === undefined ? {} : { kind: 'playable' as const }),
-      bytes,
-      sha256: digest,
-    })),
+    audio: named.map(placed),
     verdicts,
     announced: belonging.announced.map(({ id, linkedBy }) => ({ id, linkedBy })),
     at: deps.now(),
     kept,
   };
 }
+
+const placed = ({
+  name,
+  file,
+  bytes,
+  madeBy,
+  sha256: digest,
+}: DigestedAudio & { readonly name: string }): SealIntent['audio'][number] => ({
+  from: file.path,
+  name,
+  ...(madeBy === undefined ? {} : { kind: 'playable' as const }),
+  bytes,
+  sha256: digest,
+});
 
 const textsOf = (
   fileName: string,
@@ -289,7 +301,7 @@ async function place(intent: SealIntent, { files, atStep }: SealDeps): Promise<v
 
 /** The files are on disk: what is in the log may be delivered, and the intent has done its work. */
 function finish(row: RecordingRow, intent: SealIntent, deps: SealDeps): Promise<void> {
-  const { recording } = intent;
+  const { recording, doubts } = intent;
   return deps.group.finishing.write(async (log) => {
     await log.sealRecording(recording, {
       at: intent.at,
@@ -297,11 +309,17 @@ function finish(row: RecordingRow, intent: SealIntent, deps: SealDeps): Promise<
       entryIndex: intent.entry.index,
       files: filesOf(intent),
       destinations: chosenFrom(deps.destinations, row),
+      status: intent.status,
       kept: intent.kept,
       verdicts: intent.verdicts,
       announced: intent.announced,
     });
-    await log.addStep({ recording, at: deps.now(), step: 'sealed', outcome: 'ok' });
+    const sealed = { recording, at: deps.now(), step: 'sealed' } as const;
+    await log.addStep(
+      doubts === undefined
+        ? { ...sealed, outcome: 'ok' }
+        : { ...sealed, outcome: 'warning', detail: `partial: ${doubts.join('; ')}` },
+    );
     await log.dropIntent(recording);
   });
 }

@@ -12,7 +12,10 @@ export interface AlarmChange {
   readonly active: boolean;
 }
 
-/** Conditions that have come and gone are not remembered; this many that hold are, so that a flood of them fills no memory. */
+/**
+ * Conditions that have come and gone are not remembered; of one code this many that hold are, so that a flood of them neither fills the memory
+ * nor keeps another one from being told.
+ */
 const ACTIVE_LIMIT = 1000;
 
 /** What holds at this moment. Begins and ends are logged once, and told to the listeners (mail, for example). */
@@ -35,7 +38,7 @@ export class Alarms implements AlarmBell {
   raise(alarm: Alarm): void {
     const key = keyOf(alarm.code, alarm.subject);
     const before = this.#active.get(key);
-    if (before === undefined && this.#active.size >= ACTIVE_LIMIT) return;
+    if (before === undefined && this.#holding(alarm.code) >= ACTIVE_LIMIT) return;
     const active = { ...alarm, since: before?.since ?? this.#now() };
     this.#active.set(key, active);
     if (before?.severity === alarm.severity) return;
@@ -55,6 +58,11 @@ export class Alarms implements AlarmBell {
   /** Listeners must not throw. */
   onChange(listener: (change: AlarmChange) => void): void {
     this.#listeners.push(listener);
+  }
+
+  #holding(code: string): number {
+    if (this.#active.size < ACTIVE_LIMIT) return 0;
+    return this.active.filter((each) => each.code === code).length;
   }
 
   #tell(change: AlarmChange): void {

@@ -190,6 +190,7 @@ export class TransactionWriter implements LogWriter {
         sealed_at: seal.at,
         file_name: fileName,
         entry_index: entryIndex,
+        ...(seal.status !== undefined && { status: seal.status }),
         retain_profile: seal.kept?.profile ?? null,
         retain_until: seal.kept?.until ?? null,
       });

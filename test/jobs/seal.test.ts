@@ -217,6 +217,27 @@ describe('a seal', () => {
     const info = readFileSync(room.spool.path(id, `${row?.fileName ?? ''}_info.txt`), 'utf8');
     expect(info).toContain('Status: partial\n');
     expect(info).toContain('is not the audio as heard');
+    expect(row?.status).toBe('partial');
+    const steps = await room.database.knex('steps').where({ recording: id, step: 'sealed' });
+    expect(steps).toMatchObject([
+      { outcome: 'warning', detail: expect.stringContaining('is not the audio as heard') },
+    ]);
+  });
+
+  test('of audio that changed on disk rings also when the process dies before it says so, and for each recording', async () => {
+    const ids = [await room.recordCall(), await room.recordCall()];
+    for (const id of ids) appendFileSync(join(room.folder, 'spool', id, 'audio.wav.part'), 'x');
+    room.atStep = (step) => {
+      if (step === 'intent') throw new Error('power cut');
+    };
+    for (const id of ids) await expect(seal(id, room.deps)).rejects.toThrow('power cut');
+    room.alarms.splice(0);
+    room.atStep = () => undefined;
+    await room.reopen();
+    for (const id of ids) await seal(id, room.deps);
+    expect(room.alarms.map(({ code, subject }) => [code, subject])).toEqual(
+      ids.map((id) => ['audio-differs', id]),
+    );
   });
 
   /** A call of which the log states a segment while it runs. */

@@ -45,8 +45,11 @@ test('its end is told once; the same condition of another subject goes on', () =
   expect(alarms.active.map(({ subject }) => subject)).toEqual(['cloud']);
 });
 
-test('a flood of conditions fills no memory', () => {
-  const { alarms } = listen();
+test('a flood of conditions fills no memory, and keeps no other condition from being told', () => {
+  const { alarms, lines } = listen();
   for (let subject = 0; subject < 2000; subject++) alarms.raise({ ...FULL, subject: String(subject) });
   expect(alarms.active).toHaveLength(1000);
+  alarms.raise({ code: 'keys-missing', severity: 'critical', text: 'the keys are gone' });
+  expect(lines.at(-1)).toBe('error alarm: the keys are gone');
+  expect(alarms.active).toHaveLength(1001);
 });
