@@ -5,7 +5,7 @@ import { equalPackets, type FormattedAudio } from './stream-format.ts';
 import { speakTones, toneSamples, type Voice } from './tones.ts';
 
 /** What a test call can be placed with. */
-export const TEST_CODECS = ['pcma', 'pcmu', 'l16', 'g722', 'g729', 'opus'] as const;
+export const TEST_CODECS = ['pcma', 'pcmu', 'l16', 'l16-stereo', 'g722', 'g729', 'opus'] as const;
 export type TestCodec = (typeof TEST_CODECS)[number];
 
 const WIDE = 16_000;
@@ -25,6 +25,8 @@ export async function encodeTones(voice: Voice, seconds: number, codec: TestCode
       return { law: 'PCMU', audio: speakTones(voice, seconds, 'PCMU') };
     case 'l16':
       return linear(toneSamples(voice, seconds, WIDE));
+    case 'l16-stereo':
+      return stereo(voice, seconds);
     case 'g722':
       return g722(await ffmpeg(toneSamples(voice, seconds, WIDE), WIDE, ['-c:a', 'g722', '-f', 'g722']));
     case 'g729':
@@ -42,6 +44,20 @@ function linear(samples: Int16Array): FormattedAudio {
   const audio = Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength).swap16();
   const shape = equalPackets(audio.length, (WIDE / 50) * 2, WIDE / 50);
   return { law: 'PCMA', audio, format: { encoding: 'L16', payloadType: 100, clockRate: WIDE, shape } };
+}
+
+/** Two channels in one stream: the voice on the left, an octave higher on the right. */
+function stereo(voice: Voice, seconds: number): FormattedAudio {
+  const left = toneSamples(voice, seconds, WIDE);
+  const right = toneSamples({ ...voice, frequency: 2 * voice.frequency }, seconds, WIDE);
+  const audio = Buffer.alloc(left.length * 4);
+  left.forEach((sample, at) => {
+    audio.writeInt16BE(sample, at * 4);
+    audio.writeInt16BE(right[at] ?? 0, at * 4 + 2);
+  });
+  const shape = equalPackets(audio.length, (WIDE / 50) * 4, WIDE / 50);
+  const format = { encoding: 'L16', payloadType: 102, clockRate: WIDE, channels: 2, shape };
+  return { law: 'PCMA', audio, format };
 }
 
 function g722(audio: Buffer): FormattedAudio {

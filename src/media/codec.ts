@@ -11,6 +11,8 @@ export interface Codec {
   readonly keeping: Keeping;
   /** Of the RTP timestamps; 0 where nobody said it. */
   readonly clockRate: number;
+  /** In one packet, their samples by turns. Default 1; Opus says by itself how many it has. */
+  readonly channels?: 2;
   /** Packets of one key go to one file of a leg. */
   readonly key: string;
 }
@@ -24,7 +26,7 @@ export function ticksOf(codec: Codec, slab: Buffer, start: number, end: number):
       // Frames of 10 octets and 10 ms; a silence descriptor of 2 octets may follow them (RFC 3551 §4.5.6).
       return Math.floor((end - start) / G729_FRAME) * G729_TICKS;
     case 'l16':
-      return Math.round((Math.floor((end - start) / 2) * CLOCK_RATE) / codec.clockRate);
+      return Math.round((Math.floor((end - start) / (2 * channelsOf(codec))) * CLOCK_RATE) / codec.clockRate);
     case 'opus':
       return opusTicks(slab, start, end);
     case 'dump':
@@ -34,6 +36,9 @@ export function ticksOf(codec: Codec, slab: Buffer, start: number, end: number):
   }
 }
 
+/** Channels in a packet of linear samples. */
+export const channelsOf = ({ channels }: Codec): number => channels ?? 1;
+
 export const G729_FRAME = 10;
 export const G729_TICKS = 80;
 
@@ -41,6 +46,8 @@ export const G729_TICKS = 80;
 const DUMP_TICKS = CLOCK_RATE / 50;
 
 const L16_RATES = new Set([8000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000]);
+
+const LINEAR_CHANNELS = new Set([1, 2]);
 
 /** The codec of a payload number that is neither G.711 nor signalling. */
 export function codecOf({ encoding, clockRate, channels = 1 }: PayloadFormat): Codec {
@@ -51,9 +58,14 @@ export function codecOf({ encoding, clockRate, channels = 1 }: PayloadFormat): C
     return { name: 'G729', keeping: 'g729', clockRate, key: 'g729' };
   if (encoding === 'OPUS' && clockRate === 48_000)
     return { name: 'OPUS', keeping: 'opus', clockRate, key: 'opus' };
-  if (encoding === 'L16' && channels === 1 && L16_RATES.has(clockRate))
-    return { name: 'L16', keeping: 'l16', clockRate, key: `l16-${clockRate}` };
+  if (encoding === 'L16' && LINEAR_CHANNELS.has(channels) && L16_RATES.has(clockRate))
+    return linear(clockRate, channels === 2);
   return { name: encoding, keeping: 'dump', clockRate, key: 'rtp' };
+}
+
+function linear(clockRate: number, stereo: boolean): Codec {
+  const mono: Codec = { name: 'L16', keeping: 'l16', clockRate, key: `l16-${clockRate}` };
+  return stereo ? { ...mono, channels: 2, key: `${mono.key}-stereo` } : mono;
 }
 
 /** A payload number that no SDP explained: kept as it came. */
@@ -66,6 +78,7 @@ export const STATIC_CODECS: ReadonlyMap<number, Codec> = new Map(
     { payloadType: 3, encoding: 'GSM', clockRate: 8000 },
     { payloadType: 4, encoding: 'G723', clockRate: 8000 },
     { payloadType: 9, encoding: 'G722', clockRate: 8000 },
+    { payloadType: 10, encoding: 'L16', clockRate: 44_100, channels: 2 },
     { payloadType: 11, encoding: 'L16', clockRate: 44_100 },
     { payloadType: 15, encoding: 'G728', clockRate: 8000 },
     { payloadType: 18, encoding: 'G729', clockRate: 8000 },

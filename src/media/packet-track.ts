@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import type { AudioDisk } from './audio-disk.ts';
 import { AudioFile } from './audio-file.ts';
 import { CLOCK_RATE, CUT_REACH, type CapturedFile, type LineRole } from './capture.ts';
-import type { Codec } from './codec.ts';
+import { channelsOf, type Codec } from './codec.ts';
+import { copyChannel } from './copy-channel.ts';
 import { framingOf } from './framing.ts';
 import type { Framing, KeptPacket } from './kept-packet.ts';
+import { L16Framing } from './wav-framing.ts';
 import { LinearMeter, type Levels } from './levels.ts';
 import { MediaError } from './media-error.ts';
 import type { PacketLane } from './packet-lane.ts';
@@ -41,6 +43,12 @@ interface Final {
   readonly octets: number;
 }
 
+/** What a track is to become: the file of one channel. */
+interface Alone {
+  readonly channel: PacketChannel;
+  readonly suffix: string;
+}
+
 /** How things stood before packets became final, and which these were, by channel. */
 interface Before {
   readonly final: Final;
@@ -57,8 +65,9 @@ interface Before {
  */
 export class PacketTrack implements MarkedTrack {
   readonly codec: Codec;
-  readonly channels: readonly PacketChannel[];
   readonly #plan: PacketTrackPlan;
+  #channels: readonly PacketChannel[];
+  #suffix: string;
   readonly #disk: AudioDisk;
   #hash = createHash('sha256');
   /** Oldest first, as far back as a cut can reach. */
@@ -75,14 +84,22 @@ export class PacketTrack implements MarkedTrack {
   #headerAt = 0;
   /** Its last octets are written: a second try begins behind them. */
   #ended = false;
+  /** What the track is to become, until the file has been rewritten. */
+  #alone: Alone | undefined;
+  #isMarked = false;
 
   constructor(plan: PacketTrackPlan, disk: AudioDisk) {
     this.#plan = plan;
     this.#disk = disk;
     this.codec = plan.codec;
-    this.channels = plan.channels;
+    this.#channels = plan.channels;
+    this.#suffix = plan.suffix;
     const framing = framingOf(plan.codec, plan.channels.length);
     this.#final = { framing, octets: framing.headerBytes };
+  }
+
+  get channels(): readonly PacketChannel[] {
+    return this.#channels;
   }
 
   /** Everything before this position cannot change. */
@@ -96,8 +113,7 @@ export class PacketTrack implements MarkedTrack {
   }
 
   get ending(): string {
-    const { suffix } = this.#plan;
-    return `${suffix === '' ? '' : `_${suffix}`}.${this.#final.framing.extension}`;
+    return `${this.#suffix === '' ? '' : `_${this.#suffix}`}.${this.#final.framing.extension}`;
   }
 
   get finalBytes(): number {
@@ -105,12 +121,23 @@ export class PacketTrack implements MarkedTrack {
   }
 
   mark(): Mark | undefined {
-    if (this.#file === undefined) return undefined;
+    if (this.#file === undefined || this.#alone !== undefined) return undefined;
+    this.#isMarked = true;
     return { bytes: this.finalBytes, sha256: this.#hash.copy().digest('hex') };
   }
 
   async synced(): Promise<void> {
     await this.#file?.synced();
+  }
+
+  /**
+   * Makes the track a file of one of its channels, under another name; the others have never been heard. When it was stated what the
+   * file is, it stays that, with silence in the others.
+   */
+  keepOnly(channel: PacketChannel, suffix: string): void {
+    if (this.#isMarked) return;
+    this.#alone = { channel, suffix };
+    if (this.#file === undefined) this.#part(this.#channels.indexOf(channel), suffix);
   }
 
   /** Writes what came, but nothing behind `limit`, and makes final what is older than `final`. Returns whether it is done. Throws MediaError DISK and has lost nothing. */
@@ -139,7 +166,7 @@ export class PacketTrack implements MarkedTrack {
     if (reached < this.#final.octets)
       throw new MediaError(
         'DISK',
-        `${this.#plan.suffix}: the disk has ${reached} of ${this.#final.octets} octets`,
+        `${this.#suffix}: the disk has ${reached} of ${this.#final.octets} octets`,
       );
   }
 
@@ -202,12 +229,12 @@ export class PacketTrack implements MarkedTrack {
     if (padded) this.#hash.update(PAD);
     return {
       path: file.path,
-      suffix: this.#plan.suffix,
+      suffix: this.#suffix,
       codec: this.codec.name,
       extension: framing.extension,
       rate: framing.rate,
-      channelLines: this.channels.map((channel) => channel.line),
-      channelRoles: this.channels.map((channel) => channel.role),
+      channelLines: this.#inFile.map((channel) => channel.line),
+      channelRoles: this.#inFile.map((channel) => channel.role),
       samples: framing.position,
       bytes: octets + (padded ? 1 : 0),
       audioSha256: this.#hash.digest('hex'),
@@ -220,14 +247,22 @@ export class PacketTrack implements MarkedTrack {
     this.#file?.close();
   }
 
-  #open(): AudioFile {
-    if (this.#file !== undefined) return this.#file;
-    const { folder, suffix } = this.#plan;
-    const { extension } = this.#final.framing;
-    const file = new AudioFile(
-      join(folder, `${suffix === '' ? 'audio' : suffix}.${extension}.part`),
-      this.#disk,
+  /** A packet may hold two channels of one leg. */
+  get #inFile(): readonly PacketChannel[] {
+    return this.#channels.flatMap((channel) =>
+      new Array<PacketChannel>(channelsOf(this.codec)).fill(channel),
     );
+  }
+
+  #pathOf(suffix: string): string {
+    const { extension } = this.#final.framing;
+    return join(this.#plan.folder, `${suffix === '' ? 'audio' : suffix}.${extension}.part`);
+  }
+
+  #open(): AudioFile {
+    if (this.#file !== undefined && this.#alone !== undefined) return this.#rewrite(this.#file, this.#alone);
+    if (this.#file !== undefined) return this.#file;
+    const file = new AudioFile(this.#pathOf(this.#suffix), this.#disk);
     try {
       this.#writeHeader(file, this.#final.octets);
     } catch (error) {
@@ -235,6 +270,53 @@ export class PacketTrack implements MarkedTrack {
       throw error;
     }
     this.#file = file;
+    return file;
+  }
+
+  /** Leaves one leg of several, of which nothing is in a file. */
+  #part(leg: number, suffix: string): void {
+    const { framing, octets } = this.#final;
+    if (framing instanceof L16Framing) this.#final = { framing: framing.only(leg), octets };
+    this.#channels = this.#channels.slice(leg, leg + 1);
+    this.#suffix = suffix;
+    this.#alone = undefined;
+    this.#changes = -1;
+  }
+
+  /**
+   * Copies one channel of what is final into a new file and hashes it again; the rest is still in the lane. Happens when the second side turns
+   * out to speak another codec, as a rule within the first seconds. The old file goes when the new one stands.
+   */
+  #rewrite(old: AudioFile, { channel, suffix }: Alone): AudioFile {
+    const leg = this.#channels.indexOf(channel);
+    const file = new AudioFile(this.#pathOf(suffix), this.#disk);
+    const steps = [...this.#before.map(({ final }) => final.octets), this.#final.octets];
+    let copied;
+    try {
+      copied = copyChannel(old, file, { steps, leg, legs: this.#channels.length });
+      const { framing } = this.#final;
+      file.write(framing.header(0), framing.headerBytes, 0);
+    } catch (error) {
+      file.remove();
+      throw error;
+    }
+    const last = copied.pop();
+    this.#before = this.#before.flatMap((step, at) => {
+      const { framing } = step.final;
+      const own = copied[at];
+      if (own === undefined || !(framing instanceof L16Framing)) return [];
+      const final = { framing: framing.only(leg), octets: own.octets };
+      return [{ ...step, final, hash: own.hash, packets: step.packets.slice(leg, leg + 1) }];
+    });
+    this.#part(leg, suffix);
+    if (last !== undefined) {
+      this.#hash = last.hash;
+      this.#final = { ...this.#final, octets: last.octets };
+    }
+    this.#end = this.#final.octets;
+    this.#file = file;
+    this.#writeHeader(file, this.#end);
+    old.remove();
     return file;
   }
 

@@ -92,9 +92,13 @@ function describeName(
 ): Pick<CapturedFile, 'suffix' | 'channelRoles' | 'channelLines'> {
   const name = basename(path).replace(/\.wav(\.part)?$/, '');
   const suffix = name === 'audio' ? '' : name;
-  if (channels === 2) return { suffix, channelRoles: ['caller', 'callee'], channelLines: [] };
+  if (channels === 2 && /^(audio|stereo)$/.test(name))
+    return { suffix, channelRoles: ['caller', 'callee'], channelLines: [] };
+  // Two channels under the name of one leg: its packets held both.
+  const ofLeg = <T>(value: T): readonly T[] => new Array<T>(channels).fill(value);
   const line = /^line(\d+)/.exec(name)?.[1];
-  if (line !== undefined) return { suffix, channelRoles: ['extra'], channelLines: [Number(line)] };
+  if (line !== undefined)
+    return { suffix, channelRoles: ofLeg<LineRole>('extra'), channelLines: ofLeg(Number(line)) };
   const side = /^(caller|callee)/.exec(name)?.[1] as LineRole | undefined;
-  return { suffix, channelRoles: [side ?? 'mixed'], channelLines: [] };
+  return { suffix, channelRoles: ofLeg(side ?? 'mixed'), channelLines: [] };
 }

@@ -35,17 +35,13 @@ export function planRender(capture: CaptureResult, maxRate: number): RenderPlan 
   const chains: string[] = [];
   const sides: Record<'left' | 'right', string[]> = { left: [], right: [] };
   readable.forEach((file, input) => {
-    file.channelRoles.forEach((role, channel) => {
-      const name = `c${input}x${channel}`;
-      const filters = [
-        `pan=mono|c0=c${channel}`,
-        ...silences(capture, file.channelLines[channel]),
-        `aresample=${rate}`,
-      ];
-      const both = role !== 'caller' && role !== 'callee';
-      chains.push(`[${input}:a]${filters.join(',')}${both ? `,asplit=2[${name}l][${name}r]` : `[${name}]`}`);
-      if (both || role === 'caller') sides.left.push(both ? `${name}l` : name);
-      if (both || role === 'callee') sides.right.push(both ? `${name}r` : name);
+    partsOf(file).forEach(({ from, line, to }, part) => {
+      const name = `c${input}x${part}`;
+      const filters = [`pan=mono|c0=${from}`, ...silences(capture, line), `aresample=${rate}`];
+      const names = to.map((side) => `${name}${side.slice(0, 1)}`);
+      const split = names.length > 1 ? `,asplit=${names.length}` : '';
+      chains.push(`[${input}:a]${filters.join(',')}${split}${names.map((each) => `[${each}]`).join('')}`);
+      to.forEach((side, at) => sides[side].push(names[at] ?? name));
     });
   });
   const end = Math.round((ticks * rate) / CLOCK_RATE);
@@ -60,6 +56,34 @@ export function planRender(capture: CaptureResult, maxRate: number): RenderPlan 
     alone: linesAlone(readable),
   };
 }
+
+interface Part {
+  /** What ffmpeg's `pan` takes of the file. */
+  readonly from: string;
+  readonly line: number | undefined;
+  readonly to: readonly ('left' | 'right')[];
+}
+
+/** What of a file goes where. Two channels of one leg stay two where it stands on both sides, and are mixed where it has one of them. */
+function partsOf({ channelRoles, channelLines }: CapturedFile): readonly Part[] {
+  const [first, second] = channelRoles;
+  if (first !== second || first === undefined)
+    return channelRoles.map((role, channel) => ({
+      from: `c${channel}`,
+      line: channelLines[channel],
+      to: sidesOf(role),
+    }));
+  const [line] = channelLines;
+  const [left, right] = sidesOf(first);
+  if (left === undefined || right === undefined) return [{ from: '0.5*c0+0.5*c1', line, to: sidesOf(first) }];
+  return [
+    { from: 'c0', line, to: [left] },
+    { from: 'c1', line, to: [right] },
+  ];
+}
+
+const sidesOf = (role: LineRole): Part['to'] =>
+  role === 'caller' ? ['left'] : role === 'callee' ? ['right'] : ['left', 'right'];
 
 /** Caller and callee have a side each; whoever else there is stands on both. */
 function linesAlone(files: readonly CapturedFile[]): RenderPlan['alone'] {

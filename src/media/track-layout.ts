@@ -1,5 +1,6 @@
 import type { AudioDisk } from './audio-disk.ts';
 import type { LineRole } from './capture.ts';
+import { channelsOf } from './codec.ts';
 import type { LegLane } from './leg-lane.ts';
 import type { PacketLane } from './packet-lane.ts';
 import { PacketTrack, type PacketChannel } from './packet-track.ts';
@@ -27,7 +28,8 @@ export type AnyTrack = Track | PacketTrack;
  *   old channel is silent from then on; changing back returns to the old channel.
  *
  * - other codecs than G.711 have a file of their own for each leg; only linear samples of both sides share a stereo file, where both
- *   have the same rate. The dump of what has no file format is one for each leg, whatever is in it.
+ *   have the same rate and one channel: with the second side in another codec it becomes the first side's mono file. A leg whose packets
+ *   hold two channels has a stereo file of its own. The dump of what has no file format is one for each leg, whatever is in it.
  *
  * Every file starts at position 0, so files of one recording can be laid upon each other.
  */
@@ -74,10 +76,7 @@ export class TrackLayout {
     const [side] = [...this.#sides].find(([, known]) => known === line) ?? [];
     if (side === undefined) return;
     this.#sides.delete(side);
-    const kept = this.#stereo?.channels.find((channel) => channel.line !== line);
-    if (kept !== undefined) this.#stereo?.keepOnly(kept, kept.role);
-    this.#stereo = undefined;
-    this.#apart = true;
+    this.#partFrom(line);
   }
 
   /** Finds or makes the place for the first audio of a leg in a law. */
@@ -110,8 +109,9 @@ export class TrackLayout {
       return this.#linear;
     }
     const alone = this.#stereo === undefined && !this.#apart && this.#sides.size === 2;
-    this.#partSides(leg);
-    if (!alone || lane.codec.keeping !== 'l16') return this.#packets(leg, lane, side);
+    this.#partFrom(leg.line);
+    if (!alone || lane.codec.keeping !== 'l16' || channelsOf(lane.codec) > 1)
+      return this.#packets(leg, lane, side);
     const channels = this.#sideLines().map(({ role, line }) => ({
       role,
       line,
@@ -149,15 +149,18 @@ export class TrackLayout {
       own.lane = lane;
       return stereo;
     }
-    this.#partSides(leg);
+    this.#partFrom(leg.line);
     return this.#mono(leg, lane, side);
   }
 
-  /** This side and the other cannot share a file of G.711 any more. */
-  #partSides(leg: LaidOutLeg): void {
-    const other = this.#stereo?.channels.find((channel) => channel.line !== leg.line);
+  /** This side and the other cannot share a file any more: the other one has what there is to itself. */
+  #partFrom(line: number): void {
+    const other = this.#stereo?.channels.find((channel) => channel.line !== line);
     if (other !== undefined) this.#stereo?.keepOnly(other, other.role);
+    const linear = this.#linear?.channels.find((channel) => channel.line !== line);
+    if (linear !== undefined) this.#linear?.keepOnly(linear, linear.role);
     this.#stereo = undefined;
+    this.#linear = undefined;
     this.#apart = true;
   }
 

@@ -84,34 +84,54 @@ export class G729Framing extends WavFraming {
 
 const ZEROS = Buffer.alloc(RUN - (RUN % G729_FRAME));
 
+/** Whose samples are in one file: so many legs, each with `width` channels in its packets. */
+interface Sharing {
+  readonly legs: number;
+  readonly width: number;
+}
+
+/** Of one leg: frames that came so far, and those of them that wait for the other leg. */
+interface LinearLeg {
+  readonly count: number;
+  readonly waiting: Buffer;
+}
+
 /** Linear samples: the octets of each change places, since RTP sends the high one first and WAV has the low one first. */
 export class L16Framing extends WavFraming {
   readonly format: WavFormat;
-  /** Of each channel: samples that came so far, and those of them that wait for the other channel. */
-  readonly #counts: number[];
-  readonly #waiting: Buffer[];
+  readonly #width: number;
+  /** Octets of a sample of every channel of a leg. */
+  readonly #frame: number;
+  readonly #legs: LinearLeg[];
 
-  constructor(clockRate: number, channels: number) {
+  constructor(clockRate: number, { legs, width }: Sharing) {
     super();
-    this.format = { law: 'L16', channels, rate: clockRate };
-    this.#counts = new Array<number>(channels).fill(0);
-    this.#waiting = this.#counts.map(() => Buffer.alloc(0));
+    this.format = { law: 'L16', channels: legs * width, rate: clockRate };
+    this.#width = width;
+    this.#frame = 2 * width;
+    this.#legs = Array.from({ length: legs }, () => ({ count: 0, waiting: Buffer.alloc(0) }));
   }
 
   clone(): L16Framing {
-    const copy = new L16Framing(this.rate, this.#counts.length);
+    return this.#with(this.#legs);
+  }
+
+  /** The same without the other legs. */
+  only(leg: number): L16Framing {
+    return this.#with(this.#legs.slice(leg, leg + 1));
+  }
+
+  #with(legs: readonly LinearLeg[]): L16Framing {
+    const copy = new L16Framing(this.rate, { legs: legs.length, width: this.#width });
     copy.position = this.position;
-    this.#counts.forEach((count, channel) => {
-      copy.#counts[channel] = count;
-      copy.#waiting[channel] = this.#waiting[channel] ?? Buffer.alloc(0);
-    });
+    legs.forEach((state, leg) => (copy.#legs[leg] = state));
     return copy;
   }
 
-  packet(packet: KeptPacket, channel: number, out: Octets): void {
-    this.#padTo(channel, packet.position);
-    const whole = packet.octets.length - (packet.octets.length % 2);
-    this.#add(channel, Buffer.from(packet.octets.subarray(0, whole)).swap16());
+  packet(packet: KeptPacket, leg: number, out: Octets): void {
+    this.#padTo(leg, packet.position);
+    const whole = packet.octets.length - (packet.octets.length % this.#frame);
+    this.#add(leg, Buffer.from(packet.octets.subarray(0, whole)).swap16());
     this.#interleave(out);
   }
 
@@ -120,41 +140,48 @@ export class L16Framing extends WavFraming {
     this.#interleave(out);
   }
 
-  /** Both channels end together. */
+  /** All legs end together. */
   override close(_ends: boolean, out: Octets): void {
-    this.#padAll(Math.max(...this.#counts));
+    this.#padAll(Math.max(...this.#legs.map(({ count }) => count)));
     this.#interleave(out);
   }
 
   /** Less than a millisecond is what rounding to ticks made, not a gap. */
-  #padTo(channel: number, position: number): void {
-    const missing = Math.round((position * this.rate) / CLOCK_RATE) - (this.#counts[channel] ?? 0);
-    if (missing > this.rate / 1000) this.#add(channel, Buffer.alloc(missing * 2));
+  #padTo(leg: number, position: number): void {
+    const missing = Math.round((position * this.rate) / CLOCK_RATE) - (this.#legs[leg]?.count ?? 0);
+    if (missing > this.rate / 1000) this.#add(leg, Buffer.alloc(missing * this.#frame));
   }
 
-  #padAll(samples: number): void {
-    this.#counts.forEach((count, channel) => {
-      if (samples > count) this.#add(channel, Buffer.alloc((samples - count) * 2));
+  #padAll(frames: number): void {
+    this.#legs.forEach(({ count }, leg) => {
+      if (frames > count) this.#add(leg, Buffer.alloc((frames - count) * this.#frame));
     });
   }
 
-  #add(channel: number, samples: Buffer): void {
-    this.#counts[channel] = (this.#counts[channel] ?? 0) + samples.length / 2;
-    this.#waiting[channel] = Buffer.concat([this.#waiting[channel] ?? Buffer.alloc(0), samples]);
+  #add(leg: number, samples: Buffer): void {
+    const { count, waiting } = this.#legs[leg] ?? { count: 0, waiting: Buffer.alloc(0) };
+    this.#legs[leg] = {
+      count: count + samples.length / this.#frame,
+      waiting: waiting.length === 0 ? samples : Buffer.concat([waiting, samples]),
+    };
   }
 
   #interleave(out: Octets): void {
-    const channels = this.#waiting.length;
-    const length = Math.min(...this.#waiting.map((waiting) => waiting.length));
+    const length = Math.min(...this.#legs.map(({ waiting }) => waiting.length));
     if (length === 0) return;
-    const frames = Buffer.allocUnsafe(length * channels);
-    this.#waiting.forEach((waiting, channel) => {
-      for (let from = 0, to = channel * 2; from < length; from += 2, to += channels * 2)
-        frames.writeUInt16LE(waiting.readUInt16LE(from), to);
-      this.#waiting[channel] = waiting.subarray(length);
+    const stride = this.#legs.length * this.#frame;
+    const frames = Buffer.allocUnsafe((length / this.#frame) * stride);
+    this.#legs.forEach(({ count, waiting }, leg) => {
+      if (this.#legs.length === 1) waiting.copy(frames);
+      // Legs share a file only where each has one channel.
+      else
+        for (let from = 0, to = leg * 2; from < length; from += 2, to += stride)
+          frames.writeUInt16LE(waiting.readUInt16LE(from), to);
+      this.#legs[leg] = { count, waiting: waiting.subarray(length) };
     });
     out(frames);
-    const written = (this.#counts[0] ?? 0) - (this.#waiting[0]?.length ?? 0) / 2;
+    const [first] = this.#legs;
+    const written = (first?.count ?? 0) - (first?.waiting.length ?? 0) / this.#frame;
     this.position = Math.round((written * CLOCK_RATE) / this.rate);
   }
 }

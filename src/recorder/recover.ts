@@ -42,10 +42,14 @@ export async function recoverCapture(
 }
 
 /** The file's name tells the roles of its channels; the journal knows which m-line each role was. */
-const withLines = (file: CapturedFile, description: CallDescription): CapturedFile =>
-  file.channelLines.length > 0
-    ? file
-    : { ...file, channelLines: file.channelRoles.map((role) => lineOf(role, description)) };
+function withLines(file: CapturedFile, description: CallDescription): CapturedFile {
+  if (file.channelLines.length > 0) return file;
+  const { callerLine, calleeLine } = description;
+  // The only line has the name that both sides share otherwise; two channels in it are its own.
+  const isOnly = file.suffix === '' && callerLine === undefined && calleeLine === undefined;
+  const channelRoles = isOnly ? file.channelRoles.map((): LineRole => 'mixed') : file.channelRoles;
+  return { ...file, channelRoles, channelLines: channelRoles.map((role) => lineOf(role, description)) };
+}
 
 function lineOf(role: LineRole, description: CallDescription): number {
   if (role === 'callee') return description.calleeLine ?? 1;

@@ -88,6 +88,26 @@ test('a call in G.729 is kept, and one in linear samples shares a stereo file', 
   expect(l16.info.get('File-1-Channels')).toBe('2 (left caller, right callee)');
 });
 
+test('linear samples of two channels in one stream are a stereo file a leg, and one side of the copy', async () => {
+  const recording = await callIn('l16-stereo', 3);
+  expect(filesOf(recording)).toEqual(['_callee.wav', '_caller.wav', '_playable.wav']);
+  expect(recording.info.get('Caller-Codecs')).toBe('L16');
+  const channels = ['File-1-Channels', 'File-2-Channels'].map((key) => recording.info.get(key));
+  expect(channels.sort()).toEqual(['2 (left callee, right callee)', '2 (left caller, right caller)']);
+  const [caller, copy] = ['_caller.wav', '_playable.wav'].map((ending) => recording.path(ending)) as [
+    string,
+    string,
+  ];
+  // In the first turn it is the caller's to speak; the right channel is an octave higher.
+  const heard = [0, 1].map((channel) => toneIn(decode(caller, 16_000, channel), 16_000, 0.4, 1.2));
+  expect(heard).toEqual([440, 880]);
+  const left = decode(copy, 16_000, 0);
+  expect([440, 880]).toContain(toneIn(left, 16_000, 0.4, 1.2));
+  expect(loudness(left, 16_000, 0.4, 1.2)).toBeGreaterThan(1000);
+  expect([620, 1240]).toContain(toneIn(decode(copy, 16_000, 1), 16_000, 2, 2.8));
+  await intact(recording);
+});
+
 test('without ffmpeg the recording is complete without a copy, and says so', async () => {
   const bare = await room.start({
     config: { media: { ports: '30000-31999', render: { ffmpeg: '/nowhere/ffmpeg' } } },
