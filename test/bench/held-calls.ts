@@ -25,7 +25,8 @@ export interface Kind {
   readonly key?: Buffer | undefined;
 }
 
-interface Dialog {
+/** A call that is under way. */
+export interface Dialog {
   readonly id: string;
   /** `;tag=…` of the recorder. */
   to: string;
@@ -63,7 +64,7 @@ export class HeldCalls {
     const first = this.#dialogs.length;
     await inParallel(count, async (index) => {
       const begun = performance.now();
-      this.#dialogs[first + index] = await this.#invite(first + index);
+      this.#dialogs[first + index] = await this.begin(first + index);
       setUp.push(performance.now() - begun);
     });
     return { ports: this.#dialogs.slice(first).flatMap(({ ports }) => ports), setUp };
@@ -73,21 +74,23 @@ export class HeldCalls {
   async hangUp(): Promise<void> {
     await inParallel(this.#dialogs.length, async (index) => {
       const dialog = this.#dialogs[index];
-      if (dialog === undefined) return;
-      const answer = await this.#request(
-        `${this.#head('BYE', dialog, 2)}Content-Length: 0\r\n\r\n`,
-        dialog.id,
-      );
-      if (!answer.startsWith('SIP/2.0 200')) throw new Error(`BYE: ${answer.split('\r\n')[0] ?? ''}`);
+      if (dialog !== undefined) await this.end(dialog);
     });
     this.#dialogs.length = 0;
+  }
+
+  /** Ends one call. */
+  async end(dialog: Dialog): Promise<void> {
+    const answer = await this.#request(`${this.#head('BYE', dialog, 2)}Content-Length: 0\r\n\r\n`, dialog.id);
+    if (!answer.startsWith('SIP/2.0 200')) throw new Error(`BYE: ${answer.split('\r\n')[0] ?? ''}`);
   }
 
   close(): void {
     this.#socket.destroy();
   }
 
-  async #invite(call: number): Promise<Dialog> {
+  /** Sets up one call, which `hangUp` knows nothing of. */
+  async begin(call: number): Promise<Dialog> {
     const dialog: Dialog = {
       id: `${this.#run}-${performance.now()}-${call}`,
       to: '',
@@ -121,7 +124,10 @@ export class HeldCalls {
         `Content-Type: ${contentType}\r\nContent-Length: ${bytes.length}\r\n\r\n${bytes.toString('latin1')}`,
       dialog.id,
     );
-    if (!answer.startsWith('SIP/2.0 200')) throw new Error(`INVITE: ${answer.split('\r\n')[0] ?? ''}`);
+    if (!answer.startsWith('SIP/2.0 200'))
+      throw new Error(
+        `INVITE: ${answer.split('\r\n')[0] ?? ''} ${/^(?:Warning|Reason):.*/m.exec(answer)?.[0] ?? ''}`,
+      );
     dialog.to = /\r\nTo:[^\r]*?(;tag=[^;\s]+)/i.exec(answer)?.[1] ?? '';
     dialog.uri = /\r\nContact: *<([^>]+)>/i.exec(answer)?.[1] ?? '';
     dialog.ports = parseAnswer(answer.slice(answer.indexOf('\r\n\r\n') + 4)).map(({ port }) => port);

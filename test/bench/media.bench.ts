@@ -10,25 +10,27 @@
  * Default: 200 calls held 10 s, batch, one round, octets of 20 calls compared. With several rounds the calls come and go,
  * which shows whether memory stays flat. A fifth of the calls is held first, for what a call more costs in memory. With --srtp as
  * many encrypted calls follow the plain ones of each round.
+ *
+ *   npm run bench:media -- --churn MINUTES [--calls N] [--receiver batch|dgram]
+ *
+ * Calls of 20 to 60 s that come and go instead, about N at a time, and every two minutes what they have left in memory.
  */
-import { type ChildProcess, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { arch, cpus, loadavg, release, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { arch, cpus, loadavg, release } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { startRecorder, type Running } from './bench-recorder.ts';
+import { churn } from './churn.ts';
 import { countByBatch, countByEvents } from './counting-receiver.ts';
 import { HeldCalls } from './held-calls.ts';
 import { LoadProcess, type Sent } from './load-process.ts';
 import { callsPerCore, encryptedGoals, goalsOf, type Kind, type Measured } from './media-goals.ts';
 import { cpuSeconds, type Metrics, readMetrics, residentKilobytes, untilIdle } from './process-figures.ts';
 import { compareRecordings } from './recording-check.ts';
-import { ROOT } from './sip-caller.ts';
 
-const MEDIA_PORTS = '10000-59999';
 const WARM_UP_MS = 2_000;
 /** Packets the counting receiver needs on either side of the recorder's turn: enough to be a measure. */
 const COUNTING_MS = 5_000;
@@ -52,6 +54,8 @@ interface Plan {
   readonly sample: number;
   readonly profiles: string | undefined;
   readonly srtp: boolean;
+  /** Of calls that come and go; 0 for calls that are held. */
+  readonly minutes: number;
 }
 
 // ---- processes -----------------------------------------------------------------------------------------------------
@@ -61,59 +65,6 @@ async function countUntilTold(kind: Kind, sockets: number): Promise<void> {
   process.on('message', () => process.send?.(receiver.counted()));
   process.once('disconnect', () => process.exit());
   process.send?.(receiver.ports);
-}
-
-interface Running {
-  readonly child: ChildProcess;
-  readonly pid: number;
-  readonly tcpPort: number;
-  readonly web: string;
-  readonly archive: string;
-  stop(): Promise<void>;
-}
-
-async function startRecorder(plan: Plan): Promise<Running> {
-  const folder = mkdtempSync(join(tmpdir(), 'media-bench-'));
-  const archive = join(folder, 'archive');
-  const config = join(folder, 'config.yaml');
-  writeFileSync(
-    config,
-    JSON.stringify({
-      dataDir: 'data',
-      sip: { listen: ['tcp://127.0.0.1:0'] },
-      trunks: [{ name: 'load', from: ['127.0.0.1'], srtpWithoutTls: true }],
-      media: { ports: MEDIA_PORTS, address: '127.0.0.1', receiver: plan.receiver },
-      web: { listen: '127.0.0.1:0' },
-      destinations: [{ name: 'archive', kind: 'path', root: './archive' }],
-      log: { level: 'warn' },
-    }),
-  );
-  const execArgv = plan.profiles === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', plan.profiles];
-  const main = fileURLToPath(new URL('dist/src/main.js', ROOT));
-  const child = fork(main, ['--config', config], { execArgv, silent: true });
-  // What it complains about is the reader's business.
-  child.stderr?.pipe(process.stderr);
-  let banner = '';
-  for await (const chunk of child.stdout ?? []) {
-    banner += String(chunk);
-    if (banner.includes('Verify')) break;
-  }
-  const tcpPort = Number(/tcp:\/\/127\.0\.0\.1:(\d+)/.exec(banner)?.[1]);
-  const web = /http:\/\/[^\s/]+/.exec(banner)?.[0];
-  if (web === undefined) throw new Error(`the recorder did not start: ${banner}`);
-  const exit = once(child, 'exit');
-  return {
-    child,
-    pid: child.pid ?? 0,
-    tcpPort,
-    web,
-    archive,
-    stop: async () => {
-      child.kill('SIGTERM');
-      await exit;
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
 }
 
 // ---- measuring -----------------------------------------------------------------------------------------------------
@@ -299,6 +250,8 @@ class Trial {
 
 const fewOf = ({ calls }: Plan): number => Math.max(1, Math.floor(calls / 5));
 
+const start = (plan: Plan): Promise<void> => (plan.minutes > 0 ? churn(plan) : main(plan));
+
 async function main(plan: Plan): Promise<void> {
   say(
     `${cpus()[0]?.model ?? 'unknown CPU'} x ${cpus().length}, ${arch()}, Linux ${release()}, Node ${process.version}`,
@@ -331,6 +284,7 @@ function planOf(args: readonly string[]): Plan {
       sample: { type: 'string', default: '20' },
       profiles: { type: 'string' },
       srtp: { type: 'boolean', default: false },
+      churn: { type: 'string', default: '0' },
     },
   });
   const number = (text: string): number => {
@@ -339,14 +293,19 @@ function planOf(args: readonly string[]): Plan {
   };
   const { receiver, profiles, srtp } = values;
   if (receiver !== 'batch' && receiver !== 'dgram') throw new Error('--receiver is batch or dgram');
-  const [calls, seconds, rounds, sample] = [values.calls, values.seconds, values.rounds, values.sample].map(
-    number,
-  );
+  const [calls, seconds, rounds, sample, minutes] = [
+    values.calls,
+    values.seconds,
+    values.rounds,
+    values.sample,
+    values.churn,
+  ].map(number);
   return {
     calls: calls ?? 0,
     seconds: seconds ?? 0,
     rounds: rounds ?? 0,
     sample: sample ?? 0,
+    minutes: minutes ?? 0,
     receiver,
     profiles,
     srtp,
@@ -355,4 +314,4 @@ function planOf(args: readonly string[]): Plan {
 
 const [role, ...rest] = process.argv.slice(2);
 if (role === 'count') await countUntilTold(rest[0] === 'dgram' ? 'dgram' : 'batch', Number(rest[1]));
-else await main(planOf(process.argv.slice(2)));
+else await start(planOf(process.argv.slice(2)));

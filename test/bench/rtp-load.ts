@@ -123,6 +123,11 @@ export class RtpLoad {
     this.#send(0, this.#streams, turn);
   }
 
+  /** Sends a stream to another port from now on. */
+  aim(stream: number, port: number): void {
+    this.#names.writeUInt16BE(port, stream * NAME + 2);
+  }
+
   #send(from: number, to: number, turn: number): void {
     if (this.#sender !== undefined) this.#encrypt(this.#sender, turn);
     else for (let stream = from; stream < to; stream += 1) this.#address(stream, turn);
