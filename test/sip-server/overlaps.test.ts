@@ -216,7 +216,9 @@ describe.each(['udp', 'tcp'] as const)('a peer of a strict trunk over %s', (prot
     const peer = await site.open(protocol);
     const call = await callFrom(peer);
     peer.request('BYE', tag === undefined ? { ...call, toTag: undefined } : call, { cseq });
-    expect(await peer.next(/^SIP\/2\.0 [2-6]/)).toMatch(new RegExp(`^SIP/2\\.0 ${status} `));
+    // The 200 of the INVITE may come once more, where the machine is slow.
+    const answer = await peer.next(new RegExp(`^SIP/2\\.0 [2-6][^]*\r\nCSeq: ${cseq}\r\n`));
+    expect(answer).toMatch(new RegExp(`^SIP/2\\.0 ${status} `));
     expect(site.server.counters().dialogs).toBe(status === '200' ? 0 : 1);
   });
 
