@@ -9,8 +9,6 @@ import { DIRECTION_WORDS, formatBytes, formatDuration, formatTime, STATE_WORDS }
 
 export interface RecordingView {
   readonly details: RecordingDetails;
-  /** Whether the audio can be fetched from here. */
-  readonly audio: boolean;
   readonly now: number;
   readonly timeZone: string;
   readonly software: string;
@@ -27,7 +25,7 @@ export function renderRecording(view: RecordingView): string {
     { title, software: view.software, ...(changing ? { refresh: REFRESH_SECONDS } : {}) },
     html`<h1>${title}</h1>
       ${facts(recording, view)} ${relatedList(view)} ${timeline(view)}
-      ${legs(recording.capture?.legs ?? [], view.details.verdicts ?? [])} ${fileList(files, view)}
+      ${legs(recording.capture?.legs ?? [], view.details.verdicts ?? [])} ${fileList(files)}
       ${deliveryList(deliveries, view.timeZone)} ${stepList(steps, view.timeZone)}`,
   );
 }
@@ -150,27 +148,17 @@ function gaps(leg: LegStatistics): string {
 const gap = ({ from, to, cause }: Gap): string =>
   `${(from / CLOCK_RATE).toFixed(2)}–${(to / CLOCK_RATE).toFixed(2)} s ${cause}`;
 
-function fileList(files: readonly FileRow[], view: RecordingView): Html | undefined {
+function fileList(files: readonly FileRow[]): Html | undefined {
   if (files.length === 0) return undefined;
   const rows = files.map(
     (file) =>
       html`<tr>
-        <td>${fileName(file, view)}</td>
+        <td>${file.name}</td>
         <td data-label="Size">${formatBytes(file.bytes)}</td>
         <td data-label="SHA-256" class="mono">${file.sha256}</td>
       </tr>`,
   );
   return table('Files', rows, ['Name', 'Size', 'SHA-256']);
-}
-
-function fileName(file: FileRow, view: RecordingView): Html {
-  const fetched = file.kind === 'audio' || file.kind === 'playable';
-  if (!view.audio || !fetched) return html`${file.name}`;
-  return html`<a
-    href="/recordings/${view.details.recording.id}/audio/${encodeURIComponent(file.name)}"
-    download
-    >${file.name}</a
-  >`;
 }
 
 function deliveryList(deliveries: readonly DeliveryRow[], timeZone: string): Html | undefined {

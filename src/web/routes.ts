@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { isHealthy, type HealthReport } from './health.ts';
 import { renderRecording } from './recording-page.ts';
@@ -7,19 +6,12 @@ import { renderRecordings } from './recordings-page.ts';
 import { STYLE } from './style.ts';
 import { WebError } from './web-error.ts';
 
-/** Opens a file of a sealed recording; undefined when it is not (or no longer) on this machine. */
-type OpenAudio = (
-  recording: string,
-  file: string,
-) => Promise<{ readonly stream: Readable; readonly bytes: number } | undefined>;
-
 /** What the pages show. */
 export interface PageSources {
   readonly queries: RecordingQueries;
   readonly health: () => Promise<HealthReport>;
   /** Prometheus text format. */
   readonly metrics: () => Promise<string>;
-  readonly openAudio?: OpenAudio;
   /** Product and version. */
   readonly software: string;
   /** IANA name, UTC by default. */
@@ -51,11 +43,9 @@ export function registerRoutes(app: FastifyInstance, sources: PageSources): void
 
   app.get<{ Params: { id: string } }>('/recordings/:id', async (request, reply) => {
     const details = await find(sources.queries, request.params.id);
-    const view = { details, audio: sources.openAudio !== undefined, ...frame() };
+    const view = { details, ...frame() };
     return reply.type('text/html; charset=utf-8').send(renderRecording(view));
   });
-
-  registerAudio(app, sources);
 
   app.get('/style.css', (_request, reply) =>
     reply.type('text/css; charset=utf-8').header('Cache-Control', 'max-age=3600').send(STYLE),
@@ -70,30 +60,6 @@ export function registerRoutes(app: FastifyInstance, sources: PageSources): void
   app.get('/metrics', async (_request, reply) =>
     reply.type('text/plain; version=0.0.4; charset=utf-8').send(await sources.metrics()),
   );
-}
-
-const MEDIA_TYPES: Readonly<Record<string, string>> = {
-  wav: 'audio/wav',
-  opus: 'audio/ogg',
-  pcap: 'application/vnd.tcpdump.pcap',
-};
-
-function registerAudio(app: FastifyInstance, sources: PageSources): void {
-  const { openAudio } = sources;
-  if (openAudio === undefined) return;
-  app.get<{ Params: { id: string; file: string } }>('/recordings/:id/audio/:file', async (request, reply) => {
-    const { id, file } = request.params;
-    const { files } = await find(sources.queries, id);
-    // Only names the log knows; a path made of the request never reaches the disk.
-    const known = files.find(({ name, kind }) => name === file && (kind === 'audio' || kind === 'playable'));
-    const audio = known === undefined ? undefined : await openAudio(id, known.name);
-    if (audio === undefined) throw new WebError('NOT_FOUND', 'This file is not on this machine.');
-    return reply
-      .type(MEDIA_TYPES[file.slice(file.lastIndexOf('.') + 1)] ?? 'application/octet-stream')
-      .header('Content-Disposition', `attachment; filename*=UTF-8''${encodeURIComponent(file)}`)
-      .header('Content-Length', audio.bytes)
-      .send(audio.stream);
-  });
 }
 
 /** `<startedAt>.<id>` of the last line of a page. */
