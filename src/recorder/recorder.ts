@@ -122,6 +122,11 @@ export class Recorder implements CallRecorder {
     return this.#ports.since;
   }
 
+  /** Whether calls are turned away because of the spool's disk, whatever else keeps them from being taken. */
+  get spoolFull(): boolean {
+    return this.#options.folders.freeBytes() < this.#options.minFreeBytes;
+  }
+
   isLive(recording: string): boolean {
     return this.#live.has(recording);
   }
@@ -135,8 +140,7 @@ export class Recorder implements CallRecorder {
     if (this.#draining) return { ready: false, reason: 'shutting down' };
     if (this.#options.signing?.refusing === true) return { ready: false, reason: 'signing keys missing' };
     if (!this.#options.journal.writable) return { ready: false, reason: 'journal not writable' };
-    if (this.#options.folders.freeBytes() < this.#options.minFreeBytes)
-      return { ready: false, reason: 'spool disk nearly full' };
+    if (this.spoolFull) return { ready: false, reason: 'spool disk nearly full' };
     return { ready: true };
   }
 

@@ -3,7 +3,7 @@ import type { Recorder } from '../recorder/recorder.ts';
 import type { OutageCause } from './outage-watch.ts';
 
 export interface OutageParts {
-  readonly recorder: Pick<Recorder, 'readiness' | 'withoutPortsSince'>;
+  readonly recorder: Pick<Recorder, 'spoolFull' | 'withoutPortsSince'>;
   readonly media: { readonly running: number; totals(): Promise<Pick<ThreadTotals, 'diskWait'>> };
   readonly archive: { databaseAnswers(): boolean };
   readonly ground: {
@@ -25,7 +25,7 @@ const since = (isOut: boolean): number => (isOut ? 1 : 0);
 export function outageCauses({ recorder, media, archive, ground, sip }: OutageParts): readonly OutageCause[] {
   const threads = media.running;
   return [
-    { cause: 'spool-full', after: 0, outFor: () => since(isFull(recorder)) },
+    { cause: 'spool-full', after: 0, outFor: () => since(recorder.spoolFull) },
     { cause: 'ports', after: 0, outFor: () => timeSince(recorder.withoutPortsSince) },
     { cause: 'journal', after: 0, outFor: () => since(!ground.journal.writable) },
     { cause: 'disk', after: STALLED, outFor: async () => (await media.totals()).diskWait },
@@ -44,9 +44,4 @@ const timeSince = (moment: number | undefined): number =>
 function missingFor({ keys, lastAlive }: OutageParts['ground']): number {
   const { missing } = keys;
   return missing === undefined ? 0 : timeSince(lastAlive ?? missing.since);
-}
-
-function isFull(recorder: OutageParts['recorder']): boolean {
-  const readiness = recorder.readiness();
-  return !readiness.ready && readiness.reason === 'spool disk nearly full';
 }

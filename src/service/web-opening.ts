@@ -150,10 +150,7 @@ function healthOf(sources: WebSources): HealthReport {
       sip: sources.sipUp() ? { ok: true } : { ok: false, detail: 'not connected' },
       media: { ok: media.running > 0, detail: `${media.running} threads` },
       journal: ground.journal.writable ? { ok: true } : { ok: false, detail: 'cannot be written' },
-      spool: {
-        ok: readiness.ready,
-        detail: readiness.ready ? `${megabytes(ground)} MB free` : readiness.reason,
-      },
+      spool: { ok: !recorder.spoolFull, detail: `${megabytes(ground)} MB free` },
       database: {
         ok: archive.databaseAnswers() && (line === undefined || lag < LAG_ALARM),
         detail: `${lag} events behind`,

@@ -72,7 +72,11 @@ test('with a damaged key the recorder starts, calls get 503 and the reason, and 
   const health = await healthOf(second);
   expect(health).toMatchObject({
     recording: false,
-    parts: { keys: { ok: false, detail: expect.stringContaining(keyFile(second)) }, database: { ok: true } },
+    parts: {
+      keys: { ok: false, detail: expect.stringContaining(keyFile(second)) },
+      database: { ok: true },
+      spool: { ok: true },
+    },
     alarms: [{ code: 'keys-missing', severity: 'critical', text: expect.stringContaining('are refused') }],
   });
 
