@@ -41,6 +41,7 @@ export const Trunk = z.strictObject({
   srtp: z.enum(['required', 'preferred', 'off']).default('preferred'),
   srtpWithoutTls: z.boolean().default(false),
   rtpKeepAlive: z.boolean().default(true),
+  ice: z.enum(['lite', 'off'], { error: 'not lite or off' }).default('lite'),
   notRecorded: z
     .union([z.literal('inactive'), z.literal(403), z.literal(603)], { error: 'not inactive, 403 or 603' })
     .default('inactive'),

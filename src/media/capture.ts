@@ -330,7 +330,7 @@ export interface MediaHost {
    */
   close(id: string, at: number, cut?: boolean): Promise<CaptureResult>;
   totals(): Promise<MediaTotals>;
-  /** Milliseconds, to about a second, since a datagram came in on any line; since the start when none ever did. */
+  /** Milliseconds, to about a second, since a datagram came in on any line, a sound check of ICE among them; since the start when none ever did. */
   silence(id: string): Promise<number>;
   /** Called when a running capture can no longer write (disk full, I/O error). The capture goes on receiving. */
   onFailure(listener: (id: string, error: Error) => void): void;

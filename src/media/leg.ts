@@ -92,6 +92,8 @@ export class Leg implements AlignableLeg {
   keyExchange: string | undefined;
   /** How the client's checks went, where it speaks ICE. */
   connectivity: string | undefined;
+  /** Checks of ICE that were answered with yes; they are no packets. */
+  checks = 0;
 
   constructor(line: CaptureLine, host: LegHost) {
     this.line = line.line;

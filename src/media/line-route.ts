@@ -229,6 +229,9 @@ export class LineRoute {
     state: (text: string): void => {
       this.leg.connectivity = text;
     },
+    checked: (): void => {
+      this.leg.checks++;
+    },
   };
 
   /** Without ICE agreed on, what it sends is neither audio nor anybody's fault, and is counted nowhere. */

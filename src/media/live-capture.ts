@@ -276,9 +276,11 @@ export class LiveCapture implements LegHost {
   }
 
   #listen(now: number): void {
-    const { packets } = this;
-    if (packets === this.#heard) return;
-    this.#heard = packets;
+    let signs = this.packets;
+    // A client that checks its way to us has not gone, however silent it is.
+    for (const leg of this.#legs.values()) signs += leg.checks;
+    if (signs === this.#heard) return;
+    this.#heard = signs;
     this.#heardAt = now;
   }
 

@@ -6,12 +6,13 @@ import type { Trunk } from './trunks.ts';
  * is that of the request that opened the dialog.
  */
 export function securityPolicy(
-  trunk: Pick<Trunk, 'srtp' | 'srtpWithoutTls'>,
+  trunk: Pick<Trunk, 'srtp' | 'srtpWithoutTls' | 'ice'>,
   transport: string | undefined,
   dtlsFingerprint?: string,
 ): SecurityPolicy {
   return {
     srtp: trunk.srtp ?? 'preferred',
+    ice: trunk.ice ?? 'lite',
     keysAreSafe: trunk.srtpWithoutTls === true || transport === 'tls' || transport === 'wss',
     dtlsFingerprint,
   };

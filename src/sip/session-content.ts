@@ -71,7 +71,7 @@ export function readBody(
     offer:
       body.sdp === undefined
         ? old.offer
-        : agreeIce(secureOffer(parseSdp(received.asText(body.sdp)), security, before?.offer), before?.offer),
+        : agreeOffer(parseSdp(received.asText(body.sdp)), security, before?.offer),
     headers: mergeHeaders(before?.headers, headersOf(request)),
     warnings: merge(old.warnings, body.warnings),
   };
@@ -81,6 +81,12 @@ export function readBody(
   const content = takeMetadata(metadata, known, at);
   const newSession = content.state === known.state ? undefined : content.state?.newSession;
   return { content, offered, hasMetadata: true, ...(newSession && { newSession }) };
+}
+
+/** What is agreed on of an offer. `before`: the one before it in the dialog. */
+function agreeOffer(offer: SessionOffer, policy: SecurityPolicy, before?: SessionOffer): SessionOffer {
+  const secured = secureOffer(offer, policy, before);
+  return policy.ice === 'off' ? secured : agreeIce(secured, before);
 }
 
 const NOTHING: Omit<SessionContent, 'offer'> = {

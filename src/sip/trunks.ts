@@ -27,6 +27,8 @@ export interface Trunk {
   readonly srtp?: SecurityPolicy['srtp'] | undefined;
   /** Media keys are taken from signalling without TLS too. */
   readonly srtpWithoutTls?: boolean | undefined;
+  /** How a client that offers ICE is answered: as by a lite agent (the default), or as if it had not. */
+  readonly ice?: SecurityPolicy['ice'];
   /** Empty datagrams keep the way of the audio open (RTP-3). Default true. */
   readonly rtpKeepAlive?: boolean | undefined;
   /** How a call is answered that the rules keep out: 200 with inactive streams (the default), or a status. */

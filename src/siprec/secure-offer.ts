@@ -5,13 +5,15 @@ import type { OfferedDtls } from './dtls-attributes.ts';
 import type { DtlsSecurity, LineSecurity } from './line-security.ts';
 import type { OfferedLine, SessionOffer } from './sdp.ts';
 
-/** What a trunk wants of encrypted media, and whether the signalling can be trusted with keys. */
+/** What a trunk wants of encrypted media and of ICE, and whether the signalling can be trusted with keys. */
 export interface SecurityPolicy {
   readonly srtp: 'required' | 'preferred' | 'off';
   /** The call came over TLS, or the trunk does without. */
   readonly keysAreSafe: boolean;
   /** SHA-256 of the certificate that our media threads show in DTLS; undefined where they cannot do it. */
   readonly dtlsFingerprint?: string | undefined;
+  /** `off`: an offer of ICE is answered without. Default `lite`, see `agreeIce`. */
+  readonly ice?: 'lite' | 'off' | undefined;
 }
 
 /** The decision about a line: `security` for an encrypted one, `refusal` for one that must not be taken. */

@@ -58,6 +58,23 @@ test.each([
   },
 );
 
+test.each([
+  [undefined, true],
+  ['lite', true],
+  ['off', false],
+] as const)('a trunk whose ice is %j answers ICE with ICE: %j', async (ice, answered) => {
+  const { dial, recorder } = await open({ trunks: [{ ...trunk, ice }] });
+  const words = 'a=ice-ufrag:8hhY\r\na=ice-pwd:asd88fgpdd777uzjYhagZg\r\n';
+  const session = recordingSession(sdpOf(`${audioLine('1')}${words}`, `${audioLine('2')}${words}`));
+  const ok = await (await dial()).invite(session);
+  expect(ok.status).toBe(200);
+  expect(/^a=ice-lite/m.test(ok.body)).toBe(answered);
+  expect(recorder.call.offered.offer.lines.map(({ ownIce }) => ownIce !== undefined)).toEqual([
+    answered,
+    answered,
+  ]);
+});
+
 test('what belongs between client and endpoints says nothing to a recorder (RS-7), nor does the content of a line (SDP-20)', async () => {
   const { dial, recorder } = await open();
   const client = await dial();

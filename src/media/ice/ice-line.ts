@@ -18,6 +18,8 @@ export interface IceHost {
   send(component: Component, datagram: Buffer, to: string): void;
   /** One line for people: how it stands. */
   state(text: string): void;
+  /** A sound check came: the client still takes part in the call (RFC 7675). */
+  checked(): void;
 }
 
 /** Checks answered a second at most on one line. An agent sends twenty (RFC 8445 §14.2), and repeats some. */
@@ -74,6 +76,7 @@ export class IceLine {
       return;
     }
     this.#host.send(component, composeSuccess(request, place, terms.password), source);
+    this.#host.checked();
     // What belongs to the time before a restart chooses nothing any more.
     if (terms === this.#terms[0]) this.#note(component, request, source);
   }

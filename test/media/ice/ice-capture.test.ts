@@ -106,6 +106,19 @@ describe('a line with ICE (RFC 8445 §2.5)', () => {
     expect((await harness.close()).legs[0]).toMatchObject({ connectivity: 'ICE, 192.0.2.8:1 chosen' });
   });
 
+  test('a sound check is a sign of life of a silent client, and no other is', async () => {
+    await harness.engine.open(harness.request([iceLine()]));
+    say(0, 5);
+    harness.advanceTo(20_000);
+    check({ password: 'somebody-elses-password' });
+    harness.advanceTo(30_000);
+    expect(await harness.engine.silence('rec1')).toBeGreaterThan(28_000);
+    check();
+    harness.advanceTo(31_000);
+    expect(await harness.engine.silence('rec1')).toBeLessThanOrEqual(1100);
+    expect((await harness.close()).legs[0]).toMatchObject({ received: 5, rejected: 0 });
+  });
+
   test('a flood of checks is answered a hundred times a second', async () => {
     await harness.engine.open(harness.request([iceLine()]));
     let answered = 0;
