@@ -54,6 +54,17 @@ export class MerkleTree {
     return this.range(0, size);
   }
 
+  /** Roots of the full subtrees that the leaves from `from` up to but without `to` make, largest first. Throws EvidenceError BAD_PROOF. */
+  frontier(from: number, to: number): readonly string[] {
+    const roots: string[] = [];
+    for (let at = from; at < to;) {
+      const next = at + 2 ** Math.floor(Math.log2(to - at));
+      roots.push(this.range(at, next));
+      at = next;
+    }
+    return roots;
+  }
+
   /** Root over the leaves from `from` up to but without `to`, as proofs contain it. Throws EvidenceError BAD_PROOF. */
   range(from: number, to: number): string {
     if (!(from >= 0 && from < to && to <= this.size))

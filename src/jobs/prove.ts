@@ -1,13 +1,12 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { readCertificate, verifySignature, type Signer } from '../evidence/signature.ts';
-import { noteKeyId, type NoteSignature } from '../evidence/signed-note.ts';
+import { noteKeyId, type NoteSignature, type SignedNote } from '../evidence/signed-note.ts';
 import { formatTlogProof, isProofOf } from '../evidence/tlog-proof.ts';
 import { checkpoint, type CheckpointDeps } from './checkpoint.ts';
 import type { Chain } from './chain.ts';
 import type { LogTree } from './log-tree.ts';
 import type { CheckpointRow, EntryRow, FileRow, LogStore, SealFiles } from './ports.ts';
-import { SharedWrites } from './shared-writes.ts';
 
 export interface ProveDeps extends CheckpointDeps {
   readonly store: LogStore;
@@ -25,19 +24,33 @@ const AT_ONCE = 100;
 /** Recordings whose files are written at the same time. */
 const ABREAST = 8;
 
+type SealedEntry = EntryRow & { readonly fileName: string };
+
+/** A checkpoint as the proofs under it hold it. */
+interface Covering {
+  readonly size: number;
+  readonly note: SignedNote;
+}
+
+/** A recording whose entry and proof are on disk. */
+interface Placed {
+  readonly recording: string;
+  /** Size of the log that the proof leads to. */
+  readonly covered: number;
+  readonly files: readonly FileRow[];
+}
+
 /**
  * Puts entry and proof beside sealed recordings: `<rec>_entry.txt` and `<rec>.tlog-proof` under a checkpoint that covers them all. One
  * run at a time; who asks meanwhile shares the next.
  */
 export class Prover {
   readonly #deps: ProveDeps;
-  readonly #writes: SharedWrites;
   #next: Promise<void> | undefined;
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(deps: ProveDeps) {
     this.#deps = deps;
-    this.#writes = new SharedWrites(deps.store);
   }
 
   /** Resolves when every recording sealed before the call has its proof; rejects as the database or the disk does. */
@@ -60,29 +73,43 @@ export class Prover {
     for (;;) {
       const rows = await store.evidence.unproved(AT_ONCE);
       if (rows.length === 0) return;
-      const current = await checkpoint(this.#deps, { exported: false });
-      for (let from = 0; from < rows.length; from += ABREAST)
-        await Promise.all(rows.slice(from, from + ABREAST).map((row) => this.#proveOne(row, current)));
-      if (rows.length < AT_ONCE) return;
+      const covering = await this.#coveringOf(rows);
+      const tries: PromiseSettledResult<Placed | undefined>[] = [];
+      for (let from = 0; from < rows.length; from += ABREAST) {
+        const some = rows.slice(from, from + ABREAST);
+        tries.push(
+          ...(await Promise.allSettled(some.map((row) => this.#place(row, covering.get(row.origin))))),
+        );
+      }
+      const placed = tries.flatMap((one) => (one.status === 'fulfilled' ? (one.value ?? []) : []));
+      await this.#note(placed);
+      const failed = tries.find((one) => one.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
+      if (rows.length < AT_ONCE || placed.length === 0) return;
     }
   }
 
-  async #proveOne(
-    row: EntryRow & { readonly fileName: string },
-    current: CheckpointRow | undefined,
-  ): Promise<void> {
-    // A recording of an earlier epoch is proved by the last checkpoint of that epoch.
-    const isCurrent = row.origin === current?.origin;
-    const covering = isCurrent ? current : await this.#deps.store.newestCheckpoint(row.origin);
-    if (covering !== undefined && covering.size > row.index) await this.#place(row, covering);
+  /** What proves the rows of each log: a recording of an earlier epoch the last checkpoint of that epoch. */
+  async #coveringOf(rows: readonly EntryRow[]): Promise<ReadonlyMap<string, Covering>> {
+    const { store, signaturesOf: linesOf } = this.#deps;
+    const current = await checkpoint(this.#deps, { exported: false });
+    const covering = new Map<string, Covering>();
+    for (const origin of new Set(rows.map((row) => row.origin))) {
+      const row = origin === current?.origin ? current : await store.newestCheckpoint(origin);
+      // The same lines stand in every proof under it.
+      if (row !== undefined)
+        covering.set(origin, { size: row.size, note: { text: row.text, signatures: linesOf(row) } });
+    }
+    return covering;
   }
 
-  async #place(row: EntryRow & { readonly fileName: string }, covering: CheckpointRow): Promise<void> {
-    const { files, treeOf, now } = this.#deps;
+  /** Undefined when no checkpoint covers it yet. */
+  async #place(row: SealedEntry, covering: Covering | undefined): Promise<Placed | undefined> {
+    if (covering === undefined || covering.size <= row.index) return undefined;
+    const { files, treeOf } = this.#deps;
     const recording = row.recording ?? '';
     const path = await treeOf(row.origin).inclusion(row.index, covering.size);
-    const note = { text: covering.text, signatures: this.#deps.signaturesOf(covering) };
-    const made = formatTlogProof({ index: row.index, path, note });
+    const made = formatTlogProof({ index: row.index, path, note: covering.note });
     const names = { entry: `${row.fileName}_entry.txt`, proof: `${row.fileName}.tlog-proof` };
     await files.createOnce(recording, names.entry, row.bytes);
     const proof = await this.#placeProof(row, names.proof, made);
@@ -92,14 +119,24 @@ export class Prover {
       name,
       kind,
       bytes: bytes.length,
-      sha256: createHash('sha256').update(bytes).digest('hex'),
+      sha256: hash('sha256', bytes, 'hex'),
     });
-    await this.#writes.write(async (log) => {
-      await log.evidence.addFiles([
-        rowOf('entry', names.entry, row.bytes),
-        rowOf('proof', names.proof, proof),
-      ]);
-      await log.addStep({ recording, at: now(), step: 'proved', outcome: 'ok', detail: `${covering.size}` });
+    return {
+      recording,
+      covered: covering.size,
+      files: [rowOf('entry', names.entry, row.bytes), rowOf('proof', names.proof, proof)],
+    };
+  }
+
+  /** All in one transaction: a statement, and making it durable, cost far more than a row. */
+  async #note(placed: readonly Placed[]): Promise<void> {
+    if (placed.length === 0) return;
+    const { store, now } = this.#deps;
+    const at = now();
+    await store.write(async (log) => {
+      await log.evidence.addFiles(placed.flatMap(({ files }) => files));
+      for (const { recording, covered } of placed)
+        await log.addStep({ recording, at, step: 'proved', outcome: 'ok', detail: `${covered}` });
     });
   }
 

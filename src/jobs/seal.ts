@@ -44,6 +44,8 @@ export interface SealDeps {
   readonly bell: Pick<AlarmBell, 'raise'>;
   /** Told of every recording sealed how its legs were judged. Must not throw. */
   readonly onJudged?: (row: RecordingRow, verdicts: readonly LegVerdict[]) => void;
+  /** Told of every recording sealed, as it was when it had ended. Must not throw. */
+  readonly onSealed?: (row: RecordingRow) => void;
   /** Test hook: called between the steps of a seal with the step's name. */
   readonly atStep?: (step: SealStep) => Promise<void> | void;
 }
@@ -88,14 +90,18 @@ async function sealOnce(recording: string, deps: SealDeps): Promise<boolean> {
   if (row.state === 'sealed' || row.state === 'delivered') return false;
   if (row.state !== 'ended' || row.capture === undefined) throw new JobError('NOT_ENDED', recording);
   const intent = (await deps.store.intent(recording)) ?? (await begin(row, row.capture, deps));
-  if (intent === 'adopted') return true;
+  if (intent !== 'adopted') await carryOut(row, intent, deps);
+  deps.onSealed?.(row);
+  return true;
+}
+
+async function carryOut(row: RecordingRow, intent: SealIntent, deps: SealDeps): Promise<void> {
   ringForDoubts(row, intent, deps);
   await deps.atStep?.('intent');
   await place(intent, deps);
   await finish(row, intent, deps);
   await deps.atStep?.('logged');
   deps.onJudged?.(row, intent.verdicts ?? []);
-  return true;
 }
 
 async function begin(

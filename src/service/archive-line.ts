@@ -69,7 +69,7 @@ export interface ArchiveLineOptions {
   readonly continuationOf: (recording: string) => Promise<string | undefined> | undefined;
   /** Before this process took its first call, epoch milliseconds: what the log calls running since earlier was cut off. */
   readonly startedAt: number;
-  readonly onSealed: (recording: string) => void;
+  readonly onSealed: NonNullable<SealDeps['onSealed']>;
   readonly atStep?: NonNullable<SealDeps['atStep']>;
   readonly log: Log;
 }
@@ -154,6 +154,7 @@ export async function startArchiveLine(options: ArchiveLineOptions): Promise<Arc
     adopt: (row) => adoptSealed(row, { ...options, ...options.placing, chain, now: Date.now }),
     bell: options.bell,
     onJudged: options.onJudged,
+    onSealed: options.onSealed,
     ...(options.atStep === undefined ? {} : { atStep: options.atStep }),
   };
   const line = new Line(options, chain, sealDeps, epoch);
@@ -349,11 +350,8 @@ class Line implements ArchiveLine {
       this.#ask('render', renderJobId(recording), { recording });
       return;
     }
-    if (await seal(recording, this.#sealDeps)) {
-      this.#options.onSealed(recording);
-      // Also where nothing is delivered; an upload asks for it again.
-      void this.#attempt('proof', () => this.#line.prove());
-    }
+    // Also where nothing is delivered; an upload asks for it again.
+    if (await seal(recording, this.#sealDeps)) void this.#attempt('proof', () => this.#line.prove());
     for (const { destination, state } of await this.#options.store.deliveries(recording)) {
       if (state === 'delivered' || this.#lanes.room(destination) === 0) continue;
       const job = { recording, destination };

@@ -44,8 +44,8 @@ export interface Archive {
   line(): ArchiveLine | undefined;
   /** Whether the database answered when it was last asked; the log waits for the keys as well. */
   databaseAnswers(): boolean;
-  /** Called with the id of every recording sealed. */
-  onSealed(listener: (recording: string) => void): void;
+  /** Called with every recording sealed. */
+  onSealed(listener: ArchiveLineOptions['onSealed']): void;
 }
 
 export interface ArchiveOpening {
@@ -80,7 +80,7 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
   });
   closing.add('queues', () => queues.close());
   const destinations = await openDestinations(config, closing);
-  const listeners: ((recording: string) => void)[] = [];
+  const listeners: ArchiveLineOptions['onSealed'][] = [];
   const line: LineOpening = new LineOpening({
     migrate: async () => {
       await database.migrate();
@@ -163,7 +163,7 @@ function lineOptions(
     readonly database: Database;
     readonly queues: JobQueues;
     readonly destinations: readonly Destination[];
-    readonly listeners: readonly ((recording: string) => void)[];
+    readonly listeners: readonly ArchiveLineOptions['onSealed'][];
     readonly spoolKeep: SpoolKeep;
     readonly startedAt: number;
     readonly authorities: readonly TimeStampAuthority[];
@@ -208,8 +208,8 @@ function lineOptions(
     isLive: (recording) => recorder.isLive(recording),
     continuationOf: (recording) => recorder.continuationOf(recording),
     startedAt: parts.startedAt,
-    onSealed: (recording) => {
-      for (const listener of parts.listeners) listener(recording);
+    onSealed: (row) => {
+      for (const listener of parts.listeners) listener(row);
     },
     ...(atStep === undefined ? {} : { atStep }),
     log,

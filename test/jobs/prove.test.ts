@@ -110,4 +110,26 @@ describe('proofs over the stored log', () => {
     }
     expect(await room.store.evidence.tiles(ORIGIN)).toHaveLength(3);
   });
+
+  test('read every entry once while the log grows, however many ask at the same time', async () => {
+    await refuse(300);
+    let read = 0;
+    const { store } = room;
+    const counting = {
+      evidence: store.evidence,
+      write: store.write.bind(store),
+      entries: async (origin: string, from: number, limit: number) => {
+        const rows = await store.entries(origin, from, limit);
+        read += rows.length;
+        return rows;
+      },
+    };
+    const tree = new LogTree(counting, ORIGIN);
+    // The first tile once for its root and once for its leaves.
+    await Promise.all([tree.inclusion(200, 301), tree.inclusion(260, 301), tree.inclusion(300, 301)]);
+    expect(read).toBe(256 + 256 + 45);
+    await refuse(10);
+    await Promise.all([tree.inclusion(301, 311), tree.inclusion(310, 311)]);
+    expect(read).toBe(256 + 256 + 55);
+  });
 });
