@@ -11,14 +11,21 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
 
+const say = (line: string): void => {
+  console.log(line);
+};
+const complain = (line: string): void => {
+  console.error(line);
+};
+const isHelp = (word: string): boolean => word === '--help' || word === '-h';
+
 const [name, ...rest] = process.argv.slice(2);
 const command = name === undefined || !Object.hasOwn(COMMANDS, name) ? undefined : COMMANDS[name];
-if (command !== undefined)
-  process.exitCode = await command.run(rest, (line) => {
-    console.log(line);
-  });
-else if (name === undefined || /^(?:help|--help|-h)$/.test(name)) console.log(USAGE);
+if (command !== undefined) {
+  if (command.helps !== true && rest.some(isHelp)) say(`sealtape ${command.usage}\n    ${command.summary}`);
+  else process.exitCode = await command.run(rest, say, complain);
+} else if (name === undefined || name === 'help' || isHelp(name)) say(USAGE);
 else {
-  console.error(`sealtape: unknown command ${name}\n${USAGE}`);
+  complain(`sealtape: unknown command ${name}\n${USAGE}`);
   process.exitCode = 2;
 }

@@ -22,8 +22,8 @@ const BINARY = 'application/octet-stream';
 export const announcements: Command = {
   usage: 'announcements [list | add NAME FILE | remove NAME] [--locale de|en|…] [--config FILE]',
   summary: 'what callers hear before the connection: list, add (WAV, MP3, Ogg) or remove',
-  run: (args, say) =>
-    answeredBy('announcements', say, async () => {
+  run: (args, say, complain = say) =>
+    answeredBy('announcements', complain, async () => {
       const { values, positionals } = parseArgs({
         args: [...args],
         options: { config: { type: 'string' }, locale: { type: 'string' } },

@@ -2,6 +2,7 @@ import { userInfo } from 'node:os';
 import { Readable } from 'node:stream';
 import { ConfigError, loadConfig } from '../config.ts';
 import { readAdminToken } from '../store/admin-token.ts';
+import { StoreError } from '../store/store-error.ts';
 import { readWebAddress } from '../store/web-address.ts';
 
 export type ApiClientErrorCode = 'BAD_CONFIG' | 'NO_TOKEN' | 'NOT_REACHABLE' | 'REFUSED';
@@ -39,19 +40,19 @@ export interface ApiClient {
 }
 
 /**
- * Does what a command asks of the API. What goes wrong becomes a line under the command's name, and the status: 1 when the recorder could
- * not be asked or refused, 2 when the command was not understood.
+ * Does what a command is for. What goes wrong becomes a line under the command's name, and the status: 1 when the recorder could not be
+ * asked or refused, or its files cannot be used, 2 when the command was not understood.
  */
 export async function answeredBy(
   command: string,
-  say: (line: string) => void,
+  complain: (line: string) => void,
   work: () => Promise<number>,
 ): Promise<number> {
   try {
     return await work();
   } catch (error) {
-    say(`sealtape ${command}: ${(error as Error).message}`);
-    return error instanceof ApiClientError ? 1 : 2;
+    complain(`sealtape ${command}: ${(error as Error).message}`);
+    return error instanceof ApiClientError || error instanceof StoreError ? 1 : 2;
   }
 }
 

@@ -13,8 +13,8 @@ export const deleteRecording: Command = {
   usage:
     'delete RECORDING --reason erasure|order --policy WORD --why TEXT [--before-its-time] [--config FILE]',
   summary: 'delete a recording in every archive by order; its tombstone stays in the evidence log',
-  run: (args, say) =>
-    answeredBy('delete', say, async () => {
+  run: (args, say, complain = say) =>
+    answeredBy('delete', complain, async () => {
       const { values, positionals } = parseArgs({
         args: [...args],
         options: {

@@ -26,8 +26,8 @@ type Say = (line: string) => void;
 export const deliveries: Command = {
   usage: 'deliveries [list | retry] [--destination NAME] [--recording ID] [--config FILE]',
   summary: 'what has not arrived in an archive yet, and trying it again at once',
-  run: (args, say) =>
-    answeredBy('deliveries', say, async () => {
+  run: (args, say, complain = say) =>
+    answeredBy('deliveries', complain, async () => {
       const { values, positionals } = parseArgs({
         args: [...args],
         options: {

@@ -7,7 +7,7 @@ import type { Command } from './command.ts';
 export const destinations: Command = {
   usage: 'destinations test [NAME] [--config FILE]',
   summary: 'write, read back and remove a probe, and tell what the server can and cannot do',
-  async run(args, say) {
+  async run(args, say, complain = say) {
     try {
       const { values, positionals } = parseArgs({
         args: [...args],
@@ -24,7 +24,7 @@ export const destinations: Command = {
       for (const each of chosen) outcomes.push(await testDestination(each, say));
       return outcomes.every(Boolean) ? 0 : 1;
     } catch (error) {
-      say(`sealtape destinations: ${(error as Error).message}`);
+      complain(`sealtape destinations: ${(error as Error).message}`);
       return 2;
     }
   },

@@ -38,8 +38,8 @@ export const exportRecordings: Command = {
   usage:
     'export [--recording ID]… [--number NUMBER] [--from TIME] [--to TIME] --out DIR|FILE.zip [--purpose WORD] [--config FILE]',
   summary: 'hand recordings over to an outsider, with all that is needed to check them',
-  run: (args, say) =>
-    answeredBy('export', say, async () => {
+  run: (args, say, complain = say) =>
+    answeredBy('export', complain, async () => {
       const { values } = parseArgs({
         args: [...args],
         options: {

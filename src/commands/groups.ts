@@ -38,8 +38,8 @@ export const groups: Command = {
   usage:
     'groups [list | history [--at TIME | --call ID] | add|remove|login|logout GROUP MEMBER] [--config FILE]',
   summary: 'recorded groups: who belongs to them, who is or was logged in',
-  run: (args, say) =>
-    answeredBy('groups', say, async () => {
+  run: (args, say, complain = say) =>
+    answeredBy('groups', complain, async () => {
       const { values, positionals } = parseArgs({
         args: [...args],
         options: { config: { type: 'string' }, at: { type: 'string' }, call: { type: 'string' } },

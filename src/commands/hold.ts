@@ -33,8 +33,8 @@ export const hold: Command = {
   usage:
     'hold [list | place --case CASE --reason TEXT --recording ID… | release HOLD --reason TEXT] [--config FILE]',
   summary: 'legal holds: keep recordings whatever their retention says',
-  run: (args, say) =>
-    answeredBy('hold', say, async () => {
+  run: (args, say, complain = say) =>
+    answeredBy('hold', complain, async () => {
       const { values, positionals } = parseArgs({
         args: [...args],
         options: {

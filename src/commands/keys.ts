@@ -8,7 +8,7 @@ import { keysFolder, lostKeys, openNodeKeys } from '../service/keys.ts';
 import { lockDataDir } from '../store/data-dir-lock.ts';
 import { isThere } from '../store/key-store.ts';
 import { readCurrentCertificate } from '../store/node-keys.ts';
-import { ApiClientError, openApiClient } from './api-client.ts';
+import { answeredBy, openApiClient } from './api-client.ts';
 import type { Command } from './command.ts';
 
 type Say = (line: string) => void;
@@ -36,10 +36,10 @@ const ACTIONS: Readonly<Record<string, (order: Order) => Promise<number>>> = {
 
 export const keys: Command = {
   usage:
-    'keys [show | roll | csr [--out FILE] | import FILE [--password-file FILE] | export --out FILE --password-file FILE | restore FILE --password-file FILE | reset --yes] [--config FILE]',
+    'keys [show | roll | csr [--subject NAME] [--out FILE] | import FILE [--password-file FILE] | export --out FILE --password-file FILE | restore FILE --password-file FILE | reset --yes] [--config FILE]',
   summary: 'the signing key: show, replace, have certified, keep a copy, give up when lost',
-  async run(args, say) {
-    try {
+  run: (args, say, complain = say) =>
+    answeredBy('keys', complain, () => {
       const { values, positionals } = parseArgs({
         args: [...args],
         options: {
@@ -56,15 +56,11 @@ export const keys: Command = {
       if (action === undefined) throw new Error('show, roll, csr, import, export, restore or reset?');
       const { config: configFile, out, subject, yes = false } = values;
       const config = loadConfig(configFile, '.');
-      return await action({
+      return action({
         ...{ config, configFile, file, out, subject, yes, say },
         passwordFile: values['password-file'],
       });
-    } catch (error) {
-      say(`sealtape keys: ${(error as Error).message}`);
-      return error instanceof ApiClientError || (error as Error).name === 'StoreError' ? 1 : 2;
-    }
-  },
+    }),
 };
 
 /** Reads the certificate alone: works without the passphrase, whether the recorder runs or not. */

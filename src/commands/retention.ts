@@ -33,8 +33,8 @@ export const retention: Command = {
   usage:
     'retention [report [--day YYYY-MM-DD] | run [--dry-run] | extend RECORDING --until YYYY-MM-DD --case CASE | confirm-clock] [--config FILE]',
   summary: 'what falls due for deletion, deleting it now, or keeping a recording longer',
-  run: (args, say) =>
-    answeredBy('retention', say, async () => {
+  run: (args, say, complain = say) =>
+    answeredBy('retention', complain, async () => {
       const { values, positionals } = parseArgs({
         args: [...args],
         options: {

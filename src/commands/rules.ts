@@ -23,10 +23,10 @@ const parse = (args: readonly string[]) =>
 
 export const rules: Command = {
   usage:
-    'rules show | set --file RULES.json | test [--from N] [--to N] [--at TIME] [--direction in|out|internal] [--trunk T] [--user U] [--sip FILE]',
+    'rules show | set --file RULES.json | test [--from N] [--to N] [--at TIME] [--direction in|out|internal] [--trunk T] [--user U] [--sip FILE] [--config FILE]',
   summary: 'show or replace the rules of the running recorder, or ask what they say of a call',
-  run: (args, say) =>
-    answeredBy('rules', say, async () => {
+  run: (args, say, complain = say) =>
+    answeredBy('rules', complain, async () => {
       const { values, positionals } = parse(args);
       switch (positionals[0]) {
         case 'show':

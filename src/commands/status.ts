@@ -12,8 +12,8 @@ interface Status {
 export const status: Command = {
   usage: 'status [--config FILE]',
   summary: 'tell whether the recorder that runs here records, part by part',
-  run: (args, say) =>
-    answeredBy('status', say, async () => {
+  run: (args, say, complain = say) =>
+    answeredBy('status', complain, async () => {
       const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } });
       const api = await openApiClient(values.config);
       const { software, recording, parts, alarms } = (await api.send('GET', '/status')) as Status;

@@ -6,21 +6,23 @@ import type { Command } from './command.ts';
 export const token: Command = {
   usage: 'token [--config FILE]',
   summary: 'print the token that the HTTP API asks for',
-  async run(args, say) {
+  async run(args, say, complain = say) {
     let file: string | undefined;
     try {
       ({ config: file } = parseArgs({ args: [...args], options: { config: { type: 'string' } } }).values);
     } catch (error) {
-      say(`sealtape token: ${(error as Error).message}`);
+      complain(`sealtape token: ${(error as Error).message}`);
       return 2;
     }
     try {
       const { dataDir } = loadConfig(file, '.');
       const found = await readAdminToken(dataDir);
-      say(found ?? `sealtape token: ${dataDir} has none yet; the first start of the recorder makes it`);
+      if (found === undefined)
+        complain(`sealtape token: ${dataDir} has none yet; the first start of the recorder makes it`);
+      else say(found);
       return found === undefined ? 1 : 0;
     } catch (error) {
-      say(`sealtape token: ${(error as Error).message}`);
+      complain(`sealtape token: ${(error as Error).message}`);
       return 1;
     }
   },

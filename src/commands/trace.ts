@@ -29,13 +29,14 @@ const AROUND = 120_000;
 export const trace: Command = {
   usage: 'trace CALL [--config FILE] [--no-messages] [--json]',
   summary: "show one call's signalling, decisions and steps in order",
-  run: async (args, say) => {
+  helps: true,
+  run: async (args, say, complain = say) => {
     let asked: ReturnType<typeof readArguments>;
     try {
       asked = readArguments(args);
     } catch (error) {
-      say(`sealtape trace: ${(error as Error).message}`);
-      say('try: sealtape trace --help');
+      complain(`sealtape trace: ${(error as Error).message}`);
+      complain('try: sealtape trace --help');
       return 2;
     }
     if (asked === undefined) {
@@ -56,7 +57,7 @@ export const trace: Command = {
     } catch (error) {
       const { code, message } = error as { readonly code?: string; readonly message?: string };
       if (code === undefined) throw error;
-      say(`sealtape trace: ${message ?? code}`);
+      complain(`sealtape trace: ${message ?? code}`);
       return 1;
     }
   },

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,6 +11,17 @@ import { filesBelow, ROOT, startRecorder, type RecorderProcess } from '../suppor
 import { run, verifyNode } from '../support/sealed-recording.ts';
 
 const MAIN = join(ROOT, 'dist/src/main.js');
+const CLI = join(ROOT, 'dist/src/cli.js');
+
+/** In a folder where no recorder ever was. */
+function sealtape(...args: readonly string[]) {
+  const cwd = mkdtempSync(join(tmpdir(), 'sealtape-commands-'));
+  try {
+    return spawnSync(process.execPath, [CLI, ...args], { cwd, encoding: 'utf8' });
+  } finally {
+    rmSync(cwd, { recursive: true });
+  }
+}
 
 describe('the program', () => {
   test.each([
@@ -23,6 +35,29 @@ describe('the program', () => {
     expect(result.status).toBe(status);
     expect(result.output).toMatch(text);
     expect(result.output).not.toMatch(/^\s+at /m);
+  });
+
+  test.each(['announcements', 'call', 'export', 'keys', 'rules', 'status', 'token', 'trace'])(
+    'explains its command %s',
+    (command) => {
+      const { status, stdout, stderr } = sealtape(command, '--help');
+      expect([status, stderr]).toEqual([0, '']);
+      expect(stdout).toMatch(new RegExp(`^sealtape ${command}\\b`));
+    },
+  );
+
+  test.each([
+    [['token'], 1, 'has none yet'],
+    [['status'], 1, 'has no admin token'],
+    [['rules', 'show'], 1, 'has no admin token'],
+    [['keys', 'csr', '--out', 'request.pem', '--no-such'], 2, 'no-such'],
+    [['trace'], 2, 'sealtape trace'],
+    [['destinations', 'test', 'nas'], 2, 'none named nas'],
+    [['no-such'], 2, 'unknown command no-such'],
+  ])('says what went wrong with %j where $(…) and > FILE do not take it', (args, status, text) => {
+    const done = sealtape(...args);
+    expect([done.status, done.stdout]).toEqual([status, '']);
+    expect(done.stderr).toContain(text);
   });
 
   test('names every fault of a configuration', () => {
