@@ -69,8 +69,11 @@ export class LineRoute {
   /** Binds the port of the line and, where reports have one of their own, that too. Rejects as `Receiver.open` does, with neither bound. */
   async open(pair: PortPair, line: CaptureLine): Promise<ReceiverSocket> {
     const { receiver, bind, port } = pair;
-    const options = { receiveBuffer: bufferFor(line.packetRate), runs: this.#runs };
-    const socket = await receiver.open(bind, port, this.#sink, options);
+    const socket = await receiver.open(bind, port, this.#sink, {
+      pace: this.#ice === undefined && this.#dtls === undefined ? 'usual' : 'brisk',
+      receiveBuffer: bufferFor(line.packetRate),
+      runs: this.#runs,
+    });
     this.#socket = socket;
     this.#rtcp = line.rtcp;
     try {
@@ -251,7 +254,7 @@ export class LineRoute {
     if (this.#rtcp === undefined || this.#rtcp.mux || this.#reportSocket !== undefined) return;
     this.#reportSocket = await receiver.open(bind, port + 1, this.#reportSink, {
       // A client waits for answers to its checks, and for those in its handshake.
-      seldom: this.#ice === undefined && this.#reportDtls === undefined,
+      pace: this.#ice === undefined && this.#reportDtls === undefined ? 'seldom' : 'brisk',
       receiveBuffer: REPORT_BUFFER_BYTES,
     });
   }

@@ -28,6 +28,9 @@ const CATCH_UP_INTERVAL = 20;
 /** A leg that begins keeps room for this much before its first packet, which others may have overtaken. */
 const ROOM_BEFORE = REORDER_WINDOW + CLOCK_RATE / 2;
 
+/** What the kernel has given a time of arrival is in the queue of its socket so many ms later, whatever else the kernel does. */
+const ON_ITS_WAY = 100;
+
 /** How often a disk that refuses is asked again at the end of a call. */
 const LAST_TRIES = 5;
 const LAST_TRIES_WAIT = 200;
@@ -210,11 +213,12 @@ export class LiveCapture implements LegHost {
   }
 
   /**
-   * Writes when it is time to. `now` and `swept` are steady times; everything that arrived before `swept` has been taken, so
+   * Writes when it is time to. `now` and `round` are steady times; everything that arrived before `round` has been taken, so
    * what is older by the reordering window is final.
    */
-  tick(now: number, swept: number): void {
+  tick(now: number, round: number): void {
     if (now < this.#due || this.#finishing) return;
+    const swept = this.#catchUp() ? Math.max(round, now - ON_ITS_WAY) : round;
     this.#listen(now);
     this.#align();
     const limit = this.#writable(now, swept);
@@ -282,6 +286,16 @@ export class LiveCapture implements LegHost {
     if (signs === this.#heard) return;
     this.#heard = signs;
     this.#heardAt = now;
+  }
+
+  /**
+   * Takes what the kernel has, so that what is written next holds everything there is: of a killed process no more is lost than what came since
+   * then. False where there may be more.
+   */
+  #catchUp(): boolean {
+    let all = true;
+    for (const socket of this.#sockets.values()) if (socket.hurry?.() !== true) all = false;
+    return all;
   }
 
   /** Up to where may be written. Where keys count, nothing is before they have been looked for in what came with it. */

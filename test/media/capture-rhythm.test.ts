@@ -1,8 +1,10 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { mkdirSync } from 'node:fs';
 import { nodeDisk, type AudioDisk } from '../../src/media/audio-disk.ts';
+import { SILENCE } from '../../src/media/g711.ts';
 import { WAV_HEADER_BYTES } from '../../src/media/wav-header.ts';
-import { aLine, EngineHarness } from './engine-harness.ts';
+import { aLine, EngineHarness, START } from './engine-harness.ts';
+import { rtp } from './rtp-builder.ts';
 
 const PORTS = [20_000, 20_002, 20_004];
 const SECONDS = 30;
@@ -68,3 +70,33 @@ test.each([
     }
   },
 );
+
+test('leaves nothing in the kernel when it writes', async () => {
+  const heardUpTo: number[] = [];
+  const disk: AudioDisk = {
+    ...nodeDisk,
+    write: (fd, octets, length, position) => {
+      const audible = octets.subarray(0, length).findLastIndex((octet) => octet !== SILENCE.PCMA) + 1;
+      if (position >= WAV_HEADER_BYTES)
+        heardUpTo.push(harness.elapsed - (position - WAV_HEADER_BYTES + audible) / 8);
+      return nodeDisk.write(fd, octets, length, position);
+    },
+  };
+  harness = await EngineHarness.create(disk);
+  const inKernel: (() => void)[] = [];
+  harness.receiver.hurry = () => {
+    for (const hand of inKernel.splice(0)) hand();
+    return true;
+  };
+  await harness.engine.open(harness.request([aLine(0, 'mixed')]));
+  for (let packet = 0; packet < 500; packet++) {
+    const bytes = rtp({ sequenceNumber: packet, timestamp: packet * 160, ssrc: 1 });
+    inKernel.push(() => {
+      harness.receiver.deliver(PORTS[0] ?? 0, START + packet * 20, bytes);
+    });
+    harness.advanceTo(packet * 20);
+  }
+  // The first write is of silence: nobody knew the law of what had not come.
+  expect(heardUpTo.length).toBeGreaterThanOrEqual(9);
+  expect(Math.max(...heardUpTo)).toBeLessThanOrEqual(20);
+});

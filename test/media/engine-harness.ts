@@ -27,6 +27,8 @@ class FakeReceiver implements Receiver {
   drained = 0;
   /** What the capture sent, in order. */
   readonly sent: { readonly port: number; readonly to: string; readonly datagram: Buffer }[] = [];
+  /** Hands over what waits for its turn in the kernel; undefined: nothing waits for a turn. */
+  hurry: (() => boolean) | undefined;
   /** What the kernel still has when a socket is drained. */
   inKernel: () => void = () => undefined;
   #source = '';
@@ -50,6 +52,7 @@ class FakeReceiver implements Receiver {
         this.inKernel();
         return Promise.resolve();
       },
+      ...(this.hurry !== undefined && { hurry: this.hurry }),
       send: (datagram, to) => void this.sent.push({ port, to, datagram: Buffer.from(datagram) }),
       close: () => void this.sinks.delete(port),
     });

@@ -15,6 +15,7 @@ import {
 import type { OpenSockets } from './open-sockets.ts';
 import type {
   Arrival,
+  Pace,
   PacketSink,
   Receiver,
   ReceiverFaults,
@@ -24,7 +25,7 @@ import type {
 } from './receiver.ts';
 import { RECEIVE_BUFFER_BYTES, type ReceiverOptions } from './receiver-options.ts';
 import { formatSource, SourceKeys, splitSource } from './source-keys.ts';
-import { SELDOM_SLICES, SLICE_MS, SweepWheel } from './sweep-wheel.ts';
+import { BRISK_SLICES, SELDOM_SLICES, SLICE_MS, SweepWheel } from './sweep-wheel.ts';
 
 /** Reads of one socket within a sweep; beyond, a flood at one port would starve the others. */
 const SWEEP_READS = 8;
@@ -45,14 +46,17 @@ interface Shared {
 
 /**
  * Takes datagrams out of the kernel 64 at a time with `recvmmsg`, called through koffi: every socket is read once in
- * 200 ms, a tenth of them every 20 ms, with the sender and the kernel's time of arrival of every datagram. Nothing
+ * 400 ms, a twentieth of them every 20 ms, with the sender and the kernel's time of arrival of every datagram. Nothing
  * wakes up per packet, and nothing is allocated per packet (performance.md: a fifth of the cost of `dgram`).
  */
 export class BatchReceiver implements Receiver {
   readonly kind = 'batch';
   readonly #shared: Shared;
-  readonly #wheel = new SweepWheel<BatchSocket>();
-  readonly #slowWheel = new SweepWheel<BatchSocket>(SELDOM_SLICES);
+  readonly #wheels: Readonly<Record<Pace, SweepWheel<BatchSocket>>> = {
+    brisk: new SweepWheel(BRISK_SLICES),
+    usual: new SweepWheel(),
+    seldom: new SweepWheel(SELDOM_SLICES),
+  };
   readonly #openSockets: OpenSockets | undefined;
   readonly #stampHolder: number;
   #timer: NodeJS.Timeout | undefined;
@@ -98,7 +102,7 @@ export class BatchReceiver implements Receiver {
   /** Reads the sockets whose turn has come. For the owner's timer when `ownTimer` is false. Never throws. */
   sweep(): void {
     const now = performance.now();
-    for (const wheel of [this.#wheel, this.#slowWheel])
+    for (const wheel of Object.values(this.#wheels))
       for (let slice = wheel.due(now); slice > 0; slice -= 1)
         for (const socket of wheel.next()) socket.read(SWEEP_READS);
   }
@@ -111,14 +115,15 @@ export class BatchReceiver implements Receiver {
     if (this.#stopped) return;
     this.#stopped = true;
     clearInterval(this.#timer);
-    for (const socket of [...this.#wheel.all(), ...this.#slowWheel.all()]) socket.close();
+    for (const wheel of Object.values(this.#wheels)) for (const socket of wheel.all()) socket.close();
     this.#openSockets?.remove(this.#stampHolder);
     this.#shared.libc.close(this.#stampHolder);
   }
 
   #open({ address, port, sink }: Place, socketOptions: SocketOptions): ReceiverSocket {
     const { libc } = this.#shared;
-    const wheel = socketOptions.seldom === true ? this.#slowWheel : this.#wheel;
+    const { pace = 'usual' } = socketOptions;
+    const wheel = this.#wheels[pace];
     const family = addressFamily(address);
     const fd = libc.udpSocket(family);
     this.#openSockets?.add(fd);
@@ -133,7 +138,7 @@ export class BatchReceiver implements Receiver {
           port: port === 0 ? libc.boundPort(fd) : port,
           sink,
           runs: socketOptions.runs,
-          audio: wheel === this.#wheel,
+          audio: pace !== 'seldom',
         },
         () => {
           wheel.remove(socket);
@@ -240,8 +245,8 @@ class BatchSocket implements ReceiverSocket {
     this.#readDrops();
   }
 
-  hurry(): void {
-    if (!this.#shared.reading) this.read(SWEEP_READS);
+  hurry(): boolean {
+    return !this.#shared.reading && this.read(SWEEP_READS);
   }
 
   send(datagram: Buffer, to: string): void {
@@ -261,21 +266,22 @@ class BatchSocket implements ReceiverSocket {
     this.#onClose();
   }
 
-  /** Passes on what is queued, at most `reads` times `SLOTS` datagrams: a full batch means there may be more. */
-  read(reads: number): void {
+  /** Passes on what is queued, at most `reads` times `SLOTS` datagrams; false when there may be more, as after a full batch. */
+  read(reads: number): boolean {
     const { slab, libc, faults } = this.#shared;
     for (let left = reads; left > 0 && !this.#closed; left -= 1) {
       const count = slab.receive(this.#fd);
       if (count < 0) {
         const errno = libc.errno();
-        if (errno === EAGAIN) return;
+        if (errno === EAGAIN) return true;
         if (errno !== EINTR) faults.socketErrors += 1;
         continue;
       }
       this.#deliverAll(count);
       slab.release(count);
-      if (count < SLOTS) return;
+      if (count < SLOTS) return true;
     }
+    return false;
   }
 
   #deliverAll(count: number): void {

@@ -46,8 +46,11 @@ export interface ReceiverSocket {
   readonly overruns?: number | undefined;
   /** Resolves when everything the kernel had for this socket at the time of the call went through the sink. */
   drain(): Promise<void>;
-  /** Takes what is queued now, out of turn; absent where nothing waits for a turn (`dgram`). Not from inside a sink. */
-  hurry?(): void;
+  /**
+   * Takes what is queued now, out of turn; absent where nothing waits for a turn (`dgram`). Not from inside a sink. False when there may be
+   * more.
+   */
+  hurry?(): boolean;
   /**
    * Sends a datagram from this port to `to`, written as `sourceAddress` writes it. Nobody waits for it, and nothing says whether it
    * went: for reports and handshakes, which are repeated. Never throws.
@@ -67,13 +70,19 @@ export interface ReceiverFaults {
   readonly overruns: number;
   /** A sink threw although it must not. */
   readonly sinkErrors: number;
-  /** Sockets that got less than half the buffer asked for: they do not hold five sweeps of full-sized packets. */
+  /** Sockets that got less than half the buffer asked for: they do not hold 1.1 s of full-sized packets. */
   readonly smallBuffers: number;
 }
 
+/**
+ * How often a socket is read: about once a second what is not in a hurry (RTCP), which costs next to nothing while nothing comes; every 400 ms
+ * audio, since each read has its price whatever it brings; every 200 ms where somebody waits for answers.
+ */
+export type Pace = 'seldom' | 'usual' | 'brisk';
+
 export interface SocketOptions {
-  /** Read about once a second, for what is not in a hurry (RTCP): it costs next to nothing while nothing comes. Default false. */
-  readonly seldom?: boolean;
+  /** Default `usual`. */
+  readonly pace?: Pace;
   /** Asked first; only by a receiver that takes datagrams in batches. */
   readonly runs?: RunSink;
   /** Bytes of socket buffer to ask for. Default: the receiver's. */

@@ -1,7 +1,9 @@
 /** How often a slice is due. */
 export const SLICE_MS = 20;
-/** Slices to a full turn: every member comes up once in 200 ms. */
-export const SLICES = 10;
+/** Slices to a full turn: every member comes up once in 400 ms. */
+export const SLICES = 20;
+/** The same for what somebody waits to be answered on: once in 200 ms. */
+export const BRISK_SLICES = 10;
 /** The same for what comes seldom: once in a second. */
 export const SELDOM_SLICES = 50;
 

@@ -160,7 +160,7 @@ export function describeReceiver(name: string, create: (options: ReceiverOptions
       const receiver = open();
       const listener = new Listener();
       const socket = await receiver.open('127.0.0.1', 0, listener.sink, {
-        seldom: true,
+        pace: 'seldom',
         receiveBuffer: 8192,
       });
       listener.socket = socket;

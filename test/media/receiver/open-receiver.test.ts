@@ -68,7 +68,7 @@ describe('SweepWheel', () => {
     expect(turn.flat().sort((a, b) => a - b)).toEqual(
       Array.from({ length: 25 }, (_, m) => m).filter((m) => m !== 3),
     );
-    expect(turn.map((slice) => slice.length).every((size) => size === 2 || size === 3)).toBe(true);
+    expect(turn.map((slice) => slice.length).every((size) => size === 1 || size === 2)).toBe(true);
     expect(wheel.all()).toHaveLength(24);
   });
 
