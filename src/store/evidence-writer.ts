@@ -2,11 +2,9 @@ import type { Knex } from 'knex';
 import type { EvidenceWriter, OpenOutage, StampRow, WitnessedRow } from '../jobs/evidence-ports.ts';
 import type { FileRow } from '../jobs/ports.ts';
 import type { SqlRow } from './log-rows.ts';
+import { insertRows, placesFor, ROWS, rowsOf } from './row-inserts.ts';
 import { answered } from './sql-error.ts';
 import { StoreError } from './store-error.ts';
-
-/** SQLite takes 500 rows in one INSERT. */
-const ROWS = 100;
 
 /** Changes to the evidence tables inside a transaction of `SqlLogStore.write`. Every method rejects with StoreError. */
 export class TransactionEvidenceWriter implements EvidenceWriter {
@@ -91,15 +89,29 @@ export class TransactionEvidenceWriter implements EvidenceWriter {
   }
 
   async addFiles(files: readonly FileRow[]): Promise<void> {
-    for (const file of files) {
-      const newest = this.#sql('files').where({ recording: file.recording }).orderBy('position', 'desc');
-      const last = await answered(newest.first<SqlRow | undefined>('position'));
-      const position = Number(last?.['position'] ?? -1) + 1;
-      await answered(this.#sql('files').insert({ ...file, position }));
-    }
+    const recordings = [...new Set(files.map(({ recording }) => recording))];
+    const next = new Map<string, number>();
+    for (let from = 0; from < recordings.length; from += ROWS)
+      for (const row of await answered(lastPositions(this.#sql, recordings.slice(from, from + ROWS))))
+        next.set(String(row['recording']), Number(row['last']) + 1);
+    const rows = files.map((file) => {
+      const position = next.get(file.recording) ?? 0;
+      next.set(file.recording, position + 1);
+      return { ...file, position };
+    });
+    await answered(insertRows(this.#sql, 'files', rows));
   }
 
   async setOpenIndex(id: string, index: number): Promise<void> {
     await answered(this.#sql('recordings').where({ id }).update({ open_index: index }));
   }
 }
+
+/** Where the files of recordings end; those without any are left out. Rejects with what the driver throws. */
+const lastPositions = (sql: Knex, recordings: readonly string[]): Promise<readonly SqlRow[]> =>
+  rowsOf(
+    sql.raw(
+      `SELECT "recording", max("position") AS "last" FROM "files" WHERE "recording" IN (${placesFor(recordings)}) GROUP BY "recording"`,
+      [...recordings],
+    ),
+  );

@@ -224,7 +224,9 @@ export const toEntry = (row: SqlRow): EntryRow => ({
   ...optional('recording', row['recording'], string),
 });
 
-export const headColumns = (head: ChainHead): SqlRow => ({
+export const headColumns = (
+  head: ChainHead,
+): Readonly<Record<'size' | 'prev' | 'frontier' | 'last_recording', string | number | null>> => ({
   size: head.size,
   prev: head.prev,
   frontier: JSON.stringify(head.frontier),

@@ -14,9 +14,8 @@ import type {
   StepRow,
 } from '../jobs/ports.ts';
 import type { CallDescription } from '../siprec/description.ts';
-import { insertAnnounced, linkAnnounced } from './announced-rows.ts';
+import { insertAnnounced } from './announced-rows.ts';
 import { TransactionEvidenceWriter } from './evidence-writer.ts';
-import { encodeIntent } from './intent-json.ts';
 import {
   copyColumns,
   descriptionColumns,
@@ -25,14 +24,15 @@ import {
   recordingColumns,
   renderColumns,
   text,
-  verdictColumns,
   type SqlRow,
 } from './log-rows.ts';
 import { insertMark } from './mark-rows.ts';
 import { changeSpan, insertDeclined, insertRuleSet } from './policy-rows.ts';
 import { SqlRetentionWriter } from './retention-writer.ts';
 import { insertRows, ROWS } from './row-inserts.ts';
+import { SealedRows } from './sealed-rows.ts';
 import { answered } from './sql-error.ts';
+import { moveHead, moveStates, type StateMove } from './state-moves.ts';
 import { StoreError } from './store-error.ts';
 
 /**
@@ -53,6 +53,9 @@ export class TransactionWriter implements LogWriter {
   };
   /** New recordings by id. */
   readonly #opened = new Map<string, SqlRow>();
+  /** Recordings of earlier transactions that end in this one. */
+  readonly #ended = new Map<string, StateMove>();
+  readonly #sealed: SealedRows;
   /** Where the head in the database must be, and where it goes. */
   #move: { readonly from: EntryRow; readonly to: ChainHead } | undefined;
 
@@ -60,6 +63,7 @@ export class TransactionWriter implements LogWriter {
     this.#sql = transaction;
     this.#node = node;
     this.evidence = new TransactionEvidenceWriter(transaction, node);
+    this.#sealed = new SealedRows(transaction, node);
     this.retention = new SqlRetentionWriter(transaction, node);
   }
 
@@ -95,6 +99,8 @@ export class TransactionWriter implements LogWriter {
       await answered(
         this.#sql('recording_links').insert(related).onConflict(['recording', 'kind', 'value']).ignore(),
       );
+    if (this.#ended.size > 0) await this.#endAll();
+    await this.#sealed.flush();
     await this.#insertAll('steps', steps.splice(0));
   }
 
@@ -105,10 +111,8 @@ export class TransactionWriter implements LogWriter {
       return;
     }
     // The head must be where the first entry begins; the row stays locked until the commit, so no second writer gets past it.
-    const moved = await answered(
-      this.#sql('log_heads').where({ origin, size: index, prev }).update(headColumns(to)),
-    );
-    if (moved !== 1) throw notAtHead(from);
+    const moved = await answered(moveHead(this.#sql, { origin, size: index, prev }, to));
+    if (!moved) throw notAtHead(from);
   }
 
   async openIndexOf(id: string): Promise<number> {
@@ -153,13 +157,22 @@ export class TransactionWriter implements LogWriter {
   }
 
   async endRecording(id: string, end: Parameters<LogWriter['endRecording']>[1]): Promise<void> {
-    await this.#moveState(id, ['recording'], {
-      state: 'ended',
+    const columns = {
       ended_at: end.at,
       end_reason: end.reason,
       status: end.status,
       capture: JSON.stringify(end.capture),
-    });
+    };
+    if (this.#opened.has(id)) await this.#moveState(id, ['recording'], { state: 'ended', ...columns });
+    else if (this.#ended.has(id)) throw new StoreError('CONFLICT', `recording ${id} has ended already`);
+    else this.#ended.set(id, { id, columns });
+  }
+
+  async #endAll(): Promise<void> {
+    const ended = [...this.#ended.values()];
+    this.#ended.clear();
+    const moved = await answered(moveStates(this.#sql, { from: 'recording', to: 'ended' }, ended));
+    for (const { id } of ended) if (!moved.has(id)) await this.#refuseMove(id, ['recording']);
   }
 
   async failRecording(id: string, failure: Parameters<LogWriter['failRecording']>[1]): Promise<void> {
@@ -176,45 +189,8 @@ export class TransactionWriter implements LogWriter {
   }
 
   async sealRecording(id: string, seal: Parameters<LogWriter['sealRecording']>[1]): Promise<void> {
-    const { fileName, entryIndex } = seal;
     await this.#settle(id);
-    const done = await answered(
-      this.#sql('recordings')
-        .where({ id, file_name: fileName, entry_index: entryIndex })
-        .whereIn('state', ['sealed', 'delivered'])
-        .first<SqlRow | undefined>('id'),
-    );
-    if (done === undefined) {
-      await this.#moveState(id, ['ended'], {
-        state: 'sealed',
-        sealed_at: seal.at,
-        file_name: fileName,
-        entry_index: entryIndex,
-        ...(seal.status !== undefined && { status: seal.status }),
-        retain_profile: seal.kept?.profile ?? null,
-        retain_until: seal.kept?.until ?? null,
-      });
-      const files = seal.files.map((file, position) => ({ ...file, recording: id, position }));
-      if (files.length > 0) await answered(this.#sql('files').insert(files));
-      await this.#insertAll(
-        'leg_verdicts',
-        (seal.verdicts ?? []).map((verdict) => verdictColumns(id, verdict)),
-      );
-      await answered(linkAnnounced(this.#sql, id, seal.announced ?? []));
-    }
-    const deliveries = seal.destinations.map((destination) => ({
-      recording: id,
-      destination,
-      state: 'waiting',
-      attempts: 0,
-      waiting_since: seal.at,
-      updated_at: seal.at,
-      permanent: false,
-    }));
-    if (deliveries.length === 0) return;
-    await answered(
-      this.#sql('deliveries').insert(deliveries).onConflict(['recording', 'destination']).ignore(),
-    );
+    this.#sealed.seal(id, seal);
   }
 
   async addDeclined(declined: Parameters<LogWriter['addDeclined']>[0]): Promise<void> {
@@ -287,19 +263,14 @@ export class TransactionWriter implements LogWriter {
   }
 
   /** The same intent twice is fine; another one for the same recording is a CONFLICT: the first must be finished. */
-  async putIntent(intent: SealIntent): Promise<void> {
-    const { recording, at } = intent;
-    const encoded = encodeIntent(intent);
-    const there = await answered(
-      this.#sql('seal_intents').where({ recording }).first<SqlRow | undefined>('intent'),
-    );
-    if (there?.['intent'] === encoded) return;
-    if (there !== undefined) throw new StoreError('CONFLICT', `${recording} has an unfinished seal`);
-    await answered(this.#sql('seal_intents').insert({ recording, node: this.#node, at, intent: encoded }));
+  putIntent(intent: SealIntent): Promise<void> {
+    this.#sealed.putIntent(intent);
+    return Promise.resolve();
   }
 
-  async dropIntent(recording: string): Promise<void> {
-    await answered(this.#sql('seal_intents').where({ recording }).delete());
+  dropIntent(recording: string): Promise<void> {
+    this.#sealed.dropIntent(recording);
+    return Promise.resolve();
   }
 
   /** The same checkpoint twice is fine; another text for the same size is a CONFLICT: a log states each size once. */
@@ -321,10 +292,11 @@ export class TransactionWriter implements LogWriter {
 
   async setCursor(sequence: number): Promise<void> {
     await answered(
-      this.#sql('journal_cursor')
-        .insert({ node: this.#node, sequence })
-        .onConflict(['node'])
-        .merge({ sequence }),
+      this.#sql.raw(
+        'INSERT INTO "journal_cursor" ("node", "sequence") VALUES (?, ?) ' +
+          'ON CONFLICT ("node") DO UPDATE SET "sequence" = excluded."sequence"',
+        [this.#node, sequence],
+      ),
     );
   }
 
@@ -342,6 +314,7 @@ export class TransactionWriter implements LogWriter {
     from: readonly RecordingState[],
     columns: Record<string, unknown>,
   ): Promise<void> {
+    if (this.#ended.has(id)) await this.flush();
     const opened = this.#opened.get(id);
     if (opened !== undefined && from.some((state) => state === opened['state'])) {
       // Opened in this very transaction: it goes into the database as it is now, without a statement of its own.
@@ -349,9 +322,13 @@ export class TransactionWriter implements LogWriter {
       return;
     }
     const moved = opened !== undefined ? 0 : await this.#update(id, from, columns);
-    if (moved === 1) return;
+    if (moved !== 1) await this.#refuseMove(id, from);
+  }
+
+  async #refuseMove(id: string, from: readonly RecordingState[]): Promise<never> {
     const row =
-      opened ?? (await answered(this.#sql('recordings').where({ id }).first<SqlRow | undefined>('state')));
+      this.#opened.get(id) ??
+      (await answered(this.#sql('recordings').where({ id }).first<SqlRow | undefined>('state')));
     if (row === undefined) throw new StoreError('MISSING', `no recording ${id}`);
     throw new StoreError('CONFLICT', `recording ${id} is ${String(row['state'])}, not ${from.join(' or ')}`);
   }
@@ -372,7 +349,7 @@ export class TransactionWriter implements LogWriter {
 
   /** Before a recording is changed it must be there. */
   async #settle(id: string): Promise<void> {
-    if (this.#opened.has(id)) await this.flush();
+    if (this.#opened.has(id) || this.#ended.has(id) || this.#sealed.concerns(id)) await this.flush();
   }
 
   async #insertAll(table: string, rows: readonly SqlRow[]): Promise<void> {
