@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import knex, { type Knex } from 'knex';
+import { keepStatements, type SqliteConnection } from './kept-statements.ts';
 import { MigrationFiles } from './migration-files.ts';
 import { toStoreError } from './sql-error.ts';
 
@@ -84,6 +85,7 @@ function sqliteConfig(filename: string): Knex.Config {
       min: 1,
       max: 1,
       afterCreate: (connection: SqliteConnection, done: (error: Error | null) => void) => {
+        keepStatements(connection);
         connection.exec(
           `PRAGMA busy_timeout = ${PATIENCE}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;`,
           done,
@@ -108,10 +110,6 @@ function pgConfig(connection: string | object): Knex.Config {
       },
     },
   };
-}
-
-interface SqliteConnection {
-  exec(sql: string, done: (error: Error | null) => void): void;
 }
 
 interface PgConnection {

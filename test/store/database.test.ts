@@ -40,6 +40,40 @@ describe('SQLite', () => {
     expect(await pragma('busy_timeout')).toBeGreaterThan(1000);
   });
 
+  test('keeps its compiled statements through faults and changes of the tables, many more than it keeps, and closes', async () => {
+    const database = await sqlite();
+    const { knex } = database;
+    await knex.raw('CREATE TABLE kept (id INTEGER PRIMARY KEY, name TEXT NOT NULL)');
+    const insert = (id: number, name: string | null): Promise<unknown> =>
+      knex.transaction((transaction) => transaction.raw('INSERT INTO kept VALUES (?, ?)', [id, name]));
+    await insert(1, 'one');
+    await expect(insert(1, 'again')).rejects.toMatchObject({ code: 'SQLITE_CONSTRAINT' });
+    await expect(insert(2, null)).rejects.toMatchObject({ code: 'SQLITE_CONSTRAINT' });
+    await insert(2, 'two');
+    const all = (): Promise<unknown> => knex.raw('SELECT * FROM kept ORDER BY id');
+    expect(await all()).toEqual([
+      { id: 1, name: 'one' },
+      { id: 2, name: 'two' },
+    ]);
+    await knex.raw("ALTER TABLE kept ADD COLUMN more TEXT DEFAULT 'x'");
+    expect(await Promise.all([all(), all()])).toEqual([
+      [
+        { id: 1, name: 'one', more: 'x' },
+        { id: 2, name: 'two', more: 'x' },
+      ],
+      expect.anything(),
+    ]);
+    for (const times of [1, 2])
+      for (let n = 0; n < 400; n++)
+        expect(await knex.raw(`SELECT ${n} AS n, ? AS times`, [times])).toEqual([{ n, times }]);
+    for (let time = 0; time < 2; time++)
+      await expect(knex.raw('SELECT nothing FROM nowhere')).rejects.toMatchObject({ code: 'SQLITE_ERROR' });
+    expect(await knex('kept').where({ id: 2 }).update({ name: 'zwei' })).toBe(1);
+    expect(await knex('kept').where({ id: 3 }).update({ name: 'zwei' })).toBe(0);
+    await knex.raw('DROP TABLE kept');
+    await database.close();
+  });
+
   test('has the log again after closing and opening', async () => {
     const first = await sqlite();
     await first.migrate();
