@@ -1,6 +1,6 @@
 import type { DeliveryStanding, DeliveryTrouble } from './delivery-standing.ts';
 import { DELIVERY_CAUSES } from './delivery-causes.ts';
-import type { Notice, NoticeLanguage } from './notice.ts';
+import { minute, type Notice, type NoticeLanguage } from './notice.ts';
 
 /** What people are told of one destination. */
 export type DeliveryNews =
@@ -99,8 +99,6 @@ function paragraph(news: DeliveryNews, language: NoticeLanguage): string {
   ];
   return lines.join('\n');
 }
-
-const minute = (at: number): string => new Date(at).toISOString().slice(0, 16).replace('T', ' ') + ' UTC';
 
 /**
  * What an error means, from the code it begins with; undefined without one. Never the rest of it: names of files and folders carry the parties'

@@ -11,3 +11,7 @@ export interface NoticePost {
 }
 
 export type NoticeLanguage = 'en' | 'de';
+
+/** A moment as every mail has it: minutes, UTC. */
+export const minute = (at: number): string =>
+  `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;

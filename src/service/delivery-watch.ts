@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
 import type { AlarmBell } from '../alarm.ts';
-import { ConfigError, type Config } from '../config.ts';
-import { openMail } from '../delivery/mail.ts';
+import type { Config } from '../config.ts';
 import type { NoticePost } from '../jobs/notice.ts';
 import { watchDeliveries } from '../jobs/watch-deliveries.ts';
 import type { Log } from '../log.ts';
@@ -17,15 +15,17 @@ export function openDeliveryWatch(
   parts: {
     readonly database: Database;
     readonly bell: AlarmBell;
+    /** Undefined when no mail is configured. */
+    readonly post: NoticePost | undefined;
     readonly log: Log;
   },
 ): { close(): Promise<void> } {
   const { installation, node, mail } = config;
-  const { database, bell, log } = parts;
+  const { database, bell, post, log } = parts;
   const recorder = `${installation}/${node}`;
   const deps = {
     store: new SqlDeliveryWatch(database, { node: recorder }),
-    post: mail === undefined ? undefined : openPost(mail),
+    post,
     language: mail?.language ?? 'en',
     recorder,
     bell,
@@ -49,23 +49,4 @@ export function openDeliveryWatch(
       await looking;
     },
   };
-}
-
-/** Throws ConfigError NOT_READABLE when the password's or the authority's file cannot be read: better now than at the first failure. */
-function openPost(mail: NonNullable<Config['mail']>): NoticePost {
-  const { host, port, security, user, from, to } = mail;
-  const password = mail.password ?? read('mail.passwordFile', mail.passwordFile)?.trimEnd();
-  const ca = read('mail.ca', mail.ca);
-  return openMail({ server: { host, port, security, user, password, ca }, from, to });
-}
-
-function read(key: string, file: string | undefined): string | undefined {
-  if (file === undefined) return undefined;
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new ConfigError('NOT_READABLE', `${key}: ${file} cannot be read: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
 }

@@ -8,6 +8,7 @@ import { openDtls } from './dtls-opening.ts';
 import { openGround, type Ground } from './ground.ts';
 import { openCertificateWatch } from './keys.ts';
 import { JobError } from '../jobs/job-error.ts';
+import type { NoticePost } from '../jobs/notice.ts';
 import type { SealStep } from '../jobs/seal.ts';
 import type { Log } from '../log.ts';
 import { openAnnouncements, openHearing } from './announcements-opening.ts';
@@ -28,6 +29,7 @@ import { ClockConfirmation } from './clock-confirmation.ts';
 import { openRetentionKeeper, type RetentionRuns } from './retention-keeper.ts';
 import { openOutageWatch } from './outage-opening.ts';
 import { openSpoolWatch } from './spool-watch.ts';
+import { openAlarmMail, openPost } from './post-opening.ts';
 import { groupLogins, openPolicy } from './policy-opening.ts';
 import { openResumption, type Resumption } from './resumption.ts';
 import { ShutdownList } from './shutdown-list.ts';
@@ -70,6 +72,8 @@ export async function startService(config: Config, options: ServiceOptions): Pro
 async function start(config: Config, options: ServiceOptions, closing: ShutdownList): Promise<Service> {
   const { log } = options;
   const alarms = new Alarms(log);
+  const post = openPost(config);
+  openAlarmMail(config, { alarms, post, closing, log });
   const ground = await openGround(config, { log, bell: alarms, closing });
   const traces = openTraces(config, log, closing);
   const recording = await openRecording(config, { log, ground, alarms, traces, closing });
@@ -88,7 +92,8 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
     onJudged: verdicts.take,
   });
   const clock = new ClockConfirmation();
-  const retentionRuns = openWatches(config, { log, alarms, media, ground, archive, clock, closing });
+  const watched = { log, alarms, post, media, ground, archive, clock, closing };
+  const retentionRuns = openWatches(config, watched);
   const deciding = { recorder, policy, announcements };
   const sip = await openSip(config, { ...deciding, log, closing, traces, dtlsFingerprint, resumption });
   const web = await openWeb(config, {
@@ -179,6 +184,7 @@ function openWatches(
   parts: {
     readonly log: Log;
     readonly alarms: Alarms;
+    readonly post: NoticePost | undefined;
     readonly media: MediaThreadsHost;
     readonly ground: Ground;
     readonly archive: Archive;
@@ -186,7 +192,7 @@ function openWatches(
     readonly closing: ShutdownList;
   },
 ): RetentionRuns {
-  const { log, alarms, media, ground, archive, clock, closing } = parts;
+  const { log, alarms, post, media, ground, archive, clock, closing } = parts;
   const mediaWatch = new MediaWatch(media, alarms);
   mediaWatch.start();
   closing.add('media watch', () => {
@@ -203,6 +209,7 @@ function openWatches(
   const deliveryWatch = openDeliveryWatch(config, {
     database: archive.database,
     bell: alarms,
+    post,
     log,
   });
   closing.add('delivery watch', () => deliveryWatch.close());
