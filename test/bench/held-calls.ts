@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import type { CryptoLine } from '../../src/client/leg-encryption.ts';
+import type { DtlsAttributes } from '../../src/client/leg-handshake.ts';
 import { buildBody, buildMetadata, newMetadataIds } from '../../src/client/metadata.ts';
 import { buildOffer, parseAnswer } from '../../src/client/session-description.ts';
 import { formatOf } from '../../src/client/stream-format.ts';
@@ -23,7 +24,18 @@ export interface Kind {
   readonly number: number;
   /** Master key of every line, where they are encrypted (SDES). */
   readonly key?: Buffer | undefined;
+  /** SHA-256 of the certificate that the clients show, where their keys come from a handshake that they begin. */
+  readonly fingerprint?: string | undefined;
+  /** The clients speak ICE. */
+  readonly ice?: boolean;
 }
+
+/** What the clients call themselves in ICE. */
+export const THEIR_ICE = '8hhY';
+
+type Encryption =
+  | { readonly profile: string; readonly cryptos: CryptoLine[] }
+  | { readonly profile: string; readonly attributes: DtlsAttributes };
 
 /** A call that is under way. */
 export interface Dialog {
@@ -32,6 +44,8 @@ export interface Dialog {
   to: string;
   uri: string;
   ports: readonly number[];
+  /** The recorder's words of the first line. */
+  ice?: { readonly ufrag: string; readonly password: string };
 }
 
 export class HeldCalls {
@@ -118,7 +132,7 @@ export class HeldCalls {
       host: '127.0.0.1',
       startedAt: Date.now(),
     });
-    const { contentType, bytes } = buildBody(offer, metadata);
+    const { contentType, bytes } = buildBody(this.#completed(offer), metadata);
     const answer = await this.#request(
       `${this.#head('INVITE', dialog, 1)}Contact: <sip:src@127.0.0.1;transport=tcp>;+sip.src\r\nRequire: siprec\r\n` +
         `Content-Type: ${contentType}\r\nContent-Length: ${bytes.length}\r\n\r\n${bytes.toString('latin1')}`,
@@ -131,12 +145,27 @@ export class HeldCalls {
     dialog.to = /\r\nTo:[^\r]*?(;tag=[^;\s]+)/i.exec(answer)?.[1] ?? '';
     dialog.uri = /\r\nContact: *<([^>]+)>/i.exec(answer)?.[1] ?? '';
     dialog.ports = parseAnswer(answer.slice(answer.indexOf('\r\n\r\n') + 4)).map(({ port }) => port);
+    const [, ufrag, password] = /a=ice-ufrag:(\S+)\r\na=ice-pwd:(\S+)/.exec(answer) ?? [];
+    if (ufrag !== undefined && password !== undefined) dialog.ice = { ufrag, password };
     this.#socket.write(`${this.#head('ACK', dialog, 1)}Content-Length: 0\r\n\r\n`);
     return dialog;
   }
 
-  get #encryption(): { readonly profile: string; readonly cryptos: CryptoLine[] } | undefined {
-    const { key } = this.#kind;
+  /** Reports share the port with a handshake, and with what ICE finds. */
+  #completed(offer: string): string {
+    const { fingerprint, ice } = this.#kind;
+    const words = `a=ice-ufrag:${THEIR_ICE}\r\na=ice-pwd:asd88fgpdd777uzjYhagZg\r\n`;
+    if (ice === true) return offer.replaceAll('a=label:', `a=rtcp-mux\r\n${words}a=label:`);
+    return fingerprint === undefined ? offer : offer.replaceAll('a=label:', 'a=rtcp-mux\r\na=label:');
+  }
+
+  get #encryption(): Encryption | undefined {
+    const { key, fingerprint } = this.#kind;
+    if (fingerprint !== undefined)
+      return {
+        profile: 'UDP/TLS/RTP/SAVP',
+        attributes: { setup: 'active', fingerprint: { type: 'sha-256', hash: fingerprint } },
+      };
     if (key === undefined) return undefined;
     const config = `inline:${key.toString('base64')}|2^31`;
     return { profile: 'RTP/SAVP', cryptos: [{ id: 1, suite: SUITE, config }] };

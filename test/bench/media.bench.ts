@@ -14,6 +14,10 @@
  *   npm run bench:media -- --churn MINUTES [--calls N] [--receiver batch|dgram]
  *
  * Calls of 20 to 60 s that come and go instead, about N at a time, and every two minutes what they have left in memory.
+ *
+ *   npm run bench:media -- --handshakes N [--calls N] [--seconds S] [--receiver batch|dgram]
+ *
+ * N DTLS handshakes a second instead, on calls that come and go beside those that are held: what one costs, and what it does to the others.
  */
 import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -24,6 +28,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startRecorder, type Running } from './bench-recorder.ts';
 import { churn } from './churn.ts';
+import { shakeHands } from './handshakes.ts';
 import { countByBatch, countByEvents } from './counting-receiver.ts';
 import { HeldCalls } from './held-calls.ts';
 import { LoadProcess, type Sent } from './load-process.ts';
@@ -56,6 +61,8 @@ interface Plan {
   readonly srtp: boolean;
   /** Of calls that come and go; 0 for calls that are held. */
   readonly minutes: number;
+  /** A second, beside calls that send; 0 for none. */
+  readonly handshakes: number;
 }
 
 // ---- processes -----------------------------------------------------------------------------------------------------
@@ -250,7 +257,10 @@ class Trial {
 
 const fewOf = ({ calls }: Plan): number => Math.max(1, Math.floor(calls / 5));
 
-const start = (plan: Plan): Promise<void> => (plan.minutes > 0 ? churn(plan) : main(plan));
+function start(plan: Plan): Promise<void> {
+  if (plan.minutes > 0) return churn(plan);
+  return plan.handshakes > 0 ? shakeHands(plan) : main(plan);
+}
 
 async function main(plan: Plan): Promise<void> {
   say(
@@ -285,6 +295,7 @@ function planOf(args: readonly string[]): Plan {
       profiles: { type: 'string' },
       srtp: { type: 'boolean', default: false },
       churn: { type: 'string', default: '0' },
+      handshakes: { type: 'string', default: '0' },
     },
   });
   const number = (text: string): number => {
@@ -293,12 +304,13 @@ function planOf(args: readonly string[]): Plan {
   };
   const { receiver, profiles, srtp } = values;
   if (receiver !== 'batch' && receiver !== 'dgram') throw new Error('--receiver is batch or dgram');
-  const [calls, seconds, rounds, sample, minutes] = [
+  const [calls, seconds, rounds, sample, minutes, handshakes] = [
     values.calls,
     values.seconds,
     values.rounds,
     values.sample,
     values.churn,
+    values.handshakes,
   ].map(number);
   return {
     calls: calls ?? 0,
@@ -306,6 +318,7 @@ function planOf(args: readonly string[]): Plan {
     rounds: rounds ?? 0,
     sample: sample ?? 0,
     minutes: minutes ?? 0,
+    handshakes: handshakes ?? 0,
     receiver,
     profiles,
     srtp,
