@@ -78,7 +78,7 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   const traces = openTraces(config, log, closing);
   const recording = await openRecording(config, { log, ground, alarms, traces, closing });
   const { media, recorder, resumption, startedAt, dtlsFingerprint } = recording;
-  const policy = await openPolicy(config, recorder);
+  const policy = await openPolicy(config, { recorder, bell: alarms });
   const announcements = await openAnnouncements(config, { recorder, policy, bell: alarms });
   const verdicts = new LegVerdicts(alarms);
   const archive = await openArchive(config, {
