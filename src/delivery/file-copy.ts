@@ -97,6 +97,33 @@ async function writeAll(file: FileHandle, bytes: Buffer, position: number): Prom
 
 /** Errors while reading are the source's, not the destination's: they must not mark an archive as broken. */
 export async function* readSource(upload: Upload, signal: AbortSignal): AsyncIterable<Buffer> {
+  if (upload.octets !== undefined) yield upload.octets;
+  else if (upload.file !== undefined && upload.size < BLOCK) yield await readWhole(upload.file, upload);
+  else yield* readOn(upload, signal);
+}
+
+/** A file in one piece; should it have grown, one octet more than it should have. */
+async function readWhole(path: string, { size, path: to }: Upload): Promise<Buffer> {
+  try {
+    const file = await open(path, 'r');
+    try {
+      const octets = Buffer.allocUnsafe(size + 1);
+      let bytes = 0;
+      for (let got = -1; got !== 0 && bytes < octets.length; bytes += got)
+        got = (await file.read(octets, bytes, octets.length - bytes, bytes)).bytesRead;
+      return octets.subarray(0, bytes);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw unreadable(to, error);
+  }
+}
+
+const unreadable = (path: string, error: unknown): DeliveryError =>
+  new DeliveryError('SOURCE_UNREADABLE', `${path}: ${codeOf(error)} ${String(error)}`, { cause: error });
+
+async function* readOn(upload: Upload, signal: AbortSignal): AsyncIterable<Buffer> {
   const source: Readable = upload.open();
   const stop = (): void => {
     source.destroy(signal.reason as Error);
@@ -107,9 +134,7 @@ export async function* readSource(upload: Upload, signal: AbortSignal): AsyncIte
     for await (const part of source) yield part as Buffer;
   } catch (error) {
     if (signal.aborted) throw new DeliveryError('ABORTED', upload.path, { cause: error });
-    throw new DeliveryError('SOURCE_UNREADABLE', `${upload.path}: ${codeOf(error)} ${String(error)}`, {
-      cause: error,
-    });
+    throw unreadable(upload.path, error);
   } finally {
     signal.removeEventListener('abort', stop);
     source.destroy();

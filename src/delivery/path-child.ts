@@ -14,6 +14,21 @@ import { PathLine, type PathLineOptions } from './path-line.ts';
 /** Octets read ahead of whoever reads. */
 const AHEAD = 256 * 1024;
 
+/** Octets that go along with a request, at most. */
+const FEW = 1024 * 1024;
+
+/** Whether a request says all of an upload, so that nothing has to follow it. */
+const isSentWhole = ({ file, octets }: Upload): boolean =>
+  file !== undefined || (octets !== undefined && octets.length <= FEW);
+
+const sentUpload = ({ path, size, sha256, file, octets }: Upload): SentUpload => ({
+  path,
+  size,
+  sha256,
+  ...(file !== undefined && { file }),
+  ...(file === undefined && octets !== undefined && octets.length <= FEW && { octets }),
+});
+
 /** A folder of this machine, worked on by a process of its own. */
 class PathChildDestination implements Destination {
   readonly name: string;
@@ -36,14 +51,20 @@ class PathChildDestination implements Destination {
     return this.#store('extend', upload, signal);
   }
 
+  async putStages(
+    stages: readonly (readonly Upload[])[],
+    signal: AbortSignal,
+  ): Promise<readonly StoredCopy[]> {
+    if (stages.flat().every(isSentWhole))
+      return this.#line.ask({ what: 'stages', stages: stages.map((stage) => stage.map(sentUpload)) }, signal);
+    const copies: StoredCopy[] = [];
+    for (const upload of stages.flat()) copies.push(await this.put(upload, signal));
+    return copies;
+  }
+
   #store(what: 'put' | 'extend', upload: Upload, signal: AbortSignal): Promise<StoredCopy> {
-    const { path, size, sha256, file } = upload;
-    const sent: SentUpload = { path, size, sha256, ...(file !== undefined && { file }) };
-    return this.#line.ask(
-      { what, upload: sent },
-      signal,
-      file === undefined ? { open: () => upload.open() } : {},
-    );
+    const own = isSentWhole(upload) ? {} : { open: () => upload.open() };
+    return this.#line.ask({ what, upload: sentUpload(upload) }, signal, own);
   }
 
   async open(copy: CopyReference, signal: AbortSignal): Promise<Readable | undefined> {

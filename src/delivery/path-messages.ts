@@ -1,17 +1,20 @@
 import type { CopyReference } from '../jobs/destination.ts';
 import type { DeliveryErrorCode } from './delivery-error.ts';
 
-/** An upload as it goes to the process: a file of this machine is read there, anything else is sent in parts. */
+/** An upload as it goes to the process: a file of this machine is read there, a few octets are in it, anything else is sent in parts. */
 export interface SentUpload {
   readonly path: string;
   readonly size: number;
   readonly sha256: string;
   readonly file?: string;
+  /** A few octets come along. */
+  readonly octets?: Uint8Array;
 }
 
 /** What the process of a folder can be asked for. `read` goes on with what an earlier `open` (its id: `of`) found. */
 export type PathAsk =
   | { readonly what: 'put' | 'extend'; readonly upload: SentUpload }
+  | { readonly what: 'stages'; readonly stages: readonly (readonly SentUpload[])[] }
   | { readonly what: 'open' | 'stat' | 'remove'; readonly copy: CopyReference }
   | { readonly what: 'list'; readonly folder: string }
   | { readonly what: 'capabilities' }

@@ -3,7 +3,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import process from 'node:process';
 import { Readable } from 'node:stream';
-import { openingOf, type Destination, type Upload } from '../jobs/destination.ts';
+import { openingOf, type CopyReference, type StoredCopy, type Upload } from '../jobs/destination.ts';
 import { codeOf, DeliveryError, type DeliveryErrorCode, isOurs } from './delivery-error.ts';
 import type { PathAsk, PathReply, PathRequest, SentUpload } from './path-messages.ts';
 import { openPathDestination } from './path.ts';
@@ -30,7 +30,7 @@ const send = (reply: PathReply): void => {
   process.send?.(reply, undefined, {}, () => undefined);
 };
 
-const destination: Destination = openPathDestination({
+const destination = openPathDestination({
   name,
   root,
   ...(marker !== '' && { marker }),
@@ -77,9 +77,14 @@ class PulledSource {
 }
 
 function uploadOf(id: number, upload: SentUpload): Upload {
-  if (upload.file !== undefined) return { ...upload, open: openingOf(upload.file) };
+  const { octets: sent, ...rest } = upload;
+  if (rest.file !== undefined) return { ...rest, open: openingOf(rest.file) };
+  if (sent !== undefined) {
+    const octets = Buffer.from(sent.buffer, sent.byteOffset, sent.length);
+    return { ...rest, octets, open: (from = 0) => Readable.from([octets.subarray(from)]) };
+  }
   return {
-    ...upload,
+    ...rest,
     open: () => {
       const source = new PulledSource(id);
       sources.set(id, source);
@@ -88,11 +93,13 @@ function uploadOf(id: number, upload: SentUpload): Upload {
   };
 }
 
-async function work(id: number, ask: PathAsk, signal: AbortSignal): Promise<unknown> {
+function work(id: number, ask: PathAsk, signal: AbortSignal): Promise<unknown> {
   switch (ask.what) {
     case 'put':
     case 'extend':
       return destination[ask.what](uploadOf(id, ask.upload), signal);
+    case 'stages':
+      return storeStages(id, ask.stages, signal);
     case 'stat':
     case 'remove':
       return destination[ask.what](ask.copy, signal);
@@ -100,19 +107,33 @@ async function work(id: number, ask: PathAsk, signal: AbortSignal): Promise<unkn
       return destination.list(ask.folder, signal);
     case 'capabilities':
       return destination.capabilities(signal);
-    case 'open': {
-      const stream = await destination.open(ask.copy, signal);
-      if (stream !== undefined)
-        opened.set(id, { stream, parts: stream[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined> });
-      return stream !== undefined;
-    }
+    case 'open':
+      return openFor(id, ask.copy, signal);
     case 'read':
       return readOn(ask.of);
     case 'shut':
       opened.get(ask.of)?.stream.destroy();
       opened.delete(ask.of);
-      return undefined;
+      return Promise.resolve();
   }
+}
+
+const storeStages = (
+  id: number,
+  stages: readonly (readonly SentUpload[])[],
+  signal: AbortSignal,
+): Promise<readonly StoredCopy[]> =>
+  destination.putStages(
+    stages.map((stage) => stage.map((upload) => uploadOf(id, upload))),
+    signal,
+  );
+
+/** False when there is no such file. */
+async function openFor(id: number, copy: CopyReference, signal: AbortSignal): Promise<boolean> {
+  const stream = await destination.open(copy, signal);
+  if (stream === undefined) return false;
+  opened.set(id, { stream, parts: stream[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined> });
+  return true;
 }
 
 /** The next part of an opened file; undefined at its end. */

@@ -31,6 +31,19 @@ export interface PathOptions {
 
 const NO_LINKS = /^(EPERM|ENOTSUP|EOPNOTSUPP|ENOSYS|EMLINK)$/;
 
+/** Octets up to which a file is copied by one read and one write. */
+const SMALL = 256 * 1024;
+/** Folders. */
+const MOST_REMEMBERED = 1000;
+
+/** Where an upload goes. */
+interface Place {
+  readonly upload: Upload;
+  readonly folders: readonly string[];
+  readonly folder: string;
+  readonly target: string;
+}
+
 /** A destination that is a folder of this machine. */
 class PathDestination implements Destination {
   readonly name: string;
@@ -40,6 +53,8 @@ class PathDestination implements Destination {
   readonly #staleAfter: number;
   readonly #link: (from: string, to: string) => Promise<void>;
   readonly #sweptAt = new Map<string, number>();
+  /** Folders that were there when they were last written to. */
+  readonly #made = new Set<string>();
   /** Extensions of one file follow one another. */
   readonly #extending = new Turns();
 
@@ -53,14 +68,17 @@ class PathDestination implements Destination {
   }
 
   async put(upload: Upload, signal: AbortSignal): Promise<StoredCopy> {
-    return this.#at(upload, signal, async (target, folder) => {
-      if (await isThere(target)) return this.#mustEqual(target, upload, signal);
-      await this.#throughPartial(folder, async (partial) => {
-        await writeProvedCopy(upload, partial, { signal, onProgress: this.#onProgress });
-        if (!(await this.#giveName(partial, target))) await this.#mustEqual(target, upload, signal);
-      });
-      return undefined;
-    });
+    await this.#storeStage([upload], signal);
+    return copyOf(this.#placeOf(upload));
+  }
+
+  async putStages(
+    stages: readonly (readonly Upload[])[],
+    signal: AbortSignal,
+  ): Promise<readonly StoredCopy[]> {
+    const copies: StoredCopy[] = [];
+    for (const stage of stages) copies.push(...(await this.#storeStage(stage, signal)));
+    return copies;
   }
 
   async extend(upload: Upload, signal: AbortSignal): Promise<StoredCopy> {
@@ -68,7 +86,9 @@ class PathDestination implements Destination {
   }
 
   async #extendNow(upload: Upload, signal: AbortSignal): Promise<StoredCopy> {
-    return this.#at(upload, signal, async (target, folder) => {
+    const place = this.#placeOf(upload);
+    const { target, folder } = place;
+    await this.#inFolders([place], signal, async () => {
       const before = await statOrNothing(target);
       const size = Number(before?.size ?? 0);
       if (before !== undefined && size >= upload.size) return this.#mustBegin(target, upload, signal);
@@ -89,27 +109,87 @@ class PathDestination implements Destination {
           throw new DeliveryError('MOVED', `${target} changed while it was being extended`);
         await rename(partial, target);
       });
+    });
+    return copyOf(place);
+  }
+
+  #placeOf(upload: Upload): Place {
+    const { folders, name } = splitUploadPath(upload.path);
+    const folder = join(this.#root, ...folders);
+    return { upload, folders, folder, target: join(folder, name) };
+  }
+
+  /** Writes the files beside each other, then names them one after the other. */
+  async #storeStage(uploads: readonly Upload[], signal: AbortSignal): Promise<readonly StoredCopy[]> {
+    const places = uploads.map((upload) => this.#placeOf(upload));
+    if (places.length > 0)
+      await this.#inFolders(places, signal, async () => {
+        const written = await Promise.allSettled(places.map((place) => this.#written(place, signal)));
+        try {
+          for (const [at, place] of places.entries())
+            await this.#named(place.target, signal, () => this.#nameCopy(place, written[at], signal));
+        } finally {
+          for (const each of written) if (each.status === 'fulfilled') await removeIfThere(each.value);
+        }
+      });
+    return places.map(copyOf);
+  }
+
+  /** A proved copy under a name of its own; undefined when the file is there already. */
+  async #written({ upload, folder, target }: Place, signal: AbortSignal): Promise<string | undefined> {
+    // A small one is written again sooner than it is looked for: should it be there, naming the copy tells.
+    if (upload.size > SMALL && (await isThere(target))) {
+      await this.#mustEqual(target, upload, signal);
       return undefined;
+    }
+    const partial = join(folder, unfinishedName());
+    try {
+      await writeProvedCopy(upload, partial, { signal, onProgress: this.#onProgress });
+      return partial;
+    } catch (error) {
+      await removeIfThere(partial);
+      throw error;
+    }
+  }
+
+  async #nameCopy(
+    { upload, target }: Place,
+    written: PromiseSettledResult<string | undefined> | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (written?.status === 'rejected') throw written.reason as Error;
+    const partial = written?.value;
+    if (partial !== undefined && !(await this.#giveName(partial, target)))
+      await this.#mustEqual(target, upload, signal);
+  }
+
+  /** Makes the folders, does the work, makes it durable and turns errors into ours. */
+  async #inFolders(places: readonly Place[], signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+    const folders = new Map(places.map((place) => [place.folder, place.folders]));
+    await this.#guarded(places[0]?.target ?? this.#root, signal, async () => {
+      const remembered = [...folders.keys()].filter((folder) => this.#made.has(folder));
+      await this.#prepare(folders);
+      try {
+        await work();
+      } catch (error) {
+        if (remembered.length === 0 || !isAbsence(error)) throw error;
+        // Somebody has removed a folder that was there.
+        for (const folder of remembered) this.#made.delete(folder);
+        await this.#prepare(folders);
+        await work();
+      }
+      // Also when it was there already: the crash may have come before this line.
+      for (const folder of folders.keys()) await syncFolder(folder);
     });
   }
 
-  /** Checks the path, makes the folders, does the work, makes it durable and turns errors into ours. */
-  async #at(
-    upload: Upload,
-    signal: AbortSignal,
-    work: (target: string, folder: string) => Promise<void>,
-  ): Promise<StoredCopy> {
-    const { folders, name } = splitUploadPath(upload.path);
-    const folder = join(this.#root, ...folders);
-    const target = join(folder, name);
-    await this.#guarded(target, signal, async () => {
-      await this.#makeFolders(folders);
+  async #prepare(folders: ReadonlyMap<string, readonly string[]>): Promise<void> {
+    for (const [folder, parts] of folders) {
+      if (!this.#made.has(folder)) await this.#makeFolders(parts);
+      if (this.#made.size > MOST_REMEMBERED) this.#made.clear();
+      this.#made.add(folder);
       await this.#sweep(folder);
-      await work(target, folder);
-      // Also when it was there already: the crash may have come before this line.
-      await syncFolder(folder);
-    });
-    return { location: target, proof: 'read-back', checksum: `sha256:${upload.sha256}` };
+    }
   }
 
   async open({ path }: CopyReference, signal: AbortSignal): Promise<Readable | undefined> {
@@ -189,12 +269,19 @@ class PathDestination implements Destination {
 
   /** Looks that the right root is there, does the work, turns errors into ours. */
   async #guarded<T>(target: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    try {
+    return this.#named(target, signal, async () => {
       signal.throwIfAborted();
       if (!(await stat(this.#root)).isDirectory())
         throw permanent('BAD_PATH', `${this.#root} is not a folder`);
       if (this.#marker !== undefined && (await statOrNothing(join(this.#root, this.#marker))) === undefined)
         throw new DeliveryError('UNREACHABLE', `${this.#root} has no ${this.#marker}: it is not mounted`);
+      return work();
+    });
+  }
+
+  /** Turns errors into ours, which name the file. */
+  async #named<T>(target: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    try {
       return await work();
     } catch (error) {
       if (signal.aborted && error === signal.reason)
@@ -226,7 +313,7 @@ class PathDestination implements Destination {
     try {
       return await work(partial);
     } finally {
-      await unlink(partial).catch(() => undefined);
+      await removeIfThere(partial);
     }
   }
 
@@ -265,7 +352,7 @@ class PathDestination implements Destination {
   async #sweep(folder: string): Promise<void> {
     const now = Date.now();
     if (now - (this.#sweptAt.get(folder) ?? -Infinity) < this.#staleAfter) return;
-    if (this.#sweptAt.size > 1000) this.#sweptAt.clear();
+    if (this.#sweptAt.size > MOST_REMEMBERED) this.#sweptAt.clear();
     this.#sweptAt.set(folder, now);
     for (const name of await readdir(folder)) {
       if (!isUnfinished(name)) continue;
@@ -275,6 +362,21 @@ class PathDestination implements Destination {
         await unlink(path).catch(() => undefined);
     }
   }
+}
+
+const copyOf = ({ target, upload }: Place): StoredCopy => ({
+  location: target,
+  proof: 'read-back',
+  checksum: `sha256:${upload.sha256}`,
+});
+
+/** Whether a file or folder was not there. */
+const isAbsence = (error: unknown): boolean =>
+  codeOf(error) === 'ENOENT' ||
+  (codeOf(error) === 'UNREACHABLE' && codeOf((error as { readonly cause?: unknown }).cause) === 'ENOENT');
+
+async function removeIfThere(path: string | undefined): Promise<void> {
+  if (path !== undefined) await unlink(path).catch(() => undefined);
 }
 
 const storedFile = (path: string, { size, mtimeMs }: BigIntStats): StoredFile => ({
@@ -314,6 +416,8 @@ async function syncFolder(path: string): Promise<void> {
  * A folder as archive: `put` links a proved copy to its name, so a crash leaves the whole file or none. Errors are
  * PermanentUploadError (cause: DeliveryError) or DeliveryError; see `delivery-error.ts` for which is which.
  */
-export function openPathDestination(options: PathOptions): Destination {
+export function openPathDestination(
+  options: PathOptions,
+): Destination & Required<Pick<PathDestination, 'putStages'>> {
   return new PathDestination(options);
 }

@@ -19,6 +19,8 @@ export interface Upload {
   open(from?: number): Readable;
   /** Where the octets are on this machine, when they are a file of it. */
   readonly file?: string;
+  /** The octets themselves, when they are few and in memory anyway. */
+  readonly octets?: Buffer;
   /** Set together with the copy where the destination can lock; elsewhere it is left out, see `Capabilities.lock`. */
   readonly retention?: Retention;
   readonly hold?: boolean;
@@ -88,6 +90,14 @@ export interface Destination {
    * Repeating a completed put with the same bytes succeeds; other bytes there are the fault `name-taken`.
    */
   put(upload: Upload, signal: AbortSignal): Promise<StoredCopy>;
+  /**
+   * Stores several files as `put` does, in one go: no file of a stage has its name before those of the stages before it have theirs, and are
+   * durable. Resolves with one copy for each of them, in order; rejects with the first failure, whatever was stored until then. Repeating it is
+   * as harmless. Left out where nothing is gained by it.
+   */
+  putStages?:
+    | ((stages: readonly (readonly Upload[])[], signal: AbortSignal) => Promise<readonly StoredCopy[]>)
+    | undefined;
   /**
    * Stores a file that only ever grows (the entry files of the log). Replaces a shorter file whose bytes are a prefix of the new
    * ones; a longer one that begins with the new bytes is left alone; anything else is the fault `name-taken`.

@@ -140,4 +140,5 @@ const uploadOf = (path: string, bytes: Buffer): Upload => ({
   size: bytes.length,
   sha256: createHash('sha256').update(bytes).digest('hex'),
   open: (from = 0) => Readable.from([bytes.subarray(from)]),
+  octets: bytes,
 });

@@ -71,6 +71,7 @@ export function describeDestination(
     });
 
     describePut(() => ({ subject, put }));
+    describeStages(() => subject);
     if (part === 'put') return;
     describeFailures(() => ({ subject, put }));
     describeExtend(() => ({ subject, extend }));
@@ -149,6 +150,34 @@ function describePut(of: () => { readonly subject: DestinationSubject; readonly 
     expect(results[1 - winner]).toMatchObject({ reason: { name: 'PermanentUploadError' } });
     expect((await subject.read('d/a.wav'))?.equals(contents[winner] ?? Buffer.alloc(0))).toBe(true);
     expect(await subject.list('d')).toEqual(['a.wav']);
+  });
+}
+
+/** What can be stored in one go; a destination that cannot is not asked. */
+function describeStages(of: () => DestinationSubject): void {
+  const bytes = (text: string): Buffer => Buffer.from(text);
+
+  test('stores files in one go where it can, again without harm, and none of a stage before all of those before it', async () => {
+    const subject = of();
+    const { destination } = subject;
+    if (destination.putStages === undefined) return;
+    const [one, two, three] = [bytes('one'), Buffer.alloc(700_000, 2), bytes('three')];
+    const stages = [[uploadOf('s/1', one), uploadOf('s/2', two)], [], [uploadOf('t/3', three)]];
+    for (let turn = 0; turn < 2; turn++) {
+      const copies = await destination.putStages(stages, never);
+      expect(copies.map(({ checksum }) => checksum)).toEqual(
+        stages.flat().map(({ sha256 }) => `sha256:${sha256}`),
+      );
+    }
+    expect([await subject.read('s/1'), await subject.read('s/2'), await subject.read('t/3')]).toEqual([
+      one,
+      two,
+      three,
+    ]);
+    const taken = [[uploadOf('s/0', one), uploadOf('s/1', two)], [uploadOf('s/9', three)]];
+    await expect(destination.putStages(taken, never)).rejects.toMatchObject({ fault: 'name-taken' });
+    expect(await subject.read('s/1')).toEqual(one);
+    expect(await subject.list('s')).toEqual(['0', '1', '2']);
   });
 }
 

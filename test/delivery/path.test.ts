@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { openPathDestination, type PathOptions } from '../../src/delivery/path.ts';
-import { PermanentUploadError } from '../../src/jobs/destination.ts';
+import { openingOf, PermanentUploadError } from '../../src/jobs/destination.ts';
 import { testWithMount } from '../support/mounting.ts';
 import { describeAdversity } from './adversity.ts';
 import { describeDestination, never, rejection, uploadOf, type DestinationSubject } from './conformance.ts';
@@ -57,6 +57,42 @@ describe('a folder', () => {
     await expect(destination.put(other, never)).rejects.toBeInstanceOf(PermanentUploadError);
     expect(await readFile(join(root, 'd/a.wav'), 'utf8')).toBe('audio');
     expect(await readdir(join(root, 'd'))).toEqual(['a.wav']);
+  });
+
+  test('makes a folder again that somebody has removed, but not the root', async () => {
+    const destination = open();
+    await destination.put(small, never);
+    await rm(join(root, 'd'), { recursive: true });
+    await destination.put(small, never);
+    expect(await readFile(join(root, 'd/a.wav'), 'utf8')).toBe('audio');
+    await rm(root, { recursive: true });
+    await expect(destination.put(small, never)).rejects.toMatchObject({ code: 'UNREACHABLE' });
+    await mkdir(root);
+  });
+
+  test('stores files of this machine, and refuses one that is no longer what was sealed', async () => {
+    const destination = open();
+    const source = join(root, 'source');
+    for (const size of [5, 300_000, 1_500_000]) {
+      await writeFile(source, Buffer.alloc(size, 7));
+      const upload = {
+        ...uploadOf(`d/${size}`, Buffer.alloc(size, 7)),
+        open: openingOf(source),
+        file: source,
+      };
+      await destination.putStages([[upload]], never);
+      expect(await readFile(join(root, upload.path))).toEqual(Buffer.alloc(size, 7));
+      await writeFile(source, Buffer.alloc(size + 1, 7));
+      const grown = { ...upload, path: `d/${size}-grown` };
+      await expect(destination.putStages([[grown]], never)).rejects.toMatchObject({
+        fault: 'source-changed',
+      });
+      await rm(source);
+      await expect(destination.putStages([[grown]], never)).rejects.toMatchObject({
+        code: 'SOURCE_UNREADABLE',
+      });
+    }
+    expect((await readdir(join(root, 'd'))).sort()).toEqual(['1500000', '300000', '5']);
   });
 
   test('that is not there may come back: a missing mount is not made, and not permanent', async () => {
