@@ -53,6 +53,26 @@ export class EvidenceLog {
     );
   }
 
+  /**
+   * Appends what `decide` finds out to be said, inside the transaction that all of it happens in; there may be none. `begin` is called when nobody
+   * else can append any more. After a failure nothing was written.
+   */
+  async appendDecided(
+    begin: () => void,
+    decide: (log: LogWriter) => Promise<readonly { readonly body: EntryBody; readonly recording: string }[]>,
+  ): Promise<void> {
+    await this.#deps.chain.exclusively(async (turn) => {
+      begin();
+      await this.#deps.store.write(async (log) => {
+        for (const { body, recording } of await decide(log)) {
+          const { entry, headAfter } = turn.prepare(body, recording);
+          await log.appendEntry(entry, headAfter);
+        }
+      });
+      turn.commit();
+    });
+  }
+
   async #write(turn: ChainTurn, body: EntryBody, options: AppendOptions): Promise<EntryRow> {
     const { store, now } = this.#deps;
     const { recording, step, change } = options;

@@ -16,6 +16,7 @@ import type { LegVerdict } from '../media/verdict.ts';
 import type { Decision } from '../rules/decision.ts';
 import type { CallDescription } from '../siprec/description.ts';
 import type { Kept } from '../rules/retention.ts';
+import type { ProvedDelivery } from './delivery-group.ts';
 import type { Retention } from './destination.ts';
 import type { RetentionWriter } from './retention-orders.ts';
 
@@ -210,6 +211,13 @@ export interface LogWriter {
   putRender(row: RenderRow): Promise<void>;
   setState(id: string, state: RecordingState): Promise<void>;
   setDelivery(row: DeliveryRow): Promise<void>;
+  /** Deliveries are done; resolves with those that were not before. */
+  putDelivered(
+    deliveries: readonly Pick<ProvedDelivery, 'recording' | 'destination' | 'location'>[],
+    at: number,
+  ): Promise<readonly Pick<DeliveryRow, 'recording' | 'destination'>[]>;
+  /** State `delivered` for those of the recordings that are sealed and have all their deliveries; resolves with these, and with those that were delivered before. */
+  completeDeliveries(recordings: readonly string[]): Promise<readonly string[]>;
   /** Writes copies; one that is known is brought up to date. */
   putCopies(copies: readonly CopyRow[]): Promise<void>;
   addStep(step: StepRow): Promise<void>;

@@ -2,14 +2,15 @@ import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { isProofOf } from '../evidence/tlog-proof.ts';
 import { endOfDay } from '../rules/retention.ts';
+import type { DeliveryGroup } from './delivery-group.ts';
 import {
   openingOf,
   PermanentUploadError,
   type Destination,
   type Retention,
   type StoredCopy,
+  type Upload,
 } from './destination.ts';
-import type { EvidenceLog } from './evidence-log.ts';
 import { exportEvidence, type ExportDeps } from './export-evidence.ts';
 import { JobError } from './job-error.ts';
 import type { CopyRow, DeliveryRow, FileRow, LogWriter, RecordingRow, SealFiles } from './ports.ts';
@@ -32,7 +33,8 @@ export interface UploadDeps extends ExportDeps {
   readonly lockModeOf?: (destination: string) => Retention['mode'];
   /** Puts entry and proof beside every sealed recording that lacks them. */
   readonly prove: () => Promise<void>;
-  readonly evidence: Pick<EvidenceLog, 'appendOnce'>;
+  /** Those that are stated together. */
+  readonly group: Pick<DeliveryGroup, 'state'>;
   readonly now: () => number;
   /** What becomes of the spool folder of a recording that is delivered; removed at once by default. */
   readonly release?: ((recording: string) => Promise<void>) | undefined;
@@ -47,31 +49,52 @@ const ORDER: readonly FileRow['kind'][] = ['audio', 'info', 'hash', 'signature',
  * `noteFailure`.
  */
 export async function upload(job: UploadJob, deps: UploadDeps, signal: AbortSignal): Promise<void> {
-  const { store } = deps;
-  const row = await store.recording(job.recording);
+  const { recording } = job;
+  const row = await deps.store.recording(recording);
   const before = await deliveryOf(job, deps);
-  if (row === undefined || before === undefined) throw new JobError('UNKNOWN_RECORDING', job.recording);
+  if (row === undefined || before === undefined) throw new JobError('UNKNOWN_RECORDING', recording);
   if (before.state === 'delivered') {
-    await finishDelivered(job.recording, deps);
+    await finishDelivered(recording, deps);
     return;
   }
+  let complete: boolean;
   try {
-    const destination = deps.destinations.get(job.destination);
-    if (destination === undefined)
-      throw new PermanentUploadError(
-        'configuration',
-        `MISCONFIGURED: no destination named ${job.destination}`,
-      );
-    const nonce = await nonceOf(await store.files(row.id), deps.files);
-    const copies = await copyFiles(row, { destination, deps, signal });
-    await exportEvidence(destination, deps, signal);
-    await stateDelivered(before, { copies, nonce }, deps);
+    complete = await deliver(row, job, deps, signal);
   } catch (error) {
     // Somebody else may have done it meanwhile, or we did and the database's answer was lost.
-    if ((await deliveryOf(job, deps))?.state === 'delivered') return finishDelivered(job.recording, deps);
+    if ((await deliveryOf(job, deps))?.state === 'delivered') return finishDelivered(recording, deps);
     throw error;
   }
-  await finishDelivered(job.recording, deps);
+  if (complete) await release(recording, deps);
+}
+
+/** Resolves when the log says that it is there, with whether that was the last one. */
+async function deliver(
+  row: RecordingRow,
+  { recording, destination: target }: UploadJob,
+  deps: UploadDeps,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const destination = deps.destinations.get(target);
+  if (destination === undefined)
+    throw new PermanentUploadError('configuration', `MISCONFIGURED: no destination named ${target}`);
+  const files = await provedFiles(recording, deps);
+  const nonce = await nonceOf(files, deps.files);
+  const copies = await copyFiles(row, files, { destination, deps, signal });
+  await exportEvidence(destination, deps, signal);
+  const body = { ...storedBody(files, copies, nonce), rec: recording, target };
+  const location = copies[0]?.location ?? '';
+  return deps.group.state({ recording, destination: target, location, copies, body });
+}
+
+/** The files of a recording in the order they are stored in, entry and proof among them. */
+async function provedFiles(recording: string, { store, prove }: UploadDeps): Promise<readonly FileRow[]> {
+  let files = await store.files(recording);
+  if (!files.some(({ kind }) => kind === 'proof')) {
+    await prove();
+    files = await store.files(recording);
+  }
+  return [...files].sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
 }
 
 /**
@@ -90,64 +113,90 @@ export async function noteFailure(
   await deps.store.write((log) => setDelivery(log, failed, deps));
 }
 
+interface Transfer {
+  readonly destination: Destination;
+  readonly deps: UploadDeps;
+  readonly signal: AbortSignal;
+}
+
 async function copyFiles(
   row: RecordingRow,
-  { destination, deps, signal }: { destination: Destination; deps: UploadDeps; signal: AbortSignal },
+  files: readonly FileRow[],
+  transfer: Transfer,
 ): Promise<readonly CopyRow[]> {
+  const { destination, deps } = transfer;
   const folder = deps.folderOf(destination.name, row);
-  if (!(await deps.store.files(row.id)).some(({ kind }) => kind === 'proof')) await deps.prove();
-  const files = await deps.store.files(row.id);
   const lock = lockOf(row, deps.lockModeOf?.(destination.name) ?? 'governance');
-  const copies: CopyRow[] = [];
-  for (const file of [...files].sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind))) {
+  const sendings = files.map((file): Sending => {
     const from = deps.files.path(row.id, file.name);
     const path = folder === '' ? file.name : `${folder}/${file.name}`;
-    const put = destination.put(
-      {
-        path,
-        size: file.bytes,
-        sha256: file.sha256,
-        open: openingOf(from),
-        file: from,
-        ...lock,
-      },
-      signal,
-    );
-    const stored = await (file.kind === 'proof'
-      ? put.catch((error: unknown) => unlessProved(error, { destination, path, row, deps, signal }))
-      : put);
-    const { location, checksum, version, retention } = stored;
-    copies.push({
-      recording: row.id,
-      destination: destination.name,
-      name: file.name,
-      path,
-      location,
-      checksum,
+    const { bytes: size, sha256 } = file;
+    return { file, upload: { path, size, sha256, open: openingOf(from), file: from, ...lock } };
+  });
+  const stored = (await storeTogether(sendings, transfer)) ?? (await storeEach(row, sendings, transfer));
+  return sendings.flatMap(({ file, upload: { path } }, at) => {
+    const copy = stored[at];
+    if (copy === undefined) return [];
+    const { location, checksum, version, retention } = copy;
+    return {
+      ...{ recording: row.id, destination: destination.name, name: file.name, path, location, checksum },
       ...(version !== undefined && { version }),
       ...(retention !== undefined && { retention }),
-    });
+    };
+  });
+}
+
+interface Sending {
+  readonly file: FileRow;
+  readonly upload: Upload;
+}
+
+type Stored = Pick<StoredCopy, 'location' | 'checksum' | 'version' | 'retention'>;
+
+/** Undefined where the destination takes no more than one file at a time, or has to be looked at more closely. */
+async function storeTogether(
+  sendings: readonly Sending[],
+  { destination, signal }: Transfer,
+): Promise<readonly Stored[] | undefined> {
+  if (destination.putStages === undefined) return undefined;
+  const mark = ORDER.indexOf('signature');
+  const isMark = ({ file }: Sending): boolean => ORDER.indexOf(file.kind) >= mark;
+  const stages = [sendings.filter((each) => !isMark(each)), sendings.filter(isMark)];
+  try {
+    return await destination.putStages(
+      stages.map((stage) => stage.map(({ upload: each }) => each)),
+      signal,
+    );
+  } catch (error) {
+    if (error instanceof PermanentUploadError && error.fault === 'name-taken') return undefined;
+    throw error;
   }
-  return copies;
+}
+
+async function storeEach(
+  row: RecordingRow,
+  sendings: readonly Sending[],
+  transfer: Transfer,
+): Promise<readonly Stored[]> {
+  const stored: Stored[] = [];
+  for (const { file, upload: each } of sendings) {
+    const put = transfer.destination.put(each, transfer.signal);
+    stored.push(
+      await (file.kind === 'proof'
+        ? put.catch((error: unknown) => unlessProved(error, row, each.path, transfer))
+        : put),
+    );
+  }
+  return stored;
 }
 
 /** After a restored backup there may be a proof already that leads to another checkpoint: it is as good as ours, and stays. */
 async function unlessProved(
   error: unknown,
-  {
-    destination,
-    path,
-    row,
-    deps,
-    signal,
-  }: {
-    readonly destination: Destination;
-    readonly path: string;
-    readonly row: RecordingRow;
-    readonly deps: UploadDeps;
-    readonly signal: AbortSignal;
-  },
-): Promise<Pick<StoredCopy, 'location' | 'checksum' | 'version' | 'retention'>> {
+  row: RecordingRow,
+  path: string,
+  { destination, deps, signal }: Transfer,
+): Promise<Stored> {
   if (!(error instanceof PermanentUploadError) || error.fault !== 'name-taken') throw error;
   const entries = await deps.store.evidence.entriesOf(row.id, 'recording');
   const stream = await destination.open({ path }, signal);
@@ -166,30 +215,6 @@ async function unlessProved(
 /** What the law demands of the copy: the day was counted from the record's creation, not from today. */
 const lockOf = ({ kept }: RecordingRow, mode: Retention['mode']): { readonly retention?: Retention } =>
   kept?.until === undefined ? {} : { retention: { until: endOfDay(kept.until).getTime(), mode } };
-
-/** The delivery is done and the log says so, in one transaction: after a crash there is neither one without the other, nor one twice. */
-async function stateDelivered(
-  before: DeliveryRow,
-  { copies, nonce }: { readonly copies: readonly CopyRow[]; readonly nonce: string },
-  deps: UploadDeps,
-): Promise<void> {
-  const { recording, destination } = before;
-  const { store } = deps;
-  const location = copies[0]?.location ?? '';
-  const body = storedBody(await store.files(recording), copies, nonce);
-  await deps.evidence.appendOnce(
-    { ...body, rec: recording, target: destination },
-    {
-      recording,
-      // Two runs of the same upload may have come this far.
-      isDone: async () => (await deliveryOf({ recording, destination }, deps))?.state === 'delivered',
-      change: async (log) => {
-        await setDelivery(log, { ...before, state: 'delivered', permanent: false, location }, deps);
-        await log.putCopies(copies);
-      },
-    },
-  );
-}
 
 const deliveryOf = async (
   { recording, destination }: UploadJob,
@@ -213,12 +238,14 @@ async function setDelivery(
   });
 }
 
+/** What a run before may not have come to. */
 async function finishDelivered(recording: string, deps: UploadDeps): Promise<void> {
-  const deliveries = await deps.store.deliveries(recording);
-  if (deliveries.some((delivery) => delivery.state !== 'delivered')) return;
-  await deps.store.write((log) => log.setState(recording, 'delivered'));
-  await (deps.release ?? deps.files.discard.bind(deps.files))(recording);
+  const complete = await deps.store.write((log) => log.completeDeliveries([recording]));
+  if (complete.length > 0) await release(recording, deps);
 }
+
+const release = (recording: string, deps: UploadDeps): Promise<void> =>
+  (deps.release ?? deps.files.discard.bind(deps.files))(recording);
 
 const messageOf = (error: unknown): string =>
   (error as { readonly message?: string } | null)?.message ?? String(error);

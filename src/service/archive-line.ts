@@ -18,6 +18,7 @@ import type { RollDeps } from '../jobs/roll-key.ts';
 import type { Epoch } from '../jobs/find-epoch.ts';
 import { seal, type SealDeps } from '../jobs/seal.ts';
 import { SealGroup } from '../jobs/seal-group.ts';
+import { DeliveryGroup } from '../jobs/delivery-group.ts';
 import type { DeliveryLanes } from '../jobs/delivery-lanes.ts';
 import { uploadJobId, type UploadDeps } from '../jobs/upload.ts';
 import { parseEntry } from '../evidence/entry.ts';
@@ -210,7 +211,7 @@ class Line implements ArchiveLine {
     this.#uploadDeps = {
       ...this.#line.exports,
       prove: () => this.#line.prove(),
-      evidence: this.evidence,
+      group: new DeliveryGroup(this.evidence, Date.now),
       destinations: new Map(options.destinations.map((destination) => [destination.name, destination])),
       files: options.files,
       ...options.placing,

@@ -16,8 +16,8 @@ import type {
 import type { CallDescription } from '../siprec/description.ts';
 import { insertAnnounced } from './announced-rows.ts';
 import { TransactionEvidenceWriter } from './evidence-writer.ts';
+import { updateComplete, updateDelivered, upsertCopies } from './delivery-rows.ts';
 import {
-  copyColumns,
   descriptionColumns,
   headColumns,
   participantColumns,
@@ -236,18 +236,20 @@ export class TransactionWriter implements LogWriter {
     );
   }
 
+  async putDelivered(...args: Parameters<LogWriter['putDelivered']>): ReturnType<LogWriter['putDelivered']> {
+    return answered(updateDelivered(this.#sql, ...args));
+  }
+
+  async completeDeliveries(recordings: readonly string[]): Promise<readonly string[]> {
+    return answered(updateComplete(this.#sql, recordings));
+  }
+
   async putRender(row: RenderRow): Promise<void> {
     await answered(this.#sql('renders').insert(renderColumns(row)).onConflict('recording').ignore());
   }
 
   async putCopies(copies: readonly CopyRow[]): Promise<void> {
-    if (copies.length === 0) return;
-    await answered(
-      this.#sql('copies')
-        .insert(copies.map(copyColumns))
-        .onConflict(['recording', 'destination', 'name'])
-        .merge(),
-    );
+    await answered(upsertCopies(this.#sql, copies));
   }
 
   addStep(step: StepRow): Promise<void> {

@@ -7,6 +7,8 @@ export const ROWS = 100;
 export interface InsertOptions {
   /** Rows that are there already by these columns are left alone. */
   readonly unless?: readonly string[];
+  /** Of rows that are there already by these columns the others are changed. */
+  readonly merge?: readonly string[];
 }
 
 /**
@@ -17,12 +19,12 @@ export async function insertRows(
   sql: Knex,
   table: string,
   rows: readonly SqlRow[],
-  { unless }: InsertOptions = {},
+  options: InsertOptions = {},
 ): Promise<void> {
   if (rows.length === 0) return;
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const places = `(${columns.map(() => '?').join(', ')})`;
-  const otherwise = unless === undefined ? '' : ` ON CONFLICT (${quoted(unless)}) DO NOTHING`;
+  const otherwise = conflictClause(columns, options);
   for (let from = 0; from < rows.length; from += ROWS) {
     const some = rows.slice(from, from + ROWS);
     const values: Knex.RawBinding[] = [];
@@ -31,6 +33,13 @@ export async function insertRows(
     const all = some.map(() => places).join(', ');
     await sql.raw(`INSERT INTO "${table}" (${quoted(columns)}) VALUES ${all}${otherwise}`, values);
   }
+}
+
+function conflictClause(columns: readonly string[], { unless, merge }: InsertOptions): string {
+  if (unless !== undefined) return ` ON CONFLICT (${quoted(unless)}) DO NOTHING`;
+  if (merge === undefined) return '';
+  const changes = columns.filter((column) => !merge.includes(column));
+  return ` ON CONFLICT (${quoted(merge)}) DO UPDATE SET ${changes.map((column) => `"${column}" = excluded."${column}"`).join(', ')}`;
 }
 
 const quoted = (names: readonly string[]): string => names.map((name) => `"${name}"`).join(', ');

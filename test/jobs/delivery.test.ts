@@ -7,6 +7,7 @@ import { parseEntry } from '../../src/evidence/entry.ts';
 import type { StoredBody } from '../../src/evidence/entry-types.ts';
 import { formatEntryFile } from '../../src/evidence/layout.ts';
 import { checkpoint } from '../../src/jobs/checkpoint.ts';
+import { DeliveryGroup } from '../../src/jobs/delivery-group.ts';
 import type { Destination, Upload } from '../../src/jobs/destination.ts';
 import { EvidenceLog } from '../../src/jobs/evidence-log.ts';
 import { exportEvidence } from '../../src/jobs/export-evidence.ts';
@@ -32,7 +33,7 @@ beforeEach(async () => {
     store: room.store,
     origins: () => [ORIGIN],
     prove: () => room.prover.prove(),
-    evidence: room.evidence,
+    group: new DeliveryGroup(room.evidence, Date.now),
     certificates: () => room.signer.certificates,
     issuers: () => room.signer.issuers,
     destinations: new Map([['archive', openPathDestination({ name: 'archive', root: archive })]]),
@@ -89,6 +90,7 @@ describe('an upload', () => {
     let left = 3;
     const put = whole.put.bind(whole);
     const cutOff: Destination = Object.assign(whole, {
+      putStages: undefined,
       put: (file: Upload, abort: AbortSignal) => {
         if (file.path.startsWith('evidence/')) return put(file, abort);
         if (left === 0) return Promise.reject(new Error('the line is down'));
@@ -121,6 +123,31 @@ describe('an upload', () => {
     await Promise.all([upload(job, deps, signal), upload(job, deps, signal)]);
     await upload(job, deps, signal);
     expect(archived()).toHaveLength(6);
+  });
+
+  test('of several at once states them together, and what is wrong with one of them keeps no other out', async () => {
+    const ids = [await sealed(), await sealed(), await sealed()];
+    const group = new DeliveryGroup(
+      {
+        appendDecided: (begin, decide) =>
+          room.evidence.appendDecided(begin, async (log) =>
+            (await decide(log)).map(({ body, recording }) => ({
+              recording,
+              // A value that no entry can hold.
+              body: recording === ids[1] ? ({ ...body, target: 'no name' } as typeof body) : body,
+            })),
+          ),
+      },
+      Date.now,
+    );
+    const tries = await Promise.allSettled(
+      ids.map((recording) => upload({ recording, destination: 'archive' }, { ...deps, group }, signal)),
+    );
+    expect(tries.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    const states = await Promise.all(ids.map(async (id) => (await room.store.recording(id))?.state));
+    expect(states).toEqual(['delivered', 'sealed', 'delivered']);
+    expect((await storedEntries()).map(({ rec }) => rec).sort()).toEqual([ids[0], ids[2]].sort());
+    expect(await room.store.copies(ids[1] ?? '')).toEqual([]);
   });
 
   test('meets other bytes under the name: marked for a person, the rest of the spool kept', async () => {
@@ -240,11 +267,12 @@ describe('what the log says of a delivery', () => {
     });
     const { chain } = room;
     const evidence = new EvidenceLog({ chain, store, actorSecret: Buffer.alloc(32), now: Date.now });
-    await expect(upload(job, { ...deps, evidence }, signal)).rejects.toThrow('away');
+    const group = new DeliveryGroup(evidence, Date.now);
+    await expect(upload(job, { ...deps, group }, signal)).rejects.toThrow('away');
     expect(await storedEntries()).toEqual([]);
     expect(await room.store.deliveries(job.recording)).toMatchObject([{ state: 'waiting' }]);
     lost = 'after';
-    await upload(job, { ...deps, evidence }, signal);
+    await upload(job, { ...deps, group }, signal);
     expect(await storedEntries()).toHaveLength(1);
     await upload(job, deps, signal);
     expect(await storedEntries()).toHaveLength(1);

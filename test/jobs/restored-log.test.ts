@@ -9,6 +9,7 @@ import { adoptSealed } from '../../src/jobs/adopt.ts';
 import { checkpoint } from '../../src/jobs/checkpoint.ts';
 import { exportEvidence } from '../../src/jobs/export-evidence.ts';
 import { HandOver } from '../../src/jobs/hand-over.ts';
+import { DeliveryGroup } from '../../src/jobs/delivery-group.ts';
 import { EvidenceLog } from '../../src/jobs/evidence-log.ts';
 import type { Epoch } from '../../src/jobs/find-epoch.ts';
 import { LogTree } from '../../src/jobs/log-tree.ts';
@@ -147,7 +148,7 @@ class Backups {
     });
     const evidence = new EvidenceLog({ chain, store, actorSecret: Buffer.alloc(32, 7), now: Date.now });
     const uploading: UploadDeps = {
-      evidence,
+      group: new DeliveryGroup(evidence, Date.now),
       ...{ store, files, folderOf, now: Date.now },
       origins: () => (origin === ORIGIN ? [ORIGIN] : [ORIGIN, origin]),
       prove: () => prover.prove(),

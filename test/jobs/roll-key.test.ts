@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { openPathDestination } from '../../src/delivery/path.ts';
 import { checkpointPath, keyrollPath } from '../../src/evidence/layout.ts';
+import { DeliveryGroup } from '../../src/jobs/delivery-group.ts';
 import { checkpoint } from '../../src/jobs/checkpoint.ts';
 import { exportEvidence } from '../../src/jobs/export-evidence.ts';
 import { rollKey } from '../../src/jobs/roll-key.ts';
@@ -48,7 +49,7 @@ async function deliver(recordings: readonly string[]): Promise<void> {
     store: room.store,
     origins: () => [ORIGIN],
     prove: () => room.prover.prove(),
-    evidence: room.evidence,
+    group: new DeliveryGroup(room.evidence, Date.now),
     certificates: () => room.signer.certificates,
     issuers: () => room.signer.issuers,
     destinations: new Map([['archive', archive]]),

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openPathDestination } from '../../src/delivery/path.ts';
 import { parseEntry, type EntryBody } from '../../src/evidence/entry.ts';
+import { DeliveryGroup } from '../../src/jobs/delivery-group.ts';
 import type { DeletionDeps } from '../../src/jobs/delete-recording.ts';
 import { PermanentUploadError, type Destination } from '../../src/jobs/destination.ts';
 import { seal } from '../../src/jobs/seal.ts';
@@ -63,7 +64,7 @@ export class RetentionRoom {
         store: this.sealing.store,
         origins: () => [ORIGIN],
         prove: () => this.sealing.prover.prove(),
-        evidence: this.sealing.evidence,
+        group: new DeliveryGroup(this.sealing.evidence, Date.now),
         certificates: () => this.sealing.signer.certificates,
         issuers: () => this.sealing.signer.issuers,
         destinations: this.deps.destinations,
