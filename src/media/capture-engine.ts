@@ -300,6 +300,7 @@ export class CaptureEngine implements MediaHost {
     } finally {
       this.#addTo(this.#past, capture);
       this.#finished.add(capture);
+      capture.clear();
     }
   }
 

@@ -1,12 +1,17 @@
-/** 4.096 s: the reordering window, one flush interval and the sweeps in between. */
-const FIRST_CAPACITY = 32 * 1024;
+import { NO_MEMORY, threadRings, type RingMemory } from './ring-store.ts';
+
+/** 2.048 s: one flush interval, and what a late tick adds. With a gap, that waits for stragglers, it is twice as much for a while. */
+const FIRST_CAPACITY = 16 * 1024;
+
+/** A ring that holds no more than this does with the first capacity again. */
+const FEW = FIRST_CAPACITY / 4;
 
 /** 65.5 s. A sender further ahead of the clock, or a disk away for longer, costs audio. */
 export const LONGEST = 512 * 1024;
 
 /**
  * The octets of one leg between the oldest sample that may still change and the newest that arrived, by position. What nobody
- * wrote reads as silence. Capacity is a power of two, so a position's place is a mask away:
+ * wrote reads as silence. Capacity is 0 or a power of two, so a position's place is a mask away:
  *
  *     position   base              written to file        top
  *        ───────┬┴─────────────────────┬─────────────────────┬──────
@@ -17,9 +22,7 @@ export const LONGEST = 512 * 1024;
 export class LegRing {
   readonly #silence: number;
   readonly #limit: number;
-  #octets: Buffer;
-  /** The same memory, by words of 32 bits. */
-  #words: Int32Array;
+  #memory: RingMemory = NO_MEMORY;
   /** Added to a position for its place, so that the first audio begins with a word; -1 before there is any. */
   #phase = -1;
   #base: number;
@@ -31,8 +34,6 @@ export class LegRing {
     this.#limit = Math.min(limit, LONGEST);
     this.#base = base;
     this.#top = base;
-    this.#octets = Buffer.allocUnsafeSlow(FIRST_CAPACITY);
-    this.#words = new Int32Array(this.#octets.buffer);
   }
 
   get base(): number {
@@ -45,14 +46,14 @@ export class LegRing {
   }
 
   get capacity(): number {
-    return this.#octets.length;
+    return this.#memory.octets.length;
   }
 
   /** Makes room for positions before `end`, growing if it must; false when that is more than a leg may hold. */
   reserve(end: number): boolean {
     const needed = end - this.#base;
     if (needed > this.#limit) return false;
-    if (needed > this.#octets.length) this.#grow(needed);
+    if (needed > this.capacity) this.#resize(needed);
     return true;
   }
 
@@ -71,7 +72,7 @@ export class LegRing {
     const at = this.#placeOf(position);
     if (((at | start | end) & 3) !== 0) return false;
     this.#reach(position, position + end - start);
-    const words = this.#words;
+    const { words } = this.#memory;
     const mask = words.length - 1;
     let word = at >> 2;
     for (let from = start >> 2; from < end >> 2; from++) {
@@ -88,9 +89,10 @@ export class LegRing {
     if (heard < to) target.fill(this.#silence, at + heard - from, at + to - from);
     if (heard === from) return;
     const start = this.#placeOf(from);
-    const straight = Math.min(heard - from, this.#octets.length - start);
-    this.#octets.copy(target, at, start, start + straight);
-    if (straight < heard - from) this.#octets.copy(target, at + straight, 0, heard - from - straight);
+    const { octets } = this.#memory;
+    const straight = Math.min(heard - from, octets.length - start);
+    octets.copy(target, at, start, start + straight);
+    if (straight < heard - from) octets.copy(target, at + straight, 0, heard - from - straight);
   }
 
   /** Moves what is in `[from, to)` by so many positions; the caller has reserved the room. What is left behind is silence. */
@@ -106,6 +108,14 @@ export class LegRing {
     if (position <= this.#base) return;
     this.#base = position;
     this.#top = Math.max(this.#top, position);
+    if (this.capacity > FIRST_CAPACITY && this.#top - this.#base <= FEW) this.#resize(FEW);
+  }
+
+  /** Gives up everything, the memory too; the ring may be used again. */
+  clear(): void {
+    this.#base = this.#top;
+    threadRings.giveBack(this.#memory);
+    this.#memory = NO_MEMORY;
   }
 
   /** Makes `[from, to)` part of what is held; silence fills what audio jumps over. */
@@ -116,35 +126,38 @@ export class LegRing {
   }
 
   #silenceBetween(from: number, to: number): void {
+    const { octets } = this.#memory;
     const start = this.#placeOf(from);
-    const straight = Math.min(to - from, this.#octets.length - start);
-    this.#octets.fill(this.#silence, start, start + straight);
-    this.#octets.fill(this.#silence, 0, to - from - straight);
+    const straight = Math.min(to - from, octets.length - start);
+    octets.fill(this.#silence, start, start + straight);
+    octets.fill(this.#silence, 0, to - from - straight);
   }
 
-  #grow(needed: number): void {
-    const old = this.#octets;
-    let capacity = old.length;
+  #resize(needed: number): void {
+    const before = this.#memory;
+    let capacity = FIRST_CAPACITY;
     while (capacity < needed) capacity *= 2;
     const from = this.#placeOf(this.#base);
     const held = this.#top - this.#base;
-    const straight = Math.min(held, old.length - from);
-    this.#octets = Buffer.allocUnsafeSlow(capacity);
-    this.#words = new Int32Array(this.#octets.buffer);
-    // Two straight runs of the old ring, each unbroken in the new one or wrapped by `place`.
-    this.#place(this.#base, old, from, from + straight);
-    this.#place(this.#base + straight, old, 0, held - straight);
+    const straight = Math.min(held, before.octets.length - from);
+    this.#memory = threadRings.take(capacity);
+    if (held > 0) {
+      // Two straight runs of the old ring, each unbroken in the new one or wrapped by `place`.
+      this.#place(this.#base, before.octets, from, from + straight);
+      this.#place(this.#base + straight, before.octets, 0, held - straight);
+    }
+    threadRings.giveBack(before);
   }
 
   #place(position: number, source: Buffer, start: number, end: number): void {
-    const size = this.#octets.length;
+    const { octets } = this.#memory;
     const at = this.#placeOf(position);
-    const straight = Math.min(end - start, size - at);
-    source.copy(this.#octets, at, start, start + straight);
-    if (start + straight < end) source.copy(this.#octets, 0, start + straight, end);
+    const straight = Math.min(end - start, octets.length - at);
+    source.copy(octets, at, start, start + straight);
+    if (start + straight < end) source.copy(octets, 0, start + straight, end);
   }
 
   #placeOf(position: number): number {
-    return (position + Math.max(0, this.#phase)) & (this.#octets.length - 1);
+    return (position + Math.max(0, this.#phase)) & (this.capacity - 1);
   }
 }

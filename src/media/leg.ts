@@ -236,6 +236,11 @@ export class Leg implements AlignableLeg {
     if (stream !== undefined) stream.late = ticks;
   }
 
+  /** Gives up the memory of its audio, which has been written. */
+  clear(): void {
+    for (const lane of [this.#pcma, this.#pcmu]) lane?.ring.clear();
+  }
+
   /** Ends the leg at `total` samples and gives its statistics. */
   finish(total: number): LegStatistics {
     if (this.#pausedSince !== undefined) this.#coverage.pause(this.#pausedSince, total);

@@ -70,6 +70,7 @@ export class LiveCapture implements LegHost {
   /** Steady time of position 0. */
   readonly #origin: number;
   readonly #legs = new Map<number, Leg>();
+  readonly #removed: Leg[] = [];
   readonly #sockets = new Map<number, ReceiverSocket>();
   /** Positions that a leg holds at most. */
   readonly #limit: number | undefined;
@@ -191,6 +192,8 @@ export class LiveCapture implements LegHost {
 
   /** Forgets a leg that nothing is to be kept of; its socket is closed already. */
   removeLeg(line: number): void {
+    const leg = this.#legs.get(line);
+    if (leg !== undefined) this.#removed.push(leg);
     this.#legs.delete(line);
     this.#sockets.delete(line);
     this.#layout.withdraw(line);
@@ -198,6 +201,11 @@ export class LiveCapture implements LegHost {
 
   connect(leg: Leg, socket: ReceiverSocket): void {
     this.#sockets.set(leg.line, socket);
+  }
+
+  /** Gives up the memory of its audio once it is finished, well or not. */
+  clear(): void {
+    for (const leg of [...this.#legs.values(), ...this.#removed]) leg.clear();
   }
 
   /** Gives up its sockets: another capture has them now. */

@@ -1,0 +1,57 @@
+/** Memory for one ring, by octets and by words of 32 bits. */
+export interface RingMemory {
+  readonly octets: Buffer;
+  readonly words: Int32Array;
+}
+
+/** Places are cut out of blocks of so many octets. */
+const BLOCK = 1024 * 1024;
+
+/** Larger ones are seldom, for a disk that stalls, and must not stay for ever. */
+const LARGEST_KEPT = 64 * 1024;
+
+/** The memory of no ring. */
+export const NO_MEMORY: RingMemory = memoryOf(Buffer.alloc(0));
+
+/**
+ * Memory of rings that is used again: what was given back last, and may still be in the caches, is taken first. It stays with the thread, as much
+ * as there ever was in use at a time.
+ */
+export class RingStore {
+  readonly #free = new Map<number, RingMemory[]>();
+  #block: Buffer = Buffer.alloc(0);
+  /** First octet of the block that belongs to nobody. */
+  #next = 0;
+
+  /** Memory of `capacity` octets, a power of two, with anything in it. */
+  take(capacity: number): RingMemory {
+    if (capacity > LARGEST_KEPT) return memoryOf(Buffer.allocUnsafeSlow(capacity));
+    return this.#free.get(capacity)?.pop() ?? this.#cut(capacity);
+  }
+
+  /** The caller forgets the memory. */
+  giveBack(memory: RingMemory): void {
+    const capacity = memory.octets.length;
+    if (capacity === 0 || capacity > LARGEST_KEPT) return;
+    const free = this.#free.get(capacity);
+    if (free === undefined) this.#free.set(capacity, [memory]);
+    else free.push(memory);
+  }
+
+  #cut(capacity: number): RingMemory {
+    if (this.#next + capacity > this.#block.length) {
+      this.#block = Buffer.allocUnsafeSlow(BLOCK);
+      this.#next = 0;
+    }
+    const octets = this.#block.subarray(this.#next, this.#next + capacity);
+    this.#next += capacity;
+    return memoryOf(octets);
+  }
+}
+
+/** That of every ring of this thread. */
+export const threadRings = new RingStore();
+
+function memoryOf(octets: Buffer): RingMemory {
+  return { octets, words: new Int32Array(octets.buffer, octets.byteOffset, octets.length / 4) };
+}
