@@ -1,5 +1,6 @@
 import Srf from 'drachtio-srf';
 import type { SipApplicationServer } from './drachtio.ts';
+import { takeShortcuts } from './library-shortcuts.ts';
 import { SipError } from './sip-error.ts';
 import { tapWire, type SeenMessage } from './wire-tap.ts';
 
@@ -60,6 +61,7 @@ export class Connection {
     this.#seen = seen;
     this.#pauses = pauses;
     this.#reconnect = { retryMaxDelay: pauses.longest, maxAttempts: 1 };
+    takeShortcuts();
     this.server = new Srf() as unknown as SipApplicationServer;
   }
 
