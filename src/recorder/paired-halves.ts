@@ -25,8 +25,9 @@ const ROLES = { near: 'caller', far: 'callee' } as const satisfies Record<'near'
 /** Both channels of a call of which one dialog brings the one half; undefined for every other call. */
 export function pairLines(call: OfferedCall): PairLines | undefined {
   const { pair } = call.description;
+  if (pair === undefined) return undefined;
   const [only, ...more] = captureLines(call.offer, call.description, call.sources);
-  if (pair === undefined || only === undefined || more.length > 0) return undefined;
+  if (only === undefined || more.length > 0) return undefined;
   const own = only.line;
   const other = own + 1;
   const otherSide = pair.side === 'near' ? 'far' : 'near';

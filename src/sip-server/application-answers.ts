@@ -129,6 +129,7 @@ export class ApplicationAnswers {
   ): void {
     const { dialog, pending, composed, text, keep } = sent;
     if (transaction.newTarget !== undefined) dialog.remoteTarget = transaction.newTarget;
+    transaction.newTarget = undefined;
     if (mayRefresh(pending.request)) {
       if (composed.body.startsWith('v=0')) dialog.localSdp = composed.body;
       this.#events.agreed(dialog, agreedByUs(pending.request, composed));

@@ -54,8 +54,20 @@ export function header(name: string, value: string): Header {
   return { name: full, key: full.toLowerCase(), value };
 }
 
+/** More different names than these nobody uses but to fill our memory. */
+const NAMES_REMEMBERED = 500;
+const wireNames = new Map<string, string>();
+
 /** The spelling a header of the application gets on the wire (drachtio-protocol.md section 2). */
 export function wireName(name: string): string {
+  const known = wireNames.get(name);
+  if (known !== undefined) return known;
+  const spelt = spell(name);
+  if (wireNames.size < NAMES_REMEMBERED) wireNames.set(name, spelt);
+  return spelt;
+}
+
+function spell(name: string): string {
   if (/^x-/i.test(name)) return name;
   const key = name.toLowerCase();
   return (
@@ -66,7 +78,8 @@ export function wireName(name: string): string {
 
 /** The first value of a header, by its lower-case full name. */
 export function valueOf(headers: readonly Header[], key: string): string | undefined {
-  return headers.find((each) => each.key === key)?.value;
+  for (const each of headers) if (each.key === key) return each.value;
+  return undefined;
 }
 
 /** All values of a header in their order, one per line as they came. */
@@ -75,7 +88,15 @@ export function valuesOf(headers: readonly Header[], key: string): string[] {
 }
 
 /** Removes white space at both ends. Not `trim()`, which would also take octet 0xA0, the tail of a UTF-8 letter. */
-export const trimmed = (text: string): string => text.replace(/^[ \t]+|[ \t]+$/g, '');
+export function trimmed(text: string): string {
+  let from = 0;
+  let to = text.length;
+  while (from < to && isBlank(text.charCodeAt(from))) from += 1;
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to -= 1;
+  return text.slice(from, to);
+}
+
+const isBlank = (code: number): boolean => code === 0x20 || code === 0x09;
 
 /** Splits a comma list, leaving commas inside quotes and angle brackets alone (RFC 3261 §7.3.1). */
 export function splitList(value: string): string[] {

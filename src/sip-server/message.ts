@@ -53,11 +53,15 @@ export function parseMessage(text: string, maxHeaders: number): SipMessage {
 /** Lines of a message head; continuation lines are joined with one space (RFC 3261 §7.3.1). */
 export function unfold(head: string): string[] {
   const lines: string[] = [];
-  for (const line of head.split(/\r?\n/)) {
+  for (let at = 0; at <= head.length;) {
+    const found = head.indexOf('\n', at);
+    const lineEnd = found === -1 ? head.length : found;
+    const line = head.slice(at, found !== -1 && head[found - 1] === '\r' && found > at ? found - 1 : lineEnd);
     const last = lines.length - 1;
     if (last > 0 && (line.startsWith(' ') || line.startsWith('\t')))
       lines[last] = `${lines[last] ?? ''} ${trimmed(line)}`;
     else lines.push(line);
+    at = lineEnd + 1;
   }
   return lines;
 }
@@ -86,10 +90,9 @@ export function readHeader(line: string): Header | undefined {
  * end of the datagram. Throws BAD_MESSAGE when it is shorter than announced or the lengths contradict each other.
  */
 export function withBodyOfLength<M extends SipMessage>(message: M): M {
-  const lengths = new Set(valuesOf(message.headers, 'content-length'));
-  if (lengths.size === 0) return message;
-  const [length = ''] = lengths;
-  if (lengths.size > 1 || !/^\d{1,9}$/.test(length))
+  const [length, ...more] = valuesOf(message.headers, 'content-length');
+  if (length === undefined) return message;
+  if (more.some((other) => other !== length) || !/^\d{1,9}$/.test(length))
     throw new SipServerError('BAD_MESSAGE', 'unreadable Content-Length');
   const size = Number(length);
   if (size > message.body.length)

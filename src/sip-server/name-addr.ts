@@ -9,12 +9,14 @@ export interface NameAddr {
 
 const QUOTED = /^\s*"(?:[^"\\]|\\[\s\S])*"/;
 
+const withoutQuoted = (value: string): string => (value.includes('"') ? value.replace(QUOTED, '') : value);
+
 /**
  * Reads one name-addr or addr-spec and never fails: an unterminated `<` ends before the first parameter
  * that can only belong to the header (siprec-interop.md SIG-9).
  */
 export function parseNameAddr(value: string): NameAddr {
-  const rest = value.replace(QUOTED, '');
+  const rest = withoutQuoted(value);
   const open = rest.indexOf('<');
   if (open === -1) {
     const spec = trimmed(rest);
@@ -35,9 +37,11 @@ export function parseNameAddr(value: string): NameAddr {
 }
 
 /** The tag parameter of From or To; undefined when there is none or it is empty. */
-export function tagOf(value: string): string | undefined {
-  return /;\s*tag\s*=\s*([^;,\s>]+)/i.exec(parseNameAddr(value).params)?.[1];
-}
+export const tagOf = (value: string): string | undefined => tagAmong(parseNameAddr(value).params);
+
+/** The tag among the parameters of a `NameAddr`. */
+export const tagAmong = (params: string): string | undefined =>
+  /;\s*tag\s*=\s*([^;,\s>]+)/i.exec(params)?.[1];
 
 /**
  * Vendor oddity: some session border controllers send `Contact: <sip:n@ip:port;+sip.src` and never close the
@@ -45,7 +49,7 @@ export function tagOf(value: string): string | undefined {
  * for the URI and never see the parameters as ours, so the bracket is closed where it belongs.
  */
 export function closeUnterminatedBracket(value: string): string {
-  const rest = value.replace(QUOTED, '');
+  const rest = withoutQuoted(value);
   const open = rest.indexOf('<');
   if (open === -1 || rest.includes('>', open)) return value;
   const display = value.slice(0, value.length - rest.length + open);

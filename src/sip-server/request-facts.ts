@@ -1,5 +1,5 @@
 import { mandatory, type SipMessage, type SipRequest } from './message.ts';
-import { parseNameAddr, tagOf } from './name-addr.ts';
+import { parseNameAddr, tagAmong, type NameAddr } from './name-addr.ts';
 import { SipServerError } from './sip-server-error.ts';
 import { parseVia, type Via } from './via.ts';
 
@@ -18,17 +18,13 @@ const HIGHEST_CSEQ = 2 ** 31;
 /** Throws BAD_MESSAGE when a header of RFC 3261 §8.1.1 is missing or unreadable. Max-Forwards may be missing (SIG-11). */
 export function readFacts(request: SipRequest): RequestFacts {
   const { cseq, cseqMethod } = readCSeq(request);
-  for (const key of ['from', 'to', 'call-id', 'cseq'])
-    if (request.headers.filter((each) => each.key === key).length > 1)
-      throw new SipServerError('BAD_MESSAGE', `more than one ${key} header`);
-  for (const key of ['from', 'to'])
-    if (parseNameAddr(mandatory(request, key)).uri === '')
-      throw new SipServerError('BAD_MESSAGE', `no URI in ${key}`);
+  requireOnce(request);
+  const [from, to] = [addressIn(request, 'from'), addressIn(request, 'to')];
   const facts = {
     via: parseVia(mandatory(request, 'via')),
     callId: mandatory(request, 'call-id'),
-    fromTag: tagOf(mandatory(request, 'from')),
-    toTag: tagOf(mandatory(request, 'to')),
+    fromTag: tagAmong(from.params),
+    toTag: tagAmong(to.params),
     cseq,
     cseqMethod,
   };
@@ -36,6 +32,20 @@ export function readFacts(request: SipRequest): RequestFacts {
   if (/[|\x00-\x20\x7f]/.test(`${facts.callId}${facts.fromTag ?? ''}`))
     throw new SipServerError('BAD_MESSAGE', 'Call-ID or From tag with a bar, space or control character');
   return facts;
+}
+
+const ONCE = new Set(['from', 'to', 'call-id', 'cseq']);
+
+function requireOnce({ headers }: SipRequest): void {
+  for (const [index, { key }] of headers.entries())
+    if (ONCE.has(key) && headers.findIndex((each) => each.key === key) < index)
+      throw new SipServerError('BAD_MESSAGE', `more than one ${key} header`);
+}
+
+function addressIn(request: SipRequest, key: 'from' | 'to'): NameAddr {
+  const address = parseNameAddr(mandatory(request, key));
+  if (address.uri === '') throw new SipServerError('BAD_MESSAGE', `no URI in ${key}`);
+  return address;
 }
 
 export function readCSeq(message: SipMessage): { cseq: number; cseqMethod: string } {
@@ -53,6 +63,9 @@ export function transactionKey(facts: RequestFacts, method: string): string {
   if (via.branch !== undefined && /^z9hg4bk./i.test(via.branch)) return `${via.branch}|${sentBy}|${method}`;
   return `${callId}|${fromTag ?? ''}|${cseq}|${sentBy}|${method}`;
 }
+
+/** The same octets by themselves: V8 keeps a text alive as long as any part that was cut from it. */
+export const detached = (text: string): string => Buffer.from(text, 'latin1').toString('latin1');
 
 /** drachtio's dialog id (drachtio-protocol.md section 4): without our own tag. */
 export const dialogIdOf = (callId: string, fromTag: string): string => `${callId};from-tag=${fromTag}`;

@@ -16,7 +16,7 @@ import {
 import type { Shared } from './shared.ts';
 import { transactionTimeout } from './timers.ts';
 
-/** What is needed to answer; forgotten with the final answer, so that a finished transaction holds one string. */
+/** What is needed to answer; forgotten with the final answer, like the dialog, so that a finished transaction holds one string at most. */
 export interface PendingRequest {
   readonly request: SipRequest;
   readonly facts: RequestFacts;
@@ -39,6 +39,7 @@ export class ServerTransaction {
   readonly flow: Flow;
   /** Who answers; undefined while nobody was asked. */
   application: Application | undefined;
+  /** While it is unanswered. */
   dialog: Dialog | undefined;
   localTag: string;
   /** Where the peer wants to be reached once this is answered 2xx (RFC 3261 §12.2.2). */
@@ -84,11 +85,13 @@ export class ServerTransaction {
 
   /** Sends a response and remembers it. Only while `pending`. */
   respond(status: number, text: string): void {
-    this.#lastResponse = text;
+    // A 2xx to an INVITE is repeated by its dialog, and by nobody else (server-states.ts).
+    this.#lastResponse = this.method === 'INVITE' && status >= 200 && status < 300 ? '' : text;
     this.#shared.tally.responses += 1;
     this.flow.send(text);
     if (status >= 200) {
       this.#pending = undefined;
+      this.dialog = undefined;
       clearTimeout(this.#endTimer);
       clearTimeout(this.#expiryTimer);
     } else if (status > 100) this.#waitForApplication();

@@ -3,11 +3,11 @@ import { overFlow, type Application } from './application.ts';
 import { contactUri } from './contact.ts';
 import type { Core } from './core.ts';
 import type { Dialog } from './dialog.ts';
-import type { Flow } from './flow.ts';
+import { isStream, type Flow } from './flow.ts';
 import { forApplication, withTopVia } from './for-application.ts';
 import { header, valueOf, type Header } from './headers.ts';
 import { parseMessage, serialise, type SipMessage, type SipRequest } from './message.ts';
-import { dialogIdOf, readFacts, transactionKey, type RequestFacts } from './request-facts.ts';
+import { detached, dialogIdOf, readFacts, transactionKey, type RequestFacts } from './request-facts.ts';
 import { composeCancel } from './requests.ts';
 import { composeResponse, statelessTag } from './responses.ts';
 import { ServerTransaction } from './server-transaction.ts';
@@ -183,8 +183,8 @@ export class Uas {
 
   /** Ends an unanswered INVITE; the application hears of it by the CANCEL. */
   #terminate(invite: ServerTransaction, cancel: SipMessage, bytes: number): void {
+    const { dialog } = invite;
     this.answer(invite, 487);
-    const dialog = invite.dialog;
     if (dialog !== undefined && !dialog.confirmed) this.#core.dialogs.remove(dialog);
     if (dialog !== undefined) dialog.peerInviteTxnId = undefined;
     invite.application?.deliver({
@@ -241,9 +241,12 @@ export class Uas {
   /** Begins to remember a request. */
   startTransaction(incoming: Incoming, localTag = randomBytes(8).toString('hex')): ServerTransaction {
     const { request, facts, flow } = incoming;
+    const [key, merge] = [transactionKey(facts, request.method), mergeKey(incoming)];
+    // Where a transaction lingers, nothing of it may keep the whole message in memory.
+    const keep = isStream(flow.protocol) ? (text: string) => text : detached;
     const identity = {
-      key: transactionKey(facts, request.method),
-      mergeKey: mergeKey(incoming),
+      key: keep(key),
+      mergeKey: merge === undefined ? undefined : keep(merge),
       localTag,
       flow,
     };

@@ -58,9 +58,9 @@ export function sessionExpires(request: SipRequest): number | undefined {
  */
 function sessionTimer(request: SipRequest): Readonly<Record<string, string>> {
   const seconds = sessionExpires(request);
+  if (seconds === undefined) return {};
   const tags = [...tagsOf(request, 'supported'), ...tagsOf(request, 'require')];
-  if (seconds === undefined || !tags.includes('timer') || /;\s*refresher\s*=\s*uas/i.test(timerOf(request)))
-    return {};
+  if (!tags.includes('timer') || /;\s*refresher\s*=\s*uas/i.test(timerOf(request))) return {};
   return { 'Session-Expires': `${seconds};refresher=uac`, Require: 'timer' };
 }
 

@@ -34,10 +34,15 @@ export function shorten(
   body: string,
 ): void {
   const repeated = response.headers;
-  const lines = [...Object.entries(headers), ...Object.entries(repeated)].map(
-    ([name, value]) => `${name}: ${value ?? ''}\r\n`,
-  );
-  if (Buffer.byteLength(lines.join('') + body) < MAX_FRAME) return;
+  const octets = Buffer.byteLength(body) + octetsOf(headers) + octetsOf(repeated);
+  if (octets < MAX_FRAME) return;
   delete repeated['from'];
   delete repeated['to'];
+}
+
+function octetsOf(headers: Readonly<Record<string, string | undefined>>): number {
+  let octets = 0;
+  for (const name in headers)
+    octets += ': \r\n'.length + Buffer.byteLength(name) + Buffer.byteLength(headers[name] ?? '');
+  return octets;
 }

@@ -46,9 +46,19 @@ const PROTOCOLS = new Set(['RTP/AVP', 'RTP/AVPF']);
  */
 export const DISCARD_PORT = 9;
 
+/** The last plan: many ask in turn for that of one offer. */
+let latest: { readonly lines: SessionOffer['lines']; readonly plan: readonly AnswerLine[] } | undefined;
+
 /** Which lines of an offer we take and with which formats (SDP-2, SDP-5, SDP-6). Never throws. */
-export function planLines(offer: SessionOffer): readonly AnswerLine[] {
-  return offer.lines.map((line) => {
+export function planLines({ lines }: Pick<SessionOffer, 'lines'>): readonly AnswerLine[] {
+  if (latest?.lines === lines) return latest.plan;
+  const plan = planOf(lines);
+  latest = { lines, plan };
+  return plan;
+}
+
+function planOf(lines: SessionOffer['lines']): readonly AnswerLine[] {
+  return lines.map((line) => {
     const direction =
       line.direction === 'inactive' || line.direction === 'recvonly' ? 'inactive' : 'recvonly';
     const { formats } = line;

@@ -26,7 +26,7 @@ export function iceOf(
   session: readonly Attribute[],
 ): { readonly ice?: OfferedIce } {
   const nearest = (wanted: string): string | undefined =>
-    [...own, ...session].find(({ name }) => name === wanted)?.value;
+    (own.find(({ name }) => name === wanted) ?? session.find(({ name }) => name === wanted))?.value;
   const ufrag = nearest('ice-ufrag') ?? '';
   const password = nearest('ice-pwd') ?? '';
   if (!/^[A-Za-z0-9+/]{4,256}$/.test(ufrag) || !/^[A-Za-z0-9+/]{22,256}$/.test(password)) return {};

@@ -13,6 +13,7 @@ export interface BodyPart {
   readonly content: string;
 }
 
+const LF = 0x0a;
 const MAX_PARTS = 32;
 const MAX_NESTING = 4;
 
@@ -51,8 +52,8 @@ function between(body: string, boundary: string): readonly string[] {
   const parts: string[] = [];
   const delimiter = `--${boundary}`;
   let from = -1;
-  let at = 0;
-  while (at < body.length) {
+  // Only a line that begins with the delimiter can be one.
+  for (let at = lineWith(body, delimiter, 0); at !== -1;) {
     const newline = body.indexOf('\n', at);
     const next = newline === -1 ? body.length : newline + 1;
     const line = body.slice(at, next).trimEnd();
@@ -61,11 +62,18 @@ function between(body: string, boundary: string): readonly string[] {
       from = next;
       if (line !== delimiter) return parts;
     }
-    at = next;
+    at = lineWith(body, delimiter, next);
   }
   if (from === -1) throw new SiprecError('BAD_MULTIPART', 'the boundary does not occur in the body');
   parts.push(body.slice(from));
   return parts.filter((part) => part.trim() !== '');
+}
+
+/** Where the next line begins that begins with `text`; `from` is the beginning of a line. -1 when there is none. */
+function lineWith(body: string, text: string, from: number): number {
+  let at = body.indexOf(text, from);
+  while (at > from && body.charCodeAt(at - 1) !== LF) at = body.indexOf(text, at + 1);
+  return at;
 }
 
 // The line break before a delimiter belongs to the delimiter (RFC 2046 §5.1.1).

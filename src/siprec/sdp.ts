@@ -74,6 +74,7 @@ export function parseSdp(text: string): SessionOffer {
   const starts = fields.flatMap((field, index) => (field.type === 'm' ? [index] : []));
   if (starts.length > MAX_LINES) throw new SiprecError('TOO_LARGE', `${starts.length} m-lines`);
   const session = fields.slice(0, starts[0] ?? fields.length);
+  const shared = { address: addressOf(session), attributes: attributesOf(session) };
   const origin = valueOf(session, 'o');
   const timing = valueOf(session, 't');
   if (origin === undefined) warnings.push('SDP without o=');
@@ -82,7 +83,7 @@ export function parseSdp(text: string): SessionOffer {
     origin: origin ?? '',
     timing: timing !== undefined && /^\d{1,20} \d{1,20}$/.test(timing) ? timing : '0 0',
     lines: starts.map((start, index) =>
-      parseLine({ index, session, fields: fields.slice(start, starts[index + 1]), warnings }),
+      parseLine({ index, shared, fields: fields.slice(start, starts[index + 1]), warnings }),
     ),
     warnings,
   };
@@ -97,8 +98,9 @@ interface Field {
 function splitFields(text: string, warnings: string[]): readonly Field[] {
   const fields: Field[] = [];
   let blank = false;
+  const clean = CONTROLS.test(text);
   for (const raw of text.split(/\r\n|\n|\r/)) {
-    const line = withoutControls(raw).trim();
+    const line = (clean ? withoutControls(raw) : raw).trim();
     if (line === '') {
       blank = fields.length > 0;
       continue;
@@ -115,34 +117,41 @@ function splitFields(text: string, warnings: string[]): readonly Field[] {
 }
 
 // A stray control octet (seen on the wire, SIG-9) must reach neither the log nor the answer.
+const CONTROLS = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/;
 const withoutControls = (line: string): string => line.replace(/[\0-\x08\x0b-\x1f\x7f]/g, '');
 
 const valueOf = (fields: readonly Field[], type: string): string | undefined =>
   fields.find((field) => field.type === type)?.value;
 
+/** What is said for all lines. */
+interface Shared {
+  readonly address: string | undefined;
+  readonly attributes: readonly Attribute[];
+}
+
 function parseLine(input: {
   readonly index: number;
-  readonly session: readonly Field[];
+  readonly shared: Shared;
   readonly fields: readonly Field[];
   readonly warnings: string[];
 }): OfferedLine {
-  const { index, session, fields, warnings } = input;
+  const { index, shared, fields, warnings } = input;
   const head = parseHead(valueOf(fields, 'm') ?? '', index + 1);
   const attributes = attributesOf(fields);
-  const address = addressOf(fields) ?? addressOf(session);
+  const address = addressOf(fields) ?? shared.address;
   if (address === undefined) warnings.push(`m-line ${index + 1} has no connection address`);
   return {
     index,
     ...head,
     formats: formatsOf(head.formatList, attributes, warnings),
     ...(address !== undefined && { address }),
-    direction: directionOf(attributes) ?? directionOf(attributesOf(session)) ?? 'sendrecv',
+    direction: directionOf(attributes) ?? directionOf(shared.attributes) ?? 'sendrecv',
     ...labelOf(attributes),
     ...packetTimeOf(attributes),
     ...reportingOf(attributes),
     ...cryptosOf(attributes),
-    ...dtlsOf(attributes, attributesOf(session)),
-    ...iceOf(attributes, attributesOf(session)),
+    ...dtlsOf(attributes, shared.attributes),
+    ...iceOf(attributes, shared.attributes),
   };
 }
 
@@ -226,14 +235,14 @@ function formatsOf(
   attributes: readonly Attribute[],
   warnings: string[],
 ): readonly OfferedFormat[] {
-  const maps = attributes.filter(({ name }) => name === 'rtpmap').map(({ value }) => value);
-  const parameters = attributes.filter(({ name }) => name === 'fmtp').map(({ value }) => value);
+  const maps = textsOf('rtpmap', attributes);
+  const parameters = textsOf('fmtp', attributes);
   const numbers = new Set(list.filter((token) => /^\d{1,3}$/.test(token)).map(Number));
   return [...numbers]
     .filter((payloadType) => payloadType <= 127)
     .map((payloadType) => {
-      const fmtp = textFor(payloadType, parameters);
-      const known = parseMap(textFor(payloadType, maps)) ?? STATIC_FORMATS.get(payloadType);
+      const fmtp = parameters.get(payloadType);
+      const known = parseMap(maps.get(payloadType)) ?? STATIC_FORMATS.get(payloadType);
       if (known === undefined) warnings.push(`payload number ${payloadType} without rtpmap`);
       return {
         payloadType,
@@ -243,13 +252,16 @@ function formatsOf(
     });
 }
 
-/** What follows the payload number in the first `<number> <text>` that is about it. */
-function textFor(payloadType: number, values: readonly string[]): string | undefined {
-  for (const value of values) {
+/** By payload number: what follows it in the first `<number> <text>` that is about it. */
+function textsOf(attribute: string, attributes: readonly Attribute[]): ReadonlyMap<number, string> {
+  const texts = new Map<number, string>();
+  for (const { name, value } of attributes) {
+    if (name !== attribute) continue;
     const match = /^(\d{1,3})\s+(.*)$/.exec(value);
-    if (match && Number(match[1]) === payloadType) return match[2];
+    const payloadType = Number(match?.[1]);
+    if (match !== null && !texts.has(payloadType)) texts.set(payloadType, match[2] ?? '');
   }
-  return undefined;
+  return texts;
 }
 
 function parseMap(text: string | undefined): Omit<OfferedFormat, 'payloadType' | 'fmtp'> | undefined {

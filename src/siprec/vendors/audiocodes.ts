@@ -1,18 +1,19 @@
-import { callId, field, header, sign } from './evidence.ts';
+import { callId, field, header, signs } from './evidence.ts';
 import type { VendorProfile } from './profile.ts';
 import { ucidFields } from './ucid-fields.ts';
+
+const shows = signs({
+  'o=': /^AudiocodesGW\b/i,
+  'user-agent': /\b(?:Mediant|AudioCodes)\b/i,
+  namespace: /AudioCodes/i,
+  'x-audc-call-id': /\S+/,
+  'content-type': /boundary="?boundary_ac/i,
+});
 
 /** AudioCodes Mediant, legacy and RFC format (siprec-interop.md 4.9): call ids only, the sides by the general rules. */
 export const audiocodes: VendorProfile = {
   name: 'audiocodes',
-  recognise: (evidence) =>
-    sign(evidence, {
-      'o=': /^AudiocodesGW\b/i,
-      'user-agent': /\b(?:Mediant|AudioCodes)\b/i,
-      namespace: /AudioCodes/i,
-      'x-audc-call-id': /\S+/,
-      'content-type': /boundary="?boundary_ac/i,
-    }),
+  recognise: (evidence) => shows(evidence),
   derive: (evidence) => {
     const ucid = ucidFields(field(evidence, 'avayaucid')?.value ?? '', 'metadata AvayaUCID');
     const genesys = field(evidence, 'genesysuuid')?.value ?? header(evidence, 'x-genesys-calluuid');

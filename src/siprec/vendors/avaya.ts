@@ -1,10 +1,15 @@
 import { userOf } from '../address.ts';
 import { decodeUcid } from '../ucid.ts';
 import type { KnownParticipant } from '../participants.ts';
-import { header, people, sign } from './evidence.ts';
+import { header, people, signs } from './evidence.ts';
 import type { CallEvidence, VendorProfile } from './profile.ts';
 import { redirectsOf } from './redirects.ts';
 import { ucidFields } from './ucid-fields.ts';
+
+const shows = signs({
+  'user-agent': /Avaya\b/i,
+  from: /@asbce\.com/i,
+});
 
 /**
  * Avaya SBCE (siprec-interop.md 4.7): a dummy participant until the real one comes by UPDATE, the session id is the UCID,
@@ -13,10 +18,7 @@ import { ucidFields } from './ucid-fields.ts';
 export const avaya: VendorProfile = {
   name: 'avaya',
   recognise: (evidence) =>
-    sign(evidence, {
-      'user-agent': /Avaya\b/i,
-      from: /@asbce\.com/i,
-    }) ??
+    shows(evidence) ??
     (people(evidence).some(isDummy) ? 'metadata participant ASBCE' : undefined) ??
     (ucidOf(evidence) !== '' && /FA08/i.test(sessionId(evidence))
       ? 'metadata session id with a UCID'

@@ -2,28 +2,31 @@ import { isNumber, userOf } from '../address.ts';
 import type { DerivedItem, DerivedParty, RelatedId } from '../derived.ts';
 import type { ExtensionField } from '../extension.ts';
 import type { KnownParticipant } from '../participants.ts';
-import { callId, field, fields, fromField, header, numberOf, people, personWith, sign } from './evidence.ts';
+import { callId, field, fields, fromField, header, numberOf, people, personWith, signs } from './evidence.ts';
 import type { CallEvidence, DerivedFields, VendorProfile } from './profile.ts';
+
+const showsBroadworks = signs({
+  'call-id': /^BW\d/,
+  'o=': /^BroadWorks\b/i,
+  'x-broadworks-correlation-info': /\S+/,
+  'content-type': /UniqueBroadWorksBoundary/i,
+});
 
 /** Cisco BroadWorks on premises (siprec-interop.md 4.2). */
 export const broadworks: VendorProfile = {
   name: 'broadworks',
   recognise: (evidence) =>
-    sign(evidence, {
-      'call-id': /^BW\d/,
-      'o=': /^BroadWorks\b/i,
-      'x-broadworks-correlation-info': /\S+/,
-      'content-type': /UniqueBroadWorksBoundary/i,
-    }) ??
-    (field(evidence, 'exttrackingid') && 'metadata broadWorksRecordingMetadata'),
+    showsBroadworks(evidence) ?? (field(evidence, 'exttrackingid') && 'metadata broadWorksRecordingMetadata'),
   derive: deriveBroadworks,
 };
+
+const showsWebex = signs({ 'user-agent': /webex/i });
 
 /** Cisco Webex Calling (siprec-interop.md 4.3): the same data, with internal ids for the recorded user. */
 export const webex: VendorProfile = {
   name: 'webex',
   recognise: (evidence) =>
-    sign(evidence, { 'user-agent': /webex/i }) ??
+    showsWebex(evidence) ??
     (people(evidence).some(({ names }) => names.some(({ aor }) => /\.bcld\.webex\.com\b/i.test(aor ?? '')))
       ? 'metadata aor at bcld.webex.com'
       : undefined),

@@ -1,12 +1,13 @@
-import { callId, header, partyOf, people, sign } from './evidence.ts';
+import { callId, header, partyOf, people, signs } from './evidence.ts';
 import { guidIds } from './cisco-guid.ts';
 import type { VendorProfile } from './profile.ts';
+
+const shows = signs({ 'user-agent': /Cisco-SIPGateway\S*/i, 'o=': /CiscoSystemsSIP-GW-UserAgent/i });
 
 /** Cisco CUBE with SIPREC (siprec-interop.md 4.4): the first participant is the leg that forks, the anchor. */
 export const cube: VendorProfile = {
   name: 'cube',
-  recognise: (evidence) =>
-    sign(evidence, { 'user-agent': /Cisco-SIPGateway\S*/i, 'o=': /CiscoSystemsSIP-GW-UserAgent/i }),
+  recognise: (evidence) => shows(evidence),
   derive: (evidence) => {
     const everybody = people(evidence);
     const present = everybody.filter(({ disassociatedAt }) => disassociatedAt === undefined);

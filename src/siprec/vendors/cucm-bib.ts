@@ -47,6 +47,7 @@ const parametersOf = (evidence: CallEvidence): ReadonlyMap<string, string> =>
   );
 
 function sideOf(evidence: CallEvidence): 'near' | 'far' | undefined {
+  if (!/x-(?:near|far)end/i.test(evidence.headers['from'] ?? '')) return undefined;
   const parameters = parametersOf(evidence);
   if (parameters.has('x-nearend')) return 'near';
   return parameters.has('x-farend') ? 'far' : undefined;

@@ -16,17 +16,26 @@ export const field = (evidence: CallEvidence, path: string): ExtensionField | un
 export const fields = ({ state }: CallEvidence, path: string): readonly ExtensionField[] =>
   (state?.extensions ?? []).filter((entry) => entry.path === path || entry.path.endsWith(`/${path}`));
 
-/** Names the first pattern that a header, `o=` or a namespace shows. */
-export function sign(evidence: CallEvidence, patterns: Readonly<Record<string, RegExp>>): string | undefined {
-  for (const [where, pattern] of Object.entries(patterns)) {
-    const texts =
-      where === 'o='
-        ? [evidence.offer.origin]
-        : where === 'namespace'
-          ? (evidence.state?.namespaces ?? [])
-          : [header(evidence, where)];
-    const found = texts.map((text) => pattern.exec(text)?.[0]).find((text) => text !== undefined);
-    if (found !== undefined) return `${where} ${plainText(found)}`;
+/** Makes what names the first pattern that a header, `o=` or a namespace shows. */
+export function signs(
+  patterns: Readonly<Record<string, RegExp>>,
+): (evidence: CallEvidence) => string | undefined {
+  const all = Object.entries(patterns);
+  return (evidence) => {
+    for (const [where, pattern] of all) {
+      const found = shownAt(where, pattern, evidence);
+      if (found !== undefined) return `${where} ${plainText(found)}`;
+    }
+    return undefined;
+  };
+}
+
+function shownAt(where: string, pattern: RegExp, evidence: CallEvidence): string | undefined {
+  if (where === 'o=') return pattern.exec(evidence.offer.origin)?.[0];
+  if (where !== 'namespace') return pattern.exec(header(evidence, where))?.[0];
+  for (const namespace of evidence.state?.namespaces ?? []) {
+    const found = pattern.exec(namespace)?.[0];
+    if (found !== undefined) return found;
   }
   return undefined;
 }

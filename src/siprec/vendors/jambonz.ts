@@ -1,7 +1,9 @@
 import { userOf } from '../address.ts';
 import { sameNumber } from '../number-plan.ts';
-import { callId, field, fromField, numberOf, partyOf, people, personWith, sign } from './evidence.ts';
+import { callId, field, fromField, numberOf, partyOf, people, personWith, signs } from './evidence.ts';
 import type { CallEvidence, DerivedFields, VendorProfile } from './profile.ts';
+
+const shows = signs({ 'user-agent': /jambonz/i, namespace: /jambonz/i });
 
 /**
  * jambonz (siprec-interop.md 4.12). A released version has calling and called number the wrong way round, so they only
@@ -10,8 +12,7 @@ import type { CallEvidence, DerivedFields, VendorProfile } from './profile.ts';
 export const jambonz: VendorProfile = {
   name: 'jambonz',
   recognise: (evidence) =>
-    sign(evidence, { 'user-agent': /jambonz/i, namespace: /jambonz/i }) ??
-    (field(evidence, 'callsid') && field(evidence, 'accountsid') && 'metadata callsid'),
+    shows(evidence) ?? (field(evidence, 'callsid') && field(evidence, 'accountsid') && 'metadata callsid'),
   derive: (evidence) => {
     const tenant = fromField(field(evidence, 'accountsid'), '5.3');
     const call = field(evidence, 'callsid')?.value ?? '';

@@ -1,7 +1,19 @@
 import type { DerivedParty } from '../derived.ts';
 import { sameNumber } from '../number-plan.ts';
-import { callId, field, fromField, header, numberOf, partyOf, people, personWith, sign } from './evidence.ts';
+import {
+  callId,
+  field,
+  fromField,
+  header,
+  numberOf,
+  partyOf,
+  people,
+  personWith,
+  signs,
+} from './evidence.ts';
 import type { CallEvidence, DerivedFields, VendorProfile } from './profile.ts';
+
+const shows = signs({ organization: /Metaswitch/i, 'content-type': /metaswitch-boundary/i });
 
 /**
  * Metaswitch CFS and Perimeta (siprec-interop.md 4.1): the call type is relative to the recorded party, the other one is
@@ -10,8 +22,7 @@ import type { CallEvidence, DerivedFields, VendorProfile } from './profile.ts';
 export const metaswitch: VendorProfile = {
   name: 'metaswitch',
   recognise: (evidence) =>
-    sign(evidence, { organization: /Metaswitch/i, 'content-type': /metaswitch-boundary/i }) ??
-    (field(evidence, 'recordedparty') && 'metadata metaswitchRecordingMetadata'),
+    shows(evidence) ?? (field(evidence, 'recordedparty') && 'metadata metaswitchRecordingMetadata'),
   derive: (evidence) => {
     const recorded = field(evidence, 'recordedparty');
     const user = fromField(recorded, '5.3');

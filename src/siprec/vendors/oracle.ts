@@ -1,8 +1,15 @@
 import type { DerivedParty } from '../derived.ts';
-import { field, fields, fromField, header, partyOf, people, sign } from './evidence.ts';
+import { field, fields, fromField, header, partyOf, people, signs } from './evidence.ts';
 import type { CallEvidence, VendorProfile } from './profile.ts';
 import { redirectsOf } from './redirects.ts';
 import { ucidFields } from './ucid-fields.ts';
+
+const shows = signs({
+  namespace: /acmepacket/i,
+  contact: /\bacmeSrc\b/i,
+  from: /\bacmeSrc\b/i,
+  'user-agent': /\b(?:Oracle|Acme ?Packet)\b/i,
+});
 
 /**
  * Oracle/ACME session border controllers (siprec-interop.md 4.8). `callingParty` tells the caller; `callerOrig` of the
@@ -10,13 +17,7 @@ import { ucidFields } from './ucid-fields.ts';
  */
 export const oracle: VendorProfile = {
   name: 'oracle',
-  recognise: (evidence) =>
-    sign(evidence, {
-      namespace: /acmepacket/i,
-      contact: /\bacmeSrc\b/i,
-      from: /\bacmeSrc\b/i,
-      'user-agent': /\b(?:Oracle|Acme ?Packet)\b/i,
-    }),
+  recognise: (evidence) => shows(evidence),
   derive: (evidence) => {
     const realm = fromField(field(evidence, 'realm') ?? field(evidence, 'in-realm'), '5.3');
     const ucid = field(evidence, 'ucid')?.value ?? '';

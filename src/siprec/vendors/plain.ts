@@ -1,12 +1,12 @@
-import { callId, sign } from './evidence.ts';
+import { callId, signs } from './evidence.ts';
 import type { CallEvidence, DerivedFields, VendorProfile } from './profile.ts';
 
 /** Clients without data of their own: the general rules say who and whom, sipSessionID is the call they recorded. */
 const plain = (
   name: string,
-  signs: Readonly<Record<string, RegExp>>,
+  patterns: Readonly<Record<string, RegExp>>,
   derive: (evidence: CallEvidence) => DerivedFields = () => ({}),
-): VendorProfile => ({ name, recognise: (evidence) => sign(evidence, signs), derive });
+): VendorProfile => ({ name, recognise: signs(patterns), derive });
 
 /** The Call-ID of the recorded call, which these write into sipSessionID (siprec-interop.md 5.4). */
 const recordedCallId = ({ state }: CallEvidence): DerivedFields => {
@@ -40,12 +40,13 @@ export const sems = plain('sems', {
   'o=': /^sems\b/i,
 });
 
+const showsTelnyx = signs({ 'user-agent': /telnyx/i, contact: /telnyx/i, from: /telnyx/i });
+
 /** siprec-interop.md 4.14: data of the customer comes as SIP headers or as ExtensionParameters, whatever it is. */
 export const telnyx: VendorProfile = {
   name: 'telnyx',
   recognise: (evidence) =>
-    sign(evidence, { 'user-agent': /telnyx/i, contact: /telnyx/i, from: /telnyx/i }) ??
-    (hasExtensionParameters(evidence) ? 'metadata ExtensionParameters' : undefined),
+    showsTelnyx(evidence) ?? (hasExtensionParameters(evidence) ? 'metadata ExtensionParameters' : undefined),
   derive: () => ({}),
 };
 

@@ -1,20 +1,21 @@
 import { identityFrom } from '../address.ts';
 import type { DerivedParty } from '../derived.ts';
-import { callId, field, people, personWith, sign } from './evidence.ts';
+import { callId, field, people, personWith, signs } from './evidence.ts';
 import type { CallEvidence, VendorProfile } from './profile.ts';
+
+const shows = signs({
+  'content-type': /sonus-content-delim/i,
+  'o=': /^Sonus_UAC\b/i,
+  contact: /\bSIPREC-SRC\b/,
+  from: /\bSIPREC-SRC\b/,
+  namespace: /:callData\b/i,
+  'user-agent': /\b(?:Ribbon|Sonus)\b/i,
+});
 
 /** Ribbon/Sonus (siprec-interop.md 4.10): `callData` repeats headers of the call; the order of participants tells nothing. */
 export const ribbon: VendorProfile = {
   name: 'ribbon',
-  recognise: (evidence) =>
-    sign(evidence, {
-      'content-type': /sonus-content-delim/i,
-      'o=': /^Sonus_UAC\b/i,
-      contact: /\bSIPREC-SRC\b/,
-      from: /\bSIPREC-SRC\b/,
-      namespace: /:callData\b/i,
-      'user-agent': /\b(?:Ribbon|Sonus)\b/i,
-    }),
+  recognise: (evidence) => shows(evidence),
   derive: (evidence) => {
     const caller = party(evidence, 'calldata/fromhdr');
     const callee = party(evidence, 'calldata/tohdr');
