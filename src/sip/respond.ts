@@ -18,7 +18,8 @@ export function respond(response: SipResponse, answer: Answer, software: string)
   try {
     shorten(response, headers, answer.body ?? '');
     const options = answer.body === undefined ? { headers } : { headers, body: answer.body };
-    response.send(answer.status, options, () => undefined);
+    // Without a callback, for which the library would read back what it has sent.
+    response.send(answer.status, options);
   } catch {
     // The library throws for a status it does not know or a lost connection; the peer will ask again.
   }
