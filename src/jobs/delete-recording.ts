@@ -44,7 +44,7 @@ const underWay = new WeakMap<EvidenceLog, Turns>();
  * unexplained; then every copy goes; then the log states the tombstone and forgets the people. As long as one archive refuses it stays `pending` and can
  * be repeated. A recording under hold is never touched. Of two deletions at once the second begins when the first is over.
  *
- * @throws JobError UNKNOWN_RECORDING, NOT_SEALED, HELD; StoreError when the log cannot be asked. Nothing was deleted then.
+ * @throws JobError UNKNOWN_RECORDING, NOT_SEALED, HELD, UNKNOWN_COPIES, NOT_DUE (it was kept longer meanwhile); StoreError when the log cannot be asked. Nothing was deleted then.
  */
 export async function deleteRecording(
   id: string,
@@ -91,6 +91,17 @@ async function assertNotHeld(id: string, { store }: DeletionDeps): Promise<void>
     throw new JobError('HELD', `${id} is kept for ${holds.map((hold) => hold.case).join(', ')}`);
 }
 
+/** Who was told to delete it for its time read that time some recordings ago. */
+async function assertStillDue(
+  id: string,
+  { reason, due }: DeletionOrder,
+  { store }: DeletionDeps,
+): Promise<void> {
+  const until = (await store.recording(id))?.kept?.until;
+  if (reason === 'retention' && due !== undefined && (until === undefined || until > due))
+    throw new JobError('NOT_DUE', `${id} is kept until ${until ?? 'somebody decides'}`);
+}
+
 async function begin(row: DeletableRow, order: DeletionOrder, deps: DeletionDeps): Promise<void> {
   const at = deps.now();
   const targets = await pendingTargets(row.id, deps);
@@ -98,9 +109,10 @@ async function begin(row: DeletableRow, order: DeletionOrder, deps: DeletionDeps
     { ...bodyOf(row, order, deps), type: 'tombstone-pending', targets: formatTargets(targets) },
     {
       recording: row.id,
-      // A hold is stated in the same log, so from here on none can come in between.
+      // Holds and longer times are stated in the same log, so from here on none can come in between.
       isDone: async () => {
         await assertNotHeld(row.id, deps);
+        await assertStillDue(row.id, order, deps);
         return false;
       },
       step: { step: 'deletion-begun', outcome: 'ok', detail: reasonOf(order) },

@@ -100,10 +100,12 @@ export async function extendRetention(
       'NOT_LATER',
       `${order.recording} is kept ${before === undefined ? 'for ever' : `until ${before}`}`,
     );
-  await deps.evidence.append(
+  await deps.evidence.appendOnce(
     bodyOf('hold', order.recording, { caseHash: deps.evidence.case(order.case), actor: order.actor }, deps),
     {
       recording: order.recording,
+      // A deletion is stated in the same log: one that began meanwhile is seen here.
+      isDone: () => assertThere(order.recording, deps.store).then(() => false),
       step: { step: 'retention-extended', outcome: 'ok', detail: `${order.case}: until ${order.until}` },
       change: (log) => log.retention.setRetainUntil(order.recording, order.until),
     },

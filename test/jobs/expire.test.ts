@@ -70,6 +70,49 @@ describe('a recording past its last day', () => {
     expect(await room.entries('hold', 'tombstone')).toHaveLength(1);
   });
 
+  test('that is kept longer while a run is under way stays, and so do the others in their order', async () => {
+    const [first, longer, last] = [
+      await room.keep('2031-11-21'),
+      await room.keep('2031-11-22'),
+      await room.keep('2031-11-23'),
+    ];
+    let asked = 0;
+    const clockFault = async (): Promise<undefined> => {
+      // Before the second recording of the batch: an authority's order comes in.
+      if (++asked === 2)
+        await extendRetention(
+          { recording: longer, until: '2033-11-23', case: 'BaFin 1', actor: 'anna' },
+          room.deps,
+          SIGNAL,
+        );
+    };
+    expect(await expire({ ...deps, clockFault }, SIGNAL)).toMatchObject({ deleted: 2, pending: 0 });
+    expect(await Promise.all([first, longer, last].map(stateOf))).toEqual([
+      'expired',
+      'delivered',
+      'expired',
+    ]);
+  });
+
+  test('whose copies nobody knows any more keeps no other from being deleted', async () => {
+    const [unknown, other] = [await room.keep('2031-11-22'), await room.keep('2031-11-23')];
+    await room.sealing.database.knex('copies').where({ recording: unknown }).delete();
+    expect(await expire(deps, SIGNAL)).toMatchObject({ outcome: 'done', deleted: 1, pending: 1 });
+    expect([await stateOf(unknown), await stateOf(other)]).toEqual(['delivered', 'expired']);
+    expect(alarms.has('deletion-pending')).toBe(true);
+  });
+
+  test('whose deletion has begun cannot be kept longer any more', async () => {
+    const id = await room.keep('2031-11-23');
+    const order = { recording: id, until: '2033-11-23', case: 'BaFin 1', actor: 'anna' };
+    const [extended, deleted] = await Promise.allSettled([
+      extendRetention(order, room.deps, SIGNAL),
+      expire(deps, SIGNAL),
+    ]);
+    expect(deleted.status).toBe('fulfilled');
+    expect(await stateOf(id)).toBe(extended.status === 'fulfilled' ? 'delivered' : 'expired');
+  });
+
   test('is deleted everywhere, with a tombstone; what is kept longer or for ever stays', async () => {
     const past = await room.keep('2031-11-23');
     const lastDay = await room.keep('2031-11-24');
