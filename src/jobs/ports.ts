@@ -147,6 +147,20 @@ export interface SealIntent {
   readonly kept?: Kept;
 }
 
+/** A recording with what its seal asks of the log. */
+export interface Sealable {
+  readonly row: RecordingRow;
+  /** The unfinished seal. */
+  readonly intent?: SealIntent;
+  /** Absent while nobody tried. */
+  readonly render?: RenderRow;
+  /** Whether the log stated some of its audio while it grew. */
+  readonly hasSegments: boolean;
+  readonly hasMarks: boolean;
+  /** Some call has heard something; whether this one has, `announced` says. */
+  readonly mayHaveAnnounced: boolean;
+}
+
 /** How far a log was exported to a destination. */
 export interface ExportState {
   readonly entries: number;
@@ -238,6 +252,8 @@ export interface LogStore {
   /** Entries from `from` (inclusive) in order of index, at most `limit`. */
   entries(origin: string, from: number, limit: number): Promise<readonly EntryRow[]>;
   recording(id: string): Promise<RecordingRow | undefined>;
+  /** Recordings that are to be sealed, by their ids; those that are not there are left out. */
+  sealable(ids: readonly string[]): Promise<ReadonlyMap<string, Sealable>>;
   recordingsInState(state: RecordingState): Promise<readonly RecordingRow[]>;
   files(recording: string): Promise<readonly FileRow[]>;
   deliveries(recording: string): Promise<readonly DeliveryRow[]>;

@@ -30,12 +30,19 @@ const PLAYABLE = 'playable';
 export const renderJobId = (recording: string): string => `render-${recording}`;
 
 /** Whether the seal of a recording should wait for its playable copy: one is needed, nobody tried yet, and it is not too late. */
-export async function awaitsCopy(recording: string, deps: RenderDeps): Promise<boolean> {
+async function awaitsCopy(recording: string, deps: RenderDeps): Promise<boolean> {
   const row = await deps.store.recording(recording);
-  if (deps.renderer === undefined || row?.state !== 'ended' || !needsCopy(row.capture?.files ?? []))
-    return false;
-  if (deps.now() - (row.endedAt ?? 0) > deps.patience) return false;
-  return (await deps.store.render(recording)) === undefined;
+  return row !== undefined && isAwaited(row, await deps.store.render(recording), deps);
+}
+
+/** The same of a recording that was read, and of what became of its copy. */
+export function isAwaited(
+  row: RecordingRow,
+  copy: RenderRow | undefined,
+  { renderer, patience, now }: Pick<RenderDeps, 'renderer' | 'patience' | 'now'>,
+): boolean {
+  if (copy !== undefined || renderer === undefined || row.state !== 'ended') return false;
+  return needsCopy(row.capture?.files ?? []) && now() - (row.endedAt ?? 0) <= patience;
 }
 
 /**

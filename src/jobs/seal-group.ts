@@ -1,5 +1,6 @@
 import type { Chain, ChainTurn } from './chain.ts';
-import type { LogStore, SealIntent } from './ports.ts';
+import type { LogStore, Sealable, SealIntent } from './ports.ts';
+import { SharedReads } from './shared-reads.ts';
 import { isAway, SharedWrites } from './shared-writes.ts';
 
 /** Seals that share a turn, at most: each takes a signature, and whoever else has an entry to write waits that long. */
@@ -22,6 +23,8 @@ interface Waiting {
  */
 export class SealGroup {
   readonly finishing: SharedWrites;
+  /** What is to be sealed, as the log has it. */
+  readonly sealable: SharedReads<Sealable>;
   readonly #chain: Chain;
   readonly #store: LogStore;
   readonly #running = new Map<string, Promise<boolean>>();
@@ -31,6 +34,7 @@ export class SealGroup {
     this.#chain = chain;
     this.#store = store;
     this.finishing = new SharedWrites(store);
+    this.sealable = new SharedReads((ids) => store.sealable(ids));
   }
 
   /** Runs `work` unless the same recording is being sealed; then waits for that and resolves with false. */

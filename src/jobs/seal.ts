@@ -19,6 +19,7 @@ import type {
   LogStore,
   RecordingRow,
   RenderRow,
+  Sealable,
   SealFiles,
   SealIntent,
 } from './ports.ts';
@@ -40,6 +41,8 @@ export interface SealDeps {
    * for now.
    */
   readonly adopt?: (row: RecordingRow) => Promise<boolean>;
+  /** Whether the seal has to wait for a playable copy, which is then asked for. */
+  readonly awaitsCopy?: (row: RecordingRow, render: RenderRow | undefined) => boolean;
   /** Told when a recording is sealed that is not what was heard. */
   readonly bell: Pick<AlarmBell, 'raise'>;
   /** Told of every recording sealed how its legs were judged. Must not throw. */
@@ -85,11 +88,13 @@ export function seal(recording: string, deps: SealDeps): Promise<boolean> {
 }
 
 async function sealOnce(recording: string, deps: SealDeps): Promise<boolean> {
-  const row = await deps.store.recording(recording);
-  if (row === undefined) throw new JobError('UNKNOWN_RECORDING', recording);
+  const sealable = await deps.group.sealable.of(recording);
+  if (sealable === undefined) throw new JobError('UNKNOWN_RECORDING', recording);
+  const { row } = sealable;
   if (row.state === 'sealed' || row.state === 'delivered') return false;
   if (row.state !== 'ended' || row.capture === undefined) throw new JobError('NOT_ENDED', recording);
-  const intent = (await deps.store.intent(recording)) ?? (await begin(row, row.capture, deps));
+  if (sealable.intent === undefined && deps.awaitsCopy?.(row, sealable.render) === true) return false;
+  const intent = sealable.intent ?? (await begin(sealable, row.capture, deps));
   if (intent !== 'adopted') await carryOut(row, intent, deps);
   deps.onSealed?.(row);
   return true;
@@ -105,22 +110,26 @@ async function carryOut(row: RecordingRow, intent: SealIntent, deps: SealDeps): 
 }
 
 async function begin(
-  row: RecordingRow,
+  sealable: Sealable,
   capture: CaptureResult,
   deps: SealDeps,
 ): Promise<SealIntent | 'adopted'> {
-  return (await deps.adopt?.(row)) === true ? 'adopted' : intend(row, capture, deps);
+  return (await deps.adopt?.(sealable.row)) === true ? 'adopted' : intend(sealable, capture, deps);
 }
 
-async function intend(row: RecordingRow, capture: CaptureResult, deps: SealDeps): Promise<SealIntent> {
-  const render = await deps.store.render(row.id);
-  const segments = await segmentsOf(row.id, deps);
+async function intend(sealable: Sealable, capture: CaptureResult, deps: SealDeps): Promise<SealIntent> {
+  const { row, render, hasSegments, hasMarks, mayHaveAnnounced } = sealable;
+  const segments = hasSegments ? await segmentsOf(row.id, deps) : [];
   const heard = await digestAll(capture.files, { render, segments }, deps);
   await deps.atStep?.('digested');
   const copy = heard.unplayable === undefined ? render?.file : undefined;
   const measured = { ...row, capture: withLevelsOf(capture, copy) };
   const { store } = deps;
-  const found = { ...heard, announced: await store.announced(row), marks: await store.marks(row.id) };
+  const found = {
+    ...heard,
+    announced: mayHaveAnnounced ? await store.announced(row) : [],
+    marks: hasMarks ? await store.marks(row.id) : [],
+  };
   return deps.group.intend((turn) => decide(measured, found, turn, deps));
 }
 

@@ -8,7 +8,7 @@ import type { TimeStampAuthority } from '../jobs/stamp.ts';
 import type { AlarmBell } from '../alarm.ts';
 import type { Counters } from '../jobs/heartbeat.ts';
 import { JobError } from '../jobs/job-error.ts';
-import type { JournalReader, LogStore, RecordingRow, SealFiles } from '../jobs/ports.ts';
+import type { JournalReader, LogStore, RecordingRow, RenderRow, SealFiles } from '../jobs/ports.ts';
 import type { JobQueues } from '../jobs/queues.ts';
 import { outstanding, reconcile, sealJobId } from '../jobs/reconcile.ts';
 import { renderJobId, type RenderDeps } from '../jobs/render.ts';
@@ -198,7 +198,7 @@ class Line implements ArchiveLine {
   ) {
     this.#options = options;
     this.#chain = chain;
-    this.#sealDeps = sealDeps;
+    this.#sealDeps = { ...sealDeps, awaitsCopy: (row, copy) => this.#awaitsCopy(row, copy) };
     this.#line = new EvidenceLine({
       ...options,
       chain,
@@ -346,11 +346,13 @@ class Line implements ArchiveLine {
   }
 
   /** Waits for the playable copy where there is to be one: what is sealed is closed. */
+  #awaitsCopy(row: RecordingRow, copy: RenderRow | undefined): boolean {
+    const isAwaited = this.#rendering.isAwaited(row, copy);
+    if (isAwaited) this.#ask('render', renderJobId(row.id), { recording: row.id });
+    return isAwaited;
+  }
+
   async #seal(recording: string): Promise<void> {
-    if (await this.#rendering.awaits(recording)) {
-      this.#ask('render', renderJobId(recording), { recording });
-      return;
-    }
     // Also where nothing is delivered; an upload asks for it again.
     if (await seal(recording, this.#sealDeps)) void this.#attempt('proof', () => this.#line.prove());
     for (const { destination, state } of await this.#options.store.deliveries(recording)) {

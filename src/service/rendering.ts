@@ -1,5 +1,6 @@
 import type { Config } from '../config.ts';
-import { awaitsCopy, render, type RenderDeps } from '../jobs/render.ts';
+import type { RecordingRow, RenderRow } from '../jobs/ports.ts';
+import { isAwaited, render, type RenderDeps } from '../jobs/render.ts';
 import { Ffmpeg } from '../store/ffmpeg.ts';
 
 /** Playable copies, each made by one hand at a time: a worker and a walk on foot may ask for the same. */
@@ -13,8 +14,8 @@ export class Rendering {
   }
 
   /** Whether the seal of a recording should wait for its copy. */
-  awaits(recording: string): Promise<boolean> {
-    return awaitsCopy(recording, this.#deps);
+  isAwaited(row: RecordingRow, copy: RenderRow | undefined): boolean {
+    return isAwaited(row, copy, this.#deps);
   }
 
   make(recording: string, signal: AbortSignal): Promise<void> {
@@ -46,7 +47,7 @@ export class Rendering {
   ): Promise<void> {
     for (const recording of recordings) {
       if (signal.aborted) return;
-      if (await this.awaits(recording)) await this.make(recording, signal);
+      await this.make(recording, signal);
       await sealed(recording);
     }
   }

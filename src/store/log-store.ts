@@ -11,6 +11,7 @@ import type {
   RecordingRow,
   RecordingState,
   RenderRow,
+  Sealable,
   SealIntent,
 } from '../jobs/ports.ts';
 import type { AnnouncedRow, MarkRow } from '../jobs/log-records.ts';
@@ -31,6 +32,7 @@ import {
 } from './log-rows.ts';
 import { marksOf } from './mark-rows.ts';
 import { TransactionWriter } from './log-writer.ts';
+import { sealableRows } from './sealable-rows.ts';
 import { answered, toStoreError } from './sql-error.ts';
 
 /**
@@ -89,6 +91,10 @@ export class SqlLogStore implements LogStore {
   async recording(id: string): Promise<RecordingRow | undefined> {
     const row = await this.#first('recordings', { id });
     return row === undefined ? undefined : toRecording(row);
+  }
+
+  async sealable(ids: readonly string[]): Promise<ReadonlyMap<string, Sealable>> {
+    return answered(sealableRows(this.#database.knex, ids));
   }
 
   async recordingsInState(state: RecordingState): Promise<readonly RecordingRow[]> {

@@ -6,6 +6,8 @@ import { parseEntry } from '../../src/evidence/entry.ts';
 import { parseHashFile } from '../../src/evidence/hash-file.ts';
 import { appendLeaf, leafHash } from '../../src/evidence/merkle.ts';
 import { verifySignature, readCertificate } from '../../src/evidence/signature.ts';
+import type { Sealable } from '../../src/jobs/ports.ts';
+import { SealGroup } from '../../src/jobs/seal-group.ts';
 import { seal, type SealStep } from '../../src/jobs/seal.ts';
 import { ORIGIN, SealingRoom, writeAudio } from '../support/sealing-room.ts';
 
@@ -31,6 +33,11 @@ const expectChain = async (types: readonly string[]): Promise<void> => {
     expect(entry.prev).toBe(index === 0 ? '0'.repeat(64) : entries[index - 1]?.hash);
   });
 };
+
+const withoutIntents = async (
+  found: Promise<ReadonlyMap<string, Sealable>>,
+): Promise<ReadonlyMap<string, Sealable>> =>
+  new Map([...(await found)].map(([id, { intent: _, ...rest }]) => [id, rest]));
 
 describe('a seal', () => {
   test('leaves four files whose hashes, signature and entry agree', async () => {
@@ -112,12 +119,13 @@ describe('a seal', () => {
     await intents.clone().insert({ ...there, recording: ids[1] });
     const store = new Proxy(room.store, {
       get: (target, key) => {
-        if (key === 'intent') return () => Promise.resolve(undefined);
+        if (key === 'sealable') return (all: readonly string[]) => withoutIntents(target.sealable(all));
         const value: unknown = Reflect.get(target, key);
         return typeof value === 'function' ? (value.bind(target) as unknown) : value;
       },
     });
-    const results = await Promise.allSettled(ids.map((id) => seal(id, { ...room.deps, store })));
+    const group = new SealGroup(room.chain, store);
+    const results = await Promise.allSettled(ids.map((id) => seal(id, { ...room.deps, store, group })));
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
     expect(results[1]).toMatchObject({ reason: { code: 'CONFLICT' } });
     await intents.clone().where({ recording: ids[1] }).delete();
