@@ -2,6 +2,7 @@ import { X509Certificate, type KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { withDeadline } from '../deadline.ts';
 import type { Peer } from '../jobs/peer.ts';
 import { DeliveryError } from './delivery-error.ts';
 
@@ -42,7 +43,9 @@ export async function openPeerNode(settings: PeerSettings): Promise<Peer> {
   const allowed = new Set(settings.fingerprints.map((each) => each.replaceAll(':', '').toLowerCase()));
   let known: readonly KeyObject[] = [];
   const ask = async (question: Question, signal: AbortSignal): Promise<Answer> => {
-    const answer = await send(settings, ca, { question, signal });
+    const answer = await withDeadline(signal, PATIENCE, (within) =>
+      send(settings, ca, { question, signal: within }),
+    );
     if (answer.status >= 200 && answer.status < 300) return answer;
     if (answer.status === 404 && question.path === '/checkpoint') return answer;
     throw new DeliveryError('UNREACHABLE', `${name} answers ${answer.status} to ${question.path}`);
@@ -103,7 +106,7 @@ function send(
     },
     ...(ca === undefined ? {} : { ca }),
     agent: false as const,
-    signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]),
+    signal,
   };
   return new Promise((resolve, reject) => {
     const away = (cause: Error): void => {

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { withDeadline } from '../deadline.ts';
 import type { TimeStampAuthority } from '../jobs/stamp.ts';
 import { DeliveryError } from './delivery-error.ts';
 
@@ -32,19 +33,21 @@ export async function openTimeStampAuthority(settings: AuthoritySettings): Promi
     name,
     every: every === 'hourly' ? HOUR : 24 * HOUR,
     caPem,
-    ask: async (query, signal) => {
-      const response = await fetch(url, {
-        method: 'POST',
-        headers,
-        body: new Uint8Array(query),
-        redirect: 'error',
-        signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]),
-      });
-      if (!response.ok) throw new DeliveryError('UNREACHABLE', `${name} answers ${response.status}`);
-      const bytes = Buffer.from(await response.arrayBuffer());
-      if (bytes.length > LONGEST)
-        throw new DeliveryError('UNREACHABLE', `${name} answers ${bytes.length} octets`);
-      return bytes;
-    },
+    ask: (query, signal) =>
+      withDeadline(signal, PATIENCE, async (within) => {
+        const body = new Uint8Array(query);
+        const response = await fetch(url, {
+          method: 'POST',
+          headers,
+          body,
+          redirect: 'error',
+          signal: within,
+        });
+        if (!response.ok) throw new DeliveryError('UNREACHABLE', `${name} answers ${response.status}`);
+        const bytes = Buffer.from(await response.arrayBuffer());
+        if (bytes.length > LONGEST)
+          throw new DeliveryError('UNREACHABLE', `${name} answers ${bytes.length} octets`);
+        return bytes;
+      }),
   };
 }

@@ -1,3 +1,4 @@
+import { withDeadline } from '../deadline.ts';
 import { isOfRecording, PermanentUploadError } from './destination.ts';
 import type { DeliveryRow } from './ports.ts';
 import type { UploadJob } from './upload.ts';
@@ -108,7 +109,7 @@ export class DeliveryLane {
     if (recording === undefined) return undefined;
     const job = { recording, destination: this.#destination };
     try {
-      await this.#deps.upload(job, AbortSignal.any([signal, AbortSignal.timeout(UPLOAD_TIMEOUT)]));
+      await withDeadline(signal, UPLOAD_TIMEOUT, (within) => this.#deps.upload(job, within));
       this.#arrived(recording);
       return { recording };
     } catch (error) {

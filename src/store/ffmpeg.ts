@@ -1,6 +1,7 @@
 import { env } from 'node:process';
 import { spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
+import { withDeadline } from '../deadline.ts';
 import type { Renderer } from '../jobs/render.ts';
 import type { Levels } from '../media/levels.ts';
 import { measureStereo } from './copy-levels.ts';
@@ -55,8 +56,7 @@ export class Ffmpeg implements Renderer {
       ...['-rf64', 'auto', '-f', 'wav', to],
     ];
     try {
-      const timeout = AbortSignal.timeout(this.#options.timeoutSeconds * 1000);
-      await this.#run(args, AbortSignal.any([signal, timeout]));
+      await this.#runInTime(args, signal);
     } catch (error) {
       await rm(to, { force: true });
       throw error;
@@ -72,17 +72,20 @@ export class Ffmpeg implements Renderer {
     outputs: readonly (readonly string[])[],
     signal: AbortSignal,
   ): Promise<void> {
-    const timeout = AbortSignal.timeout(this.#options.timeoutSeconds * 1000);
     const args = [
       ...['-hide_banner', '-nostdin', '-v', 'error', '-y', '-threads', '1', '-filter_threads', '1'],
       ...['-protocol_whitelist', 'file', '-f', from.format, '-i', from.path],
       ...outputs.flatMap((output) => ['-map', '0:a:0', '-map_metadata', '-1', '-ac', '1', ...output]),
     ];
-    await this.#run(args, AbortSignal.any([signal, timeout]));
+    await this.#runInTime(args, signal);
   }
 
   measure(path: string, signal: AbortSignal): Promise<readonly Levels[]> {
     return measureStereo(path, signal);
+  }
+
+  #runInTime(args: readonly string[], signal: AbortSignal): Promise<string> {
+    return withDeadline(signal, this.#options.timeoutSeconds * 1000, (within) => this.#run(args, within));
   }
 
   #run(args: readonly string[], signal: AbortSignal): Promise<string> {
