@@ -1,4 +1,5 @@
 import { parsePhoneNumberFromString, type CountryCode } from 'libphonenumber-js';
+import { ownText } from '../siprec/own-text.ts';
 
 /** A number in every spelling it may be meant by. Digits, `*` and `#`, international ones with `+`. */
 export interface NumberSpellings {
@@ -35,12 +36,12 @@ export function spellingsOf(text: string | undefined, country: string | undefine
   const key = `${country ?? ''} ${plain}`;
   const known = recent.get(key);
   if (known !== undefined) return known;
-  const found = older.get(key) ?? workOut(plain, country);
+  const found = older.get(key) ?? workOut(ownText(plain), country);
   if (recent.size >= MOST_REMEMBERED) {
     older = recent;
     recent = new Map();
   }
-  recent.set(key, found);
+  recent.set(ownText(key), found);
   return found;
 }
 

@@ -1,6 +1,7 @@
 import { mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withoutContent } from '../siprec/bare-message.ts';
+import { ownText } from '../siprec/own-text.ts';
 import { withoutSecrets } from '../siprec/secrets.ts';
 import { callIdOf, encodeTrace, tracedId, type SeenMessage, type TracedMessage } from './trace-record.ts';
 
@@ -174,7 +175,7 @@ export class TraceFiles {
       return [];
     }
     this.#octetsOf.delete(callId);
-    this.#octetsOf.set(callId, before + message.text.length);
+    this.#octetsOf.set(ownText(callId), before + message.text.length);
     forgetOldest(this.#octetsOf);
     const text = this.#bare.has(callId) ? withoutContent(message.text) : withoutSecrets(message.text);
     return [encodeTrace({ ...message, callId, text })];
