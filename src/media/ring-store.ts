@@ -17,7 +17,7 @@ export const NO_MEMORY: RingMemory = memoryOf(Buffer.alloc(0));
  * Memory of rings that is used again: what was given back last, and may still be in the caches, is taken first. It stays with the thread, as much
  * as there ever was in use at a time.
  */
-export class RingStore {
+class RingStore {
   readonly #free = new Map<number, RingMemory[]>();
   #block: Buffer = Buffer.alloc(0);
   /** First octet of the block that belongs to nobody. */
