@@ -14,48 +14,63 @@ const STRIDE = 7;
 /** About −54 dB below full scale: digital silence and the noise of a muted microphone stay under it. */
 const QUIET = 64;
 
-const [SILENT, SOUNDING, CLIPPED] = [0, 1, 2];
+/** One that sounds, and in the upper half one that is clipped besides: the sum of many tells how many there were of either. */
+const SOUNDING = 1;
+const CLIPPED = 0x1_0000 | SOUNDING;
 
-/** The class of each octet of a law. */
-const CLASSES: Readonly<Record<Law, Uint8Array>> = {
-  PCMA: classesOf(alawMagnitude),
-  PCMU: classesOf(ulawMagnitude),
+/** Frames of which no more are looked at than the lower half of a sum can count. */
+const SUMMED_FRAMES = STRIDE * 0x7fff;
+
+/** What each octet of a law counts as. */
+const WEIGHTS: Readonly<Record<Law, Uint32Array>> = {
+  PCMA: weightsOf(alawMagnitude),
+  PCMU: weightsOf(ulawMagnitude),
 };
 
-function classesOf(magnitude: (octet: number) => number): Uint8Array {
+function weightsOf(magnitude: (octet: number) => number): Uint32Array {
   const magnitudes = Array.from({ length: 256 }, (_none, octet) => magnitude(octet));
   const largest = Math.max(...magnitudes);
-  return Uint8Array.from(magnitudes, (value) =>
-    value === largest ? CLIPPED : value >= QUIET ? SOUNDING : SILENT,
+  return Uint32Array.from(magnitudes, (value) =>
+    value === largest ? CLIPPED : value >= QUIET ? SOUNDING : 0,
   );
 }
 
-/** Counts the levels of one channel while its octets go to the disk; a class a sample, no arithmetic. */
+/** Counts the levels of one channel while its octets go to the disk: an addition a sample. */
 export class LevelMeter {
-  readonly #classes: Uint8Array;
-  readonly #counts = new Uint32Array(3);
+  readonly #weights: Uint32Array;
+  #samples = 0;
+  #sounding = 0;
+  #clipped = 0;
   /** Frames to pass over until the next one that is looked at. */
   #skip = 0;
 
   constructor(law: Law) {
-    this.#classes = CLASSES[law];
+    this.#weights = WEIGHTS[law];
   }
 
   /** Takes `frames` frames of `step` octets; the channel's octet is the one at `channel`. */
   take(octets: Uint8Array, frames: number, step: number, channel: number): void {
-    const classes = this.#classes;
-    const counts = this.#counts;
     let frame = this.#skip;
-    for (; frame < frames; frame += STRIDE) {
-      const kind = classes[octets[frame * step + channel] ?? 0] ?? SILENT;
-      counts[kind] = (counts[kind] ?? 0) + 1;
+    while (frame < frames) {
+      const looks = Math.ceil((Math.min(frames, frame + SUMMED_FRAMES) - frame) / STRIDE);
+      this.#count(octets, { at: frame * step + channel, apart: STRIDE * step }, looks);
+      frame += looks * STRIDE;
     }
     this.#skip = frame - frames;
   }
 
   get levels(): Levels {
-    const [silent = 0, sounding = 0, clipped = 0] = this.#counts;
-    return { samples: silent + sounding + clipped, sounding: sounding + clipped, clipped };
+    return { samples: this.#samples, sounding: this.#sounding, clipped: this.#clipped };
+  }
+
+  #count(octets: Uint8Array, first: { readonly at: number; readonly apart: number }, looks: number): void {
+    const weights = this.#weights;
+    const { apart } = first;
+    let sum = 0;
+    for (let at = first.at, left = looks; left > 0; left--, at += apart) sum += weights[octets[at] ?? 0] ?? 0;
+    this.#samples += looks;
+    this.#sounding += sum & 0xffff;
+    this.#clipped += sum >>> 16;
   }
 }
 
