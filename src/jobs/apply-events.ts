@@ -3,6 +3,7 @@ import { policyName, RECORD_ALL } from '../rules/decision.ts';
 import { applyPolicyEvent } from './apply-policy.ts';
 import type { Chain, ChainTurn } from './chain.ts';
 import type { JournalReader, LogStore, LogWriter, NumberedEvent } from './ports.ts';
+import { isAway } from './shared-writes.ts';
 
 export interface ApplyDeps {
   readonly journal: JournalReader;
@@ -163,10 +164,6 @@ export class EventApplier {
     }
   }
 }
-
-/** The database is away or busy: the same write will succeed later. */
-const isAway = (error: unknown): boolean =>
-  (error as { readonly code?: string } | null)?.code === 'UNAVAILABLE';
 
 async function applyEvent(
   event: RecorderEvent,
