@@ -8,7 +8,7 @@ import { readWebAddress } from '../store/web-address.ts';
 export type ApiClientErrorCode = 'BAD_CONFIG' | 'NO_TOKEN' | 'NOT_REACHABLE' | 'REFUSED';
 
 /** A command could not do its work. `message` is for people. */
-export class ApiClientError extends Error {
+class ApiClientError extends Error {
   override readonly name = 'ApiClientError';
   readonly code: ApiClientErrorCode;
   /** With REFUSED: the code of the API's error. */

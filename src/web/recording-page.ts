@@ -76,6 +76,8 @@ function facts(row: RecordingRow, view: RecordingView): Html {
     ['Direction', `${DIRECTION_WORDS[description.direction]} (${description.directionSource})`],
     ['Recorded user', description.user?.value],
     ['Group', description.group?.value],
+    ['Rule', row.decision === undefined ? undefined : `${row.decision.rule} (${row.decision.reason})`],
+    ['Kept', kept(row)],
     ['Channels', description.channelSource],
     ['Metadata', description.metadataStatus],
     ['Trunk', `${call.trunk}, ${call.transport} from ${call.remoteAddress}:${call.remotePort}`],
@@ -95,6 +97,14 @@ function facts(row: RecordingRow, view: RecordingView): Html {
           <dd>${value}</dd>`,
     )}
   </dl>`;
+}
+
+/** Of a sealed recording how long it is kept; a hold keeps it longer, whatever the day says. */
+function kept({ kept: under }: RecordingRow): string | undefined {
+  if (under === undefined) return undefined;
+  return under.until === undefined
+    ? `for ever (profile ${under.profile})`
+    : `until ${under.until} (${under.profile})`;
 }
 
 function party(side: Party): Html {

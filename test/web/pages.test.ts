@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { request, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { afterEach, expect, test } from '@jest/globals';
+import { RECORD_ALL } from '../../src/rules/decision.ts';
 import { startWeb, type WebOptions, type WebServer } from '../../src/web/server.ts';
 import { details, HEALTHY, ID, MemoryQueries, listed, webOptions } from './fakes.ts';
 
@@ -172,6 +173,18 @@ test('/metrics is Prometheus text', async () => {
   const { headers, text: page } = await get('/metrics');
   expect(headers['content-type']).toContain('text/plain; version=0.0.4');
   expect(page).toContain('sealtape_calls_running 0');
+});
+
+test('a recording says by which rule it was made and how long it is kept', async () => {
+  const { queries, get } = await site();
+  const found = details();
+  const recording = { ...found.recording, kept: { profile: 'wphg-5y', until: '2031-11-23' } };
+  queries.found = { ...found, recording: { ...recording, decision: { ...RECORD_ALL, rule: 'sales' } } };
+  const { text: page } = await get(`/recordings/${ID}`);
+  expect(page).toContain('until 2031-11-23 (wphg-5y)');
+  expect(page).toContain('sales (');
+  queries.found = { ...found, recording: { ...recording, kept: { profile: 'none' } } };
+  expect((await get(`/recordings/${ID}`)).text).toContain('for ever (profile none)');
 });
 
 test('no page gives audio out: each access has to be stated in the evidence log, which the API does', async () => {

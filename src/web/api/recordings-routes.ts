@@ -66,6 +66,10 @@ const Listed = CallSummary.extend({
   fileName: z.string().optional().describe('the common part of its files, once sealed'),
   entryIndex: z.number().optional().describe('of its entry in the evidence log'),
   decision: DecisionSummary.optional(),
+  kept: z
+    .object({ profile: z.string(), until: z.string().optional().describe('last day; absent: for ever') })
+    .optional()
+    .describe('by its retention, once sealed; holds are in /holds'),
 });
 
 const Details = Listed.extend({
@@ -231,6 +235,7 @@ function positionOf(before: string | undefined): ListPosition | undefined {
 function listedOf(row: ListedRecording): z.input<typeof Listed> {
   const { id, state, startedAt, endedAt, status, endReason, failReason, fileName, entryIndex, decision } =
     row;
+  const { kept } = row;
   return {
     ...summaryOf(row),
     recording: id,
@@ -243,6 +248,7 @@ function listedOf(row: ListedRecording): z.input<typeof Listed> {
     fileName,
     entryIndex,
     decision: decision === undefined ? undefined : decisionOf(decision),
+    kept: kept && { ...kept },
   };
 }
 
