@@ -16,7 +16,6 @@ import type { LegVerdict } from '../media/verdict.ts';
 import type { Decision } from '../rules/decision.ts';
 import type { CallDescription } from '../siprec/description.ts';
 import type { Kept } from '../rules/retention.ts';
-import type { ProvedDelivery } from './delivery-group.ts';
 import type { Retention } from './destination.ts';
 import type { RetentionWriter } from './retention-orders.ts';
 
@@ -227,7 +226,7 @@ export interface LogWriter {
   setDelivery(row: DeliveryRow): Promise<void>;
   /** Deliveries are done; resolves with those that were not before. */
   putDelivered(
-    deliveries: readonly Pick<ProvedDelivery, 'recording' | 'destination' | 'location'>[],
+    deliveries: readonly (Pick<DeliveryRow, 'recording' | 'destination'> & { readonly location: string })[],
     at: number,
   ): Promise<readonly Pick<DeliveryRow, 'recording' | 'destination'>[]>;
   /** State `delivered` for those of the recordings that are sealed and have all their deliveries; resolves with these, and with those that were delivered before. */
