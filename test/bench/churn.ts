@@ -195,9 +195,10 @@ function portsOf(pid: number): number {
       .split('\n')
       .map((row) => row.trim().split(/\s+/)[9]),
   );
-  return readdirSync(`/proc/${pid}/fd`).filter((descriptor) =>
-    inodes.has(/^socket:\[(\d+)\]/.exec(targetOf(pid, descriptor))?.[1]),
-  ).length;
+  return readdirSync(`/proc/${pid}/fd`).filter((descriptor) => {
+    const inode = /^socket:\[(\d+)\]/.exec(targetOf(pid, descriptor))?.[1];
+    return inode !== undefined && inodes.has(inode);
+  }).length;
 }
 
 function targetOf(pid: number, descriptor: string): string {
