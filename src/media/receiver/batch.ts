@@ -25,7 +25,7 @@ import type {
 } from './receiver.ts';
 import { RECEIVE_BUFFER_BYTES, type ReceiverOptions } from './receiver-options.ts';
 import { formatSource, SourceKeys, splitSource } from './source-keys.ts';
-import { BRISK_SLICES, SELDOM_SLICES, SLICE_MS, SweepWheel } from './sweep-wheel.ts';
+import { BRISK_SLICES, FEW, SELDOM_SLICES, SLICE_MS, SLICES, SweepWheel } from './sweep-wheel.ts';
 
 /** Reads of one socket within a sweep; beyond, a flood at one port would starve the others. */
 const SWEEP_READS = 8;
@@ -45,16 +45,16 @@ interface Shared {
 }
 
 /**
- * Takes datagrams out of the kernel 64 at a time with `recvmmsg`, called through koffi: every socket is read once in
- * 400 ms, a twentieth of them every 20 ms, with the sender and the kernel's time of arrival of every datagram. Nothing
- * wakes up per packet, and nothing is allocated per packet (performance.md: a fifth of the cost of `dgram`).
+ * Takes datagrams out of the kernel 64 at a time with `recvmmsg`, called through koffi: every socket is read once in 200 ms, a tenth of
+ * them every 20 ms, and half as often where there are many (docs/decisions/023), with the sender and the kernel's time of arrival of every
+ * datagram. Nothing wakes up per packet, and nothing is allocated per packet (performance.md: a fifth of the cost of `dgram`).
  */
 export class BatchReceiver implements Receiver {
   readonly kind = 'batch';
   readonly #shared: Shared;
   readonly #wheels: Readonly<Record<Pace, SweepWheel<BatchSocket>>> = {
     brisk: new SweepWheel(BRISK_SLICES),
-    usual: new SweepWheel(),
+    usual: new SweepWheel(SLICES, FEW),
     seldom: new SweepWheel(SELDOM_SLICES),
   };
   readonly #openSockets: OpenSockets | undefined;

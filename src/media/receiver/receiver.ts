@@ -75,8 +75,9 @@ export interface ReceiverFaults {
 }
 
 /**
- * How often a socket is read: about once a second what is not in a hurry (RTCP), which costs next to nothing while nothing comes; every 400 ms
- * audio, since each read has its price whatever it brings; every 200 ms where somebody waits for answers.
+ * How often a socket is read: about once a second what is not in a hurry (RTCP), which costs next to nothing while nothing comes; every 200 ms
+ * audio, and every 400 ms where there is much of it, since each read has its price whatever it brings; always every 200 ms where somebody waits
+ * for answers.
  */
 export type Pace = 'seldom' | 'usual' | 'brisk';
 

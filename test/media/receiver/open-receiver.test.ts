@@ -61,7 +61,7 @@ describe('SourceKeys', () => {
 
 describe('SweepWheel', () => {
   test('brings every member up once in a full turn', () => {
-    const wheel = new SweepWheel<number>();
+    const wheel = new SweepWheel<number>(SLICES);
     for (let member = 0; member < 25; member += 1) wheel.add(member);
     wheel.remove(3);
     const turn = Array.from({ length: SLICES }, () => [...wheel.next()]);
@@ -78,7 +78,8 @@ describe('SweepWheel', () => {
     ['three slices late', 3 * SLICE_MS, 3],
     ['after a stall', 1_000 * SLICE_MS, SLICES],
   ])('asked %s says how many slices are due', (_name, later, slices) => {
-    const wheel = new SweepWheel<number>();
+    const wheel = new SweepWheel<number>(SLICES);
+    wheel.add(0);
     const start = 1_000_000;
     wheel.due(start);
     // The first call may come at any phase of the clock; from then on slices are SLICE_MS apart.
@@ -86,11 +87,32 @@ describe('SweepWheel', () => {
   });
 
   test('keeps the pace when it is asked a little late every time', () => {
-    const wheel = new SweepWheel<number>();
+    const wheel = new SweepWheel<number>(SLICES);
+    wheel.add(0);
     wheel.due(1_000_000);
     let slices = 0;
     for (let now = 1_000_021; now <= 1_021_000; now += 21) slices += wheel.due(now);
     expect(slices).toBe(1_050);
+  });
+
+  test('turns twice as fast while its members are few', () => {
+    const wheel = new SweepWheel<number>(SLICES, 2);
+    const inASecond = (from: number): number => {
+      let slices = 0;
+      for (let now = from; now < from + 1_000; now += SLICE_MS) slices += wheel.due(now);
+      return slices;
+    };
+    wheel.add(1);
+    wheel.add(2);
+    wheel.due(1_000_000 - SLICE_MS);
+    expect(inASecond(1_000_000)).toBe(100);
+    wheel.add(3);
+    expect(inASecond(1_001_000)).toBe(50);
+    wheel.remove(7);
+    expect(inASecond(1_002_000)).toBe(50);
+    wheel.remove(1);
+    expect(inASecond(1_003_000)).toBe(100);
+    expect(wheel.due(2_000_000)).toBe(SLICES);
   });
 });
 
