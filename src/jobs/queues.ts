@@ -7,11 +7,8 @@ export type RedisTarget = { readonly path: string } | { readonly url: string };
 
 export interface QueueHandlers {
   readonly seal: (job: { readonly recording: string }) => Promise<void>;
-  /** A job is a turn at its destination: whichever recording is the oldest there has it, and is what the job answers. */
-  readonly upload: (
-    job: { readonly destination: string },
-    signal: AbortSignal,
-  ) => Promise<string | undefined>;
+  /** A job is some turns at its destination: the oldest recordings there have them, whichever it was asked for, and are what the job answers. */
+  readonly upload: (job: { readonly destination: string }, signal: AbortSignal) => Promise<readonly string[]>;
   readonly render: (job: { readonly recording: string }, signal: AbortSignal) => Promise<void>;
 }
 

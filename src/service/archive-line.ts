@@ -353,13 +353,11 @@ class Line implements ArchiveLine {
   }
 
   async #seal(recording: string): Promise<void> {
-    // Also where nothing is delivered; an upload asks for it again.
-    if (await seal(recording, this.#sealDeps)) void this.#attempt('proof', () => this.#line.prove());
-    for (const { destination, state } of await this.#options.store.deliveries(recording)) {
-      if (state === 'delivered' || this.#lanes.room(destination) === 0) continue;
-      const job = { recording, destination };
-      this.#ask('upload', uploadJobId(job), job);
-    }
+    // Also where nothing is delivered. Nobody waits for it: the next seal can begin.
+    if (await seal(recording, this.#sealDeps))
+      void this.#attempt('proof', () => this.#line.prove()).then(() => {
+        for (const job of this.#lanes.jobsFor(recording)) this.#ask('upload', uploadJobId(job), job);
+      });
     // The first recording after a long silence should not wait for its checkpoint.
     if (Date.now() - this.#lastCheckpoint > this.#options.checkpointMilliseconds) this.checkpointNow();
   }
