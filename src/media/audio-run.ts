@@ -45,15 +45,17 @@ export class AudioRun {
   /** As `RunSink`. Never throws, allocates nothing. */
   take(run: ArrivalRun, from: number, to: number): number {
     const stream = this.#stream;
-    const ring = this.#lane?.ring;
+    const lane = this.#lane;
     const { end } = this.#coverage;
-    if (stream === undefined || ring === undefined) return 0;
+    // What a network held back for longer than stragglers are waited for does not belong where its timestamps say: that is final.
+    if (stream === undefined || lane === undefined || end < lane.floor) return 0;
+    const { ring } = lane;
     this.#length = stream.stepTo(end);
     const count = this.#length === 0 ? 0 : this.#countExpected(run, from, to);
     if (count === 0 || !ring.reserve(end + count * this.#length)) return 0;
     this.#place(run, from, count);
     stream.follow(count);
-    this.#lane?.writer?.touch(end);
+    lane.writer?.touch(end);
     this.#coverage.extend(end, end + count * this.#length, stream.window.extended, true);
     return count;
   }

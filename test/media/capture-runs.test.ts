@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { SILENCE } from '../../src/media/g711.ts';
 import { encode } from '../../src/media/g711-encoder.ts';
 import { joined, keyTone, quiet } from '../support/keypad.ts';
 import { aLine, deliverTogether, EngineHarness } from './engine-harness.ts';
@@ -28,17 +30,19 @@ const step = fc.record<Step>({
   marker: fc.boolean(),
 });
 
-/** What is taken in at once, after a pause of the line or not. */
+/** What is taken in at once, after a pause of the line or not, and how long the network held it back, in ms. */
 interface Sweep {
   readonly steps: readonly Step[];
   readonly paused: boolean;
   readonly source: string;
+  readonly heldBack: number;
 }
 
 const sweep = fc.record<Sweep>({
   steps: fc.array(step, { minLength: 1, maxLength: 14 }),
   paused: mostly(false, fc.constant(true)),
   source: mostly<string>('192.0.2.1:4000', fc.constant('192.0.2.1:4002')),
+  heldBack: mostly(0, fc.constantFrom(500, 2_000, 2_600, 5_000)),
 });
 
 interface Datagram {
@@ -88,8 +92,8 @@ async function record(sweeps: readonly Sweep[], together: boolean): Promise<Hear
     await harness.engine.open(harness.request([aLine(0, 'caller'), aLine(1, 'callee')]));
     const datagramsOf = sender();
     let [inRuns, wasPaused] = [0, false];
-    for (const { steps, paused, source } of sweeps) {
-      harness.advanceTo(harness.elapsed + steps.length * 20);
+    for (const { steps, paused, source, heldBack } of sweeps) {
+      harness.advanceTo(harness.elapsed + steps.length * 20 + heldBack);
       const lines = [aLine(0, 'caller', !paused)];
       if (paused !== wasPaused) await harness.engine.change({ id: 'rec1', lines, at: harness.wall });
       wasPaused = paused;
@@ -120,9 +124,49 @@ test('a call without any disturbance is taken in runs, but for its first packet,
     steps: Array.from({ length: 10 }, () => usual),
     paused: false,
     source: '192.0.2.1:4000',
+    heldBack: 0,
   }));
   expect((await record(sweeps, true)).inRuns).toBe(199);
 });
+
+test.each([1_500, 2_600, 4_000])(
+  'packets that a network held back for %i ms and then lets through at once are all kept',
+  async (heldBack) => {
+    const harness = await EngineHarness.create();
+    const silence = SILENCE.PCMA;
+    const packets = Array.from({ length: 600 }, (_none, at) =>
+      octets(at * 160, 160).map((octet) => (octet === silence ? 0 : octet)),
+    );
+    const bytesOf = (at: number): Buffer =>
+      rtp({
+        payloadType: 8,
+        sequenceNumber: at,
+        timestamp: at * 160,
+        ssrc: 1,
+        payload: Buffer.from(packets[at] ?? []),
+      });
+    try {
+      await harness.engine.open(harness.request([aLine(0, 'mixed')]));
+      for (let at = 0; at < packets.length; at += 10) {
+        if (at === 300) harness.advanceTo(harness.elapsed + heldBack);
+        harness.advanceTo(harness.elapsed + 200);
+        const datagrams = Array.from({ length: 10 }, (_none, index) => ({
+          at: harness.wall,
+          bytes: bytesOf(at + index),
+        }));
+        deliver(harness, datagrams, '192.0.2.1:4000', true);
+      }
+      const { files } = await harness.close();
+      const [file] = files;
+      const written = readFileSync(file?.path ?? '');
+      const audio = written.subarray(file?.audioOffset);
+      expect(audio.filter((octet) => octet !== silence)).toEqual(Buffer.concat(packets));
+      expect(createHash('sha256').update(audio).digest('hex')).toBe(file?.audioSha256);
+    } finally {
+      await harness.dispose();
+    }
+  },
+);
 
 test('where keys are to be heard as tones, none is passed over in packets that are taken in together', async () => {
   const harness = await EngineHarness.create();
