@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { BatchReceiver } from '../../../src/media/receiver/batch.ts';
+import { SLOT_BYTES } from '../../../src/media/receiver/batch-slab.ts';
 import { loadLibc } from '../../../src/media/receiver/libc.ts';
 import { closeDescriptors } from '../../../src/media/receiver/open-receiver.ts';
 import { OpenSockets } from '../../../src/media/receiver/open-sockets.ts';
@@ -37,10 +38,10 @@ describe('batch receiver', () => {
     const listener = new Listener();
     const socket = await receiver.open('127.0.0.1', 0, listener.sink);
     const from = await sender();
-    for (const size of [2048, 2049, 5000, 10])
+    for (const size of [SLOT_BYTES, SLOT_BYTES + 1, 5000, 10])
       await from.send(Buffer.alloc(size, 7), socket.port, '127.0.0.1');
     await socket.drain();
-    expect(listener.sizes).toEqual([2048, 2048, 2048, 10]);
+    expect(listener.sizes).toEqual([SLOT_BYTES, SLOT_BYTES, SLOT_BYTES, 10]);
     expect(receiver.faults().truncated).toBe(2);
   });
 
