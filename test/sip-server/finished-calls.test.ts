@@ -6,8 +6,8 @@ import { SDP, startTestServer } from './test-server.ts';
 
 const CALLS = 100;
 const BEFORE = 20;
-/** Longer than all that a finished transaction may hold together. */
-const PADDING = `${'a=x-padding:'.padEnd(200, 'x')}\r\n`.repeat(50);
+/** Far longer than all that a finished transaction may hold together, and than what else grows meanwhile. */
+const PADDING = `${'a=x-padding:'.padEnd(200, 'x')}\r\n`.repeat(150);
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
