@@ -1,4 +1,4 @@
-import { minute, type Notice, type NoticeLanguage } from './notice.ts';
+import { framed, minute, type Notice, type NoticeLanguage } from './notice.ts';
 
 /** What people are told of one alarm. */
 export interface AlarmNews {
@@ -52,10 +52,7 @@ export function alarmNotice(
     return `${line}\n${each.text}`;
   });
   const subject = lasting.length > 0 ? words.began(codesOf(lasting)) : words.ended(codesOf(news));
-  return {
-    subject: `[Sealtape ${options.recorder}] ${subject}`,
-    text: `${[...paragraphs, words.detail].join('\n\n')}\n\n${options.recorder}, ${minute(options.now)}\n`,
-  };
+  return framed(options, subject, [...paragraphs, words.detail]);
 }
 
 const codesOf = (news: readonly AlarmNews[]): string => [...new Set(news.map(({ code }) => code))].join(', ');

@@ -1,6 +1,6 @@
 import type { DeliveryStanding, DeliveryTrouble } from './delivery-standing.ts';
 import { DELIVERY_CAUSES } from './delivery-causes.ts';
-import { minute, type Notice, type NoticeLanguage } from './notice.ts';
+import { framed, minute, type Notice, type NoticeLanguage } from './notice.ts';
 
 /** What people are told of one destination. */
 export type DeliveryNews =
@@ -77,10 +77,7 @@ export function deliveryNotice(
   const kinds = new Set(news.map(({ kind }) => kind));
   const paragraphs = news.map((each) => paragraph(each, options.language));
   if (kinds.has('began') || kinds.has('lasting')) paragraphs.push(words.kept);
-  return {
-    subject: `[Sealtape ${options.recorder}] ${words.subject(kinds, names)}`,
-    text: `${paragraphs.join('\n\n')}\n\n${options.recorder}, ${minute(options.now)}\n`,
-  };
+  return framed(options, words.subject(kinds, names), paragraphs);
 }
 
 function paragraph(news: DeliveryNews, language: NoticeLanguage): string {

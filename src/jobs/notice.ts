@@ -15,3 +15,13 @@ export type NoticeLanguage = 'en' | 'de';
 /** A moment as every mail has it: minutes, UTC. */
 export const minute = (at: number): string =>
   `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+
+/** What a mail about anything says of its recorder, and when it was written, around its own words. Times are UTC. */
+export const framed = (
+  { recorder, now }: { readonly recorder: string; readonly now: number },
+  subject: string,
+  paragraphs: readonly string[],
+): Notice => ({
+  subject: `[Sealtape ${recorder}] ${subject}`,
+  text: `${paragraphs.join('\n\n')}\n\n${recorder}, ${minute(now)}\n`,
+});
