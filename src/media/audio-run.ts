@@ -52,7 +52,7 @@ export class AudioRun {
     const { ring } = lane;
     this.#length = stream.stepTo(end);
     const count = this.#length === 0 ? 0 : this.#countExpected(run, from, to);
-    if (count === 0 || !ring.reserve(end + count * this.#length)) return 0;
+    if (count === 0 || !ring.reaches(end + count * this.#length)) return 0;
     this.#place(run, from, count);
     stream.follow(count);
     lane.writer?.touch(end);

@@ -1,4 +1,3 @@
-import { SILENCE } from './g711.ts';
 import type { LegLane } from './leg-lane.ts';
 
 /** Samples of one channel moved at once. The buffers serve every capture of the thread. */
@@ -60,11 +59,8 @@ function copyChannel(
     return;
   }
   const audible = Math.min(Math.max(lane.ring.base, from), to);
-  // Beyond what the ring spans nothing can have arrived.
-  const held = Math.max(audible, Math.min(to, lane.ring.base + lane.ring.capacity));
   if (audible > from) target.fill(silence, 0, audible - from);
-  lane.ring.read(audible, held, target, audible - from);
-  if (to > held) target.fill(SILENCE[lane.law], held - from, to - from);
+  lane.ring.read(audible, to, target, audible - from);
 }
 
 /** Takes one channel out of `count` frames of `channels` octets, in place. */

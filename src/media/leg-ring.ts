@@ -13,11 +13,12 @@ export const LONGEST = 512 * 1024;
  * The octets of one leg between the oldest sample that may still change and the newest that arrived, by position. What nobody
  * wrote reads as silence. Capacity is 0 or a power of two, so a position's place is a mask away:
  *
- *     position   base              written to file        top
- *        ───────┬┴─────────────────────┬─────────────────────┬──────
- *        final  │  within the window   │  not yet on disk    │ silence
+ *     position   base       first       written to file        top
+ *        ───────┬┴───────────┬──────────────┬─────────────────────┬──────
+ *        final  │  silence   │  in the window, or not yet on disk  │ silence
  *
- * In memory only `[base, top)` means anything: silence is written where audio jumps over it, and not where audio follows audio.
+ * Memory is held for `[first, top)`, what somebody wrote and what lies between, and for nothing else: a leg that begins has room before its
+ * first packet that hardly ever is used. Silence is written where audio jumps over it, and not where audio follows audio.
  */
 export class LegRing {
   readonly #silence: number;
@@ -26,6 +27,8 @@ export class LegRing {
   /** Added to a position for its place, so that the first audio begins with a word; -1 before there is any. */
   #phase = -1;
   #base: number;
+  /** First position in memory; `top` while there is none. */
+  #first: number;
   #top: number;
 
   /** `base`: first position kept; everything before it is silence already. `limit`: positions it spans at most. */
@@ -33,6 +36,7 @@ export class LegRing {
     this.#silence = silence;
     this.#limit = Math.min(limit, LONGEST);
     this.#base = base;
+    this.#first = base;
     this.#top = base;
   }
 
@@ -45,19 +49,17 @@ export class LegRing {
     return this.#top;
   }
 
+  /** Octets of memory it has. */
   get capacity(): number {
     return this.#memory.octets.length;
   }
 
-  /** Makes room for positions before `end`, growing if it must; false when that is more than a leg may hold. */
-  reserve(end: number): boolean {
-    const needed = end - this.#base;
-    if (needed > this.#limit) return false;
-    if (needed > this.capacity) this.#resize(needed);
-    return true;
+  /** Whether positions before `end` can be written; false when that is more than a leg may hold. Memory comes with what is written. */
+  reaches(end: number): boolean {
+    return end - this.#base <= this.#limit;
   }
 
-  /** Copies `source[start..end)` to `position`; the caller has reserved the room and stays at or after `base`. */
+  /** Copies `source[start..end)` to `position`; the caller knows that the ring reaches so far, and stays at or after `base`. */
   put(position: number, source: Buffer, start: number, end: number): void {
     this.#reach(position, position + end - start);
     this.#place(position, source, start, end);
@@ -69,9 +71,9 @@ export class LegRing {
    */
   putWords(position: number, source: Int32Array, start: number, end: number): boolean {
     if (this.#phase < 0) this.#phase = -position & 3;
-    const at = this.#placeOf(position);
-    if (((at | start | end) & 3) !== 0) return false;
+    if ((((position + this.#phase) | start | end) & 3) !== 0) return false;
     this.#reach(position, position + end - start);
+    const at = this.#placeOf(position);
     const { words } = this.#memory;
     const mask = words.length - 1;
     let word = at >> 2;
@@ -82,20 +84,23 @@ export class LegRing {
     return true;
   }
 
-  /** Copies `[from, to)` to `target` at `at`; the span begins at or after `base` and is no longer than the ring. */
+  /** Copies `[from, to)` to `target` at `at`; the span begins at or after `base`. */
   read(from: number, to: number, target: Buffer, at: number): void {
     if (to <= from) return;
-    const heard = Math.max(from, Math.min(to, this.#top));
-    if (heard < to) target.fill(this.#silence, at + heard - from, at + to - from);
-    if (heard === from) return;
-    const start = this.#placeOf(from);
+    const first = Math.max(from, Math.min(to, this.#first));
+    const end = Math.max(first, Math.min(to, this.#top));
+    const silence = this.#silence;
+    if (first > from) target.fill(silence, at, at + first - from);
+    if (end < to) target.fill(silence, at + end - from, at + to - from);
+    if (end === first) return;
+    const start = this.#placeOf(first);
     const { octets } = this.#memory;
-    const straight = Math.min(heard - from, octets.length - start);
-    octets.copy(target, at, start, start + straight);
-    if (straight < heard - from) octets.copy(target, at + straight, 0, heard - from - straight);
+    const straight = Math.min(end - first, octets.length - start);
+    octets.copy(target, at + first - from, start, start + straight);
+    if (straight < end - first) octets.copy(target, at + first - from + straight, 0, end - first - straight);
   }
 
-  /** Moves what is in `[from, to)` by so many positions; the caller has reserved the room. What is left behind is silence. */
+  /** Moves what is in `[from, to)` by so many positions; the caller knows that the ring reaches so far. What is left behind is silence. */
   move(from: number, to: number, by: number): void {
     const octets = Buffer.alloc(to - from);
     this.read(from, to, octets, 0);
@@ -107,22 +112,33 @@ export class LegRing {
   release(position: number): void {
     if (position <= this.#base) return;
     this.#base = position;
+    this.#first = Math.max(this.#first, position);
     this.#top = Math.max(this.#top, position);
-    if (this.capacity > FIRST_CAPACITY && this.#top - this.#base <= FEW) this.#resize(FEW);
+    if (this.capacity > FIRST_CAPACITY && this.#top - this.#first <= FEW) this.#resize(FEW);
   }
 
   /** Gives up everything, the memory too; the ring may be used again. */
   clear(): void {
-    this.#base = this.#top;
+    this.#base = this.#first = this.#top;
     threadRings.giveBack(this.#memory);
     this.#memory = NO_MEMORY;
   }
 
   /** Makes `[from, to)` part of what is held; silence fills what audio jumps over. */
   #reach(from: number, to: number): void {
+    if (from === this.#top && to - this.#first <= this.capacity) {
+      this.#top = to;
+      return;
+    }
     if (this.#phase < 0) this.#phase = -from & 3;
+    if (this.#first === this.#top) this.#first = this.#top = from;
+    const first = Math.min(this.#first, from);
+    const top = Math.max(this.#top, to);
+    if (top - first > this.capacity) this.#resize(top - first);
     if (from > this.#top) this.#silenceBetween(this.#top, from);
-    if (to > this.#top) this.#top = to;
+    if (to < this.#first) this.#silenceBetween(to, this.#first);
+    this.#first = first;
+    this.#top = top;
   }
 
   #silenceBetween(from: number, to: number): void {
@@ -137,14 +153,14 @@ export class LegRing {
     const before = this.#memory;
     let capacity = FIRST_CAPACITY;
     while (capacity < needed) capacity *= 2;
-    const from = this.#placeOf(this.#base);
-    const held = this.#top - this.#base;
+    const from = this.#placeOf(this.#first);
+    const held = this.#top - this.#first;
     const straight = Math.min(held, before.octets.length - from);
     this.#memory = threadRings.take(capacity);
     if (held > 0) {
       // Two straight runs of the old ring, each unbroken in the new one or wrapped by `place`.
-      this.#place(this.#base, before.octets, from, from + straight);
-      this.#place(this.#base + straight, before.octets, 0, held - straight);
+      this.#place(this.#first, before.octets, from, from + straight);
+      this.#place(this.#first + straight, before.octets, 0, held - straight);
     }
     threadRings.giveBack(before);
   }

@@ -411,7 +411,7 @@ export class Leg implements AlignableLeg {
     const inGap = position < end && this.#placeInGaps(lane, position, Math.min(position + length, end), slab);
     const from = Math.max(position, end);
     const blocked = from >= position + length || (position < end && !comparable);
-    const room = blocked || lane.ring.reserve(position + length);
+    const room = blocked || lane.ring.reaches(position + length);
     if (blocked || !room) {
       if (!room && isDiskBehind(at, lane.ring.base)) this.#spill();
       else if (!inGap) this.#rejected++;
@@ -445,7 +445,7 @@ export class Leg implements AlignableLeg {
     const from = Math.max(position, lane.ring.base, 0);
     const source = { slab, offset: packet.payloadStart - position };
     const sequence = this.sources.sequenceOf(packet.ssrc);
-    const spans = lane.ring.reserve(to) ? this.#coverage.fill(from, to, sequence) : [];
+    const spans = lane.ring.reaches(to) ? this.#coverage.fill(from, to, sequence) : [];
     for (const span of spans) this.#write(lane, span.from, span.to, source);
     return spans.length > 0;
   }
@@ -480,7 +480,7 @@ function moveLane(lane: LegLane | PacketLane, { from, to }: Span, far: number): 
     lane.move(far);
     return true;
   }
-  if (!lane.ring.reserve(to + far)) return false;
+  if (!lane.ring.reaches(to + far)) return false;
   lane.ring.move(from, to, far);
   lane.writer?.touch(Math.min(from, from + far));
   return true;

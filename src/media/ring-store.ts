@@ -15,7 +15,7 @@ export const NO_MEMORY: RingMemory = memoryOf(Buffer.alloc(0));
 
 /**
  * Memory of rings that is used again: what was given back last, and may still be in the caches, is taken first. It stays with the thread, as much
- * as there ever was in use at a time.
+ * as there ever was in use at a time; larger places that nobody needs are halved for those that need smaller ones.
  */
 class RingStore {
   readonly #free = new Map<number, RingMemory[]>();
@@ -26,7 +26,7 @@ class RingStore {
   /** Memory of `capacity` octets, a power of two, with anything in it. */
   take(capacity: number): RingMemory {
     if (capacity > LARGEST_KEPT) return memoryOf(Buffer.allocUnsafeSlow(capacity));
-    return this.#free.get(capacity)?.pop() ?? this.#cut(capacity);
+    return this.#free.get(capacity)?.pop() ?? this.#half(capacity * 2) ?? this.#cut(capacity);
   }
 
   /** The caller forgets the memory. */
@@ -36,6 +36,15 @@ class RingStore {
     const free = this.#free.get(capacity);
     if (free === undefined) this.#free.set(capacity, [memory]);
     else free.push(memory);
+  }
+
+  /** One half of a free place of `capacity` octets, if there is one; the other half is free then. */
+  #half(capacity: number): RingMemory | undefined {
+    if (capacity > LARGEST_KEPT) return undefined;
+    const octets = (this.#free.get(capacity)?.pop() ?? this.#half(capacity * 2))?.octets;
+    if (octets === undefined) return undefined;
+    this.giveBack(memoryOf(octets.subarray(capacity / 2)));
+    return memoryOf(octets.subarray(0, capacity / 2));
   }
 
   #cut(capacity: number): RingMemory {

@@ -9,7 +9,6 @@ const SILENCE = 0xd5;
 function aLane(line: number, base: number, from: number, count: number): [LegLane, (at: number) => number] {
   const lane = new LegLane(line, 'PCMA', base);
   const octets = Buffer.from(Array.from({ length: count }, (_none, index) => (index * 7 + line) & 0x7f));
-  lane.ring.reserve(from + count);
   lane.ring.put(from, octets, 0, count);
   return [lane, (at) => octets[at - from] ?? SILENCE];
 }
