@@ -1,7 +1,7 @@
 import { NO_MEMORY, threadRings, type RingMemory } from './ring-store.ts';
 
-/** 2.048 s: one flush interval, and what a late tick adds. With a gap, that waits for stragglers, it is twice as much for a while. */
-const FIRST_CAPACITY = 16 * 1024;
+/** 1.536 s: one flush interval, and what a late tick adds. With a gap, that waits for stragglers, it is twice as much for a while. */
+const FIRST_CAPACITY = 12 * 1024;
 
 /** A ring that holds no more than this does with the first capacity again. */
 const FEW = FIRST_CAPACITY / 4;
@@ -11,7 +11,7 @@ export const LONGEST = 512 * 1024;
 
 /**
  * The octets of one leg between the oldest sample that may still change and the newest that arrived, by position. What nobody
- * wrote reads as silence. Capacity is 0 or a power of two, so a position's place is a mask away:
+ * wrote reads as silence. A position's place is what is left of it when it is divided by the capacity:
  *
  *     position   base       first       written to file        top
  *        ───────┬┴───────────┬──────────────┬─────────────────────┬──────
@@ -75,11 +75,10 @@ export class LegRing {
     this.#reach(position, position + end - start);
     const at = this.#placeOf(position);
     const { words } = this.#memory;
-    const mask = words.length - 1;
     let word = at >> 2;
     for (let from = start >> 2; from < end >> 2; from++) {
       words[word] = source[from] ?? 0;
-      word = (word + 1) & mask;
+      if (++word === words.length) word = 0;
     }
     return true;
   }
@@ -174,6 +173,6 @@ export class LegRing {
   }
 
   #placeOf(position: number): number {
-    return (position + Math.max(0, this.#phase)) & (this.capacity - 1);
+    return (position + Math.max(0, this.#phase)) % this.capacity;
   }
 }

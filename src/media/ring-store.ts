@@ -5,10 +5,10 @@ export interface RingMemory {
 }
 
 /** Places are cut out of blocks of so many octets. */
-const BLOCK = 1024 * 1024;
+const BLOCK = 96 * 12 * 1024;
 
 /** Larger ones are seldom, for a disk that stalls, and must not stay for ever. */
-const LARGEST_KEPT = 64 * 1024;
+const LARGEST_KEPT = 48 * 1024;
 
 /** The memory of no ring. */
 export const NO_MEMORY: RingMemory = memoryOf(Buffer.alloc(0));
@@ -23,7 +23,7 @@ class RingStore {
   /** First octet of the block that belongs to nobody. */
   #next = 0;
 
-  /** Memory of `capacity` octets, a power of two, with anything in it. */
+  /** Memory of `capacity` octets, with anything in it. */
   take(capacity: number): RingMemory {
     if (capacity > LARGEST_KEPT) return memoryOf(Buffer.allocUnsafeSlow(capacity));
     return this.#free.get(capacity)?.pop() ?? this.#half(capacity * 2) ?? this.#cut(capacity);
