@@ -7,7 +7,7 @@ import type { Flow } from './flow.ts';
 import { valueOf, type Header } from './headers.ts';
 import { serialise, type SipRequest, type SipResponse } from './message.ts';
 import { tagOf } from './name-addr.ts';
-import { dialogIdOf } from './request-facts.ts';
+import { detached, dialogIdOf } from './request-facts.ts';
 import { composeResponse, recordRoutes } from './responses.ts';
 import type { PendingRequest, ServerTransaction } from './server-transaction.ts';
 import { agreedByUs, sessionHeaders, type SessionInterval } from './session-interval.ts';
@@ -128,10 +128,10 @@ export class ApplicationAnswers {
     sent: { dialog: Dialog; pending: PendingRequest; composed: SipResponse; text: string; keep: boolean },
   ): void {
     const { dialog, pending, composed, text, keep } = sent;
-    if (transaction.newTarget !== undefined) dialog.remoteTarget = transaction.newTarget;
+    if (transaction.newTarget !== undefined) dialog.remoteTarget = detached(transaction.newTarget);
     transaction.newTarget = undefined;
     if (mayRefresh(pending.request)) {
-      if (composed.body.startsWith('v=0')) dialog.localSdp = composed.body;
+      if (composed.body.startsWith('v=0')) dialog.localSdp = detached(composed.body);
       this.#events.agreed(dialog, agreedByUs(pending.request, composed));
     }
     if (transaction.method !== 'INVITE') return;

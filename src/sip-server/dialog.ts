@@ -1,5 +1,6 @@
 import type { Application } from './application.ts';
 import type { Flow } from './flow.ts';
+import { detached } from './request-facts.ts';
 import type { SessionInterval } from './session-interval.ts';
 import type { UnacknowledgedOk } from './unacknowledged-ok.ts';
 
@@ -66,15 +67,16 @@ export class Dialog {
 
   constructor(start: DialogStart) {
     this.id = start.id;
-    this.callId = start.callId;
+    // What is cut out of a message keeps the whole of it in memory, as long as the dialog lasts.
+    this.callId = detached(start.callId);
     this.localTag = start.localTag;
-    this.local = start.local;
-    this.remote = start.remote;
-    this.routeSet = start.routeSet;
+    this.local = detached(start.local);
+    this.remote = detached(start.remote);
+    this.routeSet = start.routeSet.map(detached);
     this.application = start.application;
     this.contact = start.contact;
     this.peerAllowsUpdate = start.peerAllowsUpdate;
-    this.remoteTarget = start.remoteTarget;
+    this.remoteTarget = detached(start.remoteTarget);
     this.remoteCSeq = start.cseq;
     this.#localCSeq = start.ownCSeq ?? start.cseq;
     this.#flow = start.flow;
