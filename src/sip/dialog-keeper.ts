@@ -1,4 +1,5 @@
 import type { RecordingCall } from '../recorder/call.ts';
+import { ownText } from '../siprec/own-text.ts';
 import type { AnswerWriter } from './answer-writer.ts';
 import type { SipDialog, SipRequest } from './drachtio.ts';
 import { composeKept, type DialogSignalling, type KeptDialog } from './kept-dialog.ts';
@@ -103,7 +104,7 @@ export function signallingOf(
 ): DialogSignalling | undefined {
   const { callId, localTag, remoteTag } = dialog.sip;
   if (remoteTag === undefined || localTag === undefined || callId === undefined) return undefined;
-  const text = (name: string): string => invite.get(name) ?? '';
+  const text = (name: string): string => ownText(invite.get(name) ?? '');
   return {
     callId,
     fromTag: remoteTag,

@@ -104,6 +104,8 @@ export interface SipApplicationServer {
   readonly app: { readonly client: object | undefined };
   /** From now on requests of the dialog come to it. */
   addDialog(dialog: SipDialog): void;
+  /** From now on they do not. */
+  removeDialog(dialog: SipDialog): void;
   on(event: 'connect' | 'error', listener: (error: unknown) => void): unknown;
   on(event: 'close' | 'reconnecting', listener: () => void): unknown;
   use(method: string, listener: RequestListener): unknown;

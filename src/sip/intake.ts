@@ -11,6 +11,7 @@ import type { SipApplicationServer, SipRequest, SipResponse } from './drachtio.t
 import { agreedSeconds, dialogHeaders, identityOf, localAddress } from './headers.ts';
 import { checkDialogHeaders, checkRequest, FORBIDDEN, readSession, unavailable } from './invite-checks.ts';
 import { giveUpUnheard, type ResumedCall } from './left-call.ts';
+import { forgetMessages } from './light-dialog.ts';
 import { refusalFor, type Refusal } from './refusal.ts';
 import { restoreDialog } from './restored-dialog.ts';
 import { respond, shorten } from './respond.ts';
@@ -253,6 +254,7 @@ export class Intake {
         void this.#drop(call);
         return;
       }
+      forgetMessages(this.#parts.server, dialog);
       call.attach(dialog, signallingOf(request, dialog, agreedSeconds(options.headers)));
       dialog.on('destroy', () => this.#calls.delete(call));
       this.#parts.watchdog.watch(call, dialog, () => this.#calls.delete(call));
