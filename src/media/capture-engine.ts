@@ -288,7 +288,7 @@ export class CaptureEngine implements MediaHost {
     if (wait > 0) await this.#sleep(Math.min(wait, LINGER));
     const drained = [...capture.sockets.values(), ...routes.values()].map((port) => port.drain());
     await Promise.allSettled(drained);
-    for (const route of routes.values()) route.report(this.#parts.now(), true);
+    for (const route of routes.values()) route.leave(this.#parts.now());
     this.#closePorts(running);
     this.#clock.update(this.#parts.now());
     return this.#finish(capture, at, cut);

@@ -11,7 +11,7 @@ import type { LegLane } from './leg-lane.ts';
 import type { Refusal } from './line-guard.ts';
 import { PacketLane } from './packet-lane.ts';
 import { isDiskBehind, PacketKeeper, type PacketInHand } from './packet-keeper.ts';
-import { kindOf, staticKinds, type PayloadKind } from './payload-kinds.ts';
+import { kindOf, STATIC_KINDS, withFormats, type PayloadKind, type PayloadKinds } from './payload-kinds.ts';
 import type { Route } from './pcap.ts';
 import type { Arrival, ArrivalRun } from './receiver/receiver.ts';
 import { splitSource } from './receiver/source-keys.ts';
@@ -58,7 +58,7 @@ export class Leg implements AlignableLeg {
   readonly gate: SourceGate;
   readonly #host: LegHost;
   readonly #coverage = new Coverage();
-  readonly #kinds: PayloadKind[] = staticKinds();
+  #kinds: PayloadKinds = STATIC_KINDS;
   readonly sources = new LegSources();
   readonly reports = new LegReports();
   #lastPlaced: RtpStream | undefined;
@@ -127,9 +127,9 @@ export class Leg implements AlignableLeg {
   /** Formats of a re-offer join those known, since packets of the old ones may still be on their way. */
   addFormats(formats: readonly PayloadFormat[]): void {
     this.#run.interrupt();
+    this.#kinds = withFormats(this.#kinds, formats);
     for (const format of formats) {
       const kind = kindOf(format);
-      this.#kinds[format.payloadType] = kind;
       if (kind === 'packets') this.#keeper.announce(format);
       else if (kind === 'event') this.#keys.announce(format);
     }

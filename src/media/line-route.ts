@@ -12,7 +12,7 @@ import type { Arrival, ArrivalRun, Receiver, ReceiverSocket } from './receiver/r
 import { splitSource } from './receiver/source-keys.ts';
 import { bufferFor, REPORT_BUFFER_BYTES } from './receiver/receiver-options.ts';
 import { looksLikeRtcp } from './rtcp/rtcp-packet.ts';
-import { IceLine, type Component } from './ice/ice-line.ts';
+import { IceLine, type Component, type IceHost } from './ice/ice-line.ts';
 import { isStun } from './ice/is-stun.ts';
 
 /** Canonical name of this recorder in all its reports: random, and new with every start (RFC 7022 §4.2). */
@@ -116,9 +116,18 @@ export class LineRoute {
     await this.#reportSocket?.drain();
   }
 
-  /** Tells the client how its packets arrive (RFC 7866 §8.1.1); `leaves` with the end of the call. `now` in epoch ms. */
-  report(now: number, leaves = false): void {
-    if (!leaves) this.#keepOpen();
+  /** Tells the client how its packets arrive (RFC 7866 §8.1.1). `now` in epoch ms. */
+  report(now: number): void {
+    this.#keepOpen();
+    this.#tell(now, false);
+  }
+
+  /** Tells it for the last time. Where nobody has ever spoken there is nothing to tell, and nobody to leave (RFC 3550 §6.3.7). */
+  leave(now: number): void {
+    if (this.leg.packets > 0 || this.leg.reports.counts.sent > 0) this.#tell(now, true);
+  }
+
+  #tell(now: number, leaves: boolean): void {
     const target = this.#target();
     const socket = this.#reportSocket ?? this.#socket;
     if (this.#rtcp === undefined || target === undefined || socket === undefined) return;
@@ -190,52 +199,59 @@ export class LineRoute {
   }
 
   /** The port of the reports as a handshake sees it. A client that makes none there has no reports, and that is all. */
-  readonly #reportHost: Omit<DtlsHost, 'failed'> = {
-    send: (datagram, to) => {
-      this.#reportSocket?.send(datagram, to);
-    },
-    hurry: () => undefined,
-    isAllowed: (source) => this.leg.gate.isAllowed(source),
-    secured: ({ theirs, own }) => {
-      const keys = { theirs, own, unencryptedRtcp: false };
-      this.#reportGuard?.update(keys, 0);
-      eraseSecurity(keys);
-    },
-    state: () => undefined,
-  };
+  get #reportHost(): Omit<DtlsHost, 'failed'> {
+    return {
+      send: (datagram, to) => {
+        this.#reportSocket?.send(datagram, to);
+      },
+      hurry: () => undefined,
+      isAllowed: (source) => this.leg.gate.isAllowed(source),
+      secured: ({ theirs, own }) => {
+        const keys = { theirs, own, unencryptedRtcp: false };
+        this.#reportGuard?.update(keys, 0);
+        eraseSecurity(keys);
+      },
+      state: () => undefined,
+    };
+  }
 
   /** The port as a handshake sees it. */
-  readonly #host: Omit<DtlsHost, 'failed'> = {
-    send: (datagram, to) => {
-      this.#socket?.send(datagram, to);
-    },
-    hurry: () => {
-      this.#socket?.hurry?.();
-    },
-    isAllowed: (source) => this.leg.gate.isAllowed(source),
-    secured: ({ theirs, own }) => {
-      const keys = { theirs, own, unencryptedRtcp: false };
-      this.#guard?.update(keys, 0);
-      this.leg.encryption = theirs.suite;
-      eraseSecurity(keys);
-      this.#releaseEarly();
-    },
-    state: (text) => {
-      this.leg.keyExchange = text;
-    },
-  };
+  get #host(): Omit<DtlsHost, 'failed'> {
+    return {
+      send: (datagram, to) => {
+        this.#socket?.send(datagram, to);
+      },
+      hurry: () => {
+        this.#socket?.hurry?.();
+      },
+      isAllowed: (source) => this.leg.gate.isAllowed(source),
+      secured: ({ theirs, own }) => {
+        const keys = { theirs, own, unencryptedRtcp: false };
+        this.#guard?.update(keys, 0);
+        this.leg.encryption = theirs.suite;
+        eraseSecurity(keys);
+        this.#releaseEarly();
+      },
+      state: (text) => {
+        this.leg.keyExchange = text;
+      },
+    };
+  }
 
-  readonly #iceHost = {
-    send: (component: Component, datagram: Buffer, to: string): void => {
-      (component === 1 ? this.#socket : this.#reportSocket)?.send(datagram, to);
-    },
-    state: (text: string): void => {
-      this.leg.connectivity = text;
-    },
-    checked: (): void => {
-      this.leg.checks++;
-    },
-  };
+  /** The ports as checks see them. */
+  get #iceHost(): IceHost {
+    return {
+      send: (component: Component, datagram: Buffer, to: string): void => {
+        (component === 1 ? this.#socket : this.#reportSocket)?.send(datagram, to);
+      },
+      state: (text: string): void => {
+        this.leg.connectivity = text;
+      },
+      checked: (): void => {
+        this.leg.checks++;
+      },
+    };
+  }
 
   /** Without ICE agreed on, what it sends is neither audio nor anybody's fault, and is counted nowhere. */
   #takeStun(component: Component, { slab, start, end, at }: Arrival): void {

@@ -13,12 +13,34 @@ export function kindOf(format: PayloadFormat): PayloadKind {
   return encoding === 'CN' ? 'noise' : 'packets';
 }
 
+/** By payload number. */
+export type PayloadKinds = readonly PayloadKind[];
+
 /** The static numbers hold even where the answer does not name them: some clients negotiate 0 and send 8 (RFC 3551 table 4). */
-export function staticKinds(): PayloadKind[] {
-  const kinds = new Array<PayloadKind>(128).fill('unknown');
-  kinds[0] = 'PCMU';
-  kinds[8] = 'PCMA';
-  kinds[13] = 'noise';
-  for (const payloadType of STATIC_CODECS.keys()) kinds[payloadType] = 'packets';
+export const STATIC_KINDS: PayloadKinds = Array.from({ length: 128 }, (_none, payloadType) => {
+  if (payloadType === 0) return 'PCMU';
+  if (payloadType === 8) return 'PCMA';
+  if (payloadType === 13) return 'noise';
+  return STATIC_CODECS.has(payloadType) ? 'packets' : 'unknown';
+});
+
+/** Tables kept ready. */
+const KEPT_READY = 200;
+const tables = new Map<string, PayloadKinds>();
+
+/** `known` with what formats are added. Legs whose clients offer the same share a table, which takes a kilobyte. */
+export function withFormats(known: PayloadKinds, formats: readonly PayloadFormat[]): PayloadKinds {
+  if (formats.every((format) => known[format.payloadType] === kindOf(format))) return known;
+  if (known !== STATIC_KINDS) return tableOf(known, formats);
+  const name = formats.map((format) => `${format.payloadType} ${kindOf(format)}`).join();
+  const ready = tables.get(name) ?? tableOf(known, formats);
+  if (tables.size >= KEPT_READY) tables.clear();
+  tables.set(name, ready);
+  return ready;
+}
+
+function tableOf(known: PayloadKinds, formats: readonly PayloadFormat[]): PayloadKinds {
+  const kinds = [...known];
+  for (const format of formats) kinds[format.payloadType] = kindOf(format);
   return kinds;
 }

@@ -52,6 +52,13 @@ describe('RTP-1: reports of ours', () => {
     expect(read.at(-1)?.types).toEqual([201, 202, 203]);
   });
 
+  test('say no goodbye on a line where nobody has spoken', async () => {
+    await harness.engine.open(harness.request([reporting(0), reporting(1)]));
+    harness.stream(PORT, 0, 50);
+    await harness.close();
+    expect(harness.receiver.sent.map(({ port }) => port)).toEqual([REPORTS]);
+  });
+
   test('tell loss since the report before and in all, and the highest number with its turns', async () => {
     await harness.engine.open(harness.request([reporting(0)]));
     // Every fourth packet is lost, and the numbers turn on the way.

@@ -32,6 +32,9 @@ const SWEEP_READS = 8;
 /** Reads of a drain; more than a receive buffer can hold, so that a flood cannot hold it up for ever. */
 const DRAIN_READS = 64;
 
+/** The sender of a socket that nobody has sent to: of no family. */
+const NOBODY = new Int32Array(7);
+
 /** What the sockets of a receiver share. */
 interface Shared {
   readonly libc: Libc;
@@ -159,7 +162,8 @@ export class BatchReceiver implements Receiver {
     const { libc, options } = this.#shared;
     if (family === AF_INET6) libc.allowBothFamilies(fd);
     libc.setOption(fd, SO_TIMESTAMPNS, 1);
-    libc.setOption(fd, SO_RXQ_OVFL, 1);
+    // What is dropped of reports is not counted: they are repeated.
+    if (socketOptions.pace !== 'seldom') libc.setOption(fd, SO_RXQ_OVFL, 1);
     const wanted = socketOptions.receiveBuffer ?? options.receiveBuffer ?? RECEIVE_BUFFER_BYTES;
     libc.setReceiveBuffer(fd, wanted);
     const granted = this.#granted.get(wanted) ?? libc.receiveBuffer(fd);
@@ -210,7 +214,7 @@ class BatchSocket implements ReceiverSocket {
   readonly #runs: RunSink | undefined;
   readonly #shared: Shared;
   readonly #onClose: () => void;
-  readonly #lastSource = new Int32Array(7);
+  #lastSource = NOBODY;
   #lastKey = 0;
   #lastAddress = '';
   /** Where something was sent last, and the name by which the kernel knows it; undefined where it cannot be reached. */
@@ -327,6 +331,7 @@ class BatchSocket implements ReceiverSocket {
   #changeSource(slot: number): void {
     const { slab, keys } = this.#shared;
     const { address, port } = slab.source(slot);
+    if (this.#lastSource === NOBODY) this.#lastSource = new Int32Array(NOBODY.length);
     slab.rememberSource(slot, this.#lastSource);
     this.#lastAddress = formatSource(address, port);
     this.#lastKey = keys.keyOf(this.#lastAddress);

@@ -20,12 +20,13 @@ export interface HeardReport extends SenderReport {
 
 /** The reports of one leg: what its sources say of themselves, and what we say of them. */
 export class LegReports {
-  readonly #heard = new Map<number, HeardReport>();
-  readonly #names = new Map<number, string>();
+  // Tables come with the first report: many clients send none, and an empty table takes as much memory as one with a few entries.
+  #heard: Map<number, HeardReport> | undefined;
+  #names: Map<number, string> | undefined;
   readonly #reception = new Reception();
   readonly #counts = { received: 0, sent: 0, malformed: 0, byes: 0 };
   /** Packets the client says it sent, by source: kept although a report is forgotten. */
-  readonly #packets = new Map<number, number>();
+  #packets: Map<number, number> | undefined;
   /** Grows with every sender report. */
   changes = 0;
 
@@ -38,11 +39,11 @@ export class LegReports {
     }
     this.#counts.received++;
     this.#counts.byes += news.byes.length;
-    for (const [source, name] of news.names) remember(this.#names, source, name);
+    for (const [source, name] of news.names) this.#names = remember(this.#names, source, name);
     for (const report of news.reports) {
-      const name = this.#names.get(report.ssrc);
-      remember(this.#heard, report.ssrc, { ...report, at: arrival.at, from, name });
-      remember(this.#packets, report.ssrc, report.packets);
+      const name = this.#names?.get(report.ssrc);
+      this.#heard = remember(this.#heard, report.ssrc, { ...report, at: arrival.at, from, name });
+      this.#packets = remember(this.#packets, report.ssrc, report.packets);
       this.changes++;
     }
     return true;
@@ -50,12 +51,12 @@ export class LegReports {
 
   /** The last report of a source. */
   of(ssrc: number): HeardReport | undefined {
-    return this.#heard.get(ssrc);
+    return this.#heard?.get(ssrc);
   }
 
   /** The clock of a source began anew: its report says nothing any more. */
   forget(ssrc: number): void {
-    this.#heard.delete(ssrc);
+    this.#heard?.delete(ssrc);
   }
 
   /** What is to be said now (`now` in epoch ms) of the streams of the leg; counted as sent. */
@@ -68,7 +69,7 @@ export class LegReports {
     const blocks = streams.flatMap((stream) => {
       const block = this.#reception.blockOf(stream);
       if (block === undefined) return [];
-      const report = this.#heard.get(stream.ssrc);
+      const report = this.#heard?.get(stream.ssrc);
       return report === undefined
         ? block
         : { ...block, lastReport: { middle: report.middle, ago: now - report.at } };
@@ -77,13 +78,13 @@ export class LegReports {
   }
 
   get counts(): ReportCounts {
-    const counts = [...this.#packets.values()];
-    const packetsSent = counts.length === 0 ? undefined : counts.reduce((sum, packets) => sum + packets, 0);
+    let packetsSent: number | undefined;
+    for (const packets of this.#packets?.values() ?? []) packetsSent = (packetsSent ?? 0) + packets;
     return { ...this.#counts, packetsSent };
   }
 }
 
-function remember<T>(known: Map<number, T>, source: number, value: T): void {
+function remember<T>(known = new Map<number, T>(), source: number, value: T): Map<number, T> {
   if (known.size >= REMEMBERED && !known.has(source)) known.clear();
-  known.set(source, value);
+  return known.set(source, value);
 }
