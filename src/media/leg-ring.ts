@@ -1,7 +1,10 @@
 import { NO_MEMORY, threadRings, type RingMemory } from './ring-store.ts';
 
-/** 1.536 s: one flush interval, and what a late tick adds. With a gap, that waits for stragglers, it is twice as much for a while. */
-const FIRST_CAPACITY = 12 * 1024;
+/**
+ * 1.792 s: one flush interval, and what a late tick adds. Where gaps wait for stragglers, as with every leg that begins, it is twice as much for a
+ * while: the reordering window, a flush interval, and the time between two reads of a port.
+ */
+const FIRST_CAPACITY = 14 * 1024;
 
 /** A ring that holds no more than this does with the first capacity again. */
 const FEW = FIRST_CAPACITY / 4;

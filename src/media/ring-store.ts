@@ -5,10 +5,10 @@ export interface RingMemory {
 }
 
 /** Places are cut out of blocks of so many octets. */
-const BLOCK = 96 * 12 * 1024;
+const BLOCK = 72 * 14 * 1024;
 
 /** Larger ones are seldom, for a disk that stalls, and must not stay for ever. */
-const LARGEST_KEPT = 48 * 1024;
+const LARGEST_KEPT = 56 * 1024;
 
 /** The memory of no ring. */
 export const NO_MEMORY: RingMemory = memoryOf(Buffer.alloc(0));

@@ -18,11 +18,11 @@ test('grows by doubling up to a minute, and not beyond', () => {
   const octets = Buffer.alloc(524_288, 1);
   expect(ring.capacity).toBe(0);
   ring.put(1000, octets, 0, 1);
-  expect(ring.capacity).toBe(12_288);
-  ring.put(1001, octets, 0, 12_287);
-  expect(ring.capacity).toBe(12_288);
-  ring.put(1000 + 12_288, octets, 0, 1);
-  expect(ring.capacity).toBe(24_576);
+  expect(ring.capacity).toBe(14_336);
+  ring.put(1001, octets, 0, 14_335);
+  expect(ring.capacity).toBe(14_336);
+  ring.put(1000 + 14_336, octets, 0, 1);
+  expect(ring.capacity).toBe(28_672);
   expect(ring.reaches(1000 + 524_288)).toBe(true);
   ring.put(1000, octets, 0, 524_288);
   expect(contents(ring).subarray(0, 524_288)).toEqual(octets);
@@ -34,10 +34,10 @@ test('grows by doubling up to a minute, and not beyond', () => {
 test('has no memory for what comes before its first audio, and takes it all the same', () => {
   const ring = new LegRing(SILENCE, 1000);
   ring.put(21_000, Buffer.alloc(320, 1), 0, 320);
-  expect(ring.capacity).toBe(12_288);
+  expect(ring.capacity).toBe(14_336);
   expect(at(ring, 20_999)).toBe(SILENCE);
   ring.put(18_000, Buffer.alloc(160, 2), 0, 160);
-  expect(ring.capacity).toBe(12_288);
+  expect(ring.capacity).toBe(14_336);
   expect([17_999, 18_000, 18_159, 18_160, 20_999, 21_000].map((position) => at(ring, position))).toEqual([
     SILENCE,
     2,
@@ -47,7 +47,7 @@ test('has no memory for what comes before its first audio, and takes it all the 
     1,
   ]);
   ring.put(1000, Buffer.alloc(160, 3), 0, 160);
-  expect(ring.capacity).toBe(24_576);
+  expect(ring.capacity).toBe(28_672);
   expect([1000, 1160, 18_000, 21_319, 21_320].map((position) => at(ring, position))).toEqual([
     3,
     SILENCE,
@@ -76,7 +76,7 @@ test('is silent again where it was given up, even all of it at once', () => {
   const ring = new LegRing(SILENCE, 0);
   ring.put(100, Buffer.alloc(300, 1), 0, 300);
   ring.release(200);
-  expect(at(ring, 12_288 + 150)).toBe(SILENCE);
+  expect(at(ring, 14_336 + 150)).toBe(SILENCE);
   expect(at(ring, 200)).toBe(1);
   ring.release(1_000_000);
   expect(contents(ring).every((octet) => octet === SILENCE)).toBe(true);
@@ -88,9 +88,9 @@ test('is small again when it holds little, with what it holds', () => {
   const source = Buffer.from(Array.from({ length: 30_000 }, (_none, index) => index % 200));
   ring.put(0, source, 0, source.length);
   ring.release(25_000);
-  expect(ring.capacity).toBe(49_152);
+  expect(ring.capacity).toBe(57_344);
   ring.release(27_000);
-  expect(ring.capacity).toBe(12_288);
+  expect(ring.capacity).toBe(14_336);
   expect(contents(ring).subarray(0, 3000)).toEqual(source.subarray(27_000));
 });
 
