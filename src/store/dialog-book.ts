@@ -21,6 +21,14 @@ const SMALL = 1_000_000;
 const MOST = 256 * 1024;
 const GONE = 'null';
 
+/** A dialog on the disk. Its text is some kilobytes: it is not kept, but written again where it is needed again. */
+interface Line {
+  readonly length: number;
+  readonly text: () => string;
+}
+
+const fixed = (line: string): Line => ({ length: line.length, text: () => line });
+
 /**
  * What a start after a crash needs of the running calls: one text each, newest line of a file `dialogs.jsonl`. Written behind everything else,
  * several changes at once; a call that is over before its line was written is never written. Nobody waits for it but `close`.
@@ -29,8 +37,8 @@ export class DialogBook {
   readonly #path: string;
   readonly #within: number;
   readonly #log: Log;
-  /** What a reader of the file finds, line by line. */
-  readonly #lines = new Map<string, string>();
+  /** What a reader of the file finds. */
+  readonly #lines = new Map<string, Line>();
   readonly #changes = new Map<string, (() => string) | undefined>();
   #file: FileHandle | undefined;
   #octets = 0;
@@ -52,10 +60,10 @@ export class DialogBook {
     this.#within = within;
     this.#rest = rest;
     this.#log = log;
-    for (const [id, line] of left) this.#lines.set(id, line);
+    for (const [id, line] of left) this.#lines.set(id, fixed(line));
   }
 
-  /** Keeps a dialog as `compose` (JSON) gives it when it is written. Never throws, never waits. */
+  /** Keeps a dialog as `compose` (JSON) gives it whenever it is written. Never throws, never waits. */
   keep(id: string, compose: () => string): void {
     this.#change(id, compose);
   }
@@ -73,6 +81,12 @@ export class DialogBook {
     const written = this.#write();
     this.#frozen = true;
     await written;
+    // What becomes of the calls from now on is not theirs to tell.
+    for (const [id, { text }] of this.#lines) {
+      const line = this.#read(text);
+      if (line === undefined) this.#lines.delete(id);
+      else this.#lines.set(id, fixed(line));
+    }
   }
 
   /** See `freeze`; leaves nothing of dialogs that are over. May be called twice. */
@@ -114,16 +128,21 @@ export class DialogBook {
 
   /** The line to be written; none for a dialog that came and went, or that cannot be composed. */
   #take(id: string, compose: (() => string) | undefined): readonly string[] {
+    const text = (): string => `{"id":${JSON.stringify(id)},"state":${compose?.() ?? GONE}}\n`;
+    const line = this.#read(text);
+    if (line === undefined) return [];
+    this.#stale ||= this.#lines.has(id);
+    if (line === goneLine(id) || line.length > MOST) return this.#lines.delete(id) ? [goneLine(id)] : [];
+    this.#lines.set(id, { length: line.length, text });
+    return [line];
+  }
+
+  #read(text: () => string): string | undefined {
     try {
-      const text = compose?.() ?? GONE;
-      const line = `{"id":${JSON.stringify(id)},"state":${text}}\n`;
-      this.#stale ||= this.#lines.has(id);
-      if (text === GONE || line.length > MOST) return this.#lines.delete(id) ? [goneLine(id)] : [];
-      this.#lines.set(id, line);
-      return [line];
+      return text();
     } catch (error) {
       this.#log('error', 'a dialog could not be kept for the next start', { error: String(error) });
-      return [];
+      return undefined;
     }
   }
 
@@ -132,7 +151,7 @@ export class DialogBook {
   }
 
   #live(): number {
-    return [...this.#lines.values()].reduce((sum, line) => sum + line.length, 0);
+    return [...this.#lines.values()].reduce((sum, { length }) => sum + length, 0);
   }
 
   /** Who spoke with whom is not kept for longer than the next start needs it. With many calls the file is soon written anew anyway. */
@@ -170,7 +189,7 @@ export class DialogBook {
     const file = await open(temporary, 'w', 0o600);
     try {
       this.#octets = 0;
-      await this.#append(file, [...this.#lines.values()].join(''));
+      await this.#append(file, [...this.#lines.values()].map(({ text }) => this.#read(text) ?? '').join(''));
       await rename(temporary, this.#path);
       await syncDirectory(dirname(this.#path));
       this.#stale = false;

@@ -2,6 +2,8 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { openDialogBook } from '../../src/store/dialog-book.ts';
 import { eventually } from '../support/recorder-process.ts';
 
@@ -83,6 +85,40 @@ test('a dialog that cannot be composed harms no other one', async () => {
   book.keep('good', () => '{}');
   await book.close();
   expect([...(await openDialogBook(folder, { log })).left.keys()]).toEqual(['good']);
+});
+
+test('a dialog that is written again is written as it is by then, until the book is frozen', async () => {
+  const { book } = await openDialogBook(folder, { within: 1, rest: 50, log });
+  const told = (): string => (existsSync(file()) ? readFileSync(file(), 'utf8') : '');
+  let state = 'first';
+  book.keep('one', () => JSON.stringify({ state }));
+  book.keep('other', () => '{"caller":"Anna"}');
+  await eventually(() => told().includes('first') || undefined, 5000);
+  state = 'second';
+  book.forget('other');
+  await eventually(() => told().includes('second') || undefined, 5000);
+  expect(told()).not.toContain('Anna');
+  book.keep('one', () => JSON.stringify({ state }));
+  await book.freeze();
+  state = 'ended';
+  await book.close();
+  expect([...(await openDialogBook(folder, { log })).left]).toEqual([['one', { state: 'second' }]]);
+});
+
+test('has no text of the dialogs in memory once they are written', async () => {
+  const { book } = await openDialogBook(folder, { within: 1, log });
+  const fill = (index: number): string =>
+    JSON.stringify({ fill: `${index}`.repeat(100_000).slice(0, 100_000) });
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  for (let index = 0; index < 200; index++) book.keep(`call ${index}`, () => fill(index));
+  await eventually(() => (existsSync(file()) && statSync(file()).size > 20_000_000) || undefined, 20_000);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  collect();
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(5_000_000);
+  await book.close();
 });
 
 test('what a dialog said is gone from the disk soon after its end, and at the end of the process', async () => {
