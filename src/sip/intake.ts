@@ -7,9 +7,10 @@ import { plainText } from '../siprec/plain-text.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import type { Log } from './connection.ts';
 import { DialogKeeper, signallingOf, type DialogBook } from './dialog-keeper.ts';
-import type { SipApplicationServer, SipRequest, SipResponse } from './drachtio.ts';
+import type { SipApplicationServer, SipDialog, SipRequest, SipResponse } from './drachtio.ts';
 import { agreedSeconds, dialogHeaders, identityOf, localAddress } from './headers.ts';
 import { checkDialogHeaders, checkRequest, FORBIDDEN, readSession, unavailable } from './invite-checks.ts';
+import type { DialogSignalling } from './kept-dialog.ts';
 import { giveUpUnheard, type ResumedCall } from './left-call.ts';
 import { forgetMessages } from './light-dialog.ts';
 import { refusalFor, type Refusal } from './refusal.ts';
@@ -255,11 +256,19 @@ export class Intake {
         return;
       }
       forgetMessages(this.#parts.server, dialog);
-      call.attach(dialog, signallingOf(request, dialog, agreedSeconds(options.headers)));
-      dialog.on('destroy', () => this.#calls.delete(call));
-      this.#parts.watchdog.watch(call, dialog, () => this.#calls.delete(call));
-      if (this.#hangingUp) void call.hangUp().then(() => this.#calls.delete(call));
+      this.#established(call, dialog, signallingOf(request, dialog, agreedSeconds(options.headers)));
     });
+  }
+
+  /** Apart from `#answer`, so that what lasts as long as the dialog does not hold on to the INVITE. */
+  #established(call: SignalledCall, dialog: SipDialog, signalling: DialogSignalling | undefined): void {
+    const over = (): void => {
+      this.#calls.delete(call);
+    };
+    call.attach(dialog, signalling);
+    dialog.on('destroy', over);
+    this.#parts.watchdog.watch(call, dialog, over);
+    if (this.#hangingUp) void call.hangUp().then(over);
   }
 
   #drop(call: SignalledCall): Promise<void> {
