@@ -104,11 +104,12 @@ async function refuseLostKeys(dataDir: string): Promise<void> {
   );
 }
 
-/** Rings while the certificate in use ends soon or has ended. */
+/** Rings while the certificate in use ends soon or has ended; while the keys are missing another alarm rings, and this one stays as it was. */
 export function openCertificateWatch(
   config: Pick<Config, 'evidence'>,
   parts: {
-    readonly keys: Pick<NodeKeys, 'signer'>;
+    /** Asked at each look: keys that were lost come back as others. */
+    readonly keys: { readonly opened: { readonly keys: Pick<NodeKeys, 'signer'> } | undefined };
     readonly bell: AlarmBell;
     readonly closing: Pick<ShutdownList, 'add'>;
     /** Epoch milliseconds. */
@@ -117,7 +118,9 @@ export function openCertificateWatch(
 ): void {
   const { keys, bell, closing, now = Date.now } = parts;
   const look = (): void => {
-    judgeCertificate(keys.signer.certificatePem, {
+    const { opened } = keys;
+    if (opened === undefined) return;
+    judgeCertificate(opened.keys.signer.certificatePem, {
       warnDays: config.evidence.keys.warnDays,
       bell,
       now: now(),

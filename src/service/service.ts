@@ -213,9 +213,7 @@ function openWatches(
     log,
   });
   closing.add('delivery watch', () => deliveryWatch.close());
-  void ground.keys.whenOpened().then(({ keys }) => {
-    openCertificateWatch(config, { keys, bell: alarms, closing });
-  });
+  openCertificateWatch(config, { keys: ground.keys, bell: alarms, closing });
   const retention = openRetentionKeeper(config, { archive, ground, clock, bell: alarms, log });
   closing.add('retention', () => retention.close());
   return retention;

@@ -4,20 +4,31 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSigner, type Signer } from '../../src/evidence/signature.ts';
 
-/** A signer with a fresh RSA-3072 key and certificate, made by openssl. */
-export function freshSigner(): Signer {
-  const { privateKeyPem, certificatePem } = freshPair();
+/** A signer with a fresh RSA-3072 key and a certificate for so many days, made by openssl. */
+export function freshSigner(days = 2): Signer {
+  const { privateKeyPem, certificatePem } = freshPair(days);
   return createSigner(privateKeyPem, certificatePem);
 }
 
 /** The same in PEM; the key is not encrypted. */
-export function freshPair(): { readonly privateKeyPem: string; readonly certificatePem: string } {
+export function freshPair(days = 2): { readonly privateKeyPem: string; readonly certificatePem: string } {
   const folder = mkdtempSync(join(tmpdir(), 'sealtape-signer-'));
   try {
     const key = join(folder, 'key.pem');
     const certificate = join(folder, 'cert.pem');
     const made = spawnSync('openssl', [
-      ...['req', '-x509', '-newkey', 'rsa:3072', '-nodes', '-days', '2', '-subj', '/CN=Test', '-sha256'],
+      ...[
+        'req',
+        '-x509',
+        '-newkey',
+        'rsa:3072',
+        '-nodes',
+        '-days',
+        String(days),
+        '-subj',
+        '/CN=Test',
+        '-sha256',
+      ],
       ...['-keyout', key, '-out', certificate],
     ]);
     if (made.status !== 0) throw new Error(made.stderr.toString());
