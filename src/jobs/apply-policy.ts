@@ -22,18 +22,9 @@ export async function applyPolicyEvent(
     case 'declined':
       return applyDeclined(event, log, turn);
     case 'rules':
-      return applyRules(event, log, turn, actorSecret);
-    case 'membership': {
-      const { at, actor, group, member, change } = event;
-      await log.changeMembership(event);
-      return log.addStep({
-        at,
-        actor,
-        step: `member ${change}`,
-        outcome: 'ok',
-        detail: `${member} in ${group}`,
-      });
-    }
+    case 'membership':
+      if (await log.isStated(event)) return;
+      return event.type === 'rules' ? applyRules(event, log, turn, actorSecret) : applyMembership(event, log);
     case 'announced':
       return log.addAnnounced(event);
     case 'outage':
@@ -43,6 +34,16 @@ export async function applyPolicyEvent(
     default:
       return event satisfies never;
   }
+}
+
+async function applyMembership(
+  event: Extract<PolicyEvent, { type: 'membership' }>,
+  log: LogWriter,
+): Promise<void> {
+  const { at, actor, group, member, change } = event;
+  await log.changeMembership(event);
+  const detail = `${member} in ${group}`;
+  await log.addStep({ at, actor, step: `member ${change}`, outcome: 'ok', detail });
 }
 
 /** Stated when it is over; of one whose end nobody saw, at the next start. Rows and entries change together. */

@@ -215,6 +215,8 @@ export interface LogWriter {
   ): Promise<void>;
   /** A call that the rules kept out, with the index of its entry. */
   addDeclined(declined: DeclinedEvent & { readonly entryIndex: number }): Promise<void>;
+  /** Whether the log has this very change already: a start states again what may not have been stated before a crash. */
+  isStated(change: RulesEvent | MembershipEvent): Promise<boolean>;
   addRuleSet(change: RulesEvent): Promise<void>;
   /** Begins a span of membership or login, or ends the one that lasts. */
   changeMembership(change: MembershipEvent): Promise<void>;

@@ -45,7 +45,7 @@ export interface AnnouncementUpload {
 export interface AnnouncementOptions {
   readonly files: AnnouncementFiles;
   /** States a change; see `Recorder`. Never rejects. */
-  readonly state: (event: AnnouncementChangeEvent) => Promise<void>;
+  readonly state: (event: AnnouncementChangeEvent) => Promise<unknown>;
   readonly now: () => number;
   /** Language of a call that names none. */
   readonly locale: string;

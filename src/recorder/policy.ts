@@ -14,7 +14,12 @@ export interface PolicyState {
   readonly source: RuleSource;
   readonly rules: unknown;
   readonly groups: Groups;
+  /** Changes that hold and of which it is not certain that the journal has them; absent in files of earlier versions. */
+  readonly unstated?: readonly PolicyChange[];
 }
+
+/** What states a change. */
+export type PolicyChange = RulesEvent | MembershipEvent;
 
 /** Where a version of the rules came from; `none` while there never were any. */
 export type RuleSource = 'none' | 'file' | 'api';
@@ -29,8 +34,8 @@ export interface PolicyFile {
 
 export interface PolicyOptions {
   readonly file: PolicyFile;
-  /** States a change; see `Recorder`. Never rejects. */
-  readonly state: (event: RulesEvent | MembershipEvent) => Promise<void>;
+  /** States a change. Resolves with whether it is on disk, and with it whatever was stated before. Never rejects. */
+  readonly state: (event: PolicyChange) => Promise<boolean>;
   readonly now: () => number;
   /** For time windows without a zone. */
   readonly timeZone: string;
@@ -38,32 +43,38 @@ export interface PolicyOptions {
   readonly configured: RuleSet | undefined;
 }
 
-interface State extends Omit<PolicyState, 'rules'> {
+interface State extends Omit<PolicyState, 'rules' | 'unstated'> {
   readonly rules: RuleSet;
 }
 
 /**
  * The rules and memberships that hold now. A change is on disk before it holds, it is stated in the log with who made it, and it holds for the
- * next call: a running one follows the decision of its beginning.
+ * next call: a running one follows the decision of its beginning. What is to be stated is on disk with the change, so that a process killed
+ * between both has it stated by the next one; the log takes the same change once (`LogWriter.isStated`).
  */
 export class Policy implements CallPolicy {
   readonly #options: PolicyOptions;
   #state: State;
   #book: RuleBook;
   #membership: Membership;
+  #unstated: readonly PolicyChange[];
+  #lastAt = 0;
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(options: PolicyOptions, state: State) {
+  private constructor(options: PolicyOptions, state: State, unstated: readonly PolicyChange[]) {
     this.#options = options;
     this.#state = state;
+    this.#unstated = unstated;
     this.#book = new RuleBook(state.rules, state.version, options.timeZone);
     this.#membership = membershipOf(state.groups);
   }
 
-  /** Reads what held before; rules of the configuration that differ from it become a new version. */
+  /** Reads what held before, and states what the process before did not get to; rules of the configuration that differ become a new version. */
   static async open(options: PolicyOptions): Promise<Policy> {
-    const stored = (await options.file.load()) ?? { version: 0, source: 'none', rules: {}, groups: {} };
-    const policy = new Policy(options, { ...stored, rules: RuleSet.parse(stored.rules) });
+    const known: PolicyState | undefined = await options.file.load();
+    const { unstated = [], ...stored } = known ?? { version: 0, source: 'none', rules: {}, groups: {} };
+    const policy = new Policy(options, { ...stored, rules: RuleSet.parse(stored.rules) }, unstated);
+    if (unstated.length > 0) await policy.#declare(unstated);
     const { configured } = options;
     if (configured !== undefined) await policy.#replace(configured, 'file', 'configuration file');
     // The file no longer has any: what the API may change is again what holds without rules.
@@ -109,25 +120,19 @@ export class Policy implements CallPolicy {
   ): Promise<boolean> {
     return this.#inTurn(async () => {
       const { change, actor } = on;
-      const at = this.#options.now();
+      const at = this.#moment();
       const key = memberKey(member);
       if (change.startsWith('logged') && this.#state.groups[group]?.[key] === undefined)
         throw new PolicyError('NO_MEMBER', `${key} is no member of ${group}.`);
       const wasIn = this.#state.groups[group]?.[key]?.loggedInSince !== undefined;
       const groups = changeGroup(this.#state.groups, group, key, { change, at });
       if (groups === undefined) return false;
-      await this.#take({ ...this.#state, groups });
-      // Who leaves a group is logged out of it by that.
-      if (change === 'removed' && wasIn)
-        await this.#options.state({
-          type: 'membership',
-          at,
-          group,
-          member: key,
-          change: 'logged-out',
-          actor,
-        });
-      await this.#options.state({ type: 'membership', at, group, member: key, change, actor });
+      const changed = { type: 'membership', at, group, member: key, actor } as const;
+      await this.#take({ ...this.#state, groups }, [
+        // Who leaves a group is logged out of it by that.
+        ...(change === 'removed' && wasIn ? [{ ...changed, change: 'logged-out' } as const] : []),
+        { ...changed, change },
+      ]);
       return true;
     });
   }
@@ -146,20 +151,40 @@ export class Policy implements CallPolicy {
       const known = this.#state;
       if (hashBefore === hashAfter && known.source === source) return known.version;
       const version = known.version + 1;
-      await this.#take({ ...known, version, source, rules: set });
-      const at = this.#options.now();
       const rules = JSON.stringify(set);
-      await this.#options.state({ type: 'rules', at, version, source, actor, hashBefore, hashAfter, rules });
+      const at = this.#moment();
+      await this.#take({ ...known, version, source, rules: set }, [
+        { type: 'rules', at, version, source, actor, hashBefore, hashAfter, rules },
+      ]);
       return version;
     });
   }
 
-  async #take(state: State): Promise<void> {
-    await this.#options.file.save(state);
+  async #take(state: State, changes: readonly PolicyChange[]): Promise<void> {
+    const unstated = [...this.#unstated, ...changes];
+    await this.#options.file.save({ ...state, unstated });
+    this.#unstated = unstated;
     const rulesChanged = state.version !== this.#state.version;
     this.#state = state;
     if (rulesChanged) this.#book = new RuleBook(state.rules, state.version, this.#options.timeZone);
     this.#membership = membershipOf(state.groups);
+    await this.#declare(changes);
+  }
+
+  async #declare(changes: readonly PolicyChange[]): Promise<void> {
+    let onDisk = true;
+    for (const change of changes) onDisk = await this.#options.state(change);
+    // While the journal refuses, they wait in memory; the file has them for the next start.
+    if (!onDisk) return;
+    this.#unstated = [];
+    // If this fails they are stated once more by the next start, and the log knows them.
+    await this.#options.file.save(this.#state).catch(() => undefined);
+  }
+
+  /** Epoch milliseconds, never the same twice: by it the log tells whether it has a change. */
+  #moment(): number {
+    this.#lastAt = Math.max(this.#options.now(), this.#lastAt + 1);
+    return this.#lastAt;
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -282,9 +282,12 @@ export class Recorder implements CallRecorder {
     this.#refusals.add(refusal);
   }
 
-  /** States what others did, in order with what the recorder does. Resolves when it is on disk, or waits for the disk; never rejects. */
-  async state(event: StatedEvent): Promise<void> {
-    await this.#statements.state(event);
+  /**
+   * States what others did, in order with what the recorder does. Resolves with true when it is on disk, and what was stated before with it; with
+   * false when it waits for the disk. Never rejects.
+   */
+  state(event: StatedEvent): Promise<boolean> {
+    return this.#statements.state(event);
   }
 
   /** From now on nothing is ready: INVITE and OPTIONS get 503. */

@@ -13,7 +13,7 @@ export interface OutageCause {
 export interface OutageWatchParts {
   readonly causes: readonly OutageCause[];
   /** Resolves when it is on disk, or waits for the disk; never rejects. */
-  readonly state: (event: OutageEvent) => Promise<void>;
+  readonly state: (event: OutageEvent) => Promise<unknown>;
   /** Told when an outage is stated, and when it is over. */
   readonly onChange?: (cause: string, isOut: boolean) => void;
   /** While the recorder stops, its parts end on purpose. */

@@ -18,8 +18,9 @@ export async function openPolicy(
   const policy = await Policy.open({
     file: openPolicyFile(config.dataDir),
     state: async (event) => {
-      await recorder.state(event);
+      const onDisk = await recorder.state(event);
       if (opened.policy !== undefined) ringForMissing(opened.policy.rules.set, config, bell);
+      return onDisk;
     },
     now: Date.now,
     timeZone: config.timeZone,

@@ -25,7 +25,7 @@ export interface AnnouncementSource {
   /** How long what was played to whom is kept without a recording, in milliseconds. */
   readonly keepFor: number;
   /** States what was heard. Never rejects. */
-  announced(event: AnnouncedEvent): Promise<void>;
+  announced(event: AnnouncedEvent): Promise<unknown>;
 }
 
 export interface AnnouncementCallParts extends PlayedCallParts {

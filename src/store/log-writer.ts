@@ -27,7 +27,7 @@ import {
   type SqlRow,
 } from './log-rows.ts';
 import { insertMark } from './mark-rows.ts';
-import { changeSpan, insertDeclined, insertRuleSet } from './policy-rows.ts';
+import { changeSpan, insertDeclined, insertRuleSet, isStated } from './policy-rows.ts';
 import { SqlRetentionWriter } from './retention-writer.ts';
 import { insertRows, ROWS } from './row-inserts.ts';
 import { SealedRows } from './sealed-rows.ts';
@@ -195,6 +195,10 @@ export class TransactionWriter implements LogWriter {
 
   async addDeclined(declined: Parameters<LogWriter['addDeclined']>[0]): Promise<void> {
     await answered(insertDeclined(this.#sql, this.#node, declined));
+  }
+
+  async isStated(change: Parameters<LogWriter['isStated']>[0]): Promise<boolean> {
+    return answered(isStated(this.#sql, this.#node, change));
   }
 
   async addRuleSet(change: Parameters<LogWriter['addRuleSet']>[0]): Promise<void> {

@@ -33,16 +33,36 @@ export async function insertRuleSet(
   await sql('rule_sets').insert({ node, version, at, source, actor: text(actor), hash, rules: text(rules) });
 }
 
-/** Begins a span of membership or login, or ends the one that lasts. */
-export async function changeSpan(
+/** A version of the rules by what it says and when; a membership by the moment its span began or ended. */
+export async function isStated(
   sql: Knex,
   node: string,
-  on: Parameters<LogWriter['changeMembership']>[0],
-): Promise<void> {
-  const { group, member, change, at, actor } = on;
-  const table = change === 'added' || change === 'removed' ? 'group_members' : 'group_logins';
+  change: Parameters<LogWriter['isStated']>[0],
+): Promise<boolean> {
+  const { at } = change;
+  if (change.type === 'rules') {
+    const { version, hashAfter: hash } = change;
+    return (await sql('rule_sets').where({ node, version, at, hash }).first('version')) !== undefined;
+  }
+  const { group, member } = change;
+  const moment = begins(change) ? { since: at } : { until: at };
+  const span = sql(spansOf(change)).where({ node, group, member, ...moment });
+  return (await span.first('since')) !== undefined;
+}
+
+type Membership = Parameters<LogWriter['changeMembership']>[0];
+
+const begins = ({ change }: Membership): boolean => change === 'added' || change === 'logged-in';
+
+const spansOf = ({ change }: Membership): string =>
+  change === 'added' || change === 'removed' ? 'group_members' : 'group_logins';
+
+/** Begins a span of membership or login, or ends the one that lasts. */
+export async function changeSpan(sql: Knex, node: string, on: Membership): Promise<void> {
+  const { group, member, at, actor } = on;
+  const table = spansOf(on);
   const span = { node, group, member };
-  if (change === 'added' || change === 'logged-in') {
+  if (begins(on)) {
     await sql(table).insert({ ...span, since: at, until: null, begun_by: text(actor) });
     return;
   }

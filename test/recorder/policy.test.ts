@@ -9,6 +9,7 @@ class Room {
   readonly events: (RulesEvent | MembershipEvent)[] = [];
   now = 1000;
   failing = false;
+  journalRefuses = false;
 
   open(configured?: RuleSet): Promise<Policy> {
     return Policy.open({
@@ -22,7 +23,7 @@ class Room {
       },
       state: (event) => {
         this.events.push(event);
-        return Promise.resolve();
+        return Promise.resolve(!this.journalRefuses);
       },
       now: () => this.now,
       timeZone: 'UTC',
@@ -99,4 +100,23 @@ test('members log in and out; it is remembered over a restart', async () => {
     'logged-out',
     'removed',
   ]);
+});
+
+test('what the journal refused is stated by the next start, with whoever it was; what it took is not', async () => {
+  const room = new Room();
+  const policy = await room.open();
+  await policy.replaceRules(REFUSE, 'anna');
+  expect(room.stored?.unstated ?? []).toEqual([]);
+  room.journalRefuses = true;
+  await policy.replaceRules(SALES, 'bert');
+  await policy.changeMembership('sales', '20', { change: 'added', actor: 'carl' });
+  const [, second, third] = room.events.splice(0);
+  expect([second, third]).toMatchObject([{ actor: 'bert' }, { actor: 'carl' }]);
+
+  room.journalRefuses = false;
+  const restarted = await room.open();
+  expect(restarted.rules.version).toBe(2);
+  expect(room.events.splice(0)).toEqual([second, third]);
+  await room.open();
+  expect(room.events).toEqual([]);
 });

@@ -63,7 +63,7 @@ function openPolicy(names: readonly string[]): Promise<Policy> {
   const state: PolicyState = { version: 1, source: 'api', rules: { rules }, groups: {} };
   return Policy.open({
     file: { load: () => Promise.resolve(state), save: () => Promise.resolve() },
-    state: () => Promise.resolve(),
+    state: () => Promise.resolve(true),
     now: Date.now,
     timeZone: 'UTC',
     configured: RuleSet.parse(state.rules),

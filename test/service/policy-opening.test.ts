@@ -17,7 +17,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-const recorder = { state: () => Promise.resolve() };
+const recorder = { state: () => Promise.resolve(true) };
 const destination = (name: string) => ({ name, kind: 'path', root: `/srv/${name}` });
 
 const start = async (destinations: readonly string[], more: object = {}) => {

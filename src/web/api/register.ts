@@ -21,7 +21,7 @@ export interface ApiOptions {
   readonly routes: readonly ApiRoute[];
   readonly authenticate: Authenticate;
   /** Writes a change down before it is answered. Must not reject: what is done is done. */
-  readonly logStep: (step: ApiStep) => Promise<void>;
+  readonly logStep: (step: ApiStep) => Promise<unknown>;
   /** Product and version. */
   readonly software: string;
 }
