@@ -1,6 +1,6 @@
 import type { ReadEntry } from './chain-check.ts';
 import type { RecordingBody } from './entry.ts';
-import type { OutageBody } from './entry-types.ts';
+import { STATEMENTS_LOST, type OutageBody } from './entry-types.ts';
 import { fault, note, type Finding } from './finding.ts';
 
 /** A `recording` entry, as far as the recordings are compared with it. */
@@ -27,6 +27,8 @@ const WHOLE: ReadonlySet<string> = new Set(['stop', 'crash', 'restore']);
 /** Only when the recorder did not run is it sure that nothing was recorded. */
 function outageText({ from, to, cause, clean }: OutageBody): string {
   if (WHOLE.has(cause)) return `nothing could be recorded from ${from} to ${to}: ${cause}`;
+  if (cause.startsWith(STATEMENTS_LOST))
+    return `not all that happened from ${from} to ${to} could be written down: ${cause}`;
   const until = clean ? '' : ', or longer: the recorder ended first';
   return `${cause} did not work from ${from} to ${to}${until}`;
 }

@@ -62,6 +62,9 @@ interface FailedBody {
   readonly reason: string;
 }
 
+/** First word of an outage's cause; behind it how many statements of which kind, `noted 12, described 3`. */
+export const STATEMENTS_LOST = 'statements-lost';
+
 /** Between two moments the recorder did not run, or a part of it did not work. */
 export interface OutageBody {
   readonly type: 'outage';

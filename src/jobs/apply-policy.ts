@@ -1,5 +1,7 @@
 import { actorHash } from '../evidence/actor-hash.ts';
+import { STATEMENTS_LOST } from '../evidence/entry-types.ts';
 import type { RecorderEvent } from '../recorder/events.ts';
+import { countsText } from '../recorder/lost-statements.ts';
 import { policyName } from '../rules/decision.ts';
 import type { ChainTurn } from './chain.ts';
 import type { LogWriter } from './ports.ts';
@@ -56,6 +58,7 @@ async function applyOutage(
     await log.evidence.beginOutage(event);
     return log.addStep({ at: event.at, step: 'outage begun', outcome: 'error', detail: event.cause });
   }
+  if (event.phase === 'lost') return applyLoss(event, log, turn);
   const seen = event.phase === 'over';
   const outages = seen ? [event] : await log.evidence.takeOutages();
   for (const { cause, since } of outages) {
@@ -66,6 +69,24 @@ async function applyOutage(
     if (seen) await log.evidence.endOutage({ cause, since });
     await log.addStep({ at: event.at, step: 'outage over', outcome: 'ok', detail: cause });
   }
+}
+
+/** Statements that could not be kept: how many of which kind, and from when to when. */
+async function applyLoss(
+  { at, since, counts }: Extract<PolicyEvent, { phase: 'lost' }>,
+  log: LogWriter,
+  turn: ChainTurn,
+): Promise<void> {
+  const detail = countsText(counts);
+  const { entry, headAfter } = turn.prepare({
+    type: 'outage',
+    from: new Date(since).toISOString(),
+    to: new Date(Math.max(since, at)).toISOString(),
+    cause: `${STATEMENTS_LOST} ${detail}`,
+    clean: true,
+  });
+  await log.appendEntry(entry, headAfter);
+  await log.addStep({ at, step: 'statements lost', outcome: 'error', detail });
 }
 
 /** `config` with the hashes of all announcements before and after. */

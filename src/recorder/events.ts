@@ -202,6 +202,13 @@ export type OutageEvent = Stamped & { readonly type: 'outage' } & (
         readonly since: number;
       }
     | { readonly phase: 'unfinished' }
+    | {
+        /** What happened between `since` and `at` is not all in the log. */
+        readonly phase: 'lost';
+        readonly since: number;
+        /** By kind of event. */
+        readonly counts: Readonly<Record<string, number>>;
+      }
   );
 
 /** Somebody changed something, or tried to. */

@@ -1,3 +1,4 @@
+import type { AlarmBell } from '../alarm.ts';
 import type { CaptureLine, MediaHost, OpenedCapture, PauseCause } from '../media/capture.ts';
 import { RECORD_ALL, type Decision, type Layout } from '../rules/decision.ts';
 import type { CallRecorder, LeftCall, OfferedCall, PauseOrder, Readiness, RecordingCall } from './call.ts';
@@ -25,6 +26,7 @@ const CONTINUED_WITHIN = 2000;
 
 export interface RecorderOptions extends Omit<LiveDeps, 'statements'> {
   readonly media: MediaHost;
+  readonly bell?: AlarmBell;
   readonly journal: EventJournal;
   readonly folders: RecordingFolders;
   /** Below this much free space in the spool new calls are turned away. */
@@ -125,6 +127,11 @@ export class Recorder implements CallRecorder {
   /** Whether calls are turned away because of the spool's disk, whatever else keeps them from being taken. */
   get spoolFull(): boolean {
     return this.#options.folders.freeBytes() < this.#options.minFreeBytes;
+  }
+
+  /** Statements that wait for the journal, and those that were lost since the start, by kind. */
+  get statementCounts(): Statements['counts'] {
+    return this.#statements.counts;
   }
 
   isLive(recording: string): boolean {
@@ -300,7 +307,7 @@ export class Recorder implements CallRecorder {
     this.drain();
     const unheard = this.#takenUp.filter(({ begun }) => begun === undefined);
     await Promise.all([...this.#live.values(), ...unheard].map((recording) => recording.end('shutdown')));
-    await this.#statements.retry();
+    await this.#statements.atEnd();
   }
 
   #begin(opened: Omit<ConstructorParameters<typeof LiveRecording>[1], 'onEnded'>): LiveRecording {

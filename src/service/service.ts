@@ -153,6 +153,7 @@ async function openRecording(
   const recorder = new Recorder({
     media,
     journal,
+    bell: alarms,
     folders: spool,
     now: Date.now,
     log,

@@ -102,6 +102,7 @@ async function takeSnapshot(
     media: await media.totals(),
     sip: sipFigures(sources.sipCounters()),
     tracesLeftOut: sources.tracesLeftOut(),
+    statements: recorder.statementCounts,
     journalLag: lagOf(sources),
     databaseUp: parts.database.ok,
     redisUp: parts.redis.ok,

@@ -25,6 +25,8 @@ export interface MetricsSnapshot {
     { readonly events: Readonly<Record<string, number>>; readonly connections: number } | undefined;
   /** SIP messages of which no trace is kept, by whose they are: too many at once, too many of one call, or a disk that refused. */
   readonly tracesLeftOut?: Readonly<Record<string, number>> | undefined;
+  /** What the journal did not take: waiting in memory, and lost by kind. */
+  readonly statements: { readonly waiting: number; readonly lost: Readonly<Record<string, number>> };
   /** Events on disk that are not in the database yet. */
   readonly journalLag: number;
   readonly databaseUp: boolean;
@@ -208,8 +210,21 @@ function logMetrics(registry: Registry): Apply {
     labelNames: ['state'],
     registers,
   });
+  const unstated = new Gauge({
+    name: 'sealtape_statements_waiting',
+    help: 'Events that wait in memory because the journal takes nothing',
+    registers,
+  });
+  const lost = byReason(
+    registry,
+    'sealtape_statements_lost_total',
+    'Events that could not be kept, by kind',
+    'kind',
+  );
   return (now) => {
     lag.set(now.journalLag);
+    unstated.set(now.statements.waiting);
+    lost(now.statements.lost);
     database.set(now.databaseUp ? 1 : 0);
     redis.set(now.redisUp ? 1 : 0);
     // No figure beats an old one: an alert on absence is possible, one on a frozen number is not.

@@ -74,6 +74,21 @@ describe('events of the recorder', () => {
     expect(await room.store.evidence.entriesOf(id, 'segment')).toHaveLength(2);
   });
 
+  test('that say how many could not be kept become an entry with their kinds', async () => {
+    const loss = { type: 'outage', phase: 'lost', since: 10_000, at: 20_000 } as const;
+    await room.journal.append({ ...loss, counts: { noted: 12, failed: 3 } });
+    await room.applier.settled();
+    expect((await bodies()).slice(1)).toEqual([
+      {
+        type: 'outage',
+        from: '1970-01-01T00:00:10.000Z',
+        to: '1970-01-01T00:00:20.000Z',
+        cause: 'statements-lost noted 12, failed 3',
+        clean: true,
+      },
+    ]);
+  });
+
   test('that say from when to when a part was out become one entry, also when a restart came between', async () => {
     const outage = { type: 'outage', cause: 'disk', since: 10_000 } as const;
     await room.journal.append({ ...outage, phase: 'begun', at: 12_000 });
