@@ -23,6 +23,8 @@ const BATCH = 1000;
  * which evidence.md 1.4 wants the `open` entry.
  */
 const GATHER = 50;
+/** Milliseconds after which a database that is still at it, behind a lock perhaps, counts as away. */
+const STALLED = 30_000;
 /** Milliseconds between tries while the database is away. */
 const RETRY = 1000;
 
@@ -39,6 +41,8 @@ export class EventApplier {
   #gathering: NodeJS.Timeout | undefined;
   #idle: (() => void)[] = [];
   #applied = 0;
+  /** When the database was asked for what it has not answered yet. */
+  #askedAt: number | undefined;
 
   constructor(deps: ApplyDeps) {
     this.#deps = deps;
@@ -52,9 +56,10 @@ export class EventApplier {
     return this.#applied;
   }
 
-  /** Whether the last try to reach the database failed. */
+  /** Whether the last try to reach the database failed, or has lasted too long. */
   get away(): boolean {
-    return this.#retry !== undefined;
+    const asked = this.#askedAt;
+    return this.#retry !== undefined || (asked !== undefined && performance.now() - asked > STALLED);
   }
 
   /** There are events, or there may be; they are taken soon, and at once when somebody waits for it. */
@@ -71,6 +76,7 @@ export class EventApplier {
   #start(): void {
     if (this.#stopped || this.#running !== undefined || this.#retry !== undefined) return;
     this.#running = this.#run().finally(() => {
+      this.#askedAt = undefined;
       this.#running = undefined;
       if (this.#again) this.wake();
     });
@@ -94,6 +100,7 @@ export class EventApplier {
     try {
       while (!this.#stopped) {
         this.#again = false;
+        this.#askedAt = performance.now();
         const waiting = this.#idle;
         this.#applied = await this.#deps.store.cursor();
         const events = await this.#deps.journal.after(this.#applied, BATCH);

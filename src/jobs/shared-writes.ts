@@ -50,6 +50,6 @@ export class SharedWrites {
   }
 }
 
-/** The database does not answer: nothing in it was refused, and asking again for each would only take longer. */
+/** The database does not answer, or lacks what is nobody's own: nothing in it was refused, and asking again for each would only take longer. */
 export const isAway = (error: unknown): boolean =>
-  (error as { readonly code?: string } | null)?.code === 'UNAVAILABLE';
+  /^(?:UNAVAILABLE|DENIED)$/.test((error as { readonly code?: string } | null)?.code ?? '');

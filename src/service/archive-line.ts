@@ -13,7 +13,7 @@ import type { JobQueues } from '../jobs/queues.ts';
 import { outstanding, reconcile, sealJobId } from '../jobs/reconcile.ts';
 import { renderJobId, type RenderDeps } from '../jobs/render.ts';
 import type { Installation } from '../jobs/recording-info.ts';
-import { beginRun, endRun } from '../jobs/run-log.ts';
+import { endRun } from '../jobs/run-log.ts';
 import type { RollDeps } from '../jobs/roll-key.ts';
 import type { Epoch } from '../jobs/find-epoch.ts';
 import { seal, type SealDeps } from '../jobs/seal.ts';
@@ -32,6 +32,7 @@ import { EvidenceLine } from './evidence-line.ts';
 import { inTime } from './in-time.ts';
 import { openLanes } from './lanes-opening.ts';
 import { Rendering } from './rendering.ts';
+import { beginRunOnce } from './run-opening.ts';
 import { OnFoot } from './on-foot.ts';
 import type { Peering, Peers } from './peering.ts';
 
@@ -70,6 +71,8 @@ export interface ArchiveLineOptions {
   readonly continuationOf: (recording: string) => Promise<string | undefined> | undefined;
   /** Before this process took its first call, epoch milliseconds: what the log calls running since earlier was cut off. */
   readonly startedAt: number;
+  /** Logs whose run this process has begun: to open the line again is no restart. */
+  readonly begun: Set<string>;
   readonly onSealed: NonNullable<SealDeps['onSealed']>;
   readonly atStep?: NonNullable<SealDeps['atStep']>;
   readonly log: Log;
@@ -118,8 +121,6 @@ const WALK_TIMEOUT = 3_600_000;
 const STANDSTILL = 5000;
 const GLANCE = 500;
 const DATABASE_RETRY = 1000;
-/** Milliseconds from the start of this process, at most, until calls are taken without a database. */
-const STARTED_WITHIN = 10_000;
 
 export async function startArchiveLine(options: ArchiveLineOptions): Promise<ArchiveLine> {
   const { store, log } = options;
@@ -133,18 +134,7 @@ export async function startArchiveLine(options: ArchiveLineOptions): Promise<Arc
   const { origin, predecessor, ...epoch } = await settleEpoch(options);
   const { signer } = options;
   const chain = await openChain(origin, { store, signer, clock: options.clock, now: Date.now });
-  await beginRun({
-    store,
-    chain,
-    signer,
-    installation: options.installation.name,
-    productVersion: options.installation.version,
-    policyHash: options.policyHash,
-    lastAlive: options.lastAlive,
-    predecessor,
-    // The outage ended when calls could come in again, also when the database took longer than that to answer.
-    now: () => Math.min(Date.now(), options.startedAt + STARTED_WITHIN),
-  });
+  await beginRunOnce(options, { chain, predecessor });
   await settleKeys(options.keys, { store, chain, signer, now: Date.now });
   const sealDeps: SealDeps = {
     ...sealing,
@@ -159,7 +149,13 @@ export async function startArchiveLine(options: ArchiveLineOptions): Promise<Arc
     ...(options.atStep === undefined ? {} : { atStep: options.atStep }),
   };
   const line = new Line(options, chain, sealDeps, epoch);
-  await line.open();
+  try {
+    await line.open();
+  } catch (error) {
+    // The next try begins another one: two would both take from the journal.
+    await line.close();
+    throw error;
+  }
   log('info', 'evidence log open', { origin, entries: chain.head.size });
   return line;
 }

@@ -94,6 +94,7 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
     queues,
     destinations,
     listeners,
+    begun: new Set<string>(),
     spoolKeep: openSpoolKeep(config, { ...opening, database, ready: () => line.line !== undefined }),
     startedAt: opening.startedAt,
     ...(await openOutsiders(config)),
@@ -166,6 +167,7 @@ function lineOptions(
     readonly listeners: readonly ArchiveLineOptions['onSealed'][];
     readonly spoolKeep: SpoolKeep;
     readonly startedAt: number;
+    readonly begun: Set<string>;
     readonly authorities: readonly TimeStampAuthority[];
     readonly peers: Peers;
   },
@@ -207,7 +209,7 @@ function lineOptions(
     checkpointMilliseconds: config.evidence.checkpointSeconds * 1000,
     isLive: (recording) => recorder.isLive(recording),
     continuationOf: (recording) => recorder.continuationOf(recording),
-    startedAt: parts.startedAt,
+    ...{ startedAt: parts.startedAt, begun: parts.begun },
     onSealed: (row) => {
       for (const listener of parts.listeners) listener(row);
     },

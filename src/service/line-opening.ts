@@ -16,14 +16,22 @@ export interface LineOpeningParts {
 /** Milliseconds the start waits for the database before it goes on without. */
 const DATABASE_PATIENCE = 8000;
 const DATABASE_RETRY = 2000;
+/** Milliseconds between tries in the long run, where somebody must mend something. */
+const LONGEST_RETRY = 60_000;
 
-/** Opens the archive line as soon as database and keys are there; what is recorded until then waits in the journal. */
+/**
+ * Opens the archive line as soon as database and keys are there, however long that takes; what is recorded until then waits in the journal. That it
+ * takes long is seen by whoever asks `databaseAnswers`.
+ */
 export class LineOpening {
   readonly #parts: LineOpeningParts;
   #line: ArchiveLine | undefined;
   #opened: Promise<void> = Promise.resolve();
   #ended = false;
   #answered = false;
+  /** The start no longer waits: whatever goes wrong now is tried again. */
+  #begun = false;
+  #retryAfter = DATABASE_RETRY;
 
   constructor(parts: LineOpeningParts) {
     this.#parts = parts;
@@ -37,11 +45,15 @@ export class LineOpening {
     return this.#line?.databaseAnswers() ?? (this.#answered && this.#parts.keys.missing !== undefined);
   }
 
-  /** Begins; resolves when it is open, or no longer worth waiting for. Rejects with what no waiting helps against. */
+  /** Begins; resolves when it is open, or no longer worth waiting for. Rejects with what goes wrong meanwhile and is no absence. */
   async begin(): Promise<void> {
     const { keys, log } = this.#parts;
     this.#opened = this.#open();
-    await Promise.race([this.#opened, patience(), keys.whenMissing()]);
+    const noLonger = Promise.race([patience(), keys.whenMissing()]).then(() => {
+      this.#begun = true;
+    });
+    await Promise.race([this.#opened, noLonger]);
+    this.#begun = true;
     this.#opened.catch((error: unknown) => {
       log('error', 'the log cannot be opened', { error: String(error) });
     });
@@ -74,12 +86,21 @@ export class LineOpening {
         keys.lose(reasonOf(error));
         return;
       }
-      if (codeOf(error) !== 'UNAVAILABLE') throw error;
-      log('error', 'the database does not answer, calls are recorded and journalled', {
-        error: String(error),
-      });
-      await new Promise((resolve) => setTimeout(resolve, DATABASE_RETRY));
+      const isAway = codeOf(error) === 'UNAVAILABLE';
+      if (!isAway && !this.#begun) throw error;
+      const what = isAway ? 'the database does not answer' : 'the log cannot be opened';
+      log('error', `${what}, calls are recorded and journalled`, { error: String(error) });
+      await this.#pause(isAway);
     }
+  }
+
+  /** One that is away is asked often: it comes back by itself. */
+  async #pause(isAway: boolean): Promise<void> {
+    if (isAway) this.#retryAfter = DATABASE_RETRY;
+    const until = Date.now() + this.#retryAfter;
+    if (!isAway) this.#retryAfter = Math.min(this.#retryAfter * 2, LONGEST_RETRY);
+    while (!this.#ended && Date.now() < until)
+      await new Promise((resolve) => setTimeout(resolve, Math.min(DATABASE_RETRY, until - Date.now())));
   }
 }
 

@@ -4,6 +4,7 @@ import { outageCauses, type OutageParts } from './outage-causes.ts';
 import { OutageWatch } from './outage-watch.ts';
 import type { ShutdownList } from './shutdown-list.ts';
 
+const NO_DATABASE = 'database-away';
 const NO_PORTS = 'media-ports-exhausted';
 
 /** From here on: what did not work before was no outage, but a start that took its time. */
@@ -20,6 +21,7 @@ export function openOutageWatch(
     state: (event) => recorder.state(event),
     onChange: (cause, isOut) => {
       if (cause === 'ports') ringForPorts(bell, isOut);
+      if (cause === 'database') ringForDatabase(bell, isOut);
     },
     isStopping: () => recorder.isDraining,
     now: Date.now,
@@ -39,5 +41,15 @@ function ringForPorts(bell: AlarmBell, isOut: boolean): void {
       severity: 'critical',
       text: 'Calls are refused because no media port is free: media.ports is too small for this many calls',
       fields: {},
+    });
+}
+
+function ringForDatabase(bell: AlarmBell, isOut: boolean): void {
+  if (!isOut) bell.clear(NO_DATABASE);
+  else
+    bell.raise({
+      code: NO_DATABASE,
+      severity: 'critical',
+      text: 'The database has not answered for a minute, or lacks a right, a table or space: calls are recorded and journalled, and nothing is sealed or delivered',
     });
 }

@@ -12,6 +12,8 @@ const TABLE: readonly (readonly [RegExp, StoreErrorCode])[] = [
   [/^XX00[12]$/, 'CORRUPT'],
   // Connection, authorisation, rollback, resources, lock, shutdown, system, a standby that is still read-only.
   [/^(08|28|40|53|55|57|58)...$|^25006$/, 'UNAVAILABLE'],
+  // Rights, tables, columns.
+  [/^42(501|P01|703)$/, 'DENIED'],
   [/^[0-9A-Z]{5}$/, 'INVALID'],
 ];
 
@@ -19,13 +21,21 @@ const TABLE: readonly (readonly [RegExp, StoreErrorCode])[] = [
 const AWAY =
   /connection (terminated|ended|error|timeout)|not queryable|timeout acquiring|unable to acquire|aborted|destroyed/i;
 
+/** What SQLite says of a table that is not there, with the code of any faulty statement. */
+const NO_TABLE = /SQLITE_ERROR: no such (table|column)/;
+
 /** Turns what knex and its drivers throw into a StoreError; StoreErrors stay as they are. */
 export function toStoreError(error: unknown): StoreError {
   if (error instanceof StoreError) return error;
   const code = codeOf(error);
   const message = (error as { readonly message?: unknown } | null | undefined)?.message;
   const text = typeof message === 'string' ? message : String(error);
-  const known = code === '' ? undefined : TABLE.find(([pattern]) => pattern.test(code))?.[1];
+  const known =
+    code === ''
+      ? undefined
+      : NO_TABLE.test(text)
+        ? 'DENIED'
+        : TABLE.find(([pattern]) => pattern.test(code))?.[1];
   return new StoreError(known ?? (AWAY.test(text) ? 'UNAVAILABLE' : 'INVALID'), `database: ${text}`, {
     cause: error,
   });

@@ -1,11 +1,13 @@
 /**
- * `UNAVAILABLE`: database away, busy or out of space; the same call will succeed later. `CONFLICT`: the place is taken or the
+ * `UNAVAILABLE`: database away, busy or out of space; the same call will succeed later. `DENIED`: the recorder lacks a right, a table or a
+ * column there: it will succeed when somebody has mended that, and was no fault of what was to be written. `CONFLICT`: the place is taken or the
  * row is in another state. `MISSING`: no such row. `CORRUPT`: what is stored cannot be read. `INVALID`: the database refuses
  * the value or the statement for good. `DISK`: a file operation failed. `DIFFERENT`: a file that is created once is there
  * with other bytes. `LOCKED`: another process has the data directory. The others say it themselves.
  */
 export type StoreErrorCode =
   | 'UNAVAILABLE'
+  | 'DENIED'
   | 'CONFLICT'
   | 'MISSING'
   | 'CORRUPT'

@@ -60,12 +60,14 @@ export const STATUS: Readonly<Record<WebErrorCode, number>> = {
   INTERNAL: 500,
 };
 
+const AWAY: ReadonlySet<unknown> = new Set(['UNAVAILABLE', 'DENIED']);
+
 /** Any error as one of ours: fastify's own 4xx keep their sense, everything unknown says nothing about itself. */
 export function toWebError(error: unknown): WebError {
   if (error instanceof WebError) return error;
   const { name, code } = (error ?? {}) as { readonly name?: unknown; readonly code?: unknown };
   if (name === 'SiprecError') return new WebError('INVALID', (error as Error).message, { cause: error });
-  if (name === 'StoreError' && code === 'UNAVAILABLE')
+  if (name === 'StoreError' && AWAY.has(code))
     return new WebError('DATABASE_AWAY', 'The database does not answer. Calls are recorded nevertheless.', {
       cause: error,
     });

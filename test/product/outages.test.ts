@@ -101,6 +101,46 @@ describe('PostgreSQL', () => {
     expect(entryTypes(recorder.archive)[0]).toBe('genesis');
   }, 60_000);
 
+  test('without rights for its tables, at the start and while it runs: calls are recorded, and caught up with when the rights are back', async () => {
+    await postgres.createDatabase('rights');
+    const admin = await postgres.connect('rights');
+    const tables = 'ALL TABLES IN SCHEMA public';
+    await admin.query('CREATE ROLE recorder LOGIN; GRANT ALL ON SCHEMA public TO recorder');
+    const { host } = admin;
+    const database = { client: 'pg', connection: { host, user: 'recorder', database: 'rights' } };
+    const first = await room.start({ config: { database } });
+    await awaitRecording(first.archive, await callTo(first));
+    await admin.query(`REVOKE ALL ON ${tables} FROM recorder`);
+    const denied = await callTo(first);
+    await databaseSeenAway(first);
+    await admin.query(`GRANT ALL ON ${tables} TO recorder`);
+    expect((await awaitRecording(first.archive, denied, 15_000)).info.get('Status')).toBe('complete');
+    await admin.query('REVOKE ALL ON recordings FROM recorder');
+    const some = await callTo(first);
+    await databaseSeenAway(first);
+    await admin.query(`GRANT ALL ON ${tables} TO recorder`);
+    expect((await awaitRecording(first.archive, some, 15_000)).info.get('Status')).toBe('complete');
+    expect(await first.stop()).toBe(0);
+
+    await admin.query(`REVOKE ALL ON ${tables} FROM recorder`);
+    await admin.end();
+    await postgres.stop();
+    const second = await room.start({ config: { database }, dataDir: first.dataDir });
+    await postgres.start();
+    const waiting = await callTo(second);
+    await eventually(() => second.output().log.includes('the log cannot be opened') || undefined, 15_000);
+    await databaseSeenAway(second);
+    const again = await postgres.connect('rights');
+    await again.query(`GRANT ALL ON ${tables} TO recorder`);
+    await again.end();
+    expect((await awaitRecording(second.archive, waiting, 20_000)).info.get('Status')).toBe('complete');
+    expect((await healthOf(second)).parts['database']?.ok).toBe(true);
+    expect(await second.stop()).toBe(0);
+    expectIntact(second.archive);
+    // One for the restart, however often the log was tried.
+    expect(entryTypes(second.archive).filter((type) => type === 'outage')).toHaveLength(1);
+  }, 120_000);
+
   test('that falls silent without closing anything: calls are recorded, a stop ends in time, and nothing is lost', async () => {
     const { host, ...named } = await postgres.createDatabase('silent');
     const proxy = await startFreezingProxy(join(host, '.s.PGSQL.5432'));

@@ -173,7 +173,9 @@ describe('toStoreError', () => {
     ['57P01', 'UNAVAILABLE'],
     ['40001', 'UNAVAILABLE'],
     ['XX001', 'CORRUPT'],
-    ['42P01', 'INVALID'],
+    ['42P01', 'DENIED'],
+    ['42501', 'DENIED'],
+    ['22001', 'INVALID'],
     ['EPIPE', 'UNAVAILABLE'],
     ['ECONNREFUSED', 'UNAVAILABLE'],
   ])('knows %s as %s', (code, expected) => {

@@ -3,6 +3,7 @@ import { chown, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import pg from 'pg';
 
 const run = promisify(execFile);
 const BINARIES = '/usr/lib/postgresql';
@@ -14,6 +15,8 @@ export interface Postgres {
     name: string,
     copyOf?: string,
   ): Promise<{ readonly host: string; readonly user: string; readonly database: string }>;
+  /** As its superuser. Whoever connects ends the connection. */
+  connect(database: string): Promise<pg.Client>;
   start(): Promise<void>;
   dropDatabase(name: string): Promise<void>;
   /** Ends every connection at once. */
@@ -63,6 +66,11 @@ export async function startPostgres(): Promise<Postgres> {
     createDatabase: async (name, copyOf = 'template1') => {
       await call('createdb', ['-h', root, '-U', 'postgres', '-T', copyOf, name]);
       return { host: root, user: 'postgres', database: name };
+    },
+    connect: async (database) => {
+      const client = new pg.Client({ host: root, user: 'postgres', database });
+      await client.connect();
+      return client;
     },
     dropDatabase: async (name) => {
       await call('dropdb', ['-h', root, '-U', 'postgres', name]);
