@@ -25,9 +25,9 @@ export interface AudioDisk {
   readonly truncate: (fd: number, length: number) => void;
   /**
    * Resolves when octets and length of the file are on the disk (fdatasync), and the names by which it is found; asynchronous, because it
-   * may take long and other calls go on.
+   * may take long and other calls go on. Who `isPatient` may hear of it some 20 ms later, where that is cheaper.
    */
-  readonly sync: (fd: number) => Promise<void>;
+  readonly sync: (fd: number, isPatient?: boolean) => Promise<void>;
   readonly close: (fd: number) => void;
   readonly remove: (path: string) => void;
   /** Whether a write would be taken now; until then the octets stay where they are. */
@@ -76,7 +76,7 @@ export const nodeDisk: AudioDisk = {
   write: (fd, octets, length, position) => writeSync(fd, octets, 0, length, position),
   read: (fd, octets, length, position) => readSync(fd, octets, 0, length, position),
   truncate: ftruncateSync,
-  sync: fdatasyncAsync,
+  sync: (fd) => fdatasyncAsync(fd),
   close: closeSync,
   remove: unlinkSync,
   ready: () => true,

@@ -64,7 +64,7 @@ export class AudioFile {
   startSync(): void {
     if (this.#closed || this.#syncing !== undefined) return;
     this.#syncing = this.#disk
-      .sync(this.#fd)
+      .sync(this.#fd, true)
       .catch((error: unknown) => {
         this.#syncError = error;
       })
@@ -93,9 +93,10 @@ export class AudioFile {
 
   /** Brings the file to the disk and closes it. */
   async finish(): Promise<void> {
-    await this.#syncing;
+    // One that is under way already is patient; this one is not, and both come to an end.
+    const last = this.#disk.sync(this.#fd);
     try {
-      await this.#disk.sync(this.#fd);
+      await Promise.all([last, this.#syncing]);
     } catch (error) {
       throw failure(this.path, error);
     }

@@ -8,7 +8,7 @@ import { OpenSockets } from './receiver/open-sockets.ts';
 import { SLICE_MS } from './receiver/sweep-wheel.ts';
 import { threadCpuSeconds } from './thread-cpu.ts';
 import { WriteBehind } from './write-behind.ts';
-import { startWriter } from './writer.ts';
+import { startSyncer, startWriter } from './writer.ts';
 import {
   type Answer,
   type FromThread,
@@ -50,7 +50,7 @@ class MediaThread {
     const openSockets = new OpenSockets(data.openSockets);
     const ports = new PortPool(data.ports, now);
     for (const [used, at] of data.used) ports.rest(used, at);
-    const disk = new WriteBehind(startWriter());
+    const disk = new WriteBehind(startWriter(), startSyncer());
     this.#disk = disk;
     this.#receiver = openReceiver(data.receiver, { now, log, ownTimer: false, openSockets });
     this.#engine = new CaptureEngine({

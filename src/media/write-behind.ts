@@ -16,6 +16,7 @@ import { performance } from 'node:perf_hooks';
 import { promisify } from 'node:util';
 import { FILE_MODE, FOLDER_MODE, NEW_FILE, type AudioDisk } from './audio-disk.ts';
 import { BufferShelf } from './buffer-shelf.ts';
+import { foldersOf, nameOctets } from './folder-names.ts';
 import { Turnstile } from './turnstile.ts';
 import type { Writer, Written } from './writer.ts';
 
@@ -45,7 +46,11 @@ interface PendingFile {
   named: boolean;
   /** What the step in front failed with; it stays in front. */
   error: NodeJS.ErrnoException | undefined;
-  readonly waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void }[];
+  readonly waiting: {
+    readonly resolve: () => void;
+    readonly reject: (error: Error) => void;
+    readonly isPatient: boolean;
+  }[];
 }
 
 /**
@@ -59,11 +64,13 @@ export class WriteBehind implements AudioDisk {
   readonly #syncs = new Turnstile(SYNCS, () => performance.now());
   readonly #shelf = new BufferShelf();
   readonly #writer: Writer | undefined;
+  readonly #syncer: Writer | undefined;
   #last = 0;
 
-  /** `writer`: does what it has room for; without one the pool of Node does everything. */
-  constructor(writer?: Writer) {
+  /** `writer` and `syncer` (see `startSyncer`): do what they have room for; without them the pool of Node does everything. */
+  constructor(writer?: Writer, syncer?: Writer) {
     this.#writer = writer;
+    this.#syncer = syncer;
   }
 
   /** Milliseconds for which the write that has waited longest has had no answer; 0 when none is under way. */
@@ -128,14 +135,10 @@ export class WriteBehind implements AudioDisk {
     });
   };
 
-  readonly sync = async (handle: number): Promise<void> => {
+  readonly sync = async (handle: number, isPatient = false): Promise<void> => {
     const file = this.#file(handle);
-    await this.settled(handle);
-    await new Promise<void>((resolve, reject) => {
-      this.#syncs.enter((leave) => {
-        bringToDisk(file).then(resolve, reject).finally(leave);
-      });
-    });
+    await this.#untilSettled(file, isPatient);
+    await (this.#syncByThread(file, isPatient) ?? this.#syncByPool(file));
   };
 
   readonly close = (handle: number): void => {
@@ -159,11 +162,12 @@ export class WriteBehind implements AudioDisk {
   };
 
   /**
-   * Looks what the writer has done, and hands over what waits behind that. To be called every few milliseconds: of several writes to one
+   * Looks what the threads have done, and hands over what waits behind that. To be called every few milliseconds: of several writes to one
    * file the next one goes only when the one before is known to be over.
    */
   collect(): void {
     this.#writer?.collect();
+    this.#syncer?.collect();
   }
 
   /** False while a write is under way; true also when it failed, so that the next one shows it. */
@@ -174,16 +178,7 @@ export class WriteBehind implements AudioDisk {
   };
 
   /** Resolves when everything is written; tries again what failed and rejects with what it fails with then. */
-  readonly settled = (handle: number): Promise<void> => {
-    const file = this.#file(handle);
-    file.error = undefined;
-    if (file.steps.length === 0) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      file.waiting.push({ resolve, reject });
-      this.#writer?.expect();
-      this.#pump(file);
-    });
-  };
+  readonly settled = (handle: number): Promise<void> => this.#untilSettled(this.#file(handle), false);
 
   /** Lets go of what could not be written. Returns the position up to which the file is right, Infinity when nothing was pending. */
   readonly giveUp = (handle: number): number => {
@@ -192,6 +187,45 @@ export class WriteBehind implements AudioDisk {
     if (file.error !== undefined) this.#drop(file);
     return file.fd < 0 ? 0 : reached;
   };
+
+  /** Who is patient hears of it with the next `collect`, and wakes nobody. */
+  #untilSettled(file: PendingFile, isPatient: boolean): Promise<void> {
+    file.error = undefined;
+    if (file.steps.length === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      file.waiting.push({ resolve, reject, isPatient });
+      if (!isPatient) this.#writer?.expect();
+      this.#pump(file);
+    });
+  }
+
+  /** Undefined where there is no room, or nobody to do it. */
+  #syncByThread(file: PendingFile, isPatient: boolean): Promise<void> | undefined {
+    const syncer = this.#syncer;
+    const names = nameOctets(file.named ? [] : foldersOf(file.path));
+    const place = syncer?.take(names, names.length);
+    if (syncer === undefined || place === undefined) return undefined;
+    return new Promise((resolve, reject) => {
+      syncer.write(place, names.length, { fd: file.fd, position: 0 }, (outcome) => {
+        syncer.giveBack(place);
+        if (outcome === 'refused') this.#syncByPool(file).then(resolve, reject);
+        else if (outcome !== null) reject(outcome);
+        else {
+          file.named = true;
+          resolve();
+        }
+      });
+      if (!isPatient) syncer.expect();
+    });
+  }
+
+  #syncByPool(file: PendingFile): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#syncs.enter((leave) => {
+        bringToDisk(file).then(resolve, reject).finally(leave);
+      });
+    });
+  }
 
   #handOver(octets: Uint8Array, length: number, position: number): Step | undefined {
     const writer = this.#writer;
@@ -261,7 +295,7 @@ export class WriteBehind implements AudioDisk {
         if (outcome === 'refused') this.#runByPool(file, step);
         else this.#conclude(file, step, outcome);
       });
-    if (file.waiting.length > 0) this.#writer?.expect();
+    if (file.waiting.some(({ isPatient }) => !isPatient)) this.#writer?.expect();
   }
 
   #runByPool(file: PendingFile, step: Step): void {
@@ -327,8 +361,7 @@ const datasync = promisify(fdatasync);
 async function bringToDisk(file: PendingFile): Promise<void> {
   await datasync(file.fd);
   if (file.named) return;
-  const folder = dirname(file.path);
-  for (const path of [folder, dirname(folder)]) {
+  for (const path of foldersOf(file.path)) {
     const handle = await openHandle(path, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
       await handle.sync();

@@ -19,9 +19,18 @@ interface UnderWay {
   readonly written: Written;
 }
 
+/** What a thread is there for. */
+interface Trade {
+  /** The system call that its errors name. */
+  readonly call: string;
+  /** How long, in ms, something waits for it before somebody else does it. */
+  readonly patience: number;
+}
+
 /**
  * Has writes done by a thread that does nothing else. One bell a tick wakes it, and what it has done is looked at when it suits, so
- * that a write costs the thread that receives next to nothing; through the pool of Node each would wake both sides.
+ * that a write costs the thread that receives next to nothing; through the pool of Node each would wake both sides. Another such thread
+ * brings files to the disk: what it is given with a file are the names of folders (sync-thread.ts).
  */
 export class Writer {
   readonly #queue = new WriterQueue();
@@ -29,14 +38,18 @@ export class Writer {
   /** In the order in which they were published. */
   #underWay: UnderWay[] = [];
   readonly #worker: Worker;
+  readonly #trade: Trade;
   #isRinging = false;
+  /** Somebody waits for one of those that are under way. */
+  #isExpecting = false;
   #timer: NodeJS.Timeout | undefined;
   #gone = false;
 
   /** `entry`: where the thread begins. */
-  constructor(entry: URL) {
+  constructor(entry: URL, trade: Trade = { call: 'write', patience: PATIENCE }) {
+    this.#trade = trade;
     this.#worker = new Worker(entry, {
-      name: 'writer',
+      name: trade.call,
       workerData: this.#queue.memory,
       resourceLimits: LIMITS,
     });
@@ -87,8 +100,9 @@ export class Writer {
     });
   }
 
-  /** Somebody waits for a write: it is collected as soon as it is done, and refused when its turn does not come. */
+  /** Somebody waits: what is under way is collected as soon as it is done, and refused when its turn does not come. */
   expect(): void {
+    this.#isExpecting = true;
     this.#queue.expect();
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
@@ -99,9 +113,11 @@ export class Writer {
   /** Tells of the writes that are over, and refuses those that wait behind one that does not end. */
   collect(): void {
     const now = performance.now();
-    if ((this.#underWay[0]?.since ?? now) < now - PATIENCE) this.#refuseUnclaimed();
+    if ((this.#underWay[0]?.since ?? now) < now - this.#trade.patience) this.#refuseUnclaimed();
     for (const { place, written } of this.#takeOver(({ place }) => this.#queue.outcome(place) !== undefined))
-      written(errorOf(this.#queue.outcome(place) ?? 0));
+      written(errorOf(this.#trade.call, this.#queue.outcome(place) ?? 0));
+    if (this.#underWay.length === 0) this.#isExpecting = false;
+    else if (this.#isExpecting) this.expect();
   }
 
   /** Ends the thread, once it has done what it is doing. */
@@ -133,8 +149,12 @@ export class Writer {
 /** Beside this file: in the build both are JavaScript. */
 export const startWriter = (): Writer => new Writer(new URL('./writer-thread.js', import.meta.url));
 
-function errorOf(errno: number): NodeJS.ErrnoException | null {
+/** A thread that brings files to the disk. Nobody is in a hurry for that, and two that do it are no quicker than one. */
+export const startSyncer = (entry = new URL('./sync-thread.js', import.meta.url)): Writer =>
+  new Writer(entry, { call: 'fdatasync', patience: Infinity });
+
+function errorOf(call: string, errno: number): NodeJS.ErrnoException | null {
   if (errno === 0) return null;
   const code = getSystemErrorName(errno);
-  return Object.assign(new Error(`${code}: write`), { code, errno, syscall: 'write' });
+  return Object.assign(new Error(`${code}: ${call}`), { code, errno, syscall: call });
 }

@@ -18,7 +18,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { nodeDisk, type AudioDisk } from '../../src/media/audio-disk.ts';
 import type { CaptureResult } from '../../src/media/capture.ts';
 import { WriteBehind } from '../../src/media/write-behind.ts';
-import { Writer } from '../../src/media/writer.ts';
+import { startSyncer, Writer } from '../../src/media/writer.ts';
 import { FrozenDisk } from '../support/frozen-disk.ts';
 import { buildMedia } from './built-media.ts';
 import { aLine, EngineHarness } from './engine-harness.ts';
@@ -48,6 +48,7 @@ const testOnFrozenDisk = frozen === undefined ? test.skip : test;
 
 const built = join(root, 'built');
 let writer: Writer | undefined;
+let syncer: Writer | undefined;
 
 beforeAll(async () => {
   await buildMedia(built);
@@ -62,7 +63,9 @@ afterEach(async () => {
   frozen?.thaw();
   await harness.dispose();
   await writer?.stop();
+  await syncer?.stop();
   writer = undefined;
+  syncer = undefined;
 });
 
 /** Two calls, one on the disk that will stall. */
@@ -121,14 +124,15 @@ function newFolder(name: string): string {
   return folder;
 }
 
-/** Who writes: the pool of Node alone, or a thread of its own with the pool behind it. */
+/** Who writes and syncs: the pool of Node alone, or threads of their own with the pool behind them. */
 const writers = [
   ['the pool', () => new WriteBehind()],
   [
     'a thread',
     () => {
       writer = new Writer(pathToFileURL(join(built, 'writer-thread.js')));
-      return new WriteBehind(writer);
+      syncer = startSyncer(pathToFileURL(join(built, 'sync-thread.js')));
+      return new WriteBehind(writer, syncer);
     },
   ],
 ] as const;
@@ -167,7 +171,10 @@ describe.each(writers)('a disk that does not answer %s', (_who, newDisk) => {
       await talk(5, 35, disk);
       expect(disk.waiting).toBeGreaterThan(0);
       frozen?.thaw();
-      await until(() => disk.waiting === 0);
+      await until(() => {
+        disk.collect();
+        return disk.waiting === 0;
+      });
       await talk(40, 5, disk);
       const [slow, unharmed] = [await harness.close('slow'), await harness.close('other')];
       expectDiskGap(slow);
