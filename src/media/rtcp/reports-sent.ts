@@ -15,9 +15,15 @@ export interface ReportBlock {
 const RECEIVER_REPORT = 201;
 const SOURCE_DESCRIPTION = 202;
 const BYE = 203;
+/** The item of a source description that names it for good. */
+const CNAME = 1;
 const VERSION = 0x80;
 /** Blocks that fit into one report. */
 const BLOCKS = 31;
+
+/** Octets of a block, and of the head of a packet with the SSRC behind it. */
+const BLOCK_BYTES = 24;
+const HEAD_BYTES = 8;
 
 /** A compound packet of a receiver: its report, its name, and that it leaves when it does (RFC 3550 §6.1). */
 export function receiverReport(
@@ -25,51 +31,46 @@ export function receiverReport(
   blocks: readonly ReportBlock[],
   leaves = false,
 ): Buffer {
-  const told = blocks.slice(0, BLOCKS);
-  return Buffer.concat([
-    head(told.length, RECEIVER_REPORT, 4 + told.length * 24),
-    words(own.ssrc),
-    ...told.map(blockBytes),
-    nameBytes(own),
-    ...(leaves ? [head(1, BYE, 4), words(own.ssrc)] : []),
-  ]);
+  const told = Math.min(blocks.length, BLOCKS);
+  const name = Math.min(own.name.length, 255);
+  // SSRC, one item and at least one zero behind it, up to a whole word.
+  const chunk = (4 + 2 + name + 4) & ~3;
+  const described = HEAD_BYTES + told * BLOCK_BYTES;
+  const end = described + 4 + chunk;
+  const bytes = Buffer.allocUnsafe(leaves ? end + HEAD_BYTES : end);
+  putHead(bytes, 0, { count: told, type: RECEIVER_REPORT, body: described - 4, ssrc: own.ssrc });
+  for (let index = 0, at = HEAD_BYTES; index < told; index++, at += BLOCK_BYTES) {
+    const block = blocks[index];
+    if (block !== undefined) putBlock(bytes, at, block);
+  }
+  putHead(bytes, described, { count: 1, type: SOURCE_DESCRIPTION, body: chunk, ssrc: own.ssrc });
+  bytes[described + 8] = CNAME;
+  bytes[described + 9] = name;
+  bytes.fill(0, described + 10 + bytes.write(own.name, described + 10, name, 'latin1'), end);
+  if (leaves) putHead(bytes, end, { count: 1, type: BYE, body: 4, ssrc: own.ssrc });
+  return bytes;
 }
 
-function blockBytes(block: ReportBlock): Buffer {
-  const bytes = Buffer.alloc(24);
-  bytes.writeUInt32BE(block.ssrc, 0);
-  bytes.writeUInt8(Math.min(255, Math.max(0, Math.floor(block.fractionLost * 256))), 4);
-  bytes.writeIntBE(Math.min(0x7f_ffff, Math.max(-0x80_0000, block.lost)), 5, 3);
-  bytes.writeUInt32BE(block.highest % 0x1_0000_0000, 8);
-  bytes.writeUInt32BE(Math.min(0xffff_ffff, Math.round(block.jitter)), 12);
+function putBlock(bytes: Buffer, at: number, block: ReportBlock): void {
   const { lastReport } = block;
-  if (lastReport === undefined) return bytes;
-  bytes.writeUInt32BE(lastReport.middle, 16);
-  bytes.writeUInt32BE(Math.min(0xffff_ffff, Math.max(0, Math.round(lastReport.ago * 65.536))), 20);
-  return bytes;
+  bytes.writeUInt32BE(block.ssrc, at);
+  bytes.writeUInt8(Math.min(255, Math.max(0, Math.floor(block.fractionLost * 256))), at + 4);
+  bytes.writeIntBE(Math.min(0x7f_ffff, Math.max(-0x80_0000, block.lost)), at + 5, 3);
+  bytes.writeUInt32BE(block.highest % 0x1_0000_0000, at + 8);
+  bytes.writeUInt32BE(Math.min(0xffff_ffff, Math.round(block.jitter)), at + 12);
+  const ago = Math.round((lastReport?.ago ?? 0) * 65.536);
+  bytes.writeUInt32BE(lastReport?.middle ?? 0, at + 16);
+  bytes.writeUInt32BE(Math.min(0xffff_ffff, Math.max(0, ago)), at + 20);
 }
 
-/** One chunk with the canonical name and at least one zero behind it, up to a whole word. */
-function nameBytes({ ssrc, name }: { readonly ssrc: number; readonly name: string }): Buffer {
-  const text = Buffer.from(name, 'latin1').subarray(0, 255);
-  const chunk = Buffer.alloc((4 + 2 + text.length + 4) & ~3);
-  chunk.writeUInt32BE(ssrc, 0);
-  chunk.writeUInt8(1, 4);
-  chunk.writeUInt8(text.length, 5);
-  text.copy(chunk, 6);
-  return Buffer.concat([head(1, SOURCE_DESCRIPTION, chunk.length), chunk]);
-}
-
-function head(count: number, type: number, bodyBytes: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt8(VERSION | count, 0);
-  bytes.writeUInt8(type, 1);
-  bytes.writeUInt16BE(bodyBytes / 4, 2);
-  return bytes;
-}
-
-function words(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value >>> 0);
-  return bytes;
+/** The head of a packet with `body` octets behind its first word, of which the first four are an SSRC. */
+function putHead(
+  bytes: Buffer,
+  at: number,
+  head: { readonly count: number; readonly type: number; readonly body: number; readonly ssrc: number },
+): void {
+  bytes[at] = VERSION | head.count;
+  bytes[at + 1] = head.type;
+  bytes.writeUInt16BE(head.body / 4, at + 2);
+  bytes.writeUInt32BE(head.ssrc >>> 0, at + 4);
 }
