@@ -5,6 +5,7 @@ import { noteKeyId, type NoteSignature, type SignedNote } from '../evidence/sign
 import { formatTlogProof, isProofOf } from '../evidence/tlog-proof.ts';
 import { checkpoint, type CheckpointDeps } from './checkpoint.ts';
 import type { Chain } from './chain.ts';
+import { PermanentUploadError } from './destination.ts';
 import type { LogTree } from './log-tree.ts';
 import type { CheckpointRow, EntryRow, FileRow, LogStore, SealFiles } from './ports.ts';
 
@@ -23,6 +24,9 @@ const GATHER = 100;
 const AT_ONCE = 100;
 /** Recordings whose files are written at the same time. */
 const ABREAST = 8;
+
+/** Recordings without a proof, and why. */
+type Failures = ReadonlyMap<string, unknown>;
 
 type SealedEntry = EntryRow & { readonly fileName: string };
 
@@ -46,20 +50,24 @@ interface Placed {
  */
 export class Prover {
   readonly #deps: ProveDeps;
-  #next: Promise<void> | undefined;
+  #next: Promise<Failures> | undefined;
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(deps: ProveDeps) {
     this.#deps = deps;
   }
 
-  /** Resolves when every recording sealed before the call has its proof; rejects as the database or the disk does. */
-  prove(): Promise<void> {
+  /**
+   * Resolves when every recording sealed before the call has its proof, but for those whose files cannot be placed: they keep up no other.
+   * Rejects as the database does, and with what was wrong with the files of `recording`: PermanentUploadError where others have their names.
+   */
+  async prove(recording?: string): Promise<void> {
     this.#next ??= this.#afterGathering();
-    return this.#next;
+    const failures = await this.#next;
+    if (recording !== undefined && failures.has(recording)) throw failures.get(recording);
   }
 
-  async #afterGathering(): Promise<void> {
+  async #afterGathering(): Promise<Failures> {
     await new Promise((resolve) => setTimeout(resolve, GATHER));
     await this.#running;
     this.#next = undefined;
@@ -68,11 +76,15 @@ export class Prover {
     return run;
   }
 
-  async #run(): Promise<void> {
+  /** Resolves with what kept recordings from their proofs. */
+  async #run(): Promise<Failures> {
     const { store } = this.#deps;
+    const failures = new Map<string, unknown>();
     for (;;) {
-      const rows = await store.evidence.unproved(AT_ONCE);
-      if (rows.length === 0) return;
+      // Those that have failed are still among them.
+      const unproved = await store.evidence.unproved(AT_ONCE + failures.size);
+      const rows = unproved.filter(({ recording = '' }) => !failures.has(recording));
+      if (rows.length === 0) return failures;
       const covering = await this.#coveringOf(rows);
       const tries: PromiseSettledResult<Placed | undefined>[] = [];
       for (let from = 0; from < rows.length; from += ABREAST) {
@@ -83,9 +95,10 @@ export class Prover {
       }
       const placed = tries.flatMap((one) => (one.status === 'fulfilled' ? (one.value ?? []) : []));
       await this.#note(placed);
-      const failed = tries.find((one) => one.status === 'rejected');
-      if (failed !== undefined) throw failed.reason;
-      if (rows.length < AT_ONCE || placed.length === 0) return;
+      const before = failures.size;
+      for (const [at, one] of tries.entries())
+        if (one.status === 'rejected') failures.set(rows[at]?.recording ?? '', faultOf(one.reason));
+      if (rows.length < AT_ONCE || placed.length + failures.size === before) return failures;
     }
   }
 
@@ -155,6 +168,12 @@ export class Prover {
     }
   }
 }
+
+/** Other bytes under a name of a recording's are for a person to look at, and say nothing of other recordings. */
+const faultOf = (error: unknown): unknown =>
+  (error as { readonly code?: string } | null)?.code === 'DIFFERENT'
+    ? new PermanentUploadError('source-changed', (error as Error).message, { cause: error })
+    : error;
 
 /** The lines of a note for a checkpoint that one or, at a key roll, two keys have signed. */
 export function signaturesOf(

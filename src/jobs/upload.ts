@@ -31,8 +31,8 @@ export interface UploadDeps extends ExportDeps {
   readonly folderOf: (destination: string, row: RecordingRow) => string;
   /** How strictly a destination that can lock is to lock. */
   readonly lockModeOf?: (destination: string) => Retention['mode'];
-  /** Puts entry and proof beside every sealed recording that lacks them. */
-  readonly prove: () => Promise<void>;
+  /** Puts entry and proof beside every sealed recording that lacks them. Rejects with what kept this one from getting them. */
+  readonly prove: (recording?: string) => Promise<void>;
   /** Those that are stated together. */
   readonly group: Pick<DeliveryGroup, 'state'>;
   readonly now: () => number;
@@ -91,7 +91,7 @@ async function deliver(
 async function provedFiles(recording: string, { store, prove }: UploadDeps): Promise<readonly FileRow[]> {
   let files = await store.files(recording);
   if (!files.some(({ kind }) => kind === 'proof')) {
-    await prove();
+    await prove(recording);
     files = await store.files(recording);
   }
   return [...files].sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));

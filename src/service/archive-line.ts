@@ -206,7 +206,7 @@ class Line implements ArchiveLine {
     this.peering = this.#line.peering;
     this.#uploadDeps = {
       ...this.#line.exports,
-      prove: () => this.#line.prove(),
+      prove: (recording) => this.#line.prove(recording),
       group: new DeliveryGroup(this.evidence, Date.now),
       destinations: new Map(options.destinations.map((destination) => [destination.name, destination])),
       files: options.files,
@@ -351,7 +351,7 @@ class Line implements ArchiveLine {
   async #seal(recording: string): Promise<void> {
     // Also where nothing is delivered. Nobody waits for it: the next seal can begin.
     if (await seal(recording, this.#sealDeps))
-      void this.#attempt('proof', () => this.#line.prove()).then(() => {
+      void this.#attempt('proof', () => this.#line.prove(recording)).then(() => {
         for (const job of this.#lanes.jobsFor(recording)) this.#ask('upload', uploadJobId(job), job);
       });
     // The first recording after a long silence should not wait for its checkpoint.

@@ -120,9 +120,9 @@ export class EvidenceLine {
     await this.#attempt('time stamps', () => this.#stamper.idle());
   }
 
-  /** Entry and proof beside every recording sealed until now. */
-  prove(): Promise<void> {
-    return this.#prover.prove();
+  /** Entry and proof beside every recording sealed until now, see `Prover.prove`. */
+  prove(recording?: string): Promise<void> {
+    return this.#prover.prove(recording);
   }
 
   beat(): Promise<void> {

@@ -32,7 +32,7 @@ beforeEach(async () => {
   deps = {
     store: room.store,
     origins: () => [ORIGIN],
-    prove: () => room.prover.prove(),
+    prove: (recording) => room.prover.prove(recording),
     group: new DeliveryGroup(room.evidence, Date.now),
     certificates: () => room.signer.certificates,
     issuers: () => room.signer.issuers,
@@ -123,6 +123,18 @@ describe('an upload', () => {
     await Promise.all([upload(job, deps, signal), upload(job, deps, signal)]);
     await upload(job, deps, signal);
     expect(archived()).toHaveLength(6);
+  });
+
+  test('is not kept from arriving by the proof of another recording that can never be placed', async () => {
+    const [bad, good] = [await sealed(), await sealed()];
+    const name = (await room.store.recording(bad))?.fileName ?? '';
+    writeFileSync(room.spool.path(bad, `${name}_entry.txt`), 'something else');
+    const [one, other] = await Promise.allSettled(
+      [bad, good].map((recording) => upload({ recording, destination: 'archive' }, deps, signal)),
+    );
+    expect(one).toMatchObject({ status: 'rejected', reason: { fault: 'source-changed' } });
+    expect(other).toMatchObject({ status: 'fulfilled' });
+    expect((await room.store.recording(good))?.state).toBe('delivered');
   });
 
   test('of several at once states them together, and what is wrong with one of them keeps no other out', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { leafHash } from '../../src/evidence/merkle.ts';
 import { isConsistent, rootFromInclusion, rootOfLeaves } from '../../src/evidence/merkle-proof.ts';
@@ -78,6 +78,23 @@ describe('beside a sealed recording', () => {
     expect(await filesOf(id)).toEqual(before);
     expect((await room.store.files(id)).map(({ kind }) => kind)).toContain('proof');
     expect(readdirSync(join(room.folder, 'spool', id)).filter((file) => file.endsWith('.tmp'))).toEqual([]);
+  });
+
+  test('whose files cannot be placed, others get theirs', async () => {
+    const ids: string[] = [];
+    for (let n = 0; n < 4; n++) ids.push(await room.recordCall());
+    for (const id of ids) await seal(id, room.deps);
+    const [first = '', second = '', ...others] = ids;
+    for (const id of [first, second]) {
+      const name = (await room.store.recording(id))?.fileName ?? '';
+      writeFileSync(room.spool.path(id, `${name}_entry.txt`), 'something else');
+    }
+    await room.prover.prove();
+    const kinds = async (id: string) => (await room.store.files(id)).map(({ kind }) => kind);
+    for (const id of others) expect(await kinds(id)).toContain('proof');
+    expect(await kinds(first)).not.toContain('proof');
+    await expect(room.prover.prove(first)).rejects.toMatchObject({ fault: 'source-changed' });
+    await room.prover.prove(others[0]);
   });
 });
 
