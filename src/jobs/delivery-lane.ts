@@ -6,10 +6,11 @@ import type { UploadJob } from './upload.ts';
 export interface LaneDeps {
   /** Deliveries to the destination that may be tried now, oldest first. Rejects with StoreError. */
   readonly due: (destination: string, limit: number) => Promise<readonly DeliveryRow[]>;
-  readonly upload: (job: UploadJob, signal: AbortSignal) => Promise<void>;
+  /** `onCopied` is called when the destination has the files, and what is left concerns others as much: another may be copied then. */
+  readonly upload: (job: UploadJob, signal: AbortSignal, onCopied: () => void) => Promise<void>;
   /** Puts a failure into the log; the delivery is not tried again before `dueAt`, epoch milliseconds. */
   readonly noteFailure: (job: UploadJob, error: unknown, dueAt: number) => Promise<void>;
-  /** Uploads at a time. */
+  /** Copies at a time. */
   readonly parallel: number;
   /** There may be something to do again. */
   readonly wake: () => void;
@@ -54,6 +55,8 @@ export class DeliveryLane {
   readonly #deps: LaneDeps;
   /** Recordings under way, and whether as the trial of an outage. */
   readonly #busy = new Map<string, boolean>();
+  /** Those of them that take no place any more. */
+  readonly #copied = new Set<string>();
   readonly #turns = new Set<Promise<Turn | undefined>>();
   /** Recordings that failed while others arrived, and how often: their faults are their own. */
   readonly #suspects = new Map<string, number>();
@@ -78,7 +81,7 @@ export class DeliveryLane {
   /** How many turns it would give now. */
   get free(): number {
     const { parallel, now } = this.#deps;
-    if (this.#outage === undefined) return Math.max(0, parallel - this.#busy.size);
+    if (this.#outage === undefined) return Math.max(0, parallel - this.#busy.size + this.#copied.size);
     const trying = [...this.#busy.values()].includes(true);
     return trying || (now() < this.#outage.until && this.#outage.doubted === undefined) ? 0 : 1;
   }
@@ -91,10 +94,11 @@ export class DeliveryLane {
 
   /**
    * Delivers the oldest recording that may be tried now, and resolves with it when that is over; undefined when there is none, or the
-   * destination rests. Rejects with StoreError when that cannot be found out, or what came of it not be noted.
+   * destination rests. Rejects with StoreError when that cannot be found out, or what came of it not be noted. `onCopied` is called as soon
+   * as its place is free, if that is earlier.
    */
-  turn(signal: AbortSignal): Promise<Turn | undefined> {
-    const turn = this.#turn(signal).finally(() => this.#turns.delete(turn));
+  turn(signal: AbortSignal, onCopied: () => void = () => undefined): Promise<Turn | undefined> {
+    const turn = this.#turn(signal, onCopied).finally(() => this.#turns.delete(turn));
     this.#turns.add(turn);
     return turn;
   }
@@ -104,12 +108,17 @@ export class DeliveryLane {
     await Promise.allSettled(this.#turns);
   }
 
-  async #turn(signal: AbortSignal): Promise<Turn | undefined> {
+  async #turn(signal: AbortSignal, onCopied: () => void): Promise<Turn | undefined> {
     const recording = await this.#take();
     if (recording === undefined) return undefined;
     const job = { recording, destination: this.#destination };
     try {
-      await withDeadline(signal, UPLOAD_TIMEOUT, (within) => this.#deps.upload(job, within));
+      await withDeadline(signal, UPLOAD_TIMEOUT, (within) =>
+        this.#deps.upload(job, within, () => {
+          if (this.#busy.has(recording)) this.#copied.add(recording);
+          onCopied();
+        }),
+      );
       this.#arrived(recording);
       return { recording };
     } catch (error) {
@@ -117,6 +126,7 @@ export class DeliveryLane {
       return { recording, error: asError(error) };
     } finally {
       this.#busy.delete(recording);
+      this.#copied.delete(recording);
     }
   }
 
@@ -126,6 +136,8 @@ export class DeliveryLane {
 
   async #take(): Promise<string | undefined> {
     if (this.free === 0) return undefined;
+    // What ends while it is looked may still be among what is found.
+    const underWay = new Set(this.#busy.keys());
     // Those under way, one that is doubted, and the one that is looked for.
     const rows = await this.#deps.due(this.#destination, this.#busy.size + this.#deps.parallel + 2);
     if (!this.#looked) {
@@ -137,7 +149,8 @@ export class DeliveryLane {
     // Others may have had their turn meanwhile.
     if (this.free === 0) return undefined;
     const next = rows.find(
-      ({ recording }) => !this.#busy.has(recording) && recording !== this.#outage?.doubted,
+      ({ recording }) =>
+        !underWay.has(recording) && !this.#busy.has(recording) && recording !== this.#outage?.doubted,
     );
     if (next === undefined) this.#leaveDoubt();
     else this.#busy.set(next.recording, this.#outage !== undefined);

@@ -8,6 +8,8 @@ export interface LanesDeps extends Omit<LaneDeps, 'parallel'> {
 
 /** Recordings that one job delivers, so that it ends some time. */
 const MOST_OF_A_JOB = 100;
+/** Recordings of one job whose files are copied while that is not in the log yet, at most. */
+const MOST_UNFINISHED = 8;
 /** Milliseconds after which nobody counts on a job that was asked for. */
 const FORGOTTEN_AFTER = 5000;
 
@@ -27,24 +29,47 @@ export class DeliveryLanes {
   }
 
   /**
-   * Turns for one job of a queue, one after the other until there is none to be had: resolves with the recordings that had them, and rejects with
-   * what kept one from arriving.
+   * Turns for one job of a queue, until there is none to be had: resolves with the recordings that had them, and rejects with what kept one from
+   * arriving. The next begins when the files of the one before are copied: what is left then is shared by all that come to it together.
    */
   async deliver(destination: string, signal: AbortSignal): Promise<readonly string[]> {
     this.#askedOf(destination).shift();
-    const recordings: string[] = [];
-    while (recordings.length < MOST_OF_A_JOB && !signal.aborted) {
-      const turn = await this.turn(destination, signal);
-      if (turn === undefined) return recordings;
-      if (turn.error !== undefined) {
-        // What waits behind one that was set aside had counted on this job.
-        if (!this.#of(destination).failing) this.#deps.wake();
-        throw turn.error;
-      }
-      recordings.push(turn.recording);
+    const lane = this.#of(destination);
+    const turns: Promise<Turn | undefined>[] = [];
+    const unfinished = new Set<Promise<unknown>>();
+    let isMore = true;
+    while (isMore && turns.length < MOST_OF_A_JOB && !signal.aborted) {
+      while (unfinished.size >= MOST_UNFINISHED) await Promise.race(unfinished);
+      isMore = await new Promise<boolean>((resolve) => {
+        const turn = lane.turn(signal, () => {
+          resolve(true);
+        });
+        turns.push(turn);
+        const over = turn.then(
+          (had) => had !== undefined && had.error === undefined,
+          () => false,
+        );
+        unfinished.add(over);
+        void over.then((arrived) => {
+          unfinished.delete(over);
+          resolve(arrived);
+        });
+      });
     }
-    if (!signal.aborted) this.#deps.wake();
-    return recordings;
+    return this.#outcomeOf(lane, await Promise.all(turns), isMore && !signal.aborted);
+  }
+
+  /** The recordings that arrived. Throws what kept one from it. */
+  #outcomeOf(
+    lane: DeliveryLane,
+    turns: readonly (Turn | undefined)[],
+    mayHaveMore: boolean,
+  ): readonly string[] {
+    const error = turns.find((turn) => turn?.error !== undefined)?.error;
+    // What waits behind one that was set aside had counted on this job.
+    if (error === undefined ? mayHaveMore : !lane.failing) this.#deps.wake();
+    if (error !== undefined) throw error;
+    return turns.flatMap((turn) => (turn === undefined ? [] : turn.recording));
   }
 
   /**

@@ -46,9 +46,14 @@ const ORDER: readonly FileRow['kind'][] = ['audio', 'info', 'hash', 'signature',
 /**
  * Copies one sealed recording to one destination and proves each copy, then brings the evidence log there up to date. When it
  * was the last destination the recording is delivered and its spool folder is released. Repeating it is harmless. What it rejects with is for
- * `noteFailure`.
+ * `noteFailure`. `onCopied` is called when the copies are proved.
  */
-export async function upload(job: UploadJob, deps: UploadDeps, signal: AbortSignal): Promise<void> {
+export async function upload(
+  job: UploadJob,
+  deps: UploadDeps,
+  signal: AbortSignal,
+  onCopied: () => void = () => undefined,
+): Promise<void> {
   const { recording } = job;
   const row = await deps.store.recording(recording);
   const before = await deliveryOf(job, deps);
@@ -59,7 +64,7 @@ export async function upload(job: UploadJob, deps: UploadDeps, signal: AbortSign
   }
   let complete: boolean;
   try {
-    complete = await deliver(row, job, deps, signal);
+    complete = await deliver(row, job, deps, { signal, onCopied });
   } catch (error) {
     // Somebody else may have done it meanwhile, or we did and the database's answer was lost.
     if ((await deliveryOf(job, deps))?.state === 'delivered') return finishDelivered(recording, deps);
@@ -73,7 +78,7 @@ async function deliver(
   row: RecordingRow,
   { recording, destination: target }: UploadJob,
   deps: UploadDeps,
-  signal: AbortSignal,
+  { signal, onCopied }: { readonly signal: AbortSignal; readonly onCopied: () => void },
 ): Promise<boolean> {
   const destination = deps.destinations.get(target);
   if (destination === undefined)
@@ -81,6 +86,7 @@ async function deliver(
   const files = await provedFiles(recording, deps);
   const nonce = await nonceOf(files, deps.files);
   const copies = await copyFiles(row, files, { destination, deps, signal });
+  onCopied();
   await exportEvidence(destination, deps, signal);
   const body = { ...storedBody(files, copies, nonce), rec: recording, target };
   const location = copies[0]?.location ?? '';

@@ -8,7 +8,7 @@ export const openLanes = (
 ): DeliveryLanes =>
   new DeliveryLanes({
     due: (destination, limit) => deps.store.dueDeliveries(destination, deps.now(), limit),
-    upload: (job, signal) => upload(job, deps, signal),
+    upload: (job, signal, onCopied) => upload(job, deps, signal, onCopied),
     noteFailure: (job, error, dueAt) => noteFailure(job, { error, dueAt }, deps),
     parallel: options.parallel,
     wake: options.wake,

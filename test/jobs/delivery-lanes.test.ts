@@ -10,6 +10,8 @@ class Quay {
   now = 0;
   woken = 0;
   fault: (recording: string) => Error | undefined = () => undefined;
+  /** What is left to do when the files are copied. */
+  rest: (recording: string) => Promise<void> = () => Promise.resolve();
   readonly lanes: DeliveryLanes;
   #rows: DeliveryRow[] = [];
 
@@ -26,11 +28,12 @@ class Quay {
     this.lanes = new DeliveryLanes({
       parallel: new Map([['nas', 2]]),
       due: (_destination, limit) => Promise.resolve(this.#rows.slice(0, limit)),
-      upload: ({ recording }) => {
+      upload: async ({ recording }, _signal, onCopied) => {
         const fault = this.fault(recording);
-        if (fault !== undefined) return Promise.reject(fault);
+        if (fault !== undefined) throw fault;
+        onCopied();
+        await this.rest(recording);
         without(recording);
-        return Promise.resolve();
       },
       noteFailure: ({ recording }) => {
         without(recording);
@@ -67,6 +70,26 @@ describe('jobs of a queue', () => {
     ]);
     quay.now = 5001;
     expect(quay.lanes.wants('nas')).toBe(true);
+  });
+
+  test('begin with the next when the files of one are copied, up to a number that is not in the log yet', async () => {
+    const quay = new Quay(12);
+    const begun: string[] = [];
+    let finish = (): void => undefined;
+    const finished = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    quay.rest = (recording) => {
+      begun.push(recording);
+      return finished;
+    };
+    const job = quay.lanes.deliver('nas', signal);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const names = Array.from({ length: 12 }, (_, n) => `r${n}`);
+    expect(begun).toEqual(names.slice(0, 8));
+    finish();
+    expect(await job).toEqual(names);
+    expect(quay.woken).toBe(0);
   });
 
   test('end some time, and have the rest asked for', async () => {
