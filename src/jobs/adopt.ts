@@ -158,7 +158,7 @@ async function takeAudio(
     if (file.name === `${name}${INFO_ENDING}`) continue;
     const here = known.get(file.sha256);
     if (here !== undefined) {
-      await files.finish(here, row.id, file.name);
+      await files.finish(row.id, [{ from: here, name: file.name }]);
       continue;
     }
     const octets = await destination.open({ path: below(folder, file.name) }, signal);
@@ -201,7 +201,7 @@ async function placeTexts(
   const rows: FileRow[] = [];
   for (const [kind, ending, bytes = Buffer.alloc(0)] of texts) {
     const file = `${name}${ending}`;
-    await files.createOnce(recording, file, bytes);
+    await files.createOnce(recording, [{ name: file, bytes }]);
     rows.push({ recording, kind, name: file, bytes: bytes.length, sha256: sha256(bytes) });
   }
   return rows;

@@ -312,12 +312,18 @@ export interface SealFiles {
    */
   digest(path: string, audioOffset: number, beginnings?: readonly number[]): Promise<FileDigest>;
   /**
-   * Creates a file once: whole or not at all; equal bytes there are fine, other bytes reject with StoreError DIFFERENT. Its contents are on
-   * disk then, its name after `sync`.
+   * Creates files once: each whole or not at all; equal bytes there are fine, other bytes reject with StoreError DIFFERENT. Their contents are
+   * on disk then, their names after `sync`.
    */
-  createOnce(recording: string, name: string, bytes: Uint8Array): Promise<void>;
-  /** Renames a finished working file to its final name; fine when that already happened. */
-  finish(from: string, recording: string, name: string): Promise<void>;
+  createOnce(
+    recording: string,
+    files: readonly { readonly name: string; readonly bytes: Uint8Array }[],
+  ): Promise<void>;
+  /** Renames finished working files to their final names, fine where that already happened, and makes all names of the folder durable. */
+  finish(
+    recording: string,
+    files: readonly { readonly from: string; readonly name: string }[],
+  ): Promise<void>;
   /**
    * Brings a file back from an archive under its final name: whole and with this SHA-256 or not at all, fsynced. Makes the folder where
    * it is gone. Rejects when the octets are others; harmless when the file is there already.

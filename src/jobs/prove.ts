@@ -36,6 +36,12 @@ interface Covering {
   readonly note: SignedNote;
 }
 
+/** A small file, ready. */
+interface NamedBytes {
+  readonly name: string;
+  readonly bytes: Buffer;
+}
+
 /** A recording whose entry and proof are on disk. */
 interface Placed {
   readonly recording: string;
@@ -123,11 +129,10 @@ export class Prover {
     const recording = row.recording ?? '';
     const path = await treeOf(row.origin).inclusion(row.index, covering.size);
     const made = formatTlogProof({ index: row.index, path, note: covering.note });
-    const names = { entry: `${row.fileName}_entry.txt`, proof: `${row.fileName}.tlog-proof` };
-    await files.createOnce(recording, names.entry, row.bytes);
-    const proof = await this.#placeProof(row, names.proof, made);
+    const entry = { name: `${row.fileName}_entry.txt`, bytes: row.bytes };
+    const proof = await this.#placeFiles(row, entry, { name: `${row.fileName}.tlog-proof`, bytes: made });
     await files.sync(recording);
-    const rowOf = (kind: FileRow['kind'], name: string, bytes: Buffer): FileRow => ({
+    const rowOf = (kind: FileRow['kind'], { name, bytes }: NamedBytes): FileRow => ({
       recording,
       name,
       kind,
@@ -137,7 +142,7 @@ export class Prover {
     return {
       recording,
       covered: covering.size,
-      files: [rowOf('entry', names.entry, row.bytes), rowOf('proof', names.proof, proof)],
+      files: [rowOf('entry', entry), rowOf('proof', proof)],
     };
   }
 
@@ -153,18 +158,19 @@ export class Prover {
     });
   }
 
-  /** A crash may have left the proof under an earlier checkpoint; then that one stays. */
-  async #placeProof(row: EntryRow, name: string, made: Buffer): Promise<Buffer> {
+  /** Resolves with the proof there is: a crash may have left one under an earlier checkpoint, and then that one stays. */
+  async #placeFiles(row: EntryRow, entry: NamedBytes, proof: NamedBytes): Promise<NamedBytes> {
     const { files } = this.#deps;
     const recording = row.recording ?? '';
     try {
-      await files.createOnce(recording, name, made);
-      return made;
+      await files.createOnce(recording, [entry, proof]);
+      return proof;
     } catch (error) {
       if ((error as { readonly code?: string } | null)?.code !== 'DIFFERENT') throw error;
-      const there = await readFile(files.path(recording, name));
+      await files.createOnce(recording, [entry]);
+      const there = await readFile(files.path(recording, proof.name));
       if (!isProofOf(there, row)) throw error;
-      return there;
+      return { ...proof, bytes: there };
     }
   }
 }

@@ -307,10 +307,9 @@ const textsOf = (
 /** Places the decided bytes; each step may already have happened. */
 async function place(intent: SealIntent, { files, atStep }: SealDeps): Promise<void> {
   const { recording, texts, audio } = intent;
-  await Promise.all(texts.map(({ name, bytes }) => files.createOnce(recording, name, bytes)));
+  await files.createOnce(recording, texts);
   await atStep?.('texts');
-  for (const { from, name } of audio) await files.finish(from, recording, name);
-  await files.sync(recording);
+  await files.finish(recording, audio);
   await atStep?.('audio');
 }
 

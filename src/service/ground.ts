@@ -23,6 +23,8 @@ export interface Ground {
 }
 
 const ALIVE_EVERY = 2000;
+/** Each waits for the disk most of its time. */
+const SPOOL_THREADS = 4;
 
 /** Opens the data directory. Rejects with StoreError when another recorder uses it, or when the disk is damaged. */
 export async function openGround(
@@ -37,7 +39,7 @@ export async function openGround(
   const journal = await openJournal(join(config.dataDir, 'journal'));
   closing.add('journal', () => journal.close());
   for (const damage of journal.damage) log('error', 'the journal was damaged', { damage });
-  const spool = await openSpool(config.dataDir);
+  const spool = await openSpool(config.dataDir, { threads: SPOOL_THREADS });
   closing.add('spool', () => {
     spool.close();
   });

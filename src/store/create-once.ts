@@ -27,8 +27,8 @@ export async function createOnce(path: string, bytes: Uint8Array, mode = 0o640):
   await syncDirectory(dirname(path));
 }
 
-/** The same, except that the name is durable only after `syncDirectory`: several files of one folder can share that. */
-export async function createWhole(path: string, bytes: Uint8Array, mode = 0o640): Promise<void> {
+/** The same, except that the name is durable only after `syncDirectory`. */
+async function createWhole(path: string, bytes: Uint8Array, mode: number): Promise<void> {
   const temporary = `${path}.${randomUUID()}${TEMPORARY}`;
   try {
     await writeFile(temporary, bytes, { flag: 'wx', flush: true, mode });

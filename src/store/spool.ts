@@ -1,33 +1,36 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { link, lstat, mkdir, open, readdir, rm, rmdir, statfs, unlink } from 'node:fs/promises';
+import { link, mkdir, readdir, statfs, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { BeginningHash } from '../evidence/beginning-hash.ts';
 import type { SealFiles } from '../jobs/ports.ts';
 import type { RecordingFolders } from '../recorder/ports.ts';
-import { createWhole, syncDirectory, TEMPORARY } from './create-once.ts';
+import { syncDirectory, TEMPORARY } from './create-once.ts';
+import { SpoolThreads } from './spool-threads.ts';
 import { codeOf, StoreError } from './store-error.ts';
 
 export interface SpoolOptions {
   /** Milliseconds between measurements of the free space. Default 2000. */
   readonly measureEvery?: number;
+  /** Threads that work on the files of recordings, at most; default 0, where the caller's own thread does it. */
+  readonly threads?: number;
 }
 
 /** Ids and names come from our own code; nothing else may become a path. */
 const NAME = /^[A-Za-z0-9._+-]{1,200}$/;
-const READ = 256 * 1024;
 
 /** One folder for each recording that is not yet delivered everywhere: working files first, sealed files later. */
 export class Spool implements RecordingFolders, SealFiles {
   readonly #root: string;
   readonly #timer: NodeJS.Timeout;
+  readonly #threads: SpoolThreads;
   #room: DiskRoom;
   #measuring = false;
 
-  constructor(root: string, room: DiskRoom, measureEvery: number) {
+  constructor(root: string, room: DiskRoom, { measureEvery = 2000, threads = 0 }: SpoolOptions) {
     this.#root = root;
+    this.#threads = new SpoolThreads(threads);
     this.#room = room;
     this.#timer = setInterval(() => void this.#measure(), measureEvery);
     this.#timer.unref();
@@ -40,9 +43,7 @@ export class Spool implements RecordingFolders, SealFiles {
   }
 
   async discard(recording: string): Promise<void> {
-    const folder = this.folderOf(recording);
-    // A call without audio left nothing in it; that needs no walk.
-    await rmdir(folder).catch(() => rm(folder, { recursive: true, force: true }));
+    await this.#threads.order({ what: 'discard', folder: this.folderOf(recording) });
   }
 
   async parts(recording: string): Promise<readonly string[]> {
@@ -73,47 +74,27 @@ export class Spool implements RecordingFolders, SealFiles {
     audioOffset: number,
     beginnings: readonly number[] = [],
   ): ReturnType<SealFiles['digest']> {
-    const whole = createHash('sha256');
-    const audio = new BeginningHash(beginnings);
-    const file = await open(path, 'r');
-    let bytes = 0;
-    try {
-      const buffer = Buffer.allocUnsafe(READ);
-      for (;;) {
-        const { bytesRead } = await file.read(buffer, 0, READ, bytes);
-        if (bytesRead === 0) break;
-        const part = buffer.subarray(0, bytesRead);
-        whole.update(part);
-        audio.update(part.subarray(Math.min(Math.max(audioOffset - bytes, 0), bytesRead)));
-        bytes += bytesRead;
-      }
-    } finally {
-      await file.close();
-    }
-    return {
-      bytes,
-      sha256: whole.digest('hex'),
-      audioSha256: audio.digest(),
-      beginnings: beginnings.map((length) => audio.of(length)),
-    };
+    const digest = await this.#threads.order({ what: 'digest', path, audioOffset, beginnings });
+    if (digest === undefined) throw new StoreError('DISK', `${path} was not read`);
+    return digest;
   }
 
-  async createOnce(recording: string, name: string, bytes: Uint8Array): Promise<void> {
-    await createWhole(this.path(recording, name), bytes);
+  async createOnce(
+    recording: string,
+    files: readonly { readonly name: string; readonly bytes: Uint8Array }[],
+  ): Promise<void> {
+    const created = files.map(({ name, bytes }) => ({ path: this.path(recording, name), bytes }));
+    await this.#threads.order({ what: 'create', files: created });
   }
 
   /** Never replaces a file: throws StoreError DIFFERENT when another one has the final name, MISSING when there is neither. */
-  async finish(from: string, recording: string, name: string): Promise<void> {
-    const to = this.path(recording, name);
-    if (from === to) return;
-    try {
-      await link(from, to);
-    } catch (error) {
-      await this.#alreadyFinished(from, to, error);
-    }
-    await unlink(from).catch((error: unknown) => {
-      if (codeOf(error) !== 'ENOENT') throw error;
-    });
+  async finish(
+    recording: string,
+    files: readonly { readonly from: string; readonly name: string }[],
+  ): Promise<void> {
+    const folder = this.folderOf(recording);
+    const finished = files.map(({ from, name }) => ({ from, to: this.path(recording, name) }));
+    await this.#threads.order({ what: 'finish', folder, files: finished });
   }
 
   async receive(
@@ -150,7 +131,7 @@ export class Spool implements RecordingFolders, SealFiles {
   }
 
   async sync(recording: string): Promise<void> {
-    await syncDirectory(this.folderOf(recording));
+    await this.#threads.order({ what: 'sync', folder: this.folderOf(recording) });
   }
 
   path(recording: string, name: string): string {
@@ -159,22 +140,10 @@ export class Spool implements RecordingFolders, SealFiles {
     return join(this.folderOf(recording), name);
   }
 
-  /** Ends the measuring. May be called twice. */
+  /** Ends the measuring and the threads. May be called twice. */
   close(): void {
+    this.#threads.close();
     clearInterval(this.#timer);
-  }
-
-  /** Returns when `to` is what `from` was to become; throws otherwise. */
-  async #alreadyFinished(from: string, to: string, error: unknown): Promise<void> {
-    const code = codeOf(error);
-    const target = await lstat(to).catch(() => undefined);
-    if (code === 'ENOENT' && target !== undefined) return;
-    if (code === 'ENOENT')
-      throw new StoreError('MISSING', `neither ${from} nor ${to} is there`, { cause: error });
-    if (code !== 'EEXIST') throw error;
-    const source = await lstat(from);
-    if (source.ino === target?.ino && source.dev === target.dev) return;
-    throw new StoreError('DIFFERENT', `${to} already exists`, { cause: error });
   }
 
   async #measure(): Promise<void> {
@@ -191,7 +160,7 @@ export async function openSpool(dataDir: string, options: SpoolOptions = {}): Pr
   const root = resolve(dataDir, 'spool');
   await mkdir(root, { recursive: true, mode: 0o750 });
   await syncDirectory(dataDir);
-  const spool = new Spool(root, await roomOf(root), options.measureEvery ?? 2000);
+  const spool = new Spool(root, await roomOf(root), options);
   for (const recording of await spool.list()) await sweep(join(root, recording));
   return spool;
 }

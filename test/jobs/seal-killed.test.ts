@@ -20,8 +20,18 @@ const CALLS =
   'openat,close,read,pread64,write,pwrite64,fsync,fdatasync,ftruncate,fallocate,rename,renameat2,link,linkat,unlink,unlinkat,mkdir,fcntl,fstat,stat,statx,newfstatat,lseek';
 const MIGRATIONS = join(import.meta.dirname, '../../migrations');
 const CHILD = join(import.meta.dirname, '../support/sealing-child.js');
+/** The thread that works on the files of recordings, or all others, the one for the database among them. */
+type Who = 'files' | 'others';
 /** `npm run test:crash` goes through all of them. */
-const SOME = [5, 40, 70, 110, 150, 190];
+const SOME: readonly [Who, number][] = [
+  ['files', 3],
+  ['files', 25],
+  ['files', 70],
+  ['files', 120],
+  ['others', 5],
+  ['others', 20],
+  ['others', 45],
+];
 const MOST = 2000;
 
 let key: TestKey;
@@ -52,19 +62,23 @@ afterAll(async () => {
   rmSync(before, { recursive: true });
 });
 
-/** Seals in another process that is killed when one of its threads enters its n-th system call; false when it was done before. */
-async function sealKilledAt(n: number): Promise<boolean> {
+/** Seals in another process that is killed when a thread enters its n-th system call; false when it was done before. */
+async function sealKilledAt(who: Who, n: number): Promise<boolean> {
   rmSync(room.folder, { recursive: true });
   cpSync(before, room.folder, { recursive: true });
-  // One thread for all files, so that the n-th call is the same one each time.
+  // One thread each for files and for the database, so that the n-th call is the same one each time.
   const child = spawn(process.execPath, [CHILD, room.folder, keys, ORIGIN, ...recordings], {
     env: { ...env, UV_THREADPOOL_SIZE: '1' },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const ended = once(child, 'exit');
-  await once(child.stdout, 'data');
+  const [said] = (await once(child.stdout, 'data')) as [Buffer];
+  const thread = said.toString().trim();
+  expect(thread).toMatch(/^[0-9]+$/);
+  const all = readdirSync(`/proc/${String(child.pid)}/task`);
+  const traced = who === 'files' ? [thread] : all.filter((id) => id !== thread);
   const inject = ['-e', `trace=${CALLS}`, '-e', `inject=${CALLS}:signal=KILL:when=${n}`];
-  const strace = spawn('strace', ['-f', '-o', '/dev/null', ...inject, '-p', String(child.pid)], {
+  const strace = spawn('strace', ['-o', '/dev/null', ...inject, ...traced.flatMap((id) => ['-p', id])], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const detached = once(strace, 'exit');
@@ -148,11 +162,11 @@ async function expectFiles(recording: string, entry: Buffer): Promise<void> {
   expect(provesInclusion(parseTlogProof(read('.tlog-proof')), entry)).toBe(true);
 }
 
-async function killedAt(n: number): Promise<boolean> {
+async function killedAt(who: Who, n: number): Promise<boolean> {
   let killed = false;
   let left: Left = { decided: new Map(), entries: new Map() };
   await room.whileClosed(async () => {
-    killed = await sealKilledAt(n);
+    killed = await sealKilledAt(who, n);
     left = await leftBehind();
   });
   await sealAfterRestart(n, left);
@@ -161,17 +175,21 @@ async function killedAt(n: number): Promise<boolean> {
 
 if (env['SEALTAPE_CRASH'] === 'all')
   test('killed at every system call of four seals, a restart finishes them byte for byte', async () => {
-    let n = 1;
-    while (n <= MOST && (await killedAt(n))) n += 1;
-    process.stdout.write(`killed at ${n - 1} points of four seals\n`);
-    expect(n - 1).toBeGreaterThanOrEqual(200);
-    expect(n).toBeLessThan(MOST);
+    let points = 0;
+    for (const who of ['files', 'others'] as const) {
+      let n = 1;
+      while (n <= MOST && (await killedAt(who, n))) n += 1;
+      process.stdout.write(`killed at ${n - 1} points of four seals, ${who}\n`);
+      expect(n).toBeLessThan(MOST);
+      points += n - 1;
+    }
+    expect(points).toBeGreaterThanOrEqual(200);
   }, 3_600_000);
 else
   test.each(SOME)(
-    'killed as a thread enters its system call number %i, a restart finishes the seal byte for byte',
-    async (n) => {
-      expect(await killedAt(n)).toBe(true);
+    'killed as a thread (%s) enters its system call number %i, a restart finishes the seal byte for byte',
+    async (who, n) => {
+      expect(await killedAt(who, n)).toBe(true);
     },
     120_000,
   );

@@ -128,9 +128,8 @@ describe('the spool', () => {
     const folder = await made('r1');
     const from = join(folder, 'audio.part');
     await writeFile(from, 'audio');
-    await spool.finish(from, 'r1', 'rec.wav');
-    await spool.finish(from, 'r1', 'rec.wav');
-    await spool.sync('r1');
+    await spool.finish('r1', [{ from, name: 'rec.wav' }]);
+    await spool.finish('r1', [{ from, name: 'rec.wav' }]);
     expect(await readdir(folder)).toEqual(['rec.wav']);
     expect(await readFile(spool.path('r1', 'rec.wav'), 'utf8')).toBe('audio');
   });
@@ -140,25 +139,29 @@ describe('the spool', () => {
     const from = join(folder, 'audio.part');
     await writeFile(from, 'audio');
     await link(from, join(folder, 'rec.wav'));
-    await spool.finish(from, 'r1', 'rec.wav');
+    await spool.finish('r1', [{ from, name: 'rec.wav' }]);
     expect(await readdir(folder)).toEqual(['rec.wav']);
   });
 
   test('never finishes over another file, and says when there is nothing to finish', async () => {
     const folder = await made('r1');
     const from = join(folder, 'audio.part');
-    await expect(spool.finish(from, 'r1', 'rec.wav')).rejects.toMatchObject({ code: 'MISSING' });
+    await expect(spool.finish('r1', [{ from, name: 'rec.wav' }])).rejects.toMatchObject({ code: 'MISSING' });
     await writeFile(from, 'audio');
     await writeFile(join(folder, 'rec.wav'), 'audio');
-    await expect(spool.finish(from, 'r1', 'rec.wav')).rejects.toMatchObject({ code: 'DIFFERENT' });
+    await expect(spool.finish('r1', [{ from, name: 'rec.wav' }])).rejects.toMatchObject({
+      code: 'DIFFERENT',
+    });
     expect(await readdir(folder)).toEqual(['audio.part', 'rec.wav']);
   });
 
   test('creates small files once', async () => {
     await made('r1');
-    await spool.createOnce('r1', 'rec_info.txt', Buffer.from('info'));
-    await spool.createOnce('r1', 'rec_info.txt', Buffer.from('info'));
-    await expect(spool.createOnce('r1', 'rec_info.txt', Buffer.from('other'))).rejects.toMatchObject({
+    await spool.createOnce('r1', [{ name: 'rec_info.txt', bytes: Buffer.from('info') }]);
+    await spool.createOnce('r1', [{ name: 'rec_info.txt', bytes: Buffer.from('info') }]);
+    await expect(
+      spool.createOnce('r1', [{ name: 'rec_info.txt', bytes: Buffer.from('other') }]),
+    ).rejects.toMatchObject({
       code: 'DIFFERENT',
     });
   });

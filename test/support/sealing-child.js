@@ -1,7 +1,7 @@
 // @ts-check
-// Seals recordings and places their proofs when it is told to, and says that it is ready before: what is killed in test/jobs/seal-killed.test.ts.
+// Seals recordings and places their proofs when it is told to, and says which of its threads works on files before: what is killed in test/jobs/seal-killed.test.ts.
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSigner } from '../../dist/src/evidence/signature.js';
 import { Chain, emptyHead } from '../../dist/src/jobs/chain.js';
@@ -20,14 +20,18 @@ const migrations = join(import.meta.dirname, '../../migrations');
 const database = await openDatabase({ kind: 'sqlite', file: join(folder, 'log.db') }, migrations);
 const parts = {
   store: new SqlLogStore(database, { node: 'test/rec01' }),
-  files: await openSpool(folder),
+  files: await openSpool(folder, { threads: 1 }),
   destinations: ['archive'],
   now: Date.now,
 };
 const resume = async () => (await resumeChain(origin, parts)) ?? emptyHead(origin);
 const clock = () => ({ time: new Date().toISOString(), mono: '7f3a9c21:1', clock: 'unsynced' });
 const chain = new Chain(await resume(), { key: signer.key, clock, resume });
-process.stdout.write('ready\n');
+// Its first work starts the thread that works on the files: its id is the one that was not there before.
+const threads = () => readdirSync('/proc/self/task');
+const before = threads();
+await parts.files.sync(recordings[0] ?? '');
+process.stdout.write(`${threads().find((id) => !before.includes(id)) ?? ''}\n`);
 await once(process.stdin, 'data');
 const prover = new Prover({
   ...parts,
