@@ -131,7 +131,9 @@ case $mode in
     build
     # File work that hangs (an archive on a dead mount) holds threads of this pool; journal and spool must still find some.
     export UV_THREADPOOL_SIZE="${UV_THREADPOOL_SIZE:-16}"
-    exec node dist/src/main.js "$@"
+    # Room for what the calls that are being set up make and forget: with V8's 16 MB it copies what is still needed over and over.
+    read -ra options <deploy/node-options
+    exec node "${options[@]}" dist/src/main.js "$@"
     ;;
   test)
     need redis-server redis-server sipp sip-tester sox sox ffprobe ffmpeg espeak-ng espeak-ng \

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Kind } from './media-goals.ts';
 import { ROOT } from './sip-caller.ts';
+import { START_OPTIONS } from './start-options.ts';
 
 const MEDIA_PORTS = '10000-59999';
 
@@ -42,9 +43,13 @@ export async function startRecorder(plan: RecorderPlan, modules: readonly string
     }),
   );
   const profiling = plan.profiles === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', plan.profiles];
-  const execArgv = [...profiling, ...modules.flatMap((module) => ['--import', module])];
+  const execArgv = [
+    ...START_OPTIONS.execArgv,
+    ...profiling,
+    ...modules.flatMap((module) => ['--import', module]),
+  ];
   const main = fileURLToPath(new URL('dist/src/main.js', ROOT));
-  const child = fork(main, ['--config', config], { execArgv, silent: true });
+  const child = fork(main, ['--config', config], { ...START_OPTIONS, execArgv, silent: true });
   // What it complains about is the reader's business.
   child.stderr?.pipe(process.stderr);
   let banner = '';

@@ -33,6 +33,7 @@ import {
   type Transport,
 } from './sip-caller.ts';
 import { startSipServer } from '../../src/sip-server/sip-server.ts';
+import { START_OPTIONS } from './start-options.ts';
 
 type Subject = 'recorder' | 'bare server';
 
@@ -97,7 +98,8 @@ async function start(subject: Subject, execArgv: readonly string[]): Promise<Run
   const child =
     subject === 'recorder'
       ? fork(fileURLToPath(new URL('dist/src/main.js', ROOT)), ['--config', configFile(folder)], {
-          execArgv: [...execArgv],
+          ...START_OPTIONS,
+          execArgv: [...START_OPTIONS.execArgv, ...execArgv],
           silent: true,
         })
       : fork(SELF, ['bare'], { execArgv: [...execArgv] });

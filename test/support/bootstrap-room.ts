@@ -54,7 +54,8 @@ export class BootstrapRoom {
     for (const folder of [this.bin, join(this.home, 'deploy'), join(this.home, 'src')])
       mkdirSync(folder, { recursive: true });
     mkdirSync(join(this.home, 'verify-cli'));
-    copyFileSync(join(ROOT, 'deploy/bootstrap.sh'), join(this.home, 'deploy/bootstrap.sh'));
+    for (const file of ['deploy/bootstrap.sh', 'deploy/node-options'])
+      copyFileSync(join(ROOT, file), join(this.home, file));
     for (const file of ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json'])
       this.age(file, 60);
     this.age('src/main.ts', 60);
