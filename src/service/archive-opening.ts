@@ -94,9 +94,8 @@ export async function openArchive(config: Config, opening: ArchiveOpening): Prom
     queues,
     destinations,
     listeners,
-    begun: new Set<string>(),
     spoolKeep: openSpoolKeep(config, { ...opening, database, ready: () => line.line !== undefined }),
-    startedAt: opening.startedAt,
+    run: { startedAt: opening.startedAt, begun: new Set<string>() },
     ...(await openOutsiders(config)),
   };
   closing.add('archive line', () => line.close());
@@ -166,8 +165,7 @@ function lineOptions(
     readonly destinations: readonly Destination[];
     readonly listeners: readonly ArchiveLineOptions['onSealed'][];
     readonly spoolKeep: SpoolKeep;
-    readonly startedAt: number;
-    readonly begun: Set<string>;
+    readonly run: Pick<ArchiveLineOptions, 'startedAt' | 'begun'>;
     readonly authorities: readonly TimeStampAuthority[];
     readonly peers: Peers;
   },
@@ -209,7 +207,7 @@ function lineOptions(
     checkpointMilliseconds: config.evidence.checkpointSeconds * 1000,
     isLive: (recording) => recorder.isLive(recording),
     continuationOf: (recording) => recorder.continuationOf(recording),
-    ...{ startedAt: parts.startedAt, begun: parts.begun },
+    ...parts.run,
     onSealed: (row) => {
       for (const listener of parts.listeners) listener(row);
     },

@@ -18,7 +18,12 @@ export async function beginRunOnce(
   const { store, signer, installation, policyHash, lastAlive, startedAt, begun } = options;
   if (begun.has(chain.origin)) return;
   await beginRun({
-    ...{ store, chain, signer, policyHash, lastAlive, predecessor },
+    store,
+    chain,
+    signer,
+    policyHash,
+    lastAlive,
+    predecessor,
     installation: installation.name,
     productVersion: installation.version,
     // The outage ended when calls could come in again, also when the database took longer than that to answer.

@@ -6,7 +6,7 @@ import { ListeningClient } from '../sip/listening-client.ts';
 import { Peer } from '../sip/peer.ts';
 import { plainSdp, RecordingClient } from '../sip/recording-client.ts';
 import { answeredCall, CALLER, ProductRoom } from '../support/product-room.ts';
-import type { RecorderProcess } from '../support/recorder-process.ts';
+import { eventually, type RecorderProcess } from '../support/recorder-process.ts';
 
 const ACTOR = 'a clerk';
 const NOBODY = '01a21682-49b2-7842-b298-d7138565446e';
@@ -120,10 +120,14 @@ test('each of them, done or refused, is a step with its actor', async () => {
     });
   }
   await over;
-  const { steps } = await answerOf<{ readonly steps: readonly { readonly detail?: string }[] }>(
-    `/steps?actor=${encodeURIComponent(`admin-token (${ACTOR})`)}`,
-  );
-  const asked = steps.filter(({ detail = '' }) => detail.includes(' /api/v1/')).toReversed();
+  // A step is on the disk before it is answered, and soon after in the database.
+  const asked = await eventually(async () => {
+    const { steps } = await answerOf<{ readonly steps: readonly { readonly detail?: string }[] }>(
+      `/steps?actor=${encodeURIComponent(`admin-token (${ACTOR})`)}`,
+    );
+    const found = steps.filter(({ detail = '' }) => detail.includes(' /api/v1/')).toReversed();
+    return found.length < expected.length ? undefined : found;
+  }, 20_000);
   expect(asked).toEqual(expected.map((each) => expect.objectContaining(each)));
 }, 60_000);
 
