@@ -129,8 +129,6 @@ case $mode in
     need redis-server redis-server
     install_modules
     build
-    # File work that hangs (an archive on a dead mount) holds threads of this pool; journal and spool must still find some.
-    export UV_THREADPOOL_SIZE="${UV_THREADPOOL_SIZE:-16}"
     # Room for what the calls that are being set up make and forget: with V8's 16 MB it copies what is still needed over and over.
     read -ra options <deploy/node-options
     exec node "${options[@]}" dist/src/main.js "$@"
