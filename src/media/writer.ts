@@ -40,8 +40,8 @@ export class Writer {
   readonly #worker: Worker;
   readonly #trade: Trade;
   #isRinging = false;
-  /** Somebody waits for one of those that are under way. */
-  #isExpecting = false;
+  /** The last of those under way that somebody waits for: when it is over, so are those before it. */
+  #expected: UnderWay | undefined;
   #timer: NodeJS.Timeout | undefined;
   #gone = false;
 
@@ -102,7 +102,11 @@ export class Writer {
 
   /** Somebody waits: what is under way is collected as soon as it is done, and refused when its turn does not come. */
   expect(): void {
-    this.#isExpecting = true;
+    this.#expected = this.#underWay.at(-1);
+    this.#listen();
+  }
+
+  #listen(): void {
     this.#queue.expect();
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
@@ -116,8 +120,9 @@ export class Writer {
     if ((this.#underWay[0]?.since ?? now) < now - this.#trade.patience) this.#refuseUnclaimed();
     for (const { place, written } of this.#takeOver(({ place }) => this.#queue.outcome(place) !== undefined))
       written(errorOf(this.#trade.call, this.#queue.outcome(place) ?? 0));
-    if (this.#underWay.length === 0) this.#isExpecting = false;
-    else if (this.#isExpecting) this.expect();
+    if (this.#expected === undefined) return;
+    if (this.#underWay.includes(this.#expected)) this.#listen();
+    else this.#expected = undefined;
   }
 
   /** Ends the thread, once it has done what it is doing. */
