@@ -62,13 +62,22 @@ async function applyOutage(
   const seen = event.phase === 'over';
   const outages = seen ? [event] : await log.evidence.takeOutages();
   for (const { cause, since } of outages) {
-    const to = new Date(Math.max(since, event.at)).toISOString();
-    const from = new Date(since).toISOString();
-    const { entry, headAfter } = turn.prepare({ type: 'outage', from, to, cause, clean: seen });
-    await log.appendEntry(entry, headAfter);
+    await appendOutage({ since, at: event.at, cause, clean: seen }, log, turn);
     if (seen) await log.evidence.endOutage({ cause, since });
     await log.addStep({ at: event.at, step: 'outage over', outcome: 'ok', detail: cause });
   }
+}
+
+async function appendOutage(
+  outage: { readonly since: number; readonly at: number; readonly cause: string; readonly clean: boolean },
+  log: LogWriter,
+  turn: ChainTurn,
+): Promise<void> {
+  const { since, at, cause, clean } = outage;
+  const from = new Date(since).toISOString();
+  const to = new Date(Math.max(since, at)).toISOString();
+  const { entry, headAfter } = turn.prepare({ type: 'outage', from, to, cause, clean });
+  await log.appendEntry(entry, headAfter);
 }
 
 /** Statements that could not be kept: how many of which kind, and from when to when. */
@@ -78,14 +87,7 @@ async function applyLoss(
   turn: ChainTurn,
 ): Promise<void> {
   const detail = countsText(counts);
-  const { entry, headAfter } = turn.prepare({
-    type: 'outage',
-    from: new Date(since).toISOString(),
-    to: new Date(Math.max(since, at)).toISOString(),
-    cause: `${STATEMENTS_LOST} ${detail}`,
-    clean: true,
-  });
-  await log.appendEntry(entry, headAfter);
+  await appendOutage({ since, at, cause: `${STATEMENTS_LOST} ${detail}`, clean: true }, log, turn);
   await log.addStep({ at, step: 'statements lost', outcome: 'error', detail });
 }
 

@@ -1,11 +1,23 @@
-import type { AlarmBell } from '../alarm.ts';
+import type { Alarm, AlarmBell } from '../alarm.ts';
 import type { Recorder } from '../recorder/recorder.ts';
 import { outageCauses, type OutageParts } from './outage-causes.ts';
 import { OutageWatch } from './outage-watch.ts';
 import type { ShutdownList } from './shutdown-list.ts';
 
-const NO_DATABASE = 'database-away';
-const NO_PORTS = 'media-ports-exhausted';
+/** What rings while a cause lasts. */
+const ALARMS: Readonly<Record<string, Alarm>> = {
+  ports: {
+    code: 'media-ports-exhausted',
+    severity: 'critical',
+    text: 'Calls are refused because no media port is free: media.ports is too small for this many calls',
+    fields: {},
+  },
+  database: {
+    code: 'database-away',
+    severity: 'critical',
+    text: 'The database has not answered for a minute, or lacks a right, a table or space: calls are recorded and journalled, and nothing is sealed or delivered',
+  },
+};
 
 /** From here on: what did not work before was no outage, but a start that took its time. */
 export function openOutageWatch(
@@ -20,8 +32,10 @@ export function openOutageWatch(
     causes: outageCauses(parts),
     state: (event) => recorder.state(event),
     onChange: (cause, isOut) => {
-      if (cause === 'ports') ringForPorts(bell, isOut);
-      if (cause === 'database') ringForDatabase(bell, isOut);
+      const alarm = ALARMS[cause];
+      if (alarm === undefined) return;
+      if (isOut) bell.raise(alarm);
+      else bell.clear(alarm.code);
     },
     isStopping: () => recorder.isDraining,
     now: Date.now,
@@ -31,25 +45,4 @@ export function openOutageWatch(
   closing.add('outage watch', () => {
     outages.close();
   });
-}
-
-function ringForPorts(bell: AlarmBell, isOut: boolean): void {
-  if (!isOut) bell.clear(NO_PORTS);
-  else
-    bell.raise({
-      code: NO_PORTS,
-      severity: 'critical',
-      text: 'Calls are refused because no media port is free: media.ports is too small for this many calls',
-      fields: {},
-    });
-}
-
-function ringForDatabase(bell: AlarmBell, isOut: boolean): void {
-  if (!isOut) bell.clear(NO_DATABASE);
-  else
-    bell.raise({
-      code: NO_DATABASE,
-      severity: 'critical',
-      text: 'The database has not answered for a minute, or lacks a right, a table or space: calls are recorded and journalled, and nothing is sealed or delivered',
-    });
 }
