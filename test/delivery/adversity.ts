@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { PermanentUploadError, type Destination, type Upload } from '../../src/jobs/destination.ts';
 import { startCuttingProxy, type Cut, type CuttingProxy } from '../support/cutting-proxy.ts';
+import { LONG } from '../support/long-run.ts';
 import { never, uploadOf, type DestinationSubject } from './conformance.ts';
 
 /** A destination whose server, and the line to it, can fail. */
@@ -20,9 +21,6 @@ export interface AdverseSubject extends Omit<DestinationSubject, 'destination'> 
 
 /** Long enough to be cut anywhere. */
 const BIG = 1_500_000;
-
-/** Variants that take long are for `npm run test:long`. */
-export const LONG = process.env['SEALTAPE_TEST_LONG'] !== undefined;
 
 const STAGES: readonly (readonly [string, Cut['direction'], number])[] = [
   ['before anything came through', 'up', 0],

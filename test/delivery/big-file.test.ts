@@ -14,7 +14,7 @@ import { GraphServer } from '../support/graph-server.ts';
 import { startRadosgw } from '../support/radosgw.ts';
 import { startSamba } from '../support/samba.ts';
 import { startSftpServer } from '../support/sftp-server.ts';
-import { LONG } from './adversity.ts';
+import { LONG } from '../support/long-run.ts';
 
 const GIB = 1024 ** 3;
 const SIZE = 2 * GIB + 12_345;

@@ -5,7 +5,8 @@ import type { S3Options } from '../../src/delivery/s3-client.ts';
 import { AmazonRoom } from '../support/amazon-room.ts';
 import { AwsError } from '../support/aws-error.ts';
 import { slowDown, type SeenS3Request } from '../support/aws-s3-server.ts';
-import { describeAdversity, LONG } from './adversity.ts';
+import { LONG } from '../support/long-run.ts';
+import { describeAdversity } from './adversity.ts';
 import { describeDestination, never, rejection, uploadOf } from './conformance.ts';
 import { s3Subject } from './s3-subject.ts';
 

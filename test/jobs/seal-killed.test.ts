@@ -13,6 +13,7 @@ import { seal } from '../../src/jobs/seal.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { SqlLogStore } from '../../src/store/log-store.ts';
 import { makeSigner, type TestKey } from '../support/evidence-archive.ts';
+import { killAt } from '../support/killed-at.ts';
 import { ORIGIN, SealingRoom } from '../support/sealing-room.ts';
 
 /** Every call by which a seal can change something that outlives it, and those between. */
@@ -78,23 +79,16 @@ async function sealKilledAt({ who, call, n }: Point): Promise<boolean> {
     env: { ...env, UV_THREADPOOL_SIZE: '1' },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  const ended = once(child, 'exit');
   const [said] = (await once(child.stdout, 'data')) as [Buffer];
   const thread = said.toString().trim();
   expect(thread).toMatch(/^[0-9]+$/);
   const all = readdirSync(`/proc/${String(child.pid)}/task`);
   const traced = who === 'files' ? [thread] : all.filter((id) => id !== thread);
-  const inject = ['-e', `trace=${call}`, '-e', `inject=${call}:signal=KILL:when=${n}`];
-  const strace = spawn('strace', ['-o', '/dev/null', ...inject, ...traced.flatMap((id) => ['-p', id])], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  const detached = once(strace, 'exit');
-  await once(strace.stderr, 'data');
-  child.stdin.write('go\n');
-  const [code, signal] = (await ended) as [number | null, string | null];
-  await detached;
-  expect([code, signal]).toEqual(signal === null ? [0, null] : [null, 'SIGKILL']);
-  return signal !== null;
+  return killAt(
+    child,
+    { call, n },
+    traced.flatMap((id) => ['-p', id]),
+  );
 }
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

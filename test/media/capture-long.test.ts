@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { renameSync } from 'node:fs';
 import type { CapturedFile, CaptureLine, LineRole } from '../../src/media/capture.ts';
 import { decode, loudness, toneIn } from '../support/ffmpeg.ts';
+import { LONG } from '../support/long-run.ts';
 import { PAYLOAD, stepHertz, stepPayloads, type SteppedCodec } from '../support/tone-steps.ts';
 import { EngineHarness, START } from './engine-harness.ts';
 import { rtp } from './rtp-builder.ts';
@@ -109,9 +110,8 @@ const SKEWS: readonly [SteppedCodec, number][] = [
   ['opus', -300],
   ['g722', 300],
 ];
-const isLong = process.env['SEALTAPE_TEST_LONG'] !== undefined;
 
-test.each(isLong ? SKEWS : SKEWS.slice(0, 2))(
+test.each(LONG ? SKEWS : SKEWS.slice(0, 2))(
   '%s of a clock that is %d ppm off stands where it was said after five minutes, as pauses take the drift up',
   async (codec, ppm) => {
     await harness.engine.open(harness.request([aLine(0, 'caller'), aLine(1, 'callee')]));

@@ -4,6 +4,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { placeCall, type CallOptions, type CallReport } from '../../src/client/call.ts';
 import { CALLEE_VOICE, CALLER_VOICE, speakTones } from '../../src/client/tones.ts';
+import { LONG } from '../support/long-run.ts';
 import { ProductRoom } from '../support/product-room.ts';
 import type { RecorderProcess, startRecorder } from '../support/recorder-process.ts';
 import { awaitRecordings, recordingsIn, verifyNode } from '../support/sealed-recording.ts';
@@ -63,9 +64,8 @@ test('killed in mid-call: the next start seals what was heard up to the last sec
 
 // The crash test of the seal itself has more points than these; all six with SEALTAPE_TEST_LONG.
 const STEPS = ['digested', 'signed', 'intent', 'texts', 'audio', 'logged'];
-const isLong = process.env['SEALTAPE_TEST_LONG'] !== undefined;
 
-test.each(isLong ? STEPS : ['intent', 'audio'])(
+test.each(LONG ? STEPS : ['intent', 'audio'])(
   'killed in mid-seal after the step "%s": sealed once at the next start, chain whole',
   async (step) => {
     const first = await start({ env: { SEALTAPE_TEST_CRASH_AT: step } });

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CALLER_VOICE, speakTones } from '../../src/client/tones.ts';
-import { LONG } from '../delivery/adversity.ts';
+import { LONG } from '../support/long-run.ts';
 import { startCuttingProxy } from '../support/cutting-proxy.ts';
 import { startMailServer, type MailServer } from '../support/mail-server.ts';
 import { callTo, entriesIn, expectIntact, healthOf, ProductRoom } from '../support/product-room.ts';

@@ -11,6 +11,7 @@ import { Statements } from '../../src/recorder/statements.ts';
 import { openJournal } from '../../src/store/journal.ts';
 import { openPolicyFile } from '../../src/store/policy-file.ts';
 import { PolicyQueries } from '../../src/store/policy-queries.ts';
+import { killAt } from '../support/killed-at.ts';
 import { SealingRoom } from '../support/sealing-room.ts';
 
 const DIST = pathToFileURL(join(import.meta.dirname, '../../dist')).href;
@@ -46,7 +47,7 @@ process.exit(0);
  * The file and its folder, at each change before it is stated and behind that: on entering the second a change holds and is not stated, on
  * entering the third it is stated and the file says that it may not be.
  */
-const CALLS = 'fsync';
+const CALL = 'fsync';
 const MOST = 100;
 
 /** Changes rules and groups in another process that is killed when it enters its n-th system call; false when it was done before. */
@@ -55,19 +56,8 @@ async function changesKilledAt(n: number, folder: string): Promise<boolean> {
     env: { ...env, UV_THREADPOOL_SIZE: '1' },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  const ended = once(child, 'exit');
   await once(child.stdout, 'data');
-  const inject = ['-e', `trace=${CALLS}`, '-e', `inject=${CALLS}:signal=KILL:when=${n}`];
-  const strace = spawn('strace', ['-f', '-o', '/dev/null', ...inject, '-p', String(child.pid)], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  const detached = once(strace, 'exit');
-  await once(strace.stderr, 'data');
-  child.stdin.write('go\n');
-  const [code, signal] = (await ended) as [number | null, string | null];
-  await detached;
-  expect([code, signal]).toEqual(signal === null ? [0, null] : [null, 'SIGKILL']);
-  return signal !== null;
+  return killAt(child, { call: CALL, n }, ['-f', '-p', String(child.pid)]);
 }
 
 /** What the next start finds in force, having stated what it must. */

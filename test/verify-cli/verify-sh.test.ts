@@ -12,11 +12,11 @@ import {
   type TestKey,
 } from '../support/evidence-archive.ts';
 import { ALTERATIONS } from '../support/alterations.ts';
+import { LONG } from '../support/long-run.ts';
 import { buildWholeArchive, readFixtureKeys } from '../support/whole-archive.ts';
 import { TAMPERINGS } from '../support/tamperings.ts';
 import { inParallel } from '../../verify-cli/in-parallel.ts';
 
-const isLong = process.env['SEALTAPE_TEST_LONG'] !== undefined;
 const SCRIPT = join(import.meta.dirname, '../../verify-cli/verify.sh');
 
 let key: TestKey;
@@ -124,7 +124,7 @@ function runEach<Item>(items: readonly Item[], words: (item: Item) => readonly s
 
 describe('an archive with one change', () => {
   // The published archives below cover the rest.
-  const chosen = TAMPERINGS.filter((_, at) => at % (isLong ? 4 : 8) === 0);
+  const chosen = TAMPERINGS.filter((_, at) => at % (LONG ? 4 : 8) === 0);
   const ranOf = runEach(chosen, ({ tamper }) => {
     const files = new Map(builder.files);
     tamper(files, builder);
@@ -164,7 +164,7 @@ test.each([
 // Some hundred processes each: a sixth of them, and all with SEALTAPE_TEST_LONG. The auditor's other tool is given all of them every time.
 const SHELLED = ALTERATIONS.flatMap(({ shell, ...rest }) =>
   shell === undefined ? [] : [{ ...rest, shell }],
-).filter((_, at) => isLong || at % 6 === 0);
+).filter((_, at) => LONG || at % 6 === 0);
 
 describe('a published archive with one change', () => {
   const ranOf = runEach(SHELLED, ({ name, with: kept = [] }) => {
