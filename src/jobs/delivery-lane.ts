@@ -12,6 +12,8 @@ export interface LaneDeps {
   readonly noteFailure: (job: UploadJob, error: unknown, dueAt: number) => Promise<void>;
   /** Copies at a time. */
   readonly parallel: number;
+  /** Resolves when a delivery may begin: what is more urgent goes first. Must not reject. */
+  readonly pass?: (signal: AbortSignal) => Promise<void>;
   /** There may be something to do again. */
   readonly wake: () => void;
   readonly now: () => number;
@@ -109,6 +111,7 @@ export class DeliveryLane {
   }
 
   async #turn(signal: AbortSignal, onCopied: () => void): Promise<Turn | undefined> {
+    await this.#deps.pass?.(signal);
     const recording = await this.#take();
     if (recording === undefined) return undefined;
     const job = { recording, destination: this.#destination };

@@ -17,6 +17,7 @@ import { endRun } from '../jobs/run-log.ts';
 import type { RollDeps } from '../jobs/roll-key.ts';
 import type { Epoch } from '../jobs/find-epoch.ts';
 import { seal, type SealDeps } from '../jobs/seal.ts';
+import { SealsFirst } from '../jobs/seals-first.ts';
 import { SealGroup } from '../jobs/seal-group.ts';
 import { DeliveryGroup } from '../jobs/delivery-group.ts';
 import type { DeliveryLanes } from '../jobs/delivery-lanes.ts';
@@ -174,6 +175,7 @@ class Line implements ArchiveLine {
   readonly #queues: JobQueues;
   readonly #rendering: Rendering;
   readonly #timers: NodeJS.Timeout[] = [];
+  readonly #sealsFirst = new SealsFirst();
   readonly #lanes: DeliveryLanes;
   readonly #onFoot: OnFoot;
   readonly #outstanding: Parameters<typeof outstanding>[0];
@@ -227,6 +229,7 @@ class Line implements ArchiveLine {
     });
     this.#lanes = openLanes(this.#uploadDeps, {
       ...options,
+      sealsFirst: this.#sealsFirst,
       wake: () => {
         this.#reconcile();
       },
@@ -240,6 +243,7 @@ class Line implements ArchiveLine {
       actorSecret: options.actorSecret,
       log: options.log,
       onEnded: (recording) => {
+        this.#sealsFirst.due(recording);
         this.#ask('seal', sealJobId(recording), { recording });
       },
     });
@@ -349,8 +353,12 @@ class Line implements ArchiveLine {
   }
 
   async #seal(recording: string): Promise<void> {
+    this.#sealsFirst.due(recording);
+    const sealed = await seal(recording, this.#sealDeps).finally(() => {
+      this.#sealsFirst.over(recording);
+    });
     // Also where nothing is delivered. Nobody waits for it: the next seal can begin.
-    if (await seal(recording, this.#sealDeps))
+    if (sealed)
       void this.#attempt('proof', () => this.#line.prove(recording)).then(() => {
         for (const job of this.#lanes.jobsFor(recording)) this.#ask('upload', uploadJobId(job), job);
       });

@@ -39,9 +39,10 @@ class Yard {
     this.rows.push({ ...common, recording, ...row });
   }
 
-  open(parallel = 2): DeliveryLane {
+  open(parallel = 2, pass?: () => Promise<void>): DeliveryLane {
     return new DeliveryLane('nas', {
       parallel,
+      ...(pass !== undefined && { pass }),
       due: (_destination, limit) =>
         Promise.resolve(
           this.rows
@@ -221,4 +222,17 @@ test('is idle when every turn that was under way is over, whoever asked for it',
   await lane.idle();
   expect(yard.arrived).toEqual(['a']);
   expect(await elsewhere).toEqual({ recording: 'a' });
+});
+
+test('a turn begins when what is more urgent has let it pass, and looks only then what is due', async () => {
+  const yard = new Yard();
+  let letGo = (): void => undefined;
+  const lane = yard.open(2, () => new Promise((resolve) => (letGo = resolve)));
+  const turn = lane.turn(signal);
+  await jest.advanceTimersByTimeAsync(5000);
+  expect(yard.tried).toEqual([]);
+  yard.add('a');
+  letGo();
+  expect(await turn).toEqual({ recording: 'a' });
+  expect(yard.tried).toEqual([['a', 5]]);
 });
