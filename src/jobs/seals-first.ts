@@ -12,16 +12,20 @@ export class SealsFirst {
   readonly #unsealed = new Set<string>();
   readonly #waiting = new Set<() => void>();
 
-  /** A seal is due, or has begun. */
+  /** A seal is due. It counts until `sealing` has had it. */
   due(recording: string): void {
     this.#unsealed.add(recording);
   }
 
-  /** It is sealed, or its seal is put off. */
-  over(recording: string): void {
-    this.#unsealed.delete(recording);
-    if (this.#pressing) return;
-    for (const go of [...this.#waiting]) go();
+  /** Seals, and counts it no longer when that is over, however it ends. */
+  async sealing<T>(recording: string, seal: () => Promise<T>): Promise<T> {
+    this.due(recording);
+    try {
+      return await seal();
+    } finally {
+      this.#unsealed.delete(recording);
+      if (!this.#pressing) for (const go of [...this.#waiting]) go();
+    }
   }
 
   /** Resolves when a delivery may begin: at once while few seals are due; at the latest after a second, or when `signal` fires. */

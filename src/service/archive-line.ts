@@ -22,7 +22,6 @@ import { SealGroup } from '../jobs/seal-group.ts';
 import { DeliveryGroup } from '../jobs/delivery-group.ts';
 import type { DeliveryLanes } from '../jobs/delivery-lanes.ts';
 import { uploadJobId, type UploadDeps } from '../jobs/upload.ts';
-import { parseEntry } from '../evidence/entry.ts';
 import type { CurrentSigner } from '../evidence/current-signer.ts';
 import type { Log } from '../log.ts';
 import type { EventJournal, RecordingFolders } from '../recorder/ports.ts';
@@ -243,8 +242,7 @@ class Line implements ArchiveLine {
       actorSecret: options.actorSecret,
       log: options.log,
       onEnded: (recording) => {
-        this.#sealsFirst.due(recording);
-        this.#ask('seal', sealJobId(recording), { recording });
+        this.#askForSeal(recording);
       },
     });
     this.#queues = options.queues;
@@ -258,10 +256,8 @@ class Line implements ArchiveLine {
     return this.#uploadDeps.destinations;
   }
 
-  async newestEntryAt(): Promise<number | undefined> {
-    const { origin, head } = this.#chain;
-    const [newest] = await this.#options.store.entries(origin, head.size - 1, 1);
-    return newest === undefined ? undefined : Date.parse(parseEntry(newest.bytes).header.time);
+  newestEntryAt(): Promise<number | undefined> {
+    return this.#line.newestEntryAt();
   }
 
   retryDeliveries(destination: string | undefined): void {
@@ -284,7 +280,7 @@ class Line implements ArchiveLine {
       seal: ({ recording }) => this.#seal(recording),
       render: async ({ recording }, signal) => {
         await this.#rendering.make(recording, signal);
-        this.#ask('seal', sealJobId(recording), { recording });
+        this.#askForSeal(recording);
       },
       upload: ({ destination }, signal) => this.#lanes.deliver(destination, signal),
     });
@@ -353,10 +349,7 @@ class Line implements ArchiveLine {
   }
 
   async #seal(recording: string): Promise<void> {
-    this.#sealsFirst.due(recording);
-    const sealed = await seal(recording, this.#sealDeps).finally(() => {
-      this.#sealsFirst.over(recording);
-    });
+    const sealed = await this.#sealsFirst.sealing(recording, () => seal(recording, this.#sealDeps));
     // Also where nothing is delivered. Nobody waits for it: the next seal can begin.
     if (sealed)
       void this.#attempt('proof', () => this.#line.prove(recording)).then(() => {
@@ -364,6 +357,11 @@ class Line implements ArchiveLine {
       });
     // The first recording after a long silence should not wait for its checkpoint.
     if (Date.now() - this.#lastCheckpoint > this.#options.checkpointMilliseconds) this.checkpointNow();
+  }
+
+  #askForSeal(recording: string): void {
+    this.#sealsFirst.due(recording);
+    this.#ask('seal', sealJobId(recording), { recording });
   }
 
   /** With Redis away the work begins on foot, at once. */

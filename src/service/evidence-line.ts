@@ -1,3 +1,4 @@
+import { parseEntry } from '../evidence/entry.ts';
 import type { Signer } from '../evidence/signature.ts';
 import type { Chain, ClockReading } from '../jobs/chain.ts';
 import { checkpoint } from '../jobs/checkpoint.ts';
@@ -123,6 +124,13 @@ export class EvidenceLine {
   /** Entry and proof beside every recording sealed until now, see `Prover.prove`. */
   prove(recording?: string): Promise<void> {
     return this.#prover.prove(recording);
+  }
+
+  /** Epoch milliseconds. Rejects with StoreError. */
+  async newestEntryAt(): Promise<number | undefined> {
+    const { chain, store } = this.#options;
+    const [newest] = await store.entries(chain.origin, chain.head.size - 1, 1);
+    return newest === undefined ? undefined : Date.parse(parseEntry(newest.bytes).header.time);
   }
 
   beat(): Promise<void> {

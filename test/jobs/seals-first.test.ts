@@ -10,19 +10,17 @@ afterEach(() => {
 
 const { signal } = new AbortController();
 
-/** Milliseconds after which a delivery may begin, looked at every ten; undefined when it may not within two seconds. */
+/** A seal that is over at once. */
+const sealed = (first: SealsFirst, recording: string): void => {
+  void first.sealing(recording, () => Promise.resolve());
+};
+
+/** Milliseconds after which a delivery may begin; undefined when it may not within two seconds. */
 async function waitOf(first: SealsFirst, within: AbortSignal = signal): Promise<number | undefined> {
-  let passed = false;
-  void first.pass(within).then(() => {
-    passed = true;
-  });
-  for (let ms = 0; ms <= 2000; ms += 10) {
-    await Promise.resolve();
-    await Promise.resolve();
-    if (passed) return ms;
-    jest.advanceTimersByTime(10);
-  }
-  return undefined;
+  const start = Date.now();
+  const passed = first.pass(within).then(() => Date.now() - start);
+  await jest.advanceTimersByTimeAsync(2000);
+  return Promise.race([passed, Promise.resolve(undefined)]);
 }
 
 const withDue = (count: number): SealsFirst => {
@@ -39,10 +37,10 @@ test('deliveries begin at once while no or few recordings wait for their seals',
 test('a delivery waits while many do, and goes when they have become few', async () => {
   const first = withDue(5);
   setTimeout(() => {
-    first.over('rec-0');
+    sealed(first, 'rec-0');
   }, 100);
   setTimeout(() => {
-    first.over('rec-1');
+    sealed(first, 'rec-1');
   }, 300);
   expect(await waitOf(first)).toBe(300);
 });
@@ -57,8 +55,8 @@ test('what is asked for twice counts once, and no more when it is over', async (
   expect(await waitOf(first)).toBe(0);
   first.due('rec-3');
   expect(await waitOf(first)).toBe(1000);
-  first.over('rec-3');
-  first.over('rec-3');
+  sealed(first, 'rec-3');
+  sealed(first, 'rec-3');
   expect(await waitOf(first)).toBe(0);
 });
 
@@ -73,10 +71,27 @@ test('a stop does not wait, and leaves nothing with the signal or the clock', as
   expect(jest.getTimerCount()).toBe(0);
 });
 
+test('a seal counts while it is under way, and no more when it has failed', async () => {
+  const first = withDue(3);
+  let fail = (): void => undefined;
+  const failing = first.sealing(
+    'rec-3',
+    () =>
+      new Promise((_resolve, reject) => {
+        fail = () => {
+          reject(new Error('the database is away'));
+        };
+      }),
+  );
+  setTimeout(fail, 700);
+  const [wait, outcome] = await Promise.all([waitOf(first), failing.catch(String)]);
+  expect([wait, outcome]).toEqual([700, 'Error: the database is away']);
+});
+
 test('all who wait go together', async () => {
   const first = withDue(4);
   const passes = [first.pass(signal), first.pass(signal), first.pass(signal)];
-  first.over('rec-2');
+  sealed(first, 'rec-2');
   await Promise.all(passes);
   expect(jest.getTimerCount()).toBe(0);
 });
