@@ -6,7 +6,7 @@ import { encodeTones, type TestCodec } from '../../src/client/encoded-tones.ts';
 import { CALLEE_VOICE, CALLER_VOICE } from '../../src/client/tones.ts';
 import { decode, loudness, toneIn } from '../support/ffmpeg.ts';
 import { awaitRecording, callTo, callToBeCutOff, ProductRoom } from '../support/product-room.ts';
-import { eventually, type RecorderProcess } from '../support/recorder-process.ts';
+import { eventually, mediaPorts, type RecorderProcess } from '../support/recorder-process.ts';
 import { recordingsIn, verifyNode, verifyShell, type SealedRecording } from '../support/sealed-recording.ts';
 
 jest.setTimeout(120_000);
@@ -110,7 +110,7 @@ test('linear samples of two channels in one stream are a stereo file a leg, and 
 
 test('without ffmpeg the recording is complete without a copy, and says so', async () => {
   const bare = await room.start({
-    config: { media: { ports: '30000-31999', render: { ffmpeg: '/nowhere/ffmpeg' } } },
+    config: { media: { ports: mediaPorts(), render: { ffmpeg: '/nowhere/ffmpeg' } } },
   });
   const report = await callTo(bare, {
     caller: { number: '100', ...(await encodeTones(CALLER_VOICE, 1, 'g722')) },

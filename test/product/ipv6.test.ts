@@ -12,7 +12,7 @@ test.each(['batch', 'dgram'])(
     const recorder = await startRecorder({
       config: {
         sip: { listen: ['udp://[::1]:0', 'tcp://[::1]:0'] },
-        media: { ports: '32000-32999', receiver },
+        media: { ports: '32100-32399', receiver },
       },
     });
     try {

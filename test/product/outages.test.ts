@@ -50,7 +50,7 @@ describe('PostgreSQL', () => {
     const database = await databaseNamed('shared');
     const [one, two] = await Promise.all([
       room.start({ config: { database, installation: 'one' } }),
-      room.start({ config: { database, installation: 'two', media: { ports: '32000-32999' } } }),
+      room.start({ config: { database, installation: 'two', media: { ports: '32400-32749' } } }),
     ]);
     const before = await Promise.all([callTo(one), callTo(two)]);
     await awaitRecording(one.archive, before[0]);

@@ -33,6 +33,15 @@ export interface RecorderSetup {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/**
+ * Ports of audio that no other worker of Jest has: who went on sending to a recorder that another test has killed must not be heard in a call
+ * of this one. They are below those that the system gives away.
+ */
+export function mediaPorts(): string {
+  const first = 20_000 + (Number(process.env['JEST_WORKER_ID'] ?? 1) % 6) * 2000;
+  return `${first}-${first + 1999}`;
+}
+
 /** Starts the built recorder on free ports and waits until it says that it is ready. */
 export async function startRecorder(setup: RecorderSetup = {}): Promise<RecorderProcess> {
   const dataDir = setup.dataDir ?? mkdtempSync(join(tmpdir(), 'sealtape-'));
@@ -44,7 +53,7 @@ export async function startRecorder(setup: RecorderSetup = {}): Promise<Recorder
       dataDir: '.',
       sip: { listen: ['udp://127.0.0.1:0', 'tcp://127.0.0.1:0'] },
       web: { listen: '127.0.0.1:0' },
-      media: { ports: '30000-31999' },
+      media: { ports: mediaPorts() },
       destinations: [{ name: 'archive', kind: 'path', root: './archive' }],
       ...setup.config,
     }),
