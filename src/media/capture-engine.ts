@@ -30,10 +30,10 @@ const LINGER = 100;
 const PORT_TRIES = 500;
 
 /**
- * So many ticks later every socket has been swept, also when the thread was held up in between: 25 turns of 20 ms are more
+ * So many ticks later every socket has been swept, also when the thread was held up in between: 30 turns of 20 ms are more
  * than one round of the sweep.
  */
-const TICKS_TO_SWEEP = 25;
+const TICKS_TO_SWEEP = 30;
 
 /** Captures are written in turn: each has its place in the interval, one of so many. */
 const TURNS = 50;

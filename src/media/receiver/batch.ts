@@ -49,7 +49,7 @@ interface Shared {
 
 /**
  * Takes datagrams out of the kernel 64 at a time with `recvmmsg`, called through koffi: every socket is read once in 200 ms, a tenth of
- * them every 20 ms, and half as often where there are many (docs/decisions/023), with the sender and the kernel's time of arrival of every
+ * them every 20 ms, and once in 500 ms where there are many (docs/decisions/023), with the sender and the kernel's time of arrival of every
  * datagram. Nothing wakes up per packet, and nothing is allocated per packet (performance.md: a fifth of the cost of `dgram`).
  */
 export class BatchReceiver implements Receiver {
@@ -143,9 +143,14 @@ export class BatchReceiver implements Receiver {
           runs: socketOptions.runs,
           audio: pace !== 'seldom',
         },
-        () => {
-          wheel.remove(socket);
-          this.#release(fd);
+        {
+          read: () => {
+            wheel.postpone(socket);
+          },
+          closed: () => {
+            wheel.remove(socket);
+            this.#release(fd);
+          },
         },
       );
       wheel.add(socket);
@@ -205,6 +210,13 @@ interface BoundSocket {
   readonly audio: boolean;
 }
 
+/** What the receiver hears of a socket. */
+interface Listener {
+  /** All that had come was read out of turn. */
+  readonly read: () => void;
+  readonly closed: () => void;
+}
+
 class BatchSocket implements ReceiverSocket {
   readonly port: number;
   readonly #fd: number;
@@ -213,7 +225,7 @@ class BatchSocket implements ReceiverSocket {
   readonly #sink: PacketSink;
   readonly #runs: RunSink | undefined;
   readonly #shared: Shared;
-  readonly #onClose: () => void;
+  readonly #listener: Listener;
   #lastSource = NOBODY;
   #lastKey = 0;
   #lastAddress = '';
@@ -223,7 +235,7 @@ class BatchSocket implements ReceiverSocket {
   #overruns = 0;
   #closed = false;
 
-  constructor(shared: Shared, bound: BoundSocket, onClose: () => void) {
+  constructor(shared: Shared, bound: BoundSocket, listener: Listener) {
     this.#shared = shared;
     this.#fd = bound.fd;
     this.#family = bound.family;
@@ -231,7 +243,7 @@ class BatchSocket implements ReceiverSocket {
     this.port = bound.port;
     this.#sink = bound.sink;
     this.#runs = bound.runs;
-    this.#onClose = onClose;
+    this.#listener = listener;
   }
 
   get overruns(): number {
@@ -250,7 +262,9 @@ class BatchSocket implements ReceiverSocket {
   }
 
   hurry(): boolean {
-    return !this.#shared.reading && this.read(SWEEP_READS);
+    if (this.#shared.reading || !this.read(SWEEP_READS)) return false;
+    this.#listener.read();
+    return true;
   }
 
   send(datagram: Buffer, to: string): void {
@@ -267,7 +281,7 @@ class BatchSocket implements ReceiverSocket {
     if (this.#closed) return;
     this.#readDrops();
     this.#closed = true;
-    this.#onClose();
+    this.#listener.closed();
   }
 
   /** Passes on what is queued, at most `reads` times `SLOTS` datagrams; false when there may be more, as after a full batch. */

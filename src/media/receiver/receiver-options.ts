@@ -2,14 +2,14 @@ import type { OpenSockets } from './open-sockets.ts';
 
 /** What a network card with pages of 4 KiB books for a packet, however short it is, with the kernel's own structure. */
 const PACKET_BYTES = 4096 + 256;
-/** Half the seconds that a buffer must hold: a sweep of 400 ms, and 1.8 s in which the thread does not come to it. */
-const HELD_SECONDS = 1.1;
+/** Half the seconds that a buffer must hold: five sweeps of 500 ms. */
+const HELD_SECONDS = 1.25;
 /** Packets a second of audio in packets of 20 ms. */
 const USUAL_RATE = 50;
 
 /**
  * Bytes of socket buffer to ask for, for so many datagrams a second. The kernel grants up to net.core.rmem_max, with CAP_NET_ADMIN more, and
- * books twice what was asked (socket(7)): there is room for 2.2 s, and for 1.1 s where it grants half.
+ * books twice what was asked (socket(7)): there is room for 2.5 s, and for 1.25 s where it grants half.
  */
 export const bufferFor = (packetRate = USUAL_RATE): number =>
   Math.ceil(packetRate * HELD_SECONDS * PACKET_BYTES);

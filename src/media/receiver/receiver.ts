@@ -70,13 +70,13 @@ export interface ReceiverFaults {
   readonly overruns: number;
   /** A sink threw although it must not. */
   readonly sinkErrors: number;
-  /** Sockets that got less than half the buffer asked for: they do not hold 1.1 s of full-sized packets. */
+  /** Sockets that got less than half the buffer asked for: they do not hold 1.25 s of full-sized packets. */
   readonly smallBuffers: number;
 }
 
 /**
  * How often a socket is read: about once a second what is not in a hurry (RTCP), which costs next to nothing while nothing comes; every 200 ms
- * audio, and every 400 ms where there is much of it, since each read has its price whatever it brings; always every 200 ms where somebody waits
+ * audio, and every 500 ms where there is much of it, since each read has its price whatever it brings; always every 200 ms where somebody waits
  * for answers.
  */
 export type Pace = 'seldom' | 'usual' | 'brisk';
