@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { ConfigError, loadConfig, type Config } from './config.ts';
-import { openLog, openTerminalLog } from './log.ts';
-import { startService, type Service } from './service/service.ts';
+import { openLog, openTerminalLog, type Log } from './log.ts';
+import type { Service } from './service/service.ts';
 import { VERSION } from './version.ts';
 
 const USAGE = `npm start [-- --config FILE] [-- --check-config]
@@ -88,13 +88,19 @@ async function run(config: Config): Promise<number | undefined> {
     log('error', 'unhandled', { error: reason instanceof Error ? reason.stack : String(reason) });
   });
   try {
-    starting = startService(config, { log, atStep: crashAtStep(process.env['SEALTAPE_TEST_CRASH_AT']) });
+    starting = start(config, log);
     for (const line of (await starting).banner) console.log(line);
   } catch (error) {
     console.error(`sealtape: ${explain(error)}`);
     process.exit(1);
   }
   return undefined;
+}
+
+/** Loaded only now: who asks for the version, or has the configuration checked, need not wait for all of it. */
+async function start(config: Config, log: Log): Promise<Service> {
+  const { startService } = await import('./service/service.ts');
+  return startService(config, { log, atStep: crashAtStep(process.env['SEALTAPE_TEST_CRASH_AT']) });
 }
 
 /** For crash tests: dies as in a power cut when a seal reaches the step. */

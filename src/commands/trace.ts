@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadConfig, type Config } from '../config.ts';
 import { linkWithin } from '../service/announcement-links.ts';
-import { databaseOf, MIGRATIONS } from '../service/archive-opening.ts';
+import { databaseOf, MIGRATIONS } from '../service/database-place.ts';
 import { traceFolders } from '../service/trace-opening.ts';
 import { openDatabase } from '../store/database.ts';
 import { RecordingQueries, type RecordingDetails } from '../store/recording-queries.ts';

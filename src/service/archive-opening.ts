@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Config } from '../config.ts';
 import { parseFolderTemplate } from '../delivery/folder-template.ts';
 import { openPathDestination } from '../delivery/path.ts';
@@ -26,6 +25,7 @@ import { startRedisServer } from '../store/redis-server.ts';
 import { openSystemClock } from '../store/system-clock.ts';
 import { VERSION } from '../version.ts';
 import { linkWithin } from './announcement-links.ts';
+import { databaseOf, MIGRATIONS } from './database-place.ts';
 import { openDestination } from './destinations.ts';
 import { startArchiveLine, type ArchiveLine, type ArchiveLineOptions } from './archive-line.ts';
 import type { Ground } from './ground.ts';
@@ -62,8 +62,6 @@ export interface ArchiveOpening {
   /** Tests only: told of every step of a seal. */
   readonly atStep: ((step: SealStep) => void) | undefined;
 }
-
-export const MIGRATIONS = fileURLToPath(new URL('../../../migrations', import.meta.url));
 
 /** Opens database, Redis and everything behind the closed file. */
 export async function openArchive(config: Config, opening: ArchiveOpening): Promise<Archive> {
@@ -115,7 +113,7 @@ async function openDestinations(config: Config, closing: ShutdownList): Promise<
   for (const each of config.destinations)
     if (each.kind === 'path' && each.makeRoot) await mkdir(each.root, { recursive: true, mode: 0o750 });
   const memory = join(config.dataDir, 'deliveries');
-  const destinations = config.destinations.map((each) => openDestination(each, memory));
+  const destinations = await Promise.all(config.destinations.map((each) => openDestination(each, memory)));
   for (const each of destinations) closing.add(`destination ${each.name}`, () => each.close());
   return destinations;
 }
@@ -126,14 +124,6 @@ async function openOutsiders(
 ): Promise<{ readonly authorities: readonly TimeStampAuthority[]; readonly peers: Peers }> {
   const authorities = await Promise.all(config.evidence.timestamps.map(openTimeStampAuthority));
   return { authorities, peers: await openPeers(config) };
-}
-
-/** Where the configuration wants the log. */
-export function databaseOf(config: Config): Parameters<typeof openDatabase>[0] {
-  const { client, connection } = config.database;
-  return client === 'sqlite' || connection === undefined
-    ? { kind: 'sqlite', file: join(config.dataDir, 'sealtape.db') }
-    : { kind: 'pg', connection };
 }
 
 /** Without Redis recording goes on and jobs are done without queues, so a Redis that will not start is loud but not fatal. */

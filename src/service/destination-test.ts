@@ -20,9 +20,9 @@ export async function testDestination(
   let destination: Destination | undefined;
   let deletion: Destination | undefined;
   try {
-    destination = openAccount(config);
+    destination = await openAccount(config);
     const deleter = deletionAccountOf(config);
-    deletion = deleter && openAccount(deleter);
+    deletion = deleter && (await openAccount(deleter));
     const signal = AbortSignal.timeout(WITHIN);
     await sayCapabilities(destination, signal, say);
     const bytes = randomBytes(SIZE);

@@ -5,11 +5,10 @@ import { ConfigError } from '../config.ts';
 import { deletionAccountOf, type DestinationConfig } from '../config/destination.ts';
 import { withDeletionAccount } from '../delivery/deletion-account.ts';
 import type { DrivePlace } from '../delivery/graph-drive.ts';
-import { openOneDriveDestination } from '../delivery/onedrive.ts';
+import type { OneDriveOptions } from '../delivery/onedrive.ts';
 import { openPathChild } from '../delivery/path-child.ts';
-import { openS3Destination } from '../delivery/s3.ts';
-import { openSftpDestination, type SftpOptions } from '../delivery/sftp.ts';
-import { openSmbDestination, type SmbOptions } from '../delivery/smb.ts';
+import type { SftpOptions } from '../delivery/sftp.ts';
+import type { SmbOptions } from '../delivery/smb.ts';
 import type { Destination } from '../jobs/destination.ts';
 
 type SmbConfig = Extract<DestinationConfig, { kind: 'smb' }>;
@@ -19,33 +18,32 @@ type OneDriveConfig = Extract<DestinationConfig, { kind: 'onedrive' }>;
 /**
  * Opens one destination as configured, with its account for deletions where it has one; see `openAccount`.
  */
-export function openDestination(config: DestinationConfig, memory?: string): Destination {
+export async function openDestination(config: DestinationConfig, memory?: string): Promise<Destination> {
   const deletion = deletionAccountOf(config);
   if (deletion === undefined) return openAccount(config, memory);
   // A server of files has to be cleared of unfinished ones as well.
-  if (config.kind === 'smb' && deletion.kind === 'smb')
-    return openSmbDestination(smbOptions(config), smbOptions(deletion));
-  if (config.kind === 'sftp' && deletion.kind === 'sftp')
-    return openSftpDestination(sftpOptions(config), sftpOptions(deletion));
-  return withDeletionAccount(openAccount(config, memory), openAccount(deletion));
+  if (config.kind === 'smb' && deletion.kind === 'smb') return openSmb(config, deletion);
+  if (config.kind === 'sftp' && deletion.kind === 'sftp') return openSftp(config, deletion);
+  return withDeletionAccount(await openAccount(config, memory), await openAccount(deletion));
 }
 
 /**
  * Opens one destination for one account; nothing is connected yet. In `memory`, a folder of ours, uploads under way are remembered over a
- * restart. Throws ConfigError NOT_READABLE when the file or the variable that holds
- * one of its secrets cannot be read.
+ * restart. Rejects with ConfigError NOT_READABLE when the file or the variable that holds
+ * one of its secrets cannot be read. The library of a kind is loaded by the first destination of that kind: together they take longer to load
+ * than everything else, and most recorders have one kind of archive.
  */
-export function openAccount(config: DestinationConfig, memory?: string): Destination {
+export async function openAccount(config: DestinationConfig, memory?: string): Promise<Destination> {
   const { name, timeoutSeconds, parallel: sessions } = config;
   switch (config.kind) {
     case 'path':
       return openPathChild({ name, root: config.root, marker: config.marker, timeoutSeconds });
     case 'smb':
-      return openSmbDestination(smbOptions(config));
+      return openSmb(config);
     case 'sftp':
-      return openSftpDestination(sftpOptions(config));
+      return openSftp(config);
     case 's3':
-      return openS3Destination({
+      return (await import('../delivery/s3.ts')).openS3Destination({
         ...config,
         pathStyle: config.pathStyle ?? config.endpoint !== undefined,
         secretAccessKey: secret(config, 'secretAccessKey') ?? '',
@@ -53,7 +51,7 @@ export function openAccount(config: DestinationConfig, memory?: string): Destina
         timeoutSeconds,
       });
     case 'onedrive':
-      return openOneDriveDestination({
+      return (await import('../delivery/onedrive.ts')).openOneDriveDestination({
         ...config,
         credential: credentialOf(config),
         place: drivePlaceOf(config),
@@ -63,6 +61,16 @@ export function openAccount(config: DestinationConfig, memory?: string): Destina
     default:
       return config satisfies never;
   }
+}
+
+async function openSmb(config: SmbConfig, deletion?: SmbConfig): Promise<Destination> {
+  const { openSmbDestination } = await import('../delivery/smb.ts');
+  return openSmbDestination(smbOptions(config), deletion && smbOptions(deletion));
+}
+
+async function openSftp(config: SftpConfig, deletion?: SftpConfig): Promise<Destination> {
+  const { openSftpDestination } = await import('../delivery/sftp.ts');
+  return openSftpDestination(sftpOptions(config), deletion && sftpOptions(deletion));
 }
 
 const smbOptions = (config: SmbConfig): SmbOptions => ({
@@ -101,7 +109,7 @@ export function placeOf(config: DestinationConfig): string {
   }
 }
 
-function credentialOf(config: OneDriveConfig): Parameters<typeof openOneDriveDestination>[0]['credential'] {
+function credentialOf(config: OneDriveConfig): OneDriveOptions['credential'] {
   const certificate = readIfGiven(config.name, config.certificateFile);
   if (certificate === undefined) return { secret: secret(config, 'clientSecret') ?? '' };
   return {

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { ConfigError, type Config } from '../config.ts';
-import { openMail } from '../delivery/mail.ts';
 import type { NoticePost } from '../jobs/notice.ts';
 import { AlarmTeller } from '../jobs/tell-alarms.ts';
 import type { Log } from '../log.ts';
@@ -8,14 +7,15 @@ import type { Alarms } from './alarms.ts';
 import type { ShutdownList } from './shutdown-list.ts';
 
 /**
- * Who is told by mail; undefined when nobody is. Throws ConfigError NOT_READABLE when the password's or the authority's file cannot be read:
+ * Who is told by mail; undefined when nobody is. Rejects with ConfigError NOT_READABLE when the password's or the authority's file cannot be read:
  * better now than at the first failure.
  */
-export function openPost({ mail }: Pick<Config, 'mail'>): NoticePost | undefined {
+export async function openPost({ mail }: Pick<Config, 'mail'>): Promise<NoticePost | undefined> {
   if (mail === undefined) return undefined;
   const { host, port, security, user, from, to } = mail;
   const password = mail.password ?? read('mail.passwordFile', mail.passwordFile)?.trimEnd();
   const ca = read('mail.ca', mail.ca);
+  const { openMail } = await import('../delivery/mail.ts');
   return openMail({ server: { host, port, security, user, password, ca }, from, to });
 }
 

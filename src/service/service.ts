@@ -72,7 +72,7 @@ export async function startService(config: Config, options: ServiceOptions): Pro
 async function start(config: Config, options: ServiceOptions, closing: ShutdownList): Promise<Service> {
   const { log } = options;
   const alarms = new Alarms(log);
-  const post = openPost(config);
+  const post = await openPost(config);
   openAlarmMail(config, { alarms, post, closing, log });
   const ground = await openGround(config, { log, bell: alarms, closing });
   const traces = openTraces(config, log, closing);

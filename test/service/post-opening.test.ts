@@ -18,7 +18,7 @@ test('a critical alarm is mailed, at the latest when the recorder stops', async 
     });
     const alarms = new Alarms(log);
     const closing = new ShutdownList(log);
-    openAlarmMail(settings, { alarms, post: openPost(settings), closing, log });
+    openAlarmMail(settings, { alarms, post: await openPost(settings), closing, log });
     alarms.raise({ code: 'keys-missing', severity: 'critical', text: 'the signing keys cannot be used' });
     await closing.run();
     expect(server.mails).toHaveLength(1);
@@ -29,10 +29,10 @@ test('a critical alarm is mailed, at the latest when the recorder stops', async 
   }
 });
 
-test('without mail nothing is opened; a password that cannot be read is named', () => {
-  expect(openPost(config(undefined))).toBeUndefined();
+test('without mail nothing is opened; a password that cannot be read is named', async () => {
+  expect(await openPost(config(undefined))).toBeUndefined();
   const mail = { host: 'mail.example', user: 'recorder', passwordFile: '/nowhere/password' };
-  expect(() => openPost(config({ ...mail, from: 'a@example.test', to: ['b@example.test'] }))).toThrow(
+  await expect(openPost(config({ ...mail, from: 'a@example.test', to: ['b@example.test'] }))).rejects.toThrow(
     'mail.passwordFile: /nowhere/password cannot be read',
   );
 });
