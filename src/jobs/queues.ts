@@ -50,7 +50,7 @@ const SEAL_OPTIONS: JobsOptions = { ...JOB_OPTIONS, attempts: 5, backoff: { type
 const UPLOAD_OPTIONS: JobsOptions = { ...JOB_OPTIONS, attempts: 1 };
 
 /** Seals that wait for the chain at the same time share a turn and a transaction. */
-const SEALS_ABREAST = 8;
+const SEALS_ABREAST = 24;
 
 /** Milliseconds after which a Redis that accepts commands but does not answer counts as away. */
 const ANSWER_WITHIN = 2000;

@@ -4,7 +4,7 @@
  * that, what the seals of the whole recorder cost calls that are running.
  *
  *   npm run bench:evidence -- [--seals N] [--recordings N] [--megabytes M] [--entries N] [--only seal|verify|chain]
- *   npm run bench:evidence -- --calls N [--rate SEALS] [--seconds S]
+ *   npm run bench:evidence -- --calls N [--rate SEALS] [--seconds S] [--only SQLite|PostgreSQL]
  *
  * Default: 200 seals, an archive of 300 recordings of 2 MB, a log of 1,000,000 entries (about 450 MB in the temporary folder); 50 seals a
  * second for 20 s beside the calls.
@@ -249,7 +249,8 @@ const { values } = parseArgs({
 /** Both databases, one after the other. */
 async function benchBoth(calls: number): Promise<void> {
   const plan = { calls, sealsPerSecond: Number(values.rate), seconds: Number(values.seconds) };
-  await benchBeside({ ...plan, name: 'SQLite', database: {} }, say);
+  if (values.only !== 'PostgreSQL') await benchBeside({ ...plan, name: 'SQLite', database: {} }, say);
+  if (values.only === 'SQLite') return;
   const postgres = await startPostgres();
   try {
     const connection = await postgres.createDatabase('bench');
