@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
 import { ConfigError, loadConfig, type Config } from './config.ts';
 import { openLog, openTerminalLog, type Log } from './log.ts';
 import type { Service } from './service/service.ts';
@@ -16,6 +17,8 @@ const ONE_SIGNAL = 500;
 
 // An ordinary object instead of the process's own, which asks the C library at every look: drachtio-srf looks for every header it reads.
 process.env = { ...process.env };
+// What deploy/node-options gives the main thread for new objects would also count for each other thread, over the limit it has of its own.
+setFlagsFromString('--max-semi-space-size=0');
 process.exitCode = await main();
 
 async function main(): Promise<number | undefined> {
