@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,6 +9,8 @@ import { resultOf } from '../../verify-cli/verdict.ts';
 import { writeArchive } from '../support/evidence-archive.ts';
 import { flip } from '../support/tamperings.ts';
 import { buildWholeArchive, readFixtureKeys } from '../support/whole-archive.ts';
+
+jest.setTimeout(120_000);
 
 const ROOT = join(import.meta.dirname, '../..');
 
