@@ -25,17 +25,27 @@ export async function applyPolicyEvent(
       return applyDeclined(event, log, turn);
     case 'rules':
     case 'membership':
-      if (await log.isStated(event)) return;
-      return event.type === 'rules' ? applyRules(event, log, turn, actorSecret) : applyMembership(event, log);
+    case 'announcement':
+      return (await log.isStated(event)) ? undefined : applyChange(event, log, turn, actorSecret);
     case 'announced':
       return log.addAnnounced(event);
     case 'outage':
       return applyOutage(event, log, turn);
-    case 'announcement':
-      return applyAnnouncement(event, log, turn, actorSecret);
     default:
       return event satisfies never;
   }
+}
+
+function applyChange(
+  event: Extract<PolicyEvent, { type: 'rules' | 'membership' | 'announcement' }>,
+  log: LogWriter,
+  turn: ChainTurn,
+  actorSecret: Uint8Array,
+): Promise<void> {
+  if (event.type === 'membership') return applyMembership(event, log);
+  return event.type === 'rules'
+    ? applyRules(event, log, turn, actorSecret)
+    : applyAnnouncement(event, log, turn, actorSecret);
 }
 
 async function applyMembership(

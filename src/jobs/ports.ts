@@ -7,6 +7,7 @@ import type {
   MembershipEvent,
   RecorderEvent,
   RecordingStatus,
+  AnnouncementChangeEvent,
   RulesEvent,
 } from '../recorder/events.ts';
 import type { AnnouncedRow, ChainHead, CheckpointRow, EntryRow, FileRow, MarkRow } from './log-records.ts';
@@ -215,8 +216,8 @@ export interface LogWriter {
   ): Promise<void>;
   /** A call that the rules kept out, with the index of its entry. */
   addDeclined(declined: DeclinedEvent & { readonly entryIndex: number }): Promise<void>;
-  /** Whether the log has this very change already: a start states again what may not have been stated before a crash. */
-  isStated(change: RulesEvent | MembershipEvent): Promise<boolean>;
+  /** Whether the log has this very change already, be it in this transaction: a start states again what may not have been stated before a crash. */
+  isStated(change: RulesEvent | MembershipEvent | AnnouncementChangeEvent): Promise<boolean>;
   addRuleSet(change: RulesEvent): Promise<void>;
   /** Begins a span of membership or login, or ends the one that lasts. */
   changeMembership(change: MembershipEvent): Promise<void>;

@@ -24,13 +24,27 @@ export interface Announcement {
 
 /** Keeps announcements; `store/announcement-files.ts` fits. */
 export interface AnnouncementFiles {
-  /** Those that ship with the product, and those that were uploaded. */
-  load(): Promise<readonly Announcement[]>;
-  /** Converts an upload and keeps it in place of one of the same name and language. Rejects with a code INVALID or MISSING when it cannot. */
-  add(upload: AnnouncementUpload): Promise<Announcement>;
-  remove(name: string, locale: string): Promise<void>;
+  /** Those that ship with the product, and those that were uploaded; with the changes of which it is not certain that the journal has them. */
+  load(): Promise<KeptAnnouncements>;
+  /**
+   * Converts an upload and keeps it in place of one of the same name and language. What states it, as `changeOf` gives it, is on the disk with it.
+   * Rejects with a code INVALID or MISSING when it cannot.
+   */
+  add(
+    upload: AnnouncementUpload,
+    changeOf: (added: Announcement) => AnnouncementChangeEvent,
+  ): Promise<Announcement>;
+  /** Removes the upload that a change names; as with `add`, what states it is kept. */
+  remove(change: AnnouncementChangeEvent): Promise<void>;
+  /** The journal has all changes until now. */
+  stated(): Promise<void>;
   /** Rejects when it is not there. */
   clip(announcement: Announcement, encoding: ClipEncoding): Promise<Clip>;
+}
+
+export interface KeptAnnouncements {
+  readonly all: readonly Announcement[];
+  readonly unstated: readonly AnnouncementChangeEvent[];
 }
 
 export interface AnnouncementUpload {
@@ -44,21 +58,22 @@ export interface AnnouncementUpload {
 
 export interface AnnouncementOptions {
   readonly files: AnnouncementFiles;
-  /** States a change; see `Recorder`. Never rejects. */
-  readonly state: (event: AnnouncementChangeEvent) => Promise<unknown>;
+  /** States a change. Resolves with whether it is on disk, and with it whatever was stated before. Never rejects. */
+  readonly state: (event: AnnouncementChangeEvent) => Promise<boolean>;
   readonly now: () => number;
   /** Language of a call that names none. */
   readonly locale: string;
 }
 
 /**
- * The announcements there are. A change is on disk before it holds, is stated in the log with who made it, and holds for the next call. What
- * was played once is kept in memory.
+ * The announcements there are. A change is on disk before it holds, is stated in the log with who made it, and holds for the next call; a process
+ * killed in between has it stated by the next one, as with `Policy`. What was played once is kept in memory.
  */
 export class Announcements {
   readonly #options: AnnouncementOptions;
   #all: readonly Announcement[];
   readonly #clips = new Map<string, Promise<Clip>>();
+  #lastAt = 0;
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(options: AnnouncementOptions, all: readonly Announcement[]) {
@@ -66,8 +81,12 @@ export class Announcements {
     this.#all = all;
   }
 
+  /** Reads what there is, and states what the process before did not get to. */
   static async open(options: AnnouncementOptions): Promise<Announcements> {
-    return new Announcements(options, await options.files.load());
+    const { all, unstated } = await options.files.load();
+    const announcements = new Announcements(options, all);
+    if (unstated.length > 0) await announcements.#declare(unstated);
+    return announcements;
   }
 
   get list(): readonly Announcement[] {
@@ -106,8 +125,18 @@ export class Announcements {
   /** Adds one, or replaces the upload of the same name and language. Rejects with what keeps the file from being converted or written. */
   add(upload: Omit<AnnouncementUpload, 'addedAt'>): Promise<Announcement> {
     return this.#inTurn(async () => {
-      const added = await this.#options.files.add({ ...upload, addedAt: this.#options.now() });
-      await this.#take([...this.#all.filter((each) => !isUpload(each, added)), added], 'added', added);
+      const allWith = (added: Announcement): readonly Announcement[] => [
+        ...this.#all.filter((each) => !isUpload(each, added)),
+        added,
+      ];
+      const at = this.#moment();
+      const changes: AnnouncementChangeEvent[] = [];
+      const added = await this.#options.files.add({ ...upload, addedAt: at }, (made) => {
+        const change = this.#changeTo(allWith(made), { at, change: 'added', of: made });
+        changes.push(change);
+        return change;
+      });
+      await this.#take(allWith(added), changes);
       return added;
     });
   }
@@ -119,9 +148,11 @@ export class Announcements {
     return this.#inTurn(async () => {
       const removed = this.#all.find((each) => isUpload(each, { name, locale }));
       if (removed === undefined) throw this.#whyNone(name, locale);
-      await this.#options.files.remove(name, locale);
       const left = this.#all.filter((each) => each !== removed);
-      await this.#take(left, 'removed', { ...removed, actor });
+      const at = this.#moment();
+      const change = this.#changeTo(left, { at, change: 'removed', of: { ...removed, actor } });
+      await this.#options.files.remove(change);
+      await this.#take(left, [change]);
     });
   }
 
@@ -141,17 +172,33 @@ export class Announcements {
     );
   }
 
-  async #take(
+  /** What states that there are others now. */
+  #changeTo(
     all: readonly Announcement[],
-    change: 'added' | 'removed',
-    { name, locale, sha256, actor = 'unknown' }: Announcement,
-  ): Promise<void> {
-    const [hashBefore, hashAfter] = [hashOf(this.#all), hashOf(all)];
+    { of, ...when }: Pick<AnnouncementChangeEvent, 'at' | 'change'> & { readonly of: Announcement },
+  ): AnnouncementChangeEvent {
+    const { name, locale, sha256, actor = 'unknown' } = of;
+    const hashes = { hashBefore: hashOf(this.#all), hashAfter: hashOf(all) };
+    return { type: 'announcement', ...when, name, locale, sha256, actor, ...hashes };
+  }
+
+  async #take(all: readonly Announcement[], changes: readonly AnnouncementChangeEvent[]): Promise<void> {
     this.#all = all;
     this.#clips.clear();
-    const at = this.#options.now();
-    const what = { change, name, locale, sha256, actor };
-    await this.#options.state({ type: 'announcement', at, ...what, hashBefore, hashAfter });
+    await this.#declare(changes);
+  }
+
+  async #declare(changes: readonly AnnouncementChangeEvent[]): Promise<void> {
+    let onDisk = true;
+    for (const change of changes) onDisk = await this.#options.state(change);
+    // Otherwise they wait in memory, and in the files for the next start. What is stated twice the log knows.
+    if (onDisk) await this.#options.files.stated().catch(() => undefined);
+  }
+
+  /** Epoch milliseconds, never the same twice: by it the log tells whether it has a change. */
+  #moment(): number {
+    this.#lastAt = Math.max(this.#options.now(), this.#lastAt + 1);
+    return this.#lastAt;
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

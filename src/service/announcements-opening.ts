@@ -31,6 +31,8 @@ export interface AnnouncementParts {
 /** What can be played, from the data directory and from the product. Rejects with StoreError CORRUPT for a damaged list. */
 export async function openAnnouncements(config: Config, parts: AnnouncementParts): Promise<Announcements> {
   const { ffmpeg: program, timeoutSeconds, memoryMegabytes } = config.media.render;
+  // What a process before left to be stated is stated before they are open.
+  const opened: { announcements?: Announcements } = {};
   const announcements = await Announcements.open({
     files: new StoredAnnouncements({
       uploads: join(config.dataDir, 'announcements'),
@@ -43,12 +45,14 @@ export async function openAnnouncements(config: Config, parts: AnnouncementParts
       }),
     }),
     state: async (event) => {
-      await parts.recorder.state(event);
-      checkRules(announcements, parts);
+      const onDisk = await parts.recorder.state(event);
+      if (opened.announcements !== undefined) checkRules(opened.announcements, parts);
+      return onDisk;
     },
     now: Date.now,
     locale: config.announcements.locale,
   });
+  opened.announcements = announcements;
   checkRules(announcements, parts);
   return announcements;
 }

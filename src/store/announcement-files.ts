@@ -3,7 +3,13 @@ import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'nod
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { CLIP_ENCODINGS, clipOf, type Clip, type ClipEncoding } from '../media/clip.ts';
-import type { Announcement, AnnouncementFiles, AnnouncementUpload } from '../recorder/announcements.ts';
+import type {
+  Announcement,
+  AnnouncementFiles,
+  AnnouncementUpload,
+  KeptAnnouncements,
+} from '../recorder/announcements.ts';
+import type { AnnouncementChangeEvent } from '../recorder/events.ts';
 import { syncDirectory, TEMPORARY } from './create-once.ts';
 import type { Ffmpeg } from './ffmpeg.ts';
 import { codeOf, StoreError } from './store-error.ts';
@@ -33,6 +39,25 @@ const Listed = z.object({
   actor: z.string().optional(),
 });
 type Listed = z.infer<typeof Listed>;
+
+const Change = z.object({
+  type: z.literal('announcement'),
+  at: z.number(),
+  change: z.enum(['added', 'removed']),
+  name: z.string(),
+  locale: z.string(),
+  sha256: z.string(),
+  actor: z.string(),
+  hashBefore: z.string(),
+  hashAfter: z.string(),
+});
+
+/** A list alone, or with the changes that may not be stated yet. */
+const Index = z.union([
+  z.array(Listed).transform((listed) => ({ listed, unstated: [] })),
+  z.object({ listed: z.array(Listed), unstated: z.array(Change) }),
+]);
+type Index = Readonly<z.infer<typeof Index>>;
 
 const FILE: Readonly<Record<ClipEncoding, string>> = {
   PCMA: 'audio.al',
@@ -67,17 +92,21 @@ export class StoredAnnouncements implements AnnouncementFiles {
   }
 
   /** Rejects with StoreError CORRUPT for a list that cannot be read. */
-  async load(): Promise<readonly Announcement[]> {
+  async load(): Promise<KeptAnnouncements> {
     await this.#sweep();
     const { shipped, uploads } = this.#folders;
-    const [ours, theirs] = await Promise.all([readList(shipped), readList(uploads)]);
-    return [
+    const [ours, theirs] = await Promise.all([readList(shipped), readIndex(uploads)]);
+    const all = [
       ...ours.map((each) => announced(each, 'shipped')),
-      ...theirs.map((each) => announced(each, 'uploaded')),
+      ...theirs.listed.map((each) => announced(each, 'uploaded')),
     ];
+    return { all, unstated: theirs.unstated };
   }
 
-  async add(upload: AnnouncementUpload): Promise<Announcement> {
+  async add(
+    upload: AnnouncementUpload,
+    changeOf: (added: Announcement) => AnnouncementChangeEvent,
+  ): Promise<Announcement> {
     const { uploads } = this.#folders;
     const format = formatOf(upload.file);
     if (format === undefined)
@@ -100,8 +129,9 @@ export class StoredAnnouncements implements AnnouncementFiles {
         folder: `${upload.name}.${upload.locale === '*' ? 'any' : upload.locale}-${randomUUID().slice(0, 8)}`,
       };
       await rename(incoming, join(uploads, listed.folder));
-      await this.#replace(listed, [listed]);
-      return announced(listed, 'uploaded');
+      const added = announced(listed, 'uploaded');
+      await this.#replace(listed, [listed], changeOf(added));
+      return added;
     } catch (error) {
       throw withoutPath(error, incoming);
     } finally {
@@ -109,8 +139,13 @@ export class StoredAnnouncements implements AnnouncementFiles {
     }
   }
 
-  async remove(name: string, locale: string): Promise<void> {
-    await this.#replace({ name, locale }, []);
+  async remove(change: AnnouncementChangeEvent): Promise<void> {
+    await this.#replace(change, [], change);
+  }
+
+  async stated(): Promise<void> {
+    const { listed, unstated } = await readIndex(this.#folders.uploads);
+    if (unstated.length > 0) await this.#write({ listed, unstated: [] });
   }
 
   async clip(announcement: Announcement, encoding: ClipEncoding): Promise<Clip> {
@@ -151,18 +186,26 @@ export class StoredAnnouncements implements AnnouncementFiles {
   }
 
   /** Puts others in the place of one in the list; folders that nobody names any more go. */
-  async #replace(one: Pick<Listed, 'name' | 'locale'>, others: readonly Listed[]): Promise<void> {
+  async #replace(
+    one: Pick<Listed, 'name' | 'locale'>,
+    others: readonly Listed[],
+    change: AnnouncementChangeEvent,
+  ): Promise<void> {
     const { uploads } = this.#folders;
-    const kept = (await readList(uploads)).filter((each) => !isSame(each, one));
+    const { listed, unstated } = await readIndex(uploads);
     await syncDirectory(uploads);
+    const kept = listed.filter((each) => !isSame(each, one));
+    await this.#write({ listed: [...kept, ...others], unstated: [...unstated, change] });
+    await this.#sweep();
+  }
+
+  async #write({ listed, unstated }: Index): Promise<void> {
+    const { uploads } = this.#folders;
     const temporary = join(uploads, `${INDEX}${TEMPORARY}`);
-    await writeFile(temporary, `${JSON.stringify([...kept, ...others], null, 2)}\n`, {
-      flush: true,
-      mode: 0o640,
-    });
+    const index = unstated.length === 0 ? listed : { listed, unstated };
+    await writeFile(temporary, `${JSON.stringify(index, null, 2)}\n`, { flush: true, mode: 0o640 });
     await rename(temporary, join(uploads, INDEX));
     await syncDirectory(uploads);
-    await this.#sweep();
   }
 
   /** Removes what a crash or a change left behind. */
@@ -202,12 +245,14 @@ const announced = (
 const isSame = (one: Pick<Listed, 'name' | 'locale'>, other: Pick<Listed, 'name' | 'locale'>): boolean =>
   one.name === other.name && one.locale === other.locale;
 
-async function readList(root: string): Promise<readonly Listed[]> {
+const readList = async (root: string): Promise<readonly Listed[]> => (await readIndex(root)).listed;
+
+async function readIndex(root: string): Promise<Index> {
   const path = join(root, INDEX);
   try {
-    return z.array(Listed).parse(JSON.parse(await readFile(path, 'utf8')));
+    return Index.parse(JSON.parse(await readFile(path, 'utf8')));
   } catch (cause) {
-    if (codeOf(cause) === 'ENOENT') return [];
+    if (codeOf(cause) === 'ENOENT') return { listed: [], unstated: [] };
     throw new StoreError(
       'CORRUPT',
       `${basename(dirname(path))}/${INDEX} cannot be read; restore it from your backup`,

@@ -198,6 +198,8 @@ export class TransactionWriter implements LogWriter {
   }
 
   async isStated(change: Parameters<LogWriter['isStated']>[0]): Promise<boolean> {
+    // Steps are collected.
+    if (change.type === 'announcement') await this.flush();
     return answered(isStated(this.#sql, this.#node, change));
   }
 

@@ -33,7 +33,7 @@ export async function insertRuleSet(
   await sql('rule_sets').insert({ node, version, at, source, actor: text(actor), hash, rules: text(rules) });
 }
 
-/** A version of the rules by what it says and when; a membership by the moment its span began or ended. */
+/** A version of the rules by what it says and when; a membership by the moment its span began or ended; an announcement by its step. */
 export async function isStated(
   sql: Knex,
   node: string,
@@ -43,6 +43,10 @@ export async function isStated(
   if (change.type === 'rules') {
     const { version, hashAfter: hash } = change;
     return (await sql('rule_sets').where({ node, version, at, hash }).first('version')) !== undefined;
+  }
+  if (change.type === 'announcement') {
+    const step = { at, step: `announcement ${change.change}`, actor: text(change.actor) };
+    return (await sql('steps').where(step).first('at')) !== undefined;
   }
   const { group, member } = change;
   const moment = begins(change) ? { since: at } : { until: at };

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseEntry } from '../../src/evidence/entry.ts';
 import { EventApplier } from '../../src/jobs/apply-events.ts';
 import type { LogStore } from '../../src/jobs/ports.ts';
+import type { AnnouncementChangeEvent } from '../../src/recorder/events.ts';
 import { newRecordingId } from '../../src/recorder/recording-id.ts';
 import { aCall } from '../support/recorder-fakes.ts';
 import { ORIGIN, SealingRoom } from '../support/sealing-room.ts';
@@ -106,6 +107,22 @@ describe('events of the recorder', () => {
     await room.journal.append({ type: 'outage', phase: 'unfinished', at: 50_000 });
     await room.applier.settled();
     expect((await bodies()).slice(1)).toEqual([entry(10_000, 20_000, true), entry(30_000, 40_000, false)]);
+  });
+
+  test('that change announcements are stated once, however often they come', async () => {
+    const change = (at: number, actor: string): AnnouncementChangeEvent => ({
+      ...{ type: 'announcement', at, change: 'added', name: 'greeting', locale: 'de', actor },
+      ...{ sha256: 'a'.repeat(64), hashBefore: 'b'.repeat(64), hashAfter: 'c'.repeat(64) },
+    });
+    // In one transaction, and after a restart.
+    await Promise.all([change(1500, 'anna'), change(1500, 'anna')].map((each) => room.journal.append(each)));
+    await room.applier.settled();
+    await room.reopen();
+    await room.journal.append(change(1500, 'anna'));
+    await room.journal.append(change(1501, 'anna'));
+    await room.applier.settled();
+    const entry = { type: 'config', part: 'announcements' };
+    expect((await bodies()).slice(1)).toMatchObject([entry, entry]);
   });
 
   test('that pause a recording become entries, a hold only a step', async () => {

@@ -29,9 +29,11 @@ let alarms: Alarms;
 let stated: StatedEvent[];
 let steps: ApiStep[];
 let said: string[];
+let isJournalWell: boolean;
 
 beforeEach(async () => {
   [stated, steps, said] = [[], [], []];
+  isJournalWell = true;
   folder = await mkdtemp(join(tmpdir(), 'sealtape-announcements-'));
   file = join(folder, 'config.yaml');
   await writeFile(file, "dataDir: .\nweb: { listen: '127.0.0.1:0' }\nannouncements: { maxSeconds: 5 }\n");
@@ -74,7 +76,7 @@ async function openShelf(): Promise<void> {
   const recorder = {
     state: (event: StatedEvent) => {
       stated.push(event);
-      return Promise.resolve();
+      return Promise.resolve(isJournalWell);
     },
   } as unknown as Recorder;
   shelf = await openAnnouncements(config, { recorder, policy, bell: alarms });
@@ -154,6 +156,25 @@ test.each(['greeting.wav', 'greeting.mp3', 'greeting.ogg'])(
     expect(shelf.find('greeting', 'fr')).toEqual(added);
   },
 );
+
+test('what states a change is on the disk before it is stated; what the journal has not taken is stated once more by the next start', async () => {
+  isJournalWell = false;
+  await run('add', 'hello', tone('one.wav', 440), '--locale', 'de');
+  await run('add', 'hello', tone('two.wav', 880), '--locale', 'de');
+  await run('remove', 'hello', '--locale', 'de');
+  const before = [...stated];
+  expect(new Set(before.map(({ at }) => at)).size).toBe(3);
+  const index = join(folder, 'announcements', 'announcements.json');
+  expect(JSON.parse(await readFile(index, 'utf8'))).toEqual({ listed: [], unstated: before });
+  await openShelf();
+  expect(stated.splice(0)).toEqual([...before, ...before]);
+  isJournalWell = true;
+  await openShelf();
+  expect(stated.splice(0)).toEqual(before);
+  expect(JSON.parse(await readFile(index, 'utf8'))).toEqual([]);
+  await openShelf();
+  expect(stated).toEqual([]);
+});
 
 test('an upload goes before what ships, replaces the one before it, and gives way to it when removed', async () => {
   await run('add', 'inbound', tone('one.wav', 440), '--locale', 'de');
