@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type {
+  AnnouncementChangeEvent,
   AnnouncedEvent,
   CallFacts,
   DeclinedEvent,
@@ -7,7 +8,6 @@ import type {
   MembershipEvent,
   RecorderEvent,
   RecordingStatus,
-  AnnouncementChangeEvent,
   RulesEvent,
 } from '../recorder/events.ts';
 import type { AnnouncedRow, ChainHead, CheckpointRow, EntryRow, FileRow, MarkRow } from './log-records.ts';

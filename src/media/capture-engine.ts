@@ -18,6 +18,7 @@ import { eraseSecurity } from './line-security.ts';
 import { LiveCapture } from './live-capture.ts';
 import { MediaError } from './media-error.ts';
 import type { Receiver, ReceiverSocket } from './receiver/receiver.ts';
+import { SLICES } from './receiver/sweep-wheel.ts';
 import type { PressedKey, Segment } from './capture.ts';
 import { FolderCheck } from './folder-check.ts';
 import { SteadyClock } from './steady-clock.ts';
@@ -30,10 +31,10 @@ const LINGER = 100;
 const PORT_TRIES = 500;
 
 /**
- * So many ticks later every socket has been swept, also when the thread was held up in between: 30 turns of 20 ms are more
- * than one round of the sweep.
+ * So many ticks later every socket has been swept, also when the thread was held up in between: some turns more than
+ * one round of the sweep.
  */
-const TICKS_TO_SWEEP = 30;
+const TICKS_TO_SWEEP = SLICES + 5;
 
 /** Captures are written in turn: each has its place in the interval, one of so many. */
 const TURNS = 50;

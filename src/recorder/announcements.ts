@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Clip, ClipEncoding } from '../media/clip.ts';
 import { AnnouncementError } from './announcement-error.ts';
 import type { AnnouncementChangeEvent } from './events.ts';
+import { distinctMoments, stateAll } from './stated-changes.ts';
 
 /** Stands for every language. */
 const ANY_LOCALE = '*';
@@ -73,11 +74,12 @@ export class Announcements {
   readonly #options: AnnouncementOptions;
   #all: readonly Announcement[];
   readonly #clips = new Map<string, Promise<Clip>>();
-  #lastAt = 0;
+  readonly #moment: () => number;
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(options: AnnouncementOptions, all: readonly Announcement[]) {
     this.#options = options;
+    this.#moment = distinctMoments(options.now);
     this.#all = all;
   }
 
@@ -130,13 +132,10 @@ export class Announcements {
         added,
       ];
       const at = this.#moment();
-      const changes: AnnouncementChangeEvent[] = [];
-      const added = await this.#options.files.add({ ...upload, addedAt: at }, (made) => {
-        const change = this.#changeTo(allWith(made), { at, change: 'added', of: made });
-        changes.push(change);
-        return change;
-      });
-      await this.#take(allWith(added), changes);
+      const changeOf = (added: Announcement): AnnouncementChangeEvent =>
+        this.#changeTo(allWith(added), { at, change: 'added', of: added });
+      const added = await this.#options.files.add({ ...upload, addedAt: at }, changeOf);
+      await this.#take(allWith(added), changeOf(added));
       return added;
     });
   }
@@ -152,7 +151,7 @@ export class Announcements {
       const at = this.#moment();
       const change = this.#changeTo(left, { at, change: 'removed', of: { ...removed, actor } });
       await this.#options.files.remove(change);
-      await this.#take(left, [change]);
+      await this.#take(left, change);
     });
   }
 
@@ -182,23 +181,16 @@ export class Announcements {
     return { type: 'announcement', ...when, name, locale, sha256, actor, ...hashes };
   }
 
-  async #take(all: readonly Announcement[], changes: readonly AnnouncementChangeEvent[]): Promise<void> {
+  async #take(all: readonly Announcement[], change: AnnouncementChangeEvent): Promise<void> {
     this.#all = all;
     this.#clips.clear();
-    await this.#declare(changes);
+    await this.#declare([change]);
   }
 
   async #declare(changes: readonly AnnouncementChangeEvent[]): Promise<void> {
-    let onDisk = true;
-    for (const change of changes) onDisk = await this.#options.state(change);
     // Otherwise they wait in memory, and in the files for the next start. What is stated twice the log knows.
-    if (onDisk) await this.#options.files.stated().catch(() => undefined);
-  }
-
-  /** Epoch milliseconds, never the same twice: by it the log tells whether it has a change. */
-  #moment(): number {
-    this.#lastAt = Math.max(this.#options.now(), this.#lastAt + 1);
-    return this.#lastAt;
+    if (await stateAll(changes, this.#options.state))
+      await this.#options.files.stated().catch(() => undefined);
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -7,6 +7,7 @@ import { NO_RULES, RuleSet } from '../rules/rule-set.ts';
 import type { CallPolicy } from './call.ts';
 import type { MembershipEvent, RulesEvent } from './events.ts';
 import { PolicyError } from './policy-error.ts';
+import { distinctMoments, stateAll } from './stated-changes.ts';
 
 /** Everything that decides about calls, as it is kept beside the journal: deciding needs no database. */
 export interface PolicyState {
@@ -58,11 +59,12 @@ export class Policy implements CallPolicy {
   #book: RuleBook;
   #membership: Membership;
   #unstated: readonly PolicyChange[];
-  #lastAt = 0;
+  readonly #moment: () => number;
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(options: PolicyOptions, state: State, unstated: readonly PolicyChange[]) {
     this.#options = options;
+    this.#moment = distinctMoments(options.now);
     this.#state = state;
     this.#unstated = unstated;
     this.#book = new RuleBook(state.rules, state.version, options.timeZone);
@@ -172,19 +174,11 @@ export class Policy implements CallPolicy {
   }
 
   async #declare(changes: readonly PolicyChange[]): Promise<void> {
-    let onDisk = true;
-    for (const change of changes) onDisk = await this.#options.state(change);
     // While the journal refuses, they wait in memory; the file has them for the next start.
-    if (!onDisk) return;
+    if (!(await stateAll(changes, this.#options.state))) return;
     this.#unstated = [];
     // If this fails they are stated once more by the next start, and the log knows them.
     await this.#options.file.save(this.#state).catch(() => undefined);
-  }
-
-  /** Epoch milliseconds, never the same twice: by it the log tells whether it has a change. */
-  #moment(): number {
-    this.#lastAt = Math.max(this.#options.now(), this.#lastAt + 1);
-    return this.#lastAt;
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -6,7 +6,7 @@
  *   npm run bench:evidence -- [--seals N] [--recordings N] [--megabytes M] [--entries N] [--only seal|verify|chain]
  *   npm run bench:evidence -- --calls N [--rate SEALS] [--seconds S] [--only SQLite|PostgreSQL]
  *
- * Default: 200 seals, an archive of 300 recordings of 6 MB, a log of 1,000,000 entries (about 450 MB in the temporary folder); 50 seals a
+ * Default: 200 seals, an archive of 300 recordings of 6 MB, a log of 1,000,000 entries (1.8 GB and 450 MB in the temporary folder); 50 seals a
  * second for 20 s beside the calls.
  */
 import { spawnSync } from 'node:child_process';

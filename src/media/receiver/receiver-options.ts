@@ -1,9 +1,10 @@
 import type { OpenSockets } from './open-sockets.ts';
+import { SLICE_MS, SLICES } from './sweep-wheel.ts';
 
 /** What a network card with pages of 4 KiB books for a packet, however short it is, with the kernel's own structure. */
 const PACKET_BYTES = 4096 + 256;
-/** Half the seconds that a buffer must hold: five sweeps of 500 ms. */
-const HELD_SECONDS = 1.25;
+/** Half the seconds that a buffer must hold: five rounds of the sweep, 2.5 s. */
+const HELD_SECONDS = (5 * SLICES * SLICE_MS) / 2000;
 /** Packets a second of audio in packets of 20 ms. */
 const USUAL_RATE = 50;
 
