@@ -1,34 +1,31 @@
-import { NO_MEMORY, threadRings, type RingMemory } from './ring-store.ts';
-
-/**
- * 1.792 s: one flush interval, and what a late tick adds. Where gaps wait for stragglers, as with every leg that begins, it is twice as much for a
- * while: the reordering window, a flush interval, and the time between two reads of a port.
- */
-const FIRST_CAPACITY = 14 * 1024;
-
-/** A ring that holds no more than this does with the first capacity again. */
-const FEW = FIRST_CAPACITY / 4;
+import { PAGE, PAGE_WORDS, threadRings, wordOf } from './ring-store.ts';
 
 /** 65.5 s. A sender further ahead of the clock, or a disk away for longer, costs audio. */
 export const LONGEST = 512 * 1024;
 
+/** In place of a page where nobody wrote anything. */
+const NONE = -1;
+
 /**
  * The octets of one leg between the oldest sample that may still change and the newest that arrived, by position. What nobody
- * wrote reads as silence. A position's place is what is left of it when it is divided by the capacity:
+ * wrote reads as silence.
  *
  *     position   base       first       written to file        top
  *        ───────┬┴───────────┬──────────────┬─────────────────────┬──────
  *        final  │  silence   │  in the window, or not yet on disk  │ silence
+ *     pages                 ┆0      ┆1      ┆2      ┆3      ┆4      ┆
  *
- * Memory is held for `[first, top)`, what somebody wrote and what lies between, and for nothing else: a leg that begins has room before its
- * first packet that hardly ever is used. Silence is written where audio jumps over it, and not where audio follows audio.
+ * There are pages for `[first, top)`, what somebody wrote and what lies between, and of these none where a whole page is silent: a leg has the memory
+ * that its audio needs at the moment, which is little behind each write. The first page begins with the first audio, so that packets as a rule
+ * begin with a word.
  */
 export class LegRing {
   readonly #silence: number;
   readonly #limit: number;
-  #memory: RingMemory = NO_MEMORY;
-  /** Added to a position for its place, so that the first audio begins with a word; -1 before there is any. */
-  #phase = -1;
+  /** Numbers of pages, or `NONE`. */
+  #pages: number[] = [];
+  /** Position of the first octet of the first page. */
+  #start: number;
   #base: number;
   /** First position in memory; `top` while there is none. */
   #first: number;
@@ -38,9 +35,7 @@ export class LegRing {
   constructor(silence: number, base: number, limit = LONGEST) {
     this.#silence = silence;
     this.#limit = Math.min(limit, LONGEST);
-    this.#base = base;
-    this.#first = base;
-    this.#top = base;
+    this.#base = this.#start = this.#first = this.#top = base;
   }
 
   get base(): number {
@@ -54,7 +49,7 @@ export class LegRing {
 
   /** Octets of memory it has. */
   get capacity(): number {
-    return this.#memory.octets.length;
+    return this.#pages.filter((page) => page !== NONE).length * PAGE;
   }
 
   /** Whether positions before `end` can be written; false when that is more than a leg may hold. Memory comes with what is written. */
@@ -65,7 +60,11 @@ export class LegRing {
   /** Copies `source[start..end)` to `position`; the caller knows that the ring reaches so far, and stays at or after `base`. */
   put(position: number, source: Buffer, start: number, end: number): void {
     this.#reach(position, position + end - start);
-    this.#place(position, source, start, end);
+    this.#each(position, position + end - start, (index, within, length, at) => {
+      const page = this.#pageAt(index);
+      const from = start + at - position;
+      source.copy(threadRings.blockOf(page).octets, wordOf(page) * 4 + within, from, from + length);
+    });
   }
 
   /**
@@ -73,15 +72,18 @@ export class LegRing {
    * these, or the place in the ring, are not at the edge of a word.
    */
   putWords(position: number, source: Int32Array, start: number, end: number): boolean {
-    if (this.#phase < 0) this.#phase = -position & 3;
-    if ((((position + this.#phase) | start | end) & 3) !== 0) return false;
+    const begun = this.#pages.length === 0 ? position : this.#start;
+    if ((((position - begun) | start | end) & 3) !== 0) return false;
     this.#reach(position, position + end - start);
-    const at = this.#placeOf(position);
-    const { words } = this.#memory;
-    let word = at >> 2;
-    for (let from = start >> 2; from < end >> 2; from++) {
-      words[word] = source[from] ?? 0;
-      if (++word === words.length) word = 0;
+    const last = end >> 2;
+    let word = (position - this.#start) >> 2;
+    for (let from = start >> 2; from < last;) {
+      const page = this.#pageAt((word / PAGE_WORDS) | 0);
+      const { words } = threadRings.blockOf(page);
+      const within = word & (PAGE_WORDS - 1);
+      const until = Math.min(last, from + PAGE_WORDS - within);
+      word += until - from;
+      for (let to = wordOf(page) + within; from < until; from++, to++) words[to] = source[from] ?? 0;
     }
     return true;
   }
@@ -94,12 +96,13 @@ export class LegRing {
     const silence = this.#silence;
     if (first > from) target.fill(silence, at, at + first - from);
     if (end < to) target.fill(silence, at + end - from, at + to - from);
-    if (end === first) return;
-    const start = this.#placeOf(first);
-    const { octets } = this.#memory;
-    const straight = Math.min(end - first, octets.length - start);
-    octets.copy(target, at + first - from, start, start + straight);
-    if (straight < end - first) octets.copy(target, at + first - from + straight, 0, end - first - straight);
+    this.#each(first, end, (index, within, length, position) => {
+      const page = this.#pages[index] ?? NONE;
+      const place = at + position - from;
+      const begin = wordOf(page) * 4 + within;
+      if (page === NONE) target.fill(silence, place, place + length);
+      else threadRings.blockOf(page).octets.copy(target, place, begin, begin + length);
+    });
   }
 
   /** Moves what is in `[from, to)` by so many positions; the caller knows that the ring reaches so far. What is left behind is silence. */
@@ -110,72 +113,87 @@ export class LegRing {
     this.put(from + by, octets, 0, octets.length);
   }
 
-  /** Gives up everything before `position`: its places are free for positions to come. */
+  /** Gives up everything before `position`: its memory serves others. */
   release(position: number): void {
     if (position <= this.#base) return;
     this.#base = position;
     this.#first = Math.max(this.#first, position);
     this.#top = Math.max(this.#top, position);
-    if (this.capacity > FIRST_CAPACITY && this.#top - this.#first <= FEW) this.#resize(FEW);
+    if (this.#first === this.#top) this.#giveBack(this.#pages.length);
+    else this.#giveBack(((this.#first - this.#start) / PAGE) | 0);
   }
 
   /** Gives up everything, the memory too; the ring may be used again. */
   clear(): void {
     this.#base = this.#first = this.#top;
-    threadRings.giveBack(this.#memory);
-    this.#memory = NO_MEMORY;
+    this.#giveBack(this.#pages.length);
+  }
+
+  #giveBack(count: number): void {
+    if (count === 0) return;
+    for (let index = 0; index < count; index++) {
+      const page = this.#pages[index] ?? NONE;
+      if (page !== NONE) threadRings.giveBack(page);
+    }
+    this.#pages.splice(0, count);
+    this.#start += count * PAGE;
   }
 
   /** Makes `[from, to)` part of what is held; silence fills what audio jumps over. */
   #reach(from: number, to: number): void {
-    if (from === this.#top && to - this.#first <= this.capacity) {
+    if (from === this.#top && this.#pages.length > 0) {
+      this.#extend(to);
       this.#top = to;
       return;
     }
-    if (this.#phase < 0) this.#phase = -from & 3;
-    if (this.#first === this.#top) this.#first = this.#top = from;
-    const first = Math.min(this.#first, from);
-    const top = Math.max(this.#top, to);
-    if (top - first > this.capacity) this.#resize(top - first);
+    if (this.#first === this.#top) {
+      this.#giveBack(this.#pages.length);
+      this.#start = this.#first = this.#top = from;
+    }
+    for (; from < this.#start; this.#start -= PAGE) this.#pages.unshift(NONE);
+    this.#extend(to);
     if (from > this.#top) this.#silenceBetween(this.#top, from);
     if (to < this.#first) this.#silenceBetween(to, this.#first);
-    this.#first = first;
-    this.#top = top;
+    this.#first = Math.min(this.#first, from);
+    this.#top = Math.max(this.#top, to);
   }
 
+  #extend(to: number): void {
+    while (this.#start + this.#pages.length * PAGE < to) this.#pages.push(NONE);
+  }
+
+  /** In pages that are there; those that are not are silent. */
   #silenceBetween(from: number, to: number): void {
-    const { octets } = this.#memory;
-    const start = this.#placeOf(from);
-    const straight = Math.min(to - from, octets.length - start);
-    octets.fill(this.#silence, start, start + straight);
-    octets.fill(this.#silence, 0, to - from - straight);
+    this.#each(from, to, (index, within, length) => {
+      const page = this.#pages[index] ?? NONE;
+      const begin = wordOf(page) * 4 + within;
+      if (page !== NONE) threadRings.blockOf(page).octets.fill(this.#silence, begin, begin + length);
+    });
   }
 
-  #resize(needed: number): void {
-    const before = this.#memory;
-    let capacity = FIRST_CAPACITY;
-    while (capacity < needed) capacity *= 2;
-    const from = this.#placeOf(this.#first);
-    const held = this.#top - this.#first;
-    const straight = Math.min(held, before.octets.length - from);
-    this.#memory = threadRings.take(capacity);
-    if (held > 0) {
-      // Two straight runs of the old ring, each unbroken in the new one or wrapped by `place`.
-      this.#place(this.#first, before.octets, from, from + straight);
-      this.#place(this.#first + straight, before.octets, 0, held - straight);
+  /** Goes through the parts of `[from, to)` that lie in one page each. */
+  #each(
+    from: number,
+    to: number,
+    visit: (index: number, within: number, length: number, position: number) => void,
+  ): void {
+    for (let position = from; position < to;) {
+      const offset = position - this.#start;
+      const within = offset % PAGE;
+      const length = Math.min(to - position, PAGE - within);
+      visit((offset - within) / PAGE, within, length, position);
+      position += length;
     }
-    threadRings.giveBack(before);
   }
 
-  #place(position: number, source: Buffer, start: number, end: number): void {
-    const { octets } = this.#memory;
-    const at = this.#placeOf(position);
-    const straight = Math.min(end - start, octets.length - at);
-    source.copy(octets, at, start, start + straight);
-    if (start + straight < end) source.copy(octets, 0, start + straight, end);
-  }
-
-  #placeOf(position: number): number {
-    return (position + Math.max(0, this.#phase)) % this.capacity;
+  /** A page with memory; a new one is silent. */
+  #pageAt(index: number): number {
+    const there = this.#pages[index] ?? NONE;
+    if (there !== NONE) return there;
+    const page = threadRings.take();
+    this.#pages[index] = page;
+    const begin = wordOf(page) * 4;
+    threadRings.blockOf(page).octets.fill(this.#silence, begin, begin + PAGE);
+    return page;
   }
 }

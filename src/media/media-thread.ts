@@ -5,7 +5,9 @@ import { Outbox } from './outbox.ts';
 import { PortPool } from './port-pool.ts';
 import { type OpenedReceiver, openReceiver } from './receiver/open-receiver.ts';
 import { OpenSockets } from './receiver/open-sockets.ts';
+import { loadLibc } from './receiver/libc.ts';
 import { SLICE_MS } from './receiver/sweep-wheel.ts';
+import { threadRings } from './ring-store.ts';
 import { threadCpuSeconds } from './thread-cpu.ts';
 import { WriteBehind } from './write-behind.ts';
 import { startSyncer, startWriter } from './writer.ts';
@@ -52,6 +54,7 @@ class MediaThread {
     for (const [used, at] of data.used) ports.rest(used, at);
     const disk = new WriteBehind(startWriter(), startSyncer());
     this.#disk = disk;
+    discardRings();
     this.#receiver = openReceiver(data.receiver, { now, log, ownTimer: false, openSockets });
     this.#engine = new CaptureEngine({
       receiver: this.#receiver,
@@ -131,6 +134,18 @@ class MediaThread {
 
   #post(message: FromThread): void {
     this.#outbox.add(message);
+  }
+}
+
+/** Without the C library the rings keep the memory that they ever needed. */
+function discardRings(): void {
+  try {
+    const libc = loadLibc();
+    threadRings.discardBy((octets) => {
+      libc.discard(octets);
+    });
+  } catch {
+    // It works without.
   }
 }
 

@@ -55,6 +55,8 @@ interface Watch {
   /** When the SIP server was lost. */
   lostAt: number | undefined;
   probedAt: number;
+  /** Until then silence cannot have become long enough for the client to be asked, as far as is known. */
+  heardUntil: number;
   busy: boolean;
 }
 
@@ -88,6 +90,7 @@ export class Watchdog {
       acknowledged: lostAt !== undefined,
       lostAt,
       probedAt: since,
+      heardUntil: since + this.#limits.probeAfter,
       busy: false,
     };
     this.#watches.add(watch);
@@ -119,7 +122,7 @@ export class Watchdog {
   }
 
   #look(watch: Watch): void {
-    if (watch.busy) return;
+    if (watch.busy || !this.#matters(watch)) return;
     watch.busy = true;
     this.#judge(watch)
       .catch((error: unknown) => {
@@ -130,11 +133,20 @@ export class Watchdog {
       });
   }
 
+  /** Whether anything would be done about silence: another thread knows of it, and need not be asked for each call all the time. */
+  #matters({ lostAt, acknowledged, since, probedAt, heardUntil }: Watch): boolean {
+    const { ackPatience, probeAfter } = this.#limits;
+    const now = Date.now();
+    if (lostAt !== undefined) return true;
+    return acknowledged ? now >= Math.max(heardUntil, probedAt + probeAfter) : now - since > ackPatience;
+  }
+
   async #judge(watch: Watch): Promise<void> {
     const { lostAt } = watch;
     const silence = await watch.call.recording.silentFor();
     if (!this.#watches.has(watch)) return;
     const now = Date.now();
+    watch.heardUntil = now + Math.max(0, this.#limits.probeAfter - silence);
     if (lostAt !== undefined && this.#serverThere) await this.#findAgain(watch, silence);
     else if (lostAt !== undefined) await this.#judgeLost(watch, { silence, lostFor: now - lostAt });
     else if (!watch.acknowledged && now - watch.since > this.#limits.ackPatience)

@@ -39,8 +39,12 @@ class FakeCall implements WatchedCall {
   paused = false;
   readonly notes: string[] = [];
   readonly given: string[] = [];
+  asked = 0;
   readonly recording = {
-    silentFor: (): Promise<number> => Promise.resolve(this.paused ? 0 : Date.now() - this.silentSince),
+    silentFor: (): Promise<number> => {
+      this.asked += 1;
+      return Promise.resolve(this.paused ? 0 : Date.now() - this.silentSince);
+    },
     note: (step: string): void => {
       this.notes.push(step);
     },
@@ -91,6 +95,8 @@ describe('a client that forgot the BYE (TMR-6)', () => {
   test('is never asked while audio comes in', async () => {
     await goOn(1000, true);
     expect([dialog.probes, call.given]).toEqual([0, []]);
+    // Nor is the media thread asked when the answer could not matter: of a thousand calls that would be messages all the time.
+    expect(call.asked).toBe(3);
   });
 
   test.each([[200], [405], [500]])('keeps its call by answering %d to OPTIONS', async (status) => {

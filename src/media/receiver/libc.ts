@@ -25,6 +25,9 @@ const SK_MEMINFO_DROPS = 8;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const MSG_DONTWAIT = 0x40;
+const MADV_DONTNEED = 4;
+/** Of the largest pages these machines have: what is rounded to them is rounded to the smaller ones too. */
+const PAGE_BYTES = 64 * 1024;
 export const MSG_TRUNC = 0x20;
 
 export const EINTR = 4;
@@ -63,6 +66,7 @@ export class Libc {
   readonly #recvmmsg: Call;
   readonly #sendto: Call;
   readonly #close: Call;
+  readonly #madvise: Call;
   // Arguments that the kernel reads, or answers that are read at once: a call copies none and keeps none, and there are dozens a recording.
   readonly #value = Buffer.alloc(4);
   readonly #length = Buffer.alloc(4);
@@ -85,6 +89,7 @@ export class Libc {
     this.#recvmmsg = bindCall('int recvmmsg(int, void *, uint, int, void *)');
     this.#sendto = bindCall('intptr_t sendto(int, void *, size_t, int, void *, uint)');
     this.#close = bindCall('int close(int)');
+    this.#madvise = bindCall('int madvise(void *, size_t, int)');
   }
 
   /** Of the call just made; any other call in between may change it. */
@@ -170,6 +175,14 @@ export class Libc {
 
   close(fd: number): void {
     this.#close(fd);
+  }
+
+  /** Gives the kernel back the memory of the pages that lie wholly in a buffer; the buffer stays, and has zeros there. */
+  discard(buffer: Buffer): void {
+    const begin = Number(this.address(buffer) % BigInt(PAGE_BYTES));
+    const first = (PAGE_BYTES - begin) % PAGE_BYTES;
+    const length = Math.floor((buffer.length - first) / PAGE_BYTES) * PAGE_BYTES;
+    if (length > 0) this.#madvise(buffer.subarray(first, first + length), length, MADV_DONTNEED);
   }
 
   #int32(value: number): Buffer {
