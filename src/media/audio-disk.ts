@@ -30,6 +30,8 @@ export interface AudioDisk {
   readonly sync: (fd: number, isPatient?: boolean) => Promise<void>;
   readonly close: (fd: number) => void;
   readonly remove: (path: string) => void;
+  /** So much is under way at the moment that what can wait should. */
+  readonly busy?: boolean;
   /** Whether a write would be taken now; until then the octets stay where they are. */
   readonly ready: (fd: number) => boolean;
   /** Resolves when everything taken so far is written; rejects when the disk refuses it. */

@@ -74,7 +74,9 @@ export class LiveCapture implements LegHost {
   readonly #sockets = new Map<number, ReceiverSocket>();
   /** Positions that a leg holds at most. */
   readonly #limit: number | undefined;
+  /** Steady times of the next write: when it is due, and when its turn is, which stays what it is while something is caught up. */
   #due: number;
+  #turn: number;
   #syncDue: number;
   readonly #marks: SegmentMarks;
   /** Absent where nobody can stop the recording by keys. */
@@ -97,7 +99,7 @@ export class LiveCapture implements LegHost {
       bufferSeconds === undefined ? undefined : bufferSeconds * CLOCK_RATE + ROOM_BEFORE + CLOCK_RATE;
     if (start.stopKeys !== undefined)
       this.#hold = new WriteHold(start.stopKeys, (bufferSeconds ?? Infinity) - flushSeconds);
-    this.#due = this.#origin + start.turn * flushSeconds * 1000;
+    this.#turn = this.#due = this.#origin + start.turn * flushSeconds * 1000;
     this.#syncDue = this.#origin + (1 + start.turn) * syncSeconds * 1000;
     this.#heardAt = this.#origin;
     this.#marks = new SegmentMarks(
@@ -226,6 +228,10 @@ export class LiveCapture implements LegHost {
    */
   tick(now: number, round: number): void {
     if (now < this.#due || this.#finishing) return;
+    if (this.#surroundings.disk.busy === true || this.#layout.tracks.some((track) => track.isOpening)) {
+      this.#due = now + CATCH_UP_INTERVAL;
+      return;
+    }
     const swept = this.#catchUp() ? Math.max(round, now - ON_ITS_WAY) : round;
     this.#listen(now);
     this.#align();
@@ -234,7 +240,9 @@ export class LiveCapture implements LegHost {
     for (const leg of this.#legs.values()) leg.settle(final);
     const done = this.#flush(this.#positionAt(now), { final, limit });
     const { flushSeconds, syncSeconds } = this.#surroundings.rhythm;
-    this.#due = done ? nextTurn(this.#due, flushSeconds * 1000, now) : now + CATCH_UP_INTERVAL;
+    // What has to be caught up does not shift the turn: many that once waited together would stay together.
+    if (done) this.#turn = nextTurn(this.#turn, flushSeconds * 1000, now);
+    this.#due = done ? this.#turn : now + CATCH_UP_INTERVAL;
     this.#marks.tick(now, this.#layout.tracks);
     if (now < this.#syncDue) return;
     this.#syncDue = nextTurn(this.#syncDue, syncSeconds * 1000, now);

@@ -116,6 +116,11 @@ export class PacketTrack implements MarkedTrack {
     return `${this.#suffix === '' ? '' : `_${this.#suffix}`}.${this.#final.framing.extension}`;
   }
 
+  /** As a track of G.711. */
+  get isOpening(): boolean {
+    return this.#file?.ready === false && this.#end === 0;
+  }
+
   get finalBytes(): number {
     return this.#final.octets - this.#final.framing.headerBytes;
   }
@@ -144,6 +149,7 @@ export class PacketTrack implements MarkedTrack {
   flush(_now: number, final: number, limit = Infinity): boolean {
     if (this.#file?.ready === false) return true;
     const file = this.#open();
+    if (!file.ready) return false;
     const to = Math.max(this.#settled, Math.min(final, this.#settled + STEP));
     this.#finalise(file, to);
     this.#writeRest(file, limit);

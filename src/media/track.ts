@@ -67,6 +67,11 @@ export class Track implements LaneWriter, MarkedTrack {
     return this.#final;
   }
 
+  /** Its file is being made: until then the audio stays in the rings, which need no second copy. */
+  get isOpening(): boolean {
+    return this.#file?.ready === false && this.#written === 0;
+  }
+
   get channels(): readonly TrackChannel[] {
     return this.#channels;
   }
@@ -117,6 +122,7 @@ export class Track implements LaneWriter, MarkedTrack {
     // What the disk has not taken yet stays in the rings, and the disk is not asked again before it has answered.
     if (this.#file?.ready === false) return true;
     const file = this.#openFile();
+    if (!file.ready) return false;
     const from = this.#next;
     const end = Math.min(now, limit);
     const to = Math.min(end, from + samplesAtOnce(this.#channels.length));

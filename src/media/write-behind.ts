@@ -15,10 +15,11 @@ import { dirname } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { promisify } from 'node:util';
 import { FILE_MODE, FOLDER_MODE, NEW_FILE, type AudioDisk } from './audio-disk.ts';
-import { BufferShelf } from './buffer-shelf.ts';
+import { BufferShelf, SHORT } from './buffer-shelf.ts';
 import { foldersOf, nameOctets } from './folder-names.ts';
 import { Turnstile } from './turnstile.ts';
 import type { Writer, Written } from './writer.ts';
+import { PLACE_BYTES } from './writer-queue.ts';
 
 /** Calls into the file system under way at once: the pool of Node has four threads, which others need, too. */
 const WRITES = 2;
@@ -78,6 +79,10 @@ export class WriteBehind implements AudioDisk {
     return Math.max(this.#writes.longest, this.#writer?.longest ?? 0);
   }
 
+  get busy(): boolean {
+    return this.#writer?.isFull === true;
+  }
+
   readonly check = (folder: string): Promise<void> =>
     new Promise((resolve, reject) => {
       access(`${dirname(folder)}/.`, constants.W_OK | constants.X_OK, (error) => {
@@ -110,11 +115,15 @@ export class WriteBehind implements AudioDisk {
     return this.#last;
   };
 
+  /** Takes as much as the writer has room for in one place. */
   readonly write = (handle: number, octets: Uint8Array, length: number, position: number): number => {
     const file = this.#file(handle);
     this.#throwFailure(file);
-    this.#add(file, this.#handOver(octets, length, position) ?? this.#writeByPool(octets, length, position));
-    return length;
+    const count = Math.min(length, PLACE_BYTES);
+    // What is short and waits for its file to be made keeps no place from those that could be written.
+    const step = file.fd < 0 && count <= SHORT ? undefined : this.#handOver(octets, count, position);
+    this.#add(file, step ?? this.#writeByPool(octets, count, position));
+    return count;
   };
 
   /** Synchronous: what is read was written a moment ago and is in memory still. Only for a file that is `ready`. */
@@ -340,18 +349,12 @@ function writeAll(fd: number, octets: Uint8Array, position: number, done: Done):
   });
 }
 
-/** In a folder that is made when it is not there: most calls that fail never have a file. */
+/** With the first file comes its folder: most calls that fail never have one. */
 function createFile(path: string, done: (error: NodeJS.ErrnoException | null, fd: number) => void): void {
-  open(path, NEW_FILE, FILE_MODE, (missing, fd) => {
-    if (missing?.code !== 'ENOENT') {
-      done(missing, fd);
-      return;
-    }
-    mkdir(dirname(path), FOLDER_MODE, (error) => {
-      // Another file of the same call may have been quicker.
-      if (error === null || error.code === 'EEXIST') open(path, NEW_FILE, FILE_MODE, done);
-      else done(error, -1);
-    });
+  mkdir(dirname(path), FOLDER_MODE, (error) => {
+    // Another file of the same call was there before.
+    if (error === null || error.code === 'EEXIST') open(path, NEW_FILE, FILE_MODE, done);
+    else done(error, -1);
   });
 }
 

@@ -1,6 +1,7 @@
-/** Writes that can be under way at once, and the octets that one takes at most: a second of two channels, and what a late tick adds. */
-const PLACES = 128;
-const PLACE_BYTES = 20 * 1024;
+/** Writes that can be under way at once. */
+const PLACES = 64;
+/** The octets that one takes at most: what two channels are written with first, 3.5 s later. Of a place only what is used takes memory. */
+export const PLACE_BYTES = 64 * 1024;
 
 const [PUBLISHED, CLAIMED, AWAITED] = [0, 1, 2];
 const QUEUE = 16;

@@ -70,6 +70,12 @@ export class Writer {
     return oldest === undefined ? 0 : performance.now() - oldest.since;
   }
 
+  /** No place is free; those that are taken are written as fast as the disk takes them. */
+  get isFull(): boolean {
+    if (this.#free.length === 0) this.collect();
+    return !this.#gone && this.#free.length === 0 && this.longest < this.#trade.patience;
+  }
+
   /** Copies octets to a place, which is the caller's until `giveBack`; undefined where there is none. */
   take(octets: Uint8Array, length: number): number | undefined {
     if (this.#gone || !this.#queue.fits(length)) return undefined;

@@ -28,6 +28,7 @@ import { Trunks } from '../sip/trunks.ts';
 import { ClockConfirmation } from './clock-confirmation.ts';
 import { openRetentionKeeper, type RetentionRuns } from './retention-keeper.ts';
 import { openOutageWatch } from './outage-opening.ts';
+import { QuietHeap } from './quiet-heap.ts';
 import { openSpoolWatch } from './spool-watch.ts';
 import { openAlarmMail, openPost } from './post-opening.ts';
 import { groupLogins, openPolicy } from './policy-opening.ts';
@@ -113,6 +114,10 @@ async function start(config: Config, options: ServiceOptions, closing: ShutdownL
   });
   closing.add('web', () => web.close());
   await sip.listen();
+  const heap = new QuietHeap();
+  closing.add('quiet heap', () => {
+    heap.stop();
+  });
   openOutageWatch({ recorder, media, archive, ground, sip: sip.application, closing, bell: alarms });
   const callsGoOn = config.sip.resume.afterStop && resumption.book !== undefined;
   return {

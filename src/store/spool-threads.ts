@@ -21,6 +21,8 @@ interface Waiting {
 interface Thread {
   readonly worker: Worker;
   readonly waiting: Map<number, Waiting>;
+  /** Set while it has nothing to do. */
+  rest?: NodeJS.Timeout;
 }
 
 /** In the build this file and the thread's are JavaScript, with a Node that takes types away they are TypeScript. */
@@ -30,6 +32,9 @@ const defaultEntry = (): URL =>
 /** Their needs are small; Node's default is 48 MB of young objects. */
 const LIMITS = { maxYoungGenerationSizeMb: 2 };
 
+/** A thread that has had nothing to do for so long, in ms, ends, but for the last one: each takes some 9 MB. */
+const REST = 10_000;
+
 /**
  * Threads that work on the files of the spool, some at a time since each waits for the disk. An order is one message there and one back, however
  * many calls into the file system it takes; through the pool of Node each of those would wake both sides, and keep the database and the signatures
@@ -38,21 +43,32 @@ const LIMITS = { maxYoungGenerationSizeMb: 2 };
 export class SpoolThreads {
   readonly #most: number;
   readonly #entry: URL;
+  readonly #restMs: number;
   readonly #threads: Thread[] = [];
   #last = 0;
   #closed = false;
 
-  /** `most`: 0 has the orders carried out by the caller's own thread, which then waits for the disk. `entry`: where a thread begins. */
-  constructor(most: number, entry = defaultEntry()) {
+  /**
+   * `most`: 0 has the orders carried out by the caller's own thread, which then waits for the disk. `entry`: where a thread begins. `restMs`: how
+   * long one that has nothing to do stays.
+   */
+  constructor(most: number, entry = defaultEntry(), restMs = REST) {
     this.#most = most;
     this.#entry = entry;
+    this.#restMs = restMs;
+  }
+
+  /** How many there are at the moment. */
+  get running(): number {
+    return this.#threads.length;
   }
 
   /** Rejects as `carryOutOrder` throws, and with StoreError CLOSED. */
   async order(order: SpoolOrder): Promise<FileDigest | undefined> {
     if (this.#closed) throw new StoreError('CLOSED', 'the spool is closed');
     if (this.#most === 0) return carryOutOrder(order);
-    const { worker, waiting } = this.#leastBusy();
+    const { worker, waiting, rest } = this.#leastBusy();
+    clearTimeout(rest);
     this.#last += 1;
     const id = this.#last;
     return new Promise((resolve, reject) => {
@@ -88,17 +104,36 @@ export class SpoolThreads {
     // What it fails with says its exit, too.
     worker.on('error', () => undefined);
     worker.on('exit', () => {
-      this.#threads.splice(this.#threads.indexOf(thread), 1);
+      this.#forget(thread);
       for (const { reject } of thread.waiting.values())
         reject(new StoreError(this.#closed ? 'CLOSED' : 'DISK', 'a thread of the spool has ended'));
     });
     return thread;
   }
 
-  #hear({ worker, waiting }: Thread, answer: SpoolAnswer): void {
+  #forget(thread: Thread): void {
+    clearTimeout(thread.rest);
+    const index = this.#threads.indexOf(thread);
+    if (index >= 0) this.#threads.splice(index, 1);
+  }
+
+  /** Nothing more is asked of it, and there are others. */
+  #dismiss(thread: Thread): void {
+    if (this.#threads.length < 2) return;
+    this.#forget(thread);
+    void thread.worker.terminate();
+  }
+
+  #hear(thread: Thread, answer: SpoolAnswer): void {
+    const { worker, waiting } = thread;
     const asker = waiting.get(answer.id);
     waiting.delete(answer.id);
-    if (waiting.size === 0) worker.unref();
+    if (waiting.size === 0) {
+      worker.unref();
+      thread.rest = setTimeout(() => {
+        this.#dismiss(thread);
+      }, this.#restMs).unref();
+    }
     if ('reason' in answer) asker?.reject(errorOf(answer));
     else asker?.resolve(answer.value);
   }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { SpoolThreads } from '../../src/store/spool-threads.ts';
-import { ROOT } from '../support/recorder-process.ts';
+import { eventually, ROOT } from '../support/recorder-process.ts';
 
 let folder: string;
 let threads: SpoolThreads;
@@ -45,6 +45,26 @@ describe('threads of the spool', () => {
       })),
     );
     expect(readdirSync(folder).sort()).toEqual([...names].sort());
+  });
+
+  test('end when they have nothing to do, but for one, and begin again', async () => {
+    const entry = pathToFileURL(join(ROOT, 'dist/src/store/spool-thread.js'));
+    const resting = new SpoolThreads(3, entry, 200);
+    const work = (): Promise<unknown> =>
+      Promise.all(
+        ['a', 'b', 'c'].map((name) => resting.order({ what: 'create', files: [file(name, 'octets')] })),
+      );
+    try {
+      for (let round = 0; round < 2; round += 1) {
+        await work();
+        expect(resting.running).toBe(3);
+        await eventually(() => (resting.running === 1 ? true : undefined), 5000);
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        expect(resting.running).toBe(1);
+      }
+    } finally {
+      resting.close();
+    }
   });
 
   test('say what failed by its code, and go on', async () => {

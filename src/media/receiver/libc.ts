@@ -229,6 +229,19 @@ export function addressFamily(address: string): number {
 const addressIn = (family: number, address: string): string =>
   family === AF_INET6 && isIPv4(address) ? `::ffff:${address}` : address;
 
+/** Gives the kernel back what malloc keeps free, of every thread's; undefined where the C library cannot (musl, other systems). */
+export function loadTrim(): (() => void) | undefined {
+  try {
+    const library = (createRequire(import.meta.url)('koffi') as Koffi).load(null);
+    const trim = library.func('int malloc_trim(size_t)') as Call;
+    return () => {
+      trim(0);
+    };
+  } catch {
+    return undefined;
+  }
+}
+
 /** The C library of this process. Throws with the reason where the batch receiver cannot work. */
 export function loadLibc(): Libc {
   if (platform() !== 'linux') throw new Error(`recvmmsg needs Linux, this is ${platform()}`);

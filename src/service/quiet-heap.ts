@@ -1,0 +1,76 @@
+import { performance, type EventLoopUtilization } from 'node:perf_hooks';
+import { setFlagsFromString } from 'node:v8';
+import { loadTrim } from '../media/receiver/libc.ts';
+
+/** Looked at so often, in ms. */
+const LOOK = 1000;
+
+/** So much of the time the main thread may be at work and is quiet still; busy is what is above the other. */
+const QUIET = 0.15;
+const BUSY = 0.3;
+
+/** It has to be quiet for so many looks; V8 has collected some looks later. What becomes free while it goes on being quiet is worth asking for again. */
+const LOOKS = 5;
+const LOOKS_TO_TRIM = 25;
+const LOOKS_BETWEEN = 600;
+
+export interface QuietHeapParts {
+  /** Of the time since the last look, how much the thread was at work: 0 to 1. */
+  readonly load: () => number;
+  /** Takes an option of V8. */
+  readonly set: (flag: string) => void;
+  /** Gives the kernel back what malloc keeps free. */
+  readonly trim: () => void;
+}
+
+/**
+ * Gives memory back when the calls of a busy moment have been set up. V8 has a way to collect and compact in small steps when a program
+ * has little to do, but takes what was made in the last ten collections for what is made now, and these lie minutes back: in its eyes the thread
+ * never gets quiet. So it is told to mind memory more than time while the thread is (docs/decisions/026). What malloc keeps of any thread's goes back, too.
+ */
+export class QuietHeap {
+  readonly #parts: QuietHeapParts;
+  readonly #timer: NodeJS.Timeout;
+  #quietLooks = 0;
+  #thrifty = false;
+
+  constructor(parts: QuietHeapParts = ofThisThread()) {
+    this.#parts = parts;
+    this.#timer = setInterval(() => {
+      this.#look();
+    }, LOOK).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#be(false);
+  }
+
+  #look(): void {
+    const load = this.#parts.load();
+    this.#quietLooks = load < QUIET ? this.#quietLooks + 1 : 0;
+    if (load > BUSY) this.#be(false);
+    else if (this.#quietLooks >= LOOKS) this.#be(true);
+    if (this.#quietLooks % LOOKS_BETWEEN === LOOKS_TO_TRIM) this.#parts.trim();
+  }
+
+  #be(thrifty: boolean): void {
+    if (this.#thrifty === thrifty) return;
+    this.#thrifty = thrifty;
+    this.#parts.set(thrifty ? '--optimize-for-size' : '--no-optimize-for-size');
+  }
+}
+
+function ofThisThread(): QuietHeapParts {
+  let last: EventLoopUtilization = performance.eventLoopUtilization();
+  return {
+    load: () => {
+      const now = performance.eventLoopUtilization();
+      const { utilization } = performance.eventLoopUtilization(now, last);
+      last = now;
+      return utilization;
+    },
+    set: setFlagsFromString,
+    trim: loadTrim() ?? (() => undefined),
+  };
+}

@@ -1,0 +1,66 @@
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { QuietHeap } from '../../src/service/quiet-heap.ts';
+
+const flags: string[] = [];
+let load: number;
+let trims: number;
+let heap: QuietHeap;
+
+beforeEach(() => {
+  jest.useFakeTimers();
+  flags.length = 0;
+  load = 0.1;
+  trims = 0;
+  heap = new QuietHeap({ load: () => load, set: (flag) => flags.push(flag), trim: () => (trims += 1) });
+});
+
+afterEach(() => {
+  heap.stop();
+  jest.useRealTimers();
+});
+
+test('V8 minds memory once the thread has been quiet for five seconds, and time again when it is busy', () => {
+  jest.advanceTimersByTime(4000);
+  expect(flags).toEqual([]);
+  jest.advanceTimersByTime(1000);
+  expect(flags).toEqual(['--optimize-for-size']);
+  jest.advanceTimersByTime(60_000);
+  load = 0.25;
+  jest.advanceTimersByTime(60_000);
+  expect(flags).toEqual(['--optimize-for-size']);
+  load = 0.5;
+  jest.advanceTimersByTime(1000);
+  expect(flags).toEqual(['--optimize-for-size', '--no-optimize-for-size']);
+});
+
+test('a pause between two calls is not quiet', () => {
+  for (let round = 0; round < 20; round += 1) {
+    load = 0.1;
+    jest.advanceTimersByTime(4000);
+    load = 0.2;
+    jest.advanceTimersByTime(1000);
+  }
+  expect(flags).toEqual([]);
+});
+
+test('what malloc keeps goes back half a minute later, and every ten minutes while it stays quiet', () => {
+  jest.advanceTimersByTime(24_000);
+  expect(trims).toBe(0);
+  jest.advanceTimersByTime(1000);
+  expect(trims).toBe(1);
+  jest.advanceTimersByTime(599_000);
+  expect(trims).toBe(1);
+  jest.advanceTimersByTime(1000);
+  expect(trims).toBe(2);
+  load = 0.2;
+  jest.advanceTimersByTime(3_600_000);
+  expect(trims).toBe(2);
+});
+
+test('leaves V8 as it was found', () => {
+  jest.advanceTimersByTime(5000);
+  heap.stop();
+  expect(flags).toEqual(['--optimize-for-size', '--no-optimize-for-size']);
+  jest.advanceTimersByTime(60_000);
+  expect(flags).toHaveLength(2);
+});
