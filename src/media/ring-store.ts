@@ -72,9 +72,11 @@ class RingStore {
     block.isDiscarded = true;
   }
 
-  /** The block of a page that somebody has. */
+  /** The block of a page. Throws for what is none. */
   blockOf(page: number): Block {
-    return this.#blocks[page >> BLOCK_BITS] as Block;
+    const block = this.#blocks[page >> BLOCK_BITS];
+    if (block === undefined) throw new RangeError(`no page ${page}`);
+    return block;
   }
 
   #addBlock(): Block {

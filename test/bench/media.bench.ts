@@ -45,6 +45,8 @@ const END_MS = 1_500;
 const KEY_BYTES = 30;
 /** A fifth of the calls is held for so long. */
 const FEW_SECONDS = 5;
+/** By then the recorder has given back what setting calls up took (docs/decisions/026); calls held for less say nothing of memory. */
+const SETTLED_SECONDS = 35;
 /** What is to be done after a call is waited for so long, in seconds. */
 const AFTERMATH = 180;
 /** `monitorEventLoopDelay` counts the 10 ms between its own looks as delay. */
@@ -203,9 +205,15 @@ class Trial {
 
   /** Holds a fifth of the calls, to see what memory they take. */
   static async begin(recorder: Running, plan: Plan): Promise<Trial> {
+    const settles = plan.seconds >= SETTLED_SECONDS;
+    if (settles) await delay(SETTLED_SECONDS * 1000);
     const idle = residentKilobytes(recorder.pid);
     const calls = await HeldCalls.connect(recorder.tcpPort, { number: 0 });
-    const few = await hold(recorder, calls, { ...plan, calls: fewOf(plan), seconds: FEW_SECONDS });
+    const few = await hold(recorder, calls, {
+      ...plan,
+      calls: fewOf(plan),
+      seconds: settles ? SETTLED_SECONDS : FEW_SECONDS,
+    });
     calls.close();
     await untilIdle(recorder.pid, AFTERMATH);
     return new Trial(recorder, plan, idle, few.residentKilobytes);
@@ -238,6 +246,7 @@ class Trial {
       wrong,
       kilobytes: (resident - this.#idleKilobytes) / plan.calls,
       marginalKilobytes: (resident - this.#fewKilobytes) / (plan.calls - fewOf(plan)),
+      isSettled: plan.seconds >= SETTLED_SECONDS,
       loopDelay: held.loopDelay,
     };
   }

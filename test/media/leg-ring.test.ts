@@ -104,7 +104,8 @@ test('gives the memory of blocks that nobody needs any more back, but for a few'
   expect(at(rings[0] ?? new LegRing(SILENCE, 0), 499_999)).toBe(1);
   // What was discarded is there, and empty, but for what does not fill a page of the kernel.
   expect(discarded.length).toBeGreaterThan(2);
-  for (const octets of discarded) expect(octets.subarray(65_536, -65_536).every((octet) => octet === 0)).toBe(true);
+  for (const octets of discarded)
+    expect(octets.subarray(65_536, -65_536).every((octet) => octet === 0)).toBe(true);
   for (const ring of rings.slice(1)) ring.put(500_000, Buffer.alloc(400_000, 2), 0, 400_000);
   for (const ring of rings.slice(1)) expect(at(ring, 899_999)).toBe(2);
   for (const ring of rings.slice(1)) ring.clear();

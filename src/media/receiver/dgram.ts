@@ -1,6 +1,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv4, isIPv6 } from 'node:net';
 import { MediaError } from '../media-error.ts';
+import { HeldDatagrams } from './held-datagrams.ts';
 import type {
   Arrival,
   PacketSink,
@@ -10,6 +11,7 @@ import type {
   SocketOptions,
 } from './receiver.ts';
 import { RECEIVE_BUFFER_BYTES, type ReceiverOptions } from './receiver-options.ts';
+import { FEW, SLICE_MS, SLICES, SweepWheel } from './sweep-wheel.ts';
 import { formatSource, SourceKeys, splitSource } from './source-keys.ts';
 
 /** Turns of the event loop a drain waits at most; each takes up to 32 datagrams of a socket. */
@@ -28,11 +30,16 @@ interface Shared {
   };
 }
 
-/** One event per datagram through Node's own sockets: works everywhere, at five times the cost of `batch`. */
+/**
+ * One event per datagram through Node's own sockets: works everywhere, at five times the cost of `batch`. What audio comes in is passed on in turn,
+ * as there, with the time at which it was read.
+ */
 export class DgramReceiver implements Receiver {
   readonly kind = 'dgram';
   readonly #shared: Shared;
   readonly #sockets = new Set<DgramSocket>();
+  readonly #wheel = new SweepWheel<DgramSocket>(SLICES, FEW);
+  #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
   constructor(options: ReceiverOptions) {
@@ -54,15 +61,23 @@ export class DgramReceiver implements Receiver {
     const socket = await bind(address, port, wanted);
     // Linux says twice what it grants (socket(7)).
     if (socket.getRecvBufferSize() < wanted) this.#shared.faults.smallBuffers += 1;
-    const opened = new DgramSocket(this.#shared, { socket, sink }, () => this.#sockets.delete(opened));
+    const { runs, pace = 'usual' } = options;
+    const held = runs === undefined || pace !== 'usual' ? undefined : new HeldDatagrams(sink, runs);
+    const opened = new DgramSocket(this.#shared, { socket, sink, held }, () => {
+      this.#sockets.delete(opened);
+      this.#wheel.remove(opened);
+    });
     this.#sockets.add(opened);
+    if (held !== undefined) this.#wheel.add(opened);
+    this.#startTimer();
     this.#closeWhenStopped(opened);
     return opened;
   }
 
-  /** Nothing to do: datagrams announce themselves. */
+  /** Passes on what the sockets hold whose turn has come. For the owner's timer when `ownTimer` is false. Never throws. */
   sweep(): void {
-    // Here so that both receivers can be driven alike.
+    for (let slice = this.#wheel.due(performance.now()); slice > 0; slice -= 1)
+      for (const socket of this.#wheel.next()) socket.hurry();
   }
 
   faults(): ReceiverFaults {
@@ -71,7 +86,15 @@ export class DgramReceiver implements Receiver {
 
   stop(): void {
     this.#stopped = true;
+    clearInterval(this.#timer);
     for (const socket of [...this.#sockets]) socket.close();
+  }
+
+  #startTimer(): void {
+    if (this.#shared.options.ownTimer === false) return;
+    this.#timer ??= setInterval(() => {
+      this.sweep();
+    }, SLICE_MS);
   }
 
   #refuseWhenStopped(): void {
@@ -111,12 +134,15 @@ function bind(address: string, port: number, receiveBuffer: number): Promise<Soc
 interface BoundSocket {
   readonly socket: Socket;
   readonly sink: PacketSink;
+  /** Absent where everything is passed on at once. */
+  readonly held: HeldDatagrams | undefined;
 }
 
 class DgramSocket implements ReceiverSocket {
   readonly port: number;
   readonly #socket: Socket;
   readonly #sink: PacketSink;
+  readonly #held: HeldDatagrams | undefined;
   readonly #shared: Shared;
   readonly #onClose: () => void;
   readonly #arrival: Arrival = { slab: Buffer.alloc(0), start: 0, end: 0, at: 0.5, sourceKey: 0 };
@@ -130,10 +156,11 @@ class DgramSocket implements ReceiverSocket {
     this.#shared = shared;
     this.#socket = bound.socket;
     this.#sink = bound.sink;
+    this.#held = bound.held;
     this.#onClose = onClose;
     this.port = bound.socket.address().port;
     bound.socket.on('message', (datagram, sender) => {
-      this.#deliver(datagram, sender);
+      this.#take(datagram, sender);
     });
     bound.socket.on('error', () => {
       shared.faults.socketErrors += 1;
@@ -152,6 +179,13 @@ class DgramSocket implements ReceiverSocket {
       await nextTurn();
       quiet = this.#received === before ? quiet + 1 : 0;
     }
+    this.hurry();
+  }
+
+  /** Passes on what is held; there may be more that the kernel has. */
+  hurry(): boolean {
+    this.#held?.pass(this.#isClosed, this.#failed);
+    return false;
   }
 
   send(datagram: Buffer, to: string): void {
@@ -170,23 +204,40 @@ class DgramSocket implements ReceiverSocket {
     this.#onClose();
   }
 
-  #deliver(datagram: Buffer, sender: RemoteInfo): void {
+  readonly #isClosed = (): boolean => this.#closed;
+
+  readonly #failed = (): void => {
+    this.#shared.faults.sinkErrors += 1;
+  };
+
+  #take(datagram: Buffer, sender: RemoteInfo): void {
     if (this.#closed) return;
     this.#received += 1;
     if (sender.port !== this.#lastPort || sender.address !== this.#lastHost) this.#changeSource(sender);
+    const { sourceKey } = this.#arrival;
+    const at = this.#shared.options.now();
+    if (this.#held?.hold(datagram, at, sourceKey) === true) return;
+    this.hurry();
+    if (this.#held?.hold(datagram, at, sourceKey) !== true) this.#deliver(datagram, at);
+  }
+
+  #deliver(datagram: Buffer, at: number): void {
+    if (this.#closed) return;
     const arrival = this.#arrival;
     arrival.slab = datagram;
     arrival.start = 0;
     arrival.end = datagram.length;
-    arrival.at = this.#shared.options.now();
+    arrival.at = at;
     try {
       this.#sink(arrival);
     } catch {
-      this.#shared.faults.sinkErrors += 1;
+      this.#failed();
     }
   }
 
   #changeSource(sender: RemoteInfo): void {
+    // What was held came from the one before.
+    this.hurry();
     this.#lastHost = sender.address;
     this.#lastPort = sender.port;
     this.#lastAddress = formatSource(sender.address, sender.port);

@@ -47,8 +47,8 @@ export interface ReceiverSocket {
   /** Resolves when everything the kernel had for this socket at the time of the call went through the sink. */
   drain(): Promise<void>;
   /**
-   * Takes what is queued now, out of turn; absent where nothing waits for a turn (`dgram`). Not from inside a sink. False when there may be
-   * more.
+   * Takes what is queued or held now, out of turn. Not from inside a sink. False when there may be more, as always with `dgram`, which cannot ask
+   * the kernel.
    */
   hurry?(): boolean;
   /**
@@ -84,7 +84,7 @@ export type Pace = 'seldom' | 'usual' | 'brisk';
 export interface SocketOptions {
   /** Default `usual`. */
   readonly pace?: Pace;
-  /** Asked first; only by a receiver that takes datagrams in batches. */
+  /** Asked first, for datagrams that are taken together. */
   readonly runs?: RunSink;
   /** Bytes of socket buffer to ask for. Default: the receiver's. */
   readonly receiveBuffer?: number | undefined;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { OpenedReceiver } from '../../../src/media/receiver/open-receiver.ts';
-import type { PacketSink, ReceiverSocket } from '../../../src/media/receiver/receiver.ts';
+import type { PacketSink, ReceiverSocket, RunSink } from '../../../src/media/receiver/receiver.ts';
 import type { ReceiverOptions } from '../../../src/media/receiver/receiver-options.ts';
 
 interface Heard {
@@ -300,6 +300,89 @@ export function describeReceiver(name: string, create: (options: ReceiverOptions
       await socket.drain();
       expect(sizes).toEqual([1, 2]);
       expect(receiver.faults().sinkErrors).toBe(1);
+    });
+
+    describe('where somebody takes several at once', () => {
+      /** Listens as a leg does: takes what begins with an octet that follows the one before, several at once. */
+      const listenForRuns = async (
+        receiver: OpenedReceiver,
+      ): Promise<{ listener: Listener; socket: ReceiverSocket; runs: number[] }> => {
+        const listener = new Listener();
+        const runs: number[] = [];
+        let expected = 1;
+        const take: RunSink = (run, from, to) => {
+          let slot = from;
+          for (; slot < to && run.slab[slot * run.stride] === expected; slot += 1, expected += 1)
+            listener.sink({
+              slab: run.slab,
+              start: slot * run.stride,
+              end: slot * run.stride + (run.lengths[slot] ?? 0),
+              at: run.times[slot] ?? 0,
+              sourceKey: run.sourceKey,
+            });
+          if (slot > from) runs.push(slot - from);
+          return slot - from;
+        };
+        const socket = await receiver.open('127.0.0.1', 0, listener.sink, { runs: take });
+        listener.socket = socket;
+        return { listener, socket, runs };
+      };
+
+      test('passes everything on whole, in order and with the sender it came from', async () => {
+        const { listener, socket, runs } = await listenForRuns(open({ ownTimer: false }));
+        const [one, two] = [await sender(), await sender()];
+        const sent: { readonly bytes: Buffer; readonly from: string }[] = [];
+        const send = async (from: Sender, size: number, first: number): Promise<void> => {
+          const bytes = Buffer.alloc(size, first);
+          sent.push({ bytes, from: from.address });
+          await from.send(bytes, socket.port, '127.0.0.1');
+        };
+        for (let first = 1; first <= 5; first += 1) await send(one, 172, first);
+        // Longer than what is held, empty, of another sender, and out of order.
+        await send(one, 1472, 6);
+        await send(one, 0, 0);
+        await send(two, 172, 7);
+        await send(two, 172, 8);
+        await send(one, 172, 99);
+        for (let first = 9; first <= 90; first += 1) await send(one, 172, first);
+        await socket.drain();
+        expect(listener.heard.map(({ bytes, from }) => ({ bytes, from }))).toEqual(sent);
+        expect(Math.max(...runs)).toBeGreaterThan(4);
+        const times = listener.heard.map((heard) => heard.at);
+        expect(times).toEqual([...times].sort((a, b) => a - b));
+      });
+
+      test('needs no drain, and passes on in good time', async () => {
+        const { listener, socket } = await listenForRuns(open());
+        const from = await sender();
+        const before = Date.now();
+        for (let first = 1; first <= 3; first += 1)
+          await from.send(Buffer.alloc(172, first), socket.port, '127.0.0.1');
+        await listener.count(3);
+        expect(Date.now() - before).toBeLessThan(2000);
+        expect(listener.sizes).toEqual([172, 172, 172]);
+      });
+
+      test('passes nothing on after a close in the middle, and goes on after a sink that throws', async () => {
+        const receiver = open({ ownTimer: false });
+        const heard: number[] = [];
+        const socket = await receiver.open(
+          '127.0.0.1',
+          0,
+          ({ slab, start }) => {
+            heard.push(slab[start] ?? 0);
+            if (slab[start] === 2) throw new Error('no packet may do this');
+            if (slab[start] === 4) socket.close();
+          },
+          { runs: () => 0 },
+        );
+        const from = await sender();
+        for (let first = 1; first <= 6; first += 1)
+          await from.send(Buffer.alloc(172, first), socket.port, '127.0.0.1');
+        await socket.drain();
+        expect(heard).toEqual([1, 2, 3, 4]);
+        expect(receiver.faults().sinkErrors).toBe(1);
+      });
     });
 
     test('refuses a port that is taken, by itself or by others', async () => {

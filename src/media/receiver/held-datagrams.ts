@@ -1,0 +1,75 @@
+import type { Arrival, ArrivalRun, PacketSink, RunSink } from './receiver.ts';
+
+/** Held at most: as many as come between two sweeps, and some. */
+const SLOTS = 32;
+/** Room for a datagram: 30 ms of G.711. What is longer is passed on at once. */
+const SLOT_BYTES = 256;
+
+/**
+ * Datagrams of one sender, with their times, that wait to be passed on together: a leg that takes in a dozen at once has what it needs for that in
+ * the caches, and one after the other it never has.
+ */
+export class HeldDatagrams {
+  readonly #sink: PacketSink;
+  readonly #runs: RunSink;
+  readonly #run: ArrivalRun;
+  readonly #arrival: Arrival;
+  #count = 0;
+  #isPassing = false;
+
+  constructor(sink: PacketSink, runs: RunSink) {
+    this.#sink = sink;
+    this.#runs = runs;
+    const slab = Buffer.allocUnsafeSlow(SLOTS * SLOT_BYTES);
+    this.#run = {
+      slab,
+      words: new Int32Array(slab.buffer),
+      stride: SLOT_BYTES,
+      lengths: new Int32Array(SLOTS),
+      times: new Float64Array(SLOTS),
+      sourceKey: 0,
+    };
+    this.#arrival = { slab, start: 0, end: 0, at: 0.5, sourceKey: 0 };
+  }
+
+  /** Keeps a copy of a datagram; false where it has no room or comes from another sender: then those held go first. */
+  hold(datagram: Buffer, at: number, sourceKey: number): boolean {
+    const run = this.#run;
+    const slot = this.#count;
+    if (datagram.length > SLOT_BYTES || slot === SLOTS || this.#isPassing) return false;
+    if (slot > 0 && sourceKey !== run.sourceKey) return false;
+    run.slab.set(datagram, slot * SLOT_BYTES);
+    run.lengths[slot] = datagram.length;
+    run.times[slot] = at;
+    run.sourceKey = sourceKey;
+    this.#count = slot + 1;
+    return true;
+  }
+
+  /** Passes on what is held, unless that is being done. `isOver` is asked before each; `failed` is called for what a sink threw at. */
+  pass(isOver: () => boolean, failed: () => void): void {
+    if (this.#isPassing) return;
+    this.#isPassing = true;
+    const count = this.#count;
+    for (let slot = 0; slot < count && !isOver();) {
+      try {
+        slot += this.#runs(this.#run, slot, count) || this.#deliver(slot);
+      } catch {
+        failed();
+        slot += 1;
+      }
+    }
+    this.#count = 0;
+    this.#isPassing = false;
+  }
+
+  #deliver(slot: number): 1 {
+    const arrival = this.#arrival;
+    arrival.start = slot * SLOT_BYTES;
+    arrival.end = arrival.start + (this.#run.lengths[slot] ?? 0);
+    arrival.at = this.#run.times[slot] ?? 0;
+    arrival.sourceKey = this.#run.sourceKey;
+    this.#sink(arrival);
+    return 1;
+  }
+}
