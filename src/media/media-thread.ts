@@ -8,6 +8,7 @@ import { OpenSockets } from './receiver/open-sockets.ts';
 import { loadLibc } from './receiver/libc.ts';
 import { SLICE_MS } from './receiver/sweep-wheel.ts';
 import { threadRings } from './ring-store.ts';
+import { ThreadRest } from './thread-rest.ts';
 import { threadCpuSeconds } from './thread-cpu.ts';
 import { WriteBehind } from './write-behind.ts';
 import { startSyncer, startWriter } from './writer.ts';
@@ -35,6 +36,7 @@ class MediaThread {
   readonly #receiver: OpenedReceiver;
   readonly #disk: WriteBehind;
   readonly #engine: CaptureEngine;
+  readonly #rest: ThreadRest;
   readonly #handlers: Handlers;
   #timer: NodeJS.Timeout | undefined;
   #tickLoggedAt = 0;
@@ -56,6 +58,7 @@ class MediaThread {
     this.#disk = disk;
     discardRings();
     this.#receiver = openReceiver(data.receiver, { now, log, ownTimer: false, openSockets });
+    this.#rest = new ThreadRest(data.bell, () => this.#receiver.waking);
     this.#engine = new CaptureEngine({
       receiver: this.#receiver,
       ports,
@@ -118,6 +121,7 @@ class MediaThread {
       this.#disk.collect();
       this.#receiver.sweep();
       this.#engine.tick(Date.now());
+      this.#rest.begin();
     } catch (error) {
       if (Date.now() < this.#tickLoggedAt + TICK_LOG_MS) return;
       this.#tickLoggedAt = Date.now();

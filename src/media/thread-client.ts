@@ -3,6 +3,7 @@ import type { PressedKey, Segment } from './capture.ts';
 import { MediaError } from './media-error.ts';
 import { Outbox } from './outbox.ts';
 import type { Receiver } from './receiver/receiver.ts';
+import { ring } from './thread-rest.ts';
 import {
   type Answer,
   type Argument,
@@ -32,6 +33,7 @@ export class ThreadClient {
   /** Resolves with the kind of receiver in use; rejects with MediaError when the thread ends before. */
   readonly ready: Promise<Receiver['kind']>;
   readonly #worker: Worker;
+  readonly #bell: Int32Array;
   readonly #events: ThreadEvents;
   readonly #pending = new Map<number, Pending>();
   readonly #outbox = new Outbox<ToThread>((messages) => {
@@ -42,8 +44,10 @@ export class ThreadClient {
   #lastError = 'no reason given';
   #gone: MediaError | undefined;
 
-  constructor(worker: Worker, events: ThreadEvents) {
+  /** `bell`: the one that the thread was started with. */
+  constructor(worker: Worker, bell: Int32Array, events: ThreadEvents) {
     this.#worker = worker;
+    this.#bell = bell;
     this.#events = events;
     this.#ready = withResolvers();
     this.ready = this.#ready.promise;
@@ -79,6 +83,7 @@ export class ThreadClient {
   #send(messages: readonly ToThread[]): void {
     try {
       this.#worker.postMessage(messages);
+      ring(this.#bell);
     } catch (error) {
       if (messages.length > 1) {
         for (const message of messages) this.#send([message]);

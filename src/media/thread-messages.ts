@@ -17,6 +17,8 @@ export interface ThreadData {
   readonly used: readonly (readonly [port: number, at: number])[];
   /** Shared memory of an `OpenSockets`. */
   readonly openSockets: Int32Array;
+  /** Rung with every message, see `ThreadRest`. */
+  readonly bell: Int32Array;
 }
 
 /** Totals of media threads, with what went wrong at their sockets. */

@@ -7,6 +7,7 @@ import { QUARANTINE_MS } from './port-pool.ts';
 import { closeDescriptors, type ReceiverKind } from './receiver/open-receiver.ts';
 import { OpenSockets } from './receiver/open-sockets.ts';
 import { ThreadClient } from './thread-client.ts';
+import { restBell } from './thread-rest.ts';
 import type { PressedKey, Segment } from './capture.ts';
 import type { ThreadData, ThreadTotals } from './thread-messages.ts';
 import { addTotals, NO_TOTALS } from './thread-totals.ts';
@@ -72,6 +73,7 @@ export class ThreadSlot {
   /** Resolves when the thread takes calls; rejects with MediaError when it cannot start. */
   async start(): Promise<void> {
     const openSockets = new OpenSockets();
+    const bell = restBell();
     const startedAt = Date.now();
     const { ports, receiver, rhythm, dtls, log, spawn } = this.#options;
     const worker = spawn({
@@ -81,8 +83,9 @@ export class ThreadSlot {
       dtls,
       used: this.#portsToRest(startedAt),
       openSockets: openSockets.shared,
+      bell,
     });
-    const client = new ThreadClient(worker, {
+    const client = new ThreadClient(worker, bell, {
       failure: this.#options.failure,
       key: this.#options.key,
       segment: this.#options.segment,

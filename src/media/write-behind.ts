@@ -80,7 +80,7 @@ export class WriteBehind implements AudioDisk {
   }
 
   get busy(): boolean {
-    return this.#writer?.isFull === true;
+    return this.#writer?.isFull() === true;
   }
 
   readonly check = (folder: string): Promise<void> =>

@@ -71,7 +71,7 @@ export class Writer {
   }
 
   /** No place is free; those that are taken are written as fast as the disk takes them. */
-  get isFull(): boolean {
+  isFull(): boolean {
     if (this.#free.length === 0) this.collect();
     return !this.#gone && this.#free.length === 0 && this.longest < this.#trade.patience;
   }

@@ -54,6 +54,7 @@ interface Shared {
  */
 export class BatchReceiver implements Receiver {
   readonly kind = 'batch';
+  readonly waking = 0;
   readonly #shared: Shared;
   readonly #wheels: Readonly<Record<Pace, SweepWheel<BatchSocket>>> = {
     brisk: new SweepWheel(BRISK_SLICES),

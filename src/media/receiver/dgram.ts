@@ -80,6 +80,10 @@ export class DgramReceiver implements Receiver {
       for (const socket of this.#wheel.next()) socket.hurry();
   }
 
+  get waking(): number {
+    return this.#sockets.size;
+  }
+
   faults(): ReceiverFaults {
     return { ...this.#shared.faults };
   }

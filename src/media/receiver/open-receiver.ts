@@ -12,6 +12,8 @@ export interface OpenedReceiver extends Receiver {
   /** Reads what is due; needed every 20 ms when made with `ownTimer: false`. */
   sweep(): void;
   faults(): ReceiverFaults;
+  /** Sockets of which each datagram wakes the thread; none where they are read in turn. */
+  readonly waking: number;
 }
 
 /**
