@@ -11,6 +11,8 @@ const BUSY = 0.3;
 
 /** It has to be quiet for so many looks; V8 has collected some looks later. What becomes free while it goes on being quiet is worth asking for again. */
 const LOOKS = 5;
+/** V8 has done it all by then; minding memory for longer costs the media threads a fifth of their time. */
+const LOOKS_TO_END = 20;
 const LOOKS_TO_TRIM = 25;
 const LOOKS_BETWEEN = 600;
 
@@ -33,6 +35,8 @@ export class QuietHeap {
   readonly #timer: NodeJS.Timeout;
   #quietLooks = 0;
   #thrifty = false;
+  /** It was busy since memory was given back last. */
+  #wasBusy = true;
 
   constructor(parts: QuietHeapParts = ofThisThread()) {
     this.#parts = parts;
@@ -49,8 +53,14 @@ export class QuietHeap {
   #look(): void {
     const load = this.#parts.load();
     this.#quietLooks = load < QUIET ? this.#quietLooks + 1 : 0;
-    if (load > BUSY) this.#be(false);
-    else if (this.#quietLooks >= LOOKS) this.#be(true);
+    if (load > BUSY) {
+      this.#wasBusy = true;
+      this.#be(false);
+    } else if (this.#quietLooks === LOOKS && this.#wasBusy) this.#be(true);
+    else if (this.#quietLooks === LOOKS_TO_END) {
+      this.#wasBusy = false;
+      this.#be(false);
+    }
     if (this.#quietLooks % LOOKS_BETWEEN === LOOKS_TO_TRIM) this.#parts.trim();
   }
 

@@ -24,13 +24,26 @@ test('V8 minds memory once the thread has been quiet for five seconds, and time 
   expect(flags).toEqual([]);
   jest.advanceTimersByTime(1000);
   expect(flags).toEqual(['--optimize-for-size']);
-  jest.advanceTimersByTime(60_000);
-  load = 0.25;
-  jest.advanceTimersByTime(60_000);
-  expect(flags).toEqual(['--optimize-for-size']);
   load = 0.5;
   jest.advanceTimersByTime(1000);
   expect(flags).toEqual(['--optimize-for-size', '--no-optimize-for-size']);
+});
+
+test('minds memory for 15 s, once for each busy time', () => {
+  jest.advanceTimersByTime(19_000);
+  expect(flags).toEqual(['--optimize-for-size']);
+  jest.advanceTimersByTime(1000);
+  expect(flags).toEqual(['--optimize-for-size', '--no-optimize-for-size']);
+  load = 0.2;
+  jest.advanceTimersByTime(5000);
+  load = 0.1;
+  jest.advanceTimersByTime(60_000);
+  expect(flags).toHaveLength(2);
+  load = 0.5;
+  jest.advanceTimersByTime(1000);
+  load = 0.1;
+  jest.advanceTimersByTime(5000);
+  expect(flags).toHaveLength(3);
 });
 
 test('a pause between two calls is not quiet', () => {
