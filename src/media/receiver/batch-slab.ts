@@ -1,5 +1,5 @@
 import { AF_INET, AF_INET6, type Libc, MSG_TRUNC, SO_RXQ_OVFL, SO_TIMESTAMPNS, SOL_SOCKET } from './libc.ts';
-import type { ArrivalRun } from './receiver.ts';
+import type { HandedRun } from './pass-on.ts';
 
 /** Datagrams one system call takes at most. */
 export const SLOTS = 64;
@@ -43,13 +43,14 @@ const DESCRIPTION_BYTES = CONTROLS + SLOTS * CONTROL_BYTES;
 export class BatchSlab {
   readonly data = Buffer.allocUnsafeSlow(SLOTS * SLOT_BYTES).fill(0);
   /** The data in words, the lengths and times of arrival of what was received last, and one sender in place of all. */
-  readonly run: ArrivalRun = {
+  readonly run: HandedRun = {
     slab: this.data,
     words: new Int32Array(this.data.buffer),
     stride: SLOT_BYTES,
     lengths: new Int32Array(SLOTS),
     times: new Float64Array(SLOTS),
     sourceKey: 0,
+    arrival: { slab: this.data, start: 0, end: 0, at: 0.5, sourceKey: 0 },
   };
   readonly #libc: Libc;
   readonly #description = Buffer.allocUnsafeSlow(DESCRIPTION_BYTES).fill(0);

@@ -1,5 +1,5 @@
 import { MediaError } from '../media-error.ts';
-import { BatchSlab, SLOT_BYTES, SLOTS } from './batch-slab.ts';
+import { BatchSlab, SLOTS } from './batch-slab.ts';
 import {
   addressFamily,
   AF_INET,
@@ -13,8 +13,8 @@ import {
   SystemCallError,
 } from './libc.ts';
 import type { OpenSockets } from './open-sockets.ts';
+import { passOn, type Taker } from './pass-on.ts';
 import type {
-  Arrival,
   Pace,
   PacketSink,
   Receiver,
@@ -41,7 +41,6 @@ interface Shared {
   readonly slab: BatchSlab;
   readonly keys: SourceKeys;
   readonly options: ReceiverOptions;
-  readonly arrival: Arrival;
   readonly faults: { -readonly [Fault in keyof ReceiverFaults]: number };
   /** A sink is being called, so the slab is in use. */
   reading: boolean;
@@ -70,13 +69,11 @@ export class BatchReceiver implements Receiver {
   readonly #granted = new Map<number, number>();
 
   constructor(libc: Libc, options: ReceiverOptions) {
-    const slab = new BatchSlab(libc);
     this.#shared = {
       libc,
-      slab,
+      slab: new BatchSlab(libc),
       keys: new SourceKeys(),
       options,
-      arrival: { slab: slab.data, start: 0, end: 0, at: 0.5, sourceKey: 0 },
       faults: { truncated: 0, socketErrors: 0, overruns: 0, sinkErrors: 0, smallBuffers: 0 },
       reading: false,
     };
@@ -218,13 +215,14 @@ interface Listener {
   readonly closed: () => void;
 }
 
-class BatchSocket implements ReceiverSocket {
+class BatchSocket implements ReceiverSocket, Taker {
   readonly port: number;
+  readonly sink: PacketSink;
+  readonly runs: RunSink | undefined;
+  isClosed = false;
   readonly #fd: number;
   readonly #family: number;
   readonly #audio: boolean;
-  readonly #sink: PacketSink;
-  readonly #runs: RunSink | undefined;
   readonly #shared: Shared;
   readonly #listener: Listener;
   #lastSource = NOBODY;
@@ -234,7 +232,6 @@ class BatchSocket implements ReceiverSocket {
   #target = '';
   #targetName: Buffer | undefined;
   #overruns = 0;
-  #closed = false;
 
   constructor(shared: Shared, bound: BoundSocket, listener: Listener) {
     this.#shared = shared;
@@ -242,8 +239,8 @@ class BatchSocket implements ReceiverSocket {
     this.#family = bound.family;
     this.#audio = bound.audio;
     this.port = bound.port;
-    this.#sink = bound.sink;
-    this.#runs = bound.runs;
+    this.sink = bound.sink;
+    this.runs = bound.runs;
     this.#listener = listener;
   }
 
@@ -269,7 +266,7 @@ class BatchSocket implements ReceiverSocket {
   }
 
   send(datagram: Buffer, to: string): void {
-    if (this.#closed) return;
+    if (this.isClosed) return;
     if (to !== this.#target) {
       const target = splitSource(to);
       this.#targetName = target && this.#shared.libc.nameOf(this.#family, target);
@@ -279,16 +276,16 @@ class BatchSocket implements ReceiverSocket {
   }
 
   close(): void {
-    if (this.#closed) return;
+    if (this.isClosed) return;
     this.#readDrops();
-    this.#closed = true;
+    this.isClosed = true;
     this.#listener.closed();
   }
 
   /** Passes on what is queued, at most `reads` times `SLOTS` datagrams; false when there may be more, as after a full batch. */
   read(reads: number): boolean {
     const { slab, libc, faults } = this.#shared;
-    for (let left = reads; left > 0 && !this.#closed; left -= 1) {
+    for (let left = reads; left > 0 && !this.isClosed; left -= 1) {
       const count = slab.receive(this.#fd);
       if (count < 0) {
         const errno = libc.errno();
@@ -307,40 +304,19 @@ class BatchSocket implements ReceiverSocket {
     const { slab, options, faults } = this.#shared;
     faults.truncated += slab.survey(count, options.now);
     this.#shared.reading = true;
-    for (let slot = 0; slot < count && !this.#closed;) {
+    for (let slot = 0; slot < count && !this.isClosed;) {
       if (!slab.isSource(slot, this.#lastSource)) this.#changeSource(slot);
-      slot = this.#deliverFrom(slot, slab.sameSource(slot + 1, count, this.#lastSource));
+      const end = slab.sameSource(slot + 1, count, this.#lastSource);
+      slab.run.sourceKey = this.#lastKey;
+      passOn(slab.run, this, slot, end);
+      slot = end;
     }
     this.#shared.reading = false;
     this.#noteDrops(slab.drops(count - 1));
   }
 
-  /** Passes on what one sender sent in a row. */
-  #deliverFrom(from: number, to: number): number {
-    this.#shared.slab.run.sourceKey = this.#lastKey;
-    for (let slot = from; slot < to && !this.#closed;) slot += this.#take(slot, to);
-    return to;
-  }
-
-  /** Passes on one datagram, or several that are what is expected; returns how many. */
-  #take(slot: number, to: number): number {
-    try {
-      const taken = this.#runs === undefined ? 0 : this.#runs(this.#shared.slab.run, slot, to);
-      if (taken > 0) return taken;
-      this.#deliver(slot);
-    } catch {
-      this.#shared.faults.sinkErrors += 1;
-    }
-    return 1;
-  }
-
-  #deliver(slot: number): void {
-    const { slab, arrival } = this.#shared;
-    arrival.start = slot * SLOT_BYTES;
-    arrival.end = arrival.start + (slab.run.lengths[slot] ?? 0);
-    arrival.at = slab.run.times[slot] ?? 0;
-    arrival.sourceKey = this.#lastKey;
-    this.#sink(arrival);
+  failed(): void {
+    this.#shared.faults.sinkErrors += 1;
   }
 
   #changeSource(slot: number): void {
@@ -354,7 +330,7 @@ class BatchSocket implements ReceiverSocket {
 
   #readDrops(): void {
     // Where nothing could be read, nothing was dropped for want of room.
-    if (!this.#closed && this.#lastAddress !== '') this.#noteDrops(this.#shared.libc.drops(this.#fd) ?? 0);
+    if (!this.isClosed && this.#lastAddress !== '') this.#noteDrops(this.#shared.libc.drops(this.#fd) ?? 0);
   }
 
   #noteDrops(total: number): void {

@@ -2,12 +2,14 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv4, isIPv6 } from 'node:net';
 import { MediaError } from '../media-error.ts';
 import { HeldDatagrams } from './held-datagrams.ts';
+import type { Taker } from './pass-on.ts';
 import type {
   Arrival,
   PacketSink,
   Receiver,
   ReceiverFaults,
   ReceiverSocket,
+  RunSink,
   SocketOptions,
 } from './receiver.ts';
 import { RECEIVE_BUFFER_BYTES, type ReceiverOptions } from './receiver-options.ts';
@@ -62,8 +64,8 @@ export class DgramReceiver implements Receiver {
     // Linux says twice what it grants (socket(7)).
     if (socket.getRecvBufferSize() < wanted) this.#shared.faults.smallBuffers += 1;
     const { runs, pace = 'usual' } = options;
-    const held = runs === undefined || pace !== 'usual' ? undefined : new HeldDatagrams(sink, runs);
-    const opened = new DgramSocket(this.#shared, { socket, sink, held }, () => {
+    const held = runs === undefined || pace !== 'usual' ? undefined : new HeldDatagrams();
+    const opened = new DgramSocket(this.#shared, { socket, sink, runs, held }, () => {
       this.#sockets.delete(opened);
       this.#wheel.remove(opened);
     });
@@ -138,14 +140,17 @@ function bind(address: string, port: number, receiveBuffer: number): Promise<Soc
 interface BoundSocket {
   readonly socket: Socket;
   readonly sink: PacketSink;
+  readonly runs: RunSink | undefined;
   /** Absent where everything is passed on at once. */
   readonly held: HeldDatagrams | undefined;
 }
 
-class DgramSocket implements ReceiverSocket {
+class DgramSocket implements ReceiverSocket, Taker {
   readonly port: number;
+  readonly sink: PacketSink;
+  readonly runs: RunSink | undefined;
+  isClosed = false;
   readonly #socket: Socket;
-  readonly #sink: PacketSink;
   readonly #held: HeldDatagrams | undefined;
   readonly #shared: Shared;
   readonly #onClose: () => void;
@@ -154,12 +159,12 @@ class DgramSocket implements ReceiverSocket {
   #lastPort = -1;
   #lastAddress = '';
   #received = 0;
-  #closed = false;
 
   constructor(shared: Shared, bound: BoundSocket, onClose: () => void) {
     this.#shared = shared;
     this.#socket = bound.socket;
-    this.#sink = bound.sink;
+    this.sink = bound.sink;
+    this.runs = bound.runs;
     this.#held = bound.held;
     this.#onClose = onClose;
     this.port = bound.socket.address().port;
@@ -178,7 +183,7 @@ class DgramSocket implements ReceiverSocket {
   async drain(): Promise<void> {
     // Asked for in the middle of a turn, the first one to come may already have polled: only the second counts.
     let quiet = 0;
-    for (let turn = 0; turn < DRAIN_TURNS && quiet < 2 && !this.#closed; turn += 1) {
+    for (let turn = 0; turn < DRAIN_TURNS && quiet < 2 && !this.isClosed; turn += 1) {
       const before = this.#received;
       await nextTurn();
       quiet = this.#received === before ? quiet + 1 : 0;
@@ -188,13 +193,13 @@ class DgramSocket implements ReceiverSocket {
 
   /** Passes on what is held; there may be more that the kernel has. */
   hurry(): boolean {
-    this.#held?.pass(this.#isClosed, this.#failed);
+    this.#held?.pass(this);
     return false;
   }
 
   send(datagram: Buffer, to: string): void {
     const target = splitSource(to);
-    if (this.#closed || target === undefined) return;
+    if (this.isClosed || target === undefined) return;
     const { address, port } = target;
     const both = this.#socket.address().family === 'IPv6' && isIPv4(address);
     // Whoever does not get it gets the next one.
@@ -202,20 +207,18 @@ class DgramSocket implements ReceiverSocket {
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.isClosed) return;
+    this.isClosed = true;
     this.#socket.close();
     this.#onClose();
   }
 
-  readonly #isClosed = (): boolean => this.#closed;
-
-  readonly #failed = (): void => {
+  failed(): void {
     this.#shared.faults.sinkErrors += 1;
-  };
+  }
 
   #take(datagram: Buffer, sender: RemoteInfo): void {
-    if (this.#closed) return;
+    if (this.isClosed) return;
     this.#received += 1;
     if (sender.port !== this.#lastPort || sender.address !== this.#lastHost) this.#changeSource(sender);
     const { sourceKey } = this.#arrival;
@@ -226,16 +229,16 @@ class DgramSocket implements ReceiverSocket {
   }
 
   #deliver(datagram: Buffer, at: number): void {
-    if (this.#closed) return;
+    if (this.isClosed) return;
     const arrival = this.#arrival;
     arrival.slab = datagram;
     arrival.start = 0;
     arrival.end = datagram.length;
     arrival.at = at;
     try {
-      this.#sink(arrival);
+      this.sink(arrival);
     } catch {
-      this.#failed();
+      this.failed();
     }
   }
 

@@ -1,4 +1,4 @@
-import type { Arrival, ArrivalRun, PacketSink, RunSink } from './receiver.ts';
+import { type HandedRun, passOn, type Taker } from './pass-on.ts';
 
 /** Held at most: as many as come between two sweeps, and some. */
 const SLOTS = 32;
@@ -10,16 +10,11 @@ const SLOT_BYTES = 256;
  * the caches, and one after the other it never has.
  */
 export class HeldDatagrams {
-  readonly #sink: PacketSink;
-  readonly #runs: RunSink;
-  readonly #run: ArrivalRun;
-  readonly #arrival: Arrival;
+  readonly #run: HandedRun;
   #count = 0;
   #isPassing = false;
 
-  constructor(sink: PacketSink, runs: RunSink) {
-    this.#sink = sink;
-    this.#runs = runs;
+  constructor() {
     const slab = Buffer.allocUnsafeSlow(SLOTS * SLOT_BYTES);
     this.#run = {
       slab,
@@ -28,8 +23,8 @@ export class HeldDatagrams {
       lengths: new Int32Array(SLOTS),
       times: new Float64Array(SLOTS),
       sourceKey: 0,
+      arrival: { slab, start: 0, end: 0, at: 0.5, sourceKey: 0 },
     };
-    this.#arrival = { slab, start: 0, end: 0, at: 0.5, sourceKey: 0 };
   }
 
   /** Keeps a copy of a datagram; false where it has no room or comes from another sender: then those held go first. */
@@ -46,30 +41,12 @@ export class HeldDatagrams {
     return true;
   }
 
-  /** Passes on what is held, unless that is being done. `isOver` is asked before each; `failed` is called for what a sink threw at. */
-  pass(isOver: () => boolean, failed: () => void): void {
+  /** Passes on what is held, unless that is being done. */
+  pass(taker: Taker): void {
     if (this.#isPassing) return;
     this.#isPassing = true;
-    const count = this.#count;
-    for (let slot = 0; slot < count && !isOver();) {
-      try {
-        slot += this.#runs(this.#run, slot, count) || this.#deliver(slot);
-      } catch {
-        failed();
-        slot += 1;
-      }
-    }
+    passOn(this.#run, taker, 0, this.#count);
     this.#count = 0;
     this.#isPassing = false;
-  }
-
-  #deliver(slot: number): 1 {
-    const arrival = this.#arrival;
-    arrival.start = slot * SLOT_BYTES;
-    arrival.end = arrival.start + (this.#run.lengths[slot] ?? 0);
-    arrival.at = this.#run.times[slot] ?? 0;
-    arrival.sourceKey = this.#run.sourceKey;
-    this.#sink(arrival);
-    return 1;
   }
 }
