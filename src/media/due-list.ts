@@ -36,8 +36,9 @@ export class DueList<Member> {
   visit(now: number, work: (member: Member) => number): void {
     // From the back, since a member that is removed meanwhile is replaced by the last one.
     for (let place = this.#members.length - 1; place >= 0; place--) {
+      if ((this.#times[place] ?? 0) > now) continue;
       const member = this.#members[place];
-      if (member === undefined || (this.#times[place] ?? 0) > now) continue;
+      if (member === undefined) continue;
       const next = work(member);
       if (this.#members[place] === member) this.#times[place] = next;
     }

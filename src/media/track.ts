@@ -223,11 +223,11 @@ export class Track implements LaneWriter, MarkedTrack {
   }
 
   #openFile(): WavFile {
-    const format = { law: this.law, channels: this.#channels.length };
+    if (this.#file !== undefined && this.#rewrite === undefined) return this.#file;
     const path = join(this.#folder, `${this.#suffix === '' ? 'audio' : this.#suffix}.wav.part`);
-    if (this.#file === undefined) this.#file = new WavFile(path, format, this.#disk);
-    else if (this.#rewrite !== undefined) return this.#rewriteFile(this.#file, this.#rewrite, path);
-    return this.#file;
+    if (this.#file !== undefined && this.#rewrite !== undefined)
+      return this.#rewriteFile(this.#file, this.#rewrite, path);
+    return (this.#file = new WavFile(path, { law: this.law, channels: this.#channels.length }, this.#disk));
   }
 
   /**

@@ -124,11 +124,24 @@ export class Writer {
   collect(): void {
     const now = performance.now();
     if ((this.#underWay[0]?.since ?? now) < now - this.#trade.patience) this.#refuseUnclaimed();
-    for (const { place, written } of this.#takeOver(({ place }) => this.#queue.outcome(place) !== undefined))
-      written(errorOf(this.#trade.call, this.#queue.outcome(place) ?? 0));
+    this.#tellOfEnded();
     if (this.#expected === undefined) return;
     if (this.#underWay.includes(this.#expected)) this.#listen();
     else this.#expected = undefined;
+  }
+
+  /** One thread writes, in the order of the list: what has ended is at its head. */
+  #tellOfEnded(): void {
+    const outcomes: number[] = [];
+    for (const { place } of this.#underWay) {
+      const outcome = this.#queue.outcome(place);
+      if (outcome === undefined) break;
+      outcomes.push(outcome);
+    }
+    // Off the list before anybody hears of it, who may publish the next one.
+    this.#underWay.splice(0, outcomes.length).forEach(({ written }, index) => {
+      written(errorOf(this.#trade.call, outcomes[index] ?? 0));
+    });
   }
 
   /** Ends the thread, once it has done what it is doing. */

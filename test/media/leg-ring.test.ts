@@ -2,9 +2,11 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { LegRing } from '../../src/media/leg-ring.ts';
 import { loadLibc } from '../../src/media/receiver/libc.ts';
-import { threadRings } from '../../src/media/ring-store.ts';
+import { PAGE, threadRings, wordOf } from '../../src/media/ring-store.ts';
 
 const SILENCE = 0xd5;
+/** An octet that is neither silence nor what the tests put. */
+const FOREIGN = 0xee;
 
 /** What the ring holds from its base on, to behind its end. */
 function contents(ring: LegRing): Buffer {
@@ -150,10 +152,21 @@ test('gives its memory to others, and takes new when it is used again', () => {
   ).toBe(true);
 });
 
-test('holds what was put, through wrapping, growing and giving up', () => {
+/** Pages as another call leaves them. */
+function soilPages(): void {
+  const pages = Array.from({ length: 300 }, () => threadRings.take());
+  for (const page of pages) {
+    const begin = wordOf(page) * 4;
+    threadRings.blockOf(page).octets.fill(FOREIGN, begin, begin + PAGE);
+    threadRings.giveBack(page);
+  }
+}
+
+test('holds what was put and silence else, never what another call left, through following, jumping, filling and giving up', () => {
   const step = fc.record({
+    follows: fc.boolean(),
     ahead: fc.nat(70_000),
-    length: fc.integer({ min: 1, max: 500 }),
+    length: fc.integer({ min: 1, max: 3000 }),
     release: fc.nat(9000),
     octet: fc.integer({ min: 0, max: 200 }),
   });
@@ -161,9 +174,10 @@ test('holds what was put, through wrapping, growing and giving up', () => {
     fc.property(fc.nat(100_000), fc.array(step, { maxLength: 40 }), (base, steps) => {
       const ring = new LegRing(SILENCE, base);
       const model = new Map<number, number>();
-      for (const { ahead, length, release, octet } of steps) {
-        const position = ring.base + ahead;
-        expect(ring.reaches(position + length)).toBe(true);
+      soilPages();
+      for (const { follows, ahead, length, release, octet } of steps) {
+        const position = follows ? ring.top : ring.base + ahead;
+        if (!ring.reaches(position + length)) continue;
         ring.put(position, Buffer.alloc(length + 2, octet), 1, 1 + length);
         for (let index = 0; index < length; index++) model.set(position + index, octet);
         ring.release(ring.base + release);
@@ -172,7 +186,8 @@ test('holds what was put, through wrapping, growing and giving up', () => {
       for (let position = ring.base; position < ring.base + held.length; position++)
         if (held[position - ring.base] !== (model.get(position) ?? SILENCE))
           throw new Error(`position ${position} holds ${String(held[position - ring.base])}`);
+      ring.clear();
     }),
-    { numRuns: 50 },
+    { numRuns: 100 },
   );
 });
