@@ -23,6 +23,8 @@ export interface PendingRequest {
 }
 
 export interface TransactionEvents {
+  /** It has its final answer, and lingers for what comes again. */
+  finished(transaction: ServerTransaction): void;
   /** Nothing can come any more. */
   ended(transaction: ServerTransaction): void;
   /** The application did not answer in time. */
@@ -96,6 +98,7 @@ export class ServerTransaction {
       clearTimeout(this.#expiryTimer);
     } else if (status > 100) this.#waitForApplication();
     this.#happens(statusEvent(status));
+    if (status >= 200 && this.#state !== 'terminated') this.#events.finished(this);
   }
 
   /** Calls back after `delay` ms unless there is a final answer by then (RFC 3261 §13.3.1). */

@@ -1,3 +1,4 @@
+import { AgeList } from './age-list.ts';
 import type { Application } from './application.ts';
 import type { ServerTransaction } from './server-transaction.ts';
 
@@ -6,6 +7,19 @@ export class ServerTransactions {
   readonly #byKey = new Map<string, ServerTransaction>();
   readonly #byId = new Map<string, ServerTransaction>();
   readonly #byMergeKey = new Map<string, ServerTransaction>();
+  /** Those that have their final answer. */
+  readonly #finished = new AgeList<ServerTransaction>();
+  readonly #mostFinished: number;
+
+  /** `mostFinished`: so many that are only waiting for repetitions are remembered. */
+  constructor(mostFinished: number) {
+    this.#mostFinished = mostFinished;
+  }
+
+  /** How many have no final answer. */
+  get pending(): number {
+    return this.#byId.size - this.#finished.size;
+  }
 
   get size(): number {
     return this.#byId.size;
@@ -17,7 +31,18 @@ export class ServerTransactions {
     if (transaction.mergeKey !== undefined) this.#byMergeKey.set(transaction.mergeKey, transaction);
   }
 
+  /** It has its final answer. For each that is too many the one that had its own first is forgotten: whoever repeats that asks anew. */
+  finish(transaction: ServerTransaction): void {
+    if (this.#byId.get(transaction.id) !== transaction) return;
+    this.#finished.add(transaction);
+    const { oldest } = this.#finished;
+    if (this.#finished.size <= this.#mostFinished || oldest === undefined) return;
+    oldest.abandon();
+    this.remove(oldest);
+  }
+
   remove(transaction: ServerTransaction): void {
+    this.#finished.remove(transaction);
     this.#byKey.delete(transaction.key);
     this.#byId.delete(transaction.id);
     if (transaction.mergeKey !== undefined) this.#byMergeKey.delete(transaction.mergeKey);
@@ -47,5 +72,6 @@ export class ServerTransactions {
     this.#byKey.clear();
     this.#byId.clear();
     this.#byMergeKey.clear();
+    this.#finished.clear();
   }
 }

@@ -63,7 +63,7 @@ export class SipSide {
       ...shared,
       network,
       applications,
-      serverTransactions: new ServerTransactions(),
+      serverTransactions: new ServerTransactions(shared.limits.finishedTransactions),
       clientTransactions: new ClientTransactions(),
       dialogs: new Dialogs(),
     };

@@ -65,10 +65,8 @@ export class Uas {
     if (facts.cseqMethod !== method && !(dialog !== undefined && this.#isForgiven(incoming)))
       throw new SipServerError('BAD_MESSAGE', 'CSeq names another method');
 
-    if (this.#core.serverTransactions.size >= this.#core.limits.pendingTransactions)
-      this.refuse(incoming, 503, [header('Retry-After', '5')]);
-    else if (dialog === undefined && this.#isTooFast(incoming)) return;
-    else if (method === 'CANCEL') this.#cancel(incoming);
+    if (dialog === undefined && this.#isTooMuch(incoming)) return;
+    if (method === 'CANCEL') this.#cancel(incoming);
     else if (dialog !== undefined) this.#inDialog(incoming, dialog);
     else if (facts.toTag !== undefined || ONLY_IN_DIALOG.has(method)) this.#unknownDialog(incoming);
     else if (method === 'INVITE') this.#invite(incoming);
@@ -78,6 +76,14 @@ export class Uas {
   /** A BYE with `CSeq: n INVITE` ends its dialog all the same: an orphan recording is worse (siprec-interop.md DLG-7). */
   #isForgiven(incoming: Incoming): boolean {
     return incoming.request.method === 'BYE' && this.isLenient(incoming);
+  }
+
+  /** Answers or drops what is too much, of all together or of its source; what belongs to a dialog never is. */
+  #isTooMuch(incoming: Incoming): boolean {
+    const { serverTransactions, limits } = this.#core;
+    if (serverTransactions.pending < limits.pendingTransactions) return this.#isTooFast(incoming);
+    this.refuse(incoming, 503, [header('Retry-After', '5')]);
+    return true;
   }
 
   /** Answers or drops what its source sends too fast; requests of dialogs and a CANCEL of something pending never are. */
@@ -251,6 +257,9 @@ export class Uas {
       flow,
     };
     const transaction = new ServerTransaction({ request, facts }, identity, this.#core, {
+      finished: (finished) => {
+        this.#core.serverTransactions.finish(finished);
+      },
       ended: (ended) => {
         this.#core.serverTransactions.remove(ended);
       },

@@ -4,7 +4,7 @@
  * against the embedded SIP server with the smallest drachtio-srf application there is. Only loopback is used.
  *
  *   npm run bench:sip [-- CALLS RATE PROFILES]      default 20000 calls a row, set-up times at 50 calls/s, no profiles
- *   npm run bench:sip -- memory [CALLS]             memory of the recorder over 20000 calls (TCP), after every 2000 of them
+ *   npm run bench:sip -- memory [CALLS [udp]]       memory of the recorder over 20000 calls (over TCP unless it says udp), after every 2000 of them
  *
  * CPU is that of the measured process and its children, in two parts: from the first INVITE to the answer of the last BYE
  * (set-up and tear-down, and whatever after-work was done beside them), and from there until everything owed for the calls is
@@ -13,46 +13,36 @@
  * main thread, the other threads (media, database, files) and children (Redis). Memory is that of the measured process alone. A port rests 10 s after a call, so the recorder gets ports
  * 10000-60000 here: 12,500 calls of two lines in ten seconds, far above what it reaches.
  */
-import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { arch, cpus, hostname, loadavg, release, tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import Srf from 'drachtio-srf';
 import type { SipApplicationServer } from '../../src/sip/drachtio.ts';
-import {
-  BODY,
-  Caller,
-  OUTSTANDING,
-  ROOT,
-  type LoadPlan,
-  type LoadResult,
-  type Transport,
-} from './sip-caller.ts';
 import { startSipServer } from '../../src/sip-server/sip-server.ts';
-import { START_OPTIONS } from './start-options.ts';
+import { BODY, Caller, OUTSTANDING, type LoadPlan, type Transport } from './sip-caller.ts';
+import {
+  load,
+  MEDIA_PORTS,
+  megabytes,
+  metric,
+  settled,
+  spentBy,
+  startBare,
+  startRecorder,
+} from './sip-subject.ts';
 
 type Subject = 'recorder' | 'bare server';
 
-const MEDIA_PORTS = '10000-60000';
 /** V8 goes on compiling for some thousand calls: before that a call costs half as much again, most of it in V8's helper threads. */
 const WARM_UP_CALLS = 3000;
 const LATENCY_SECONDS = 10;
 const WEIGH_EVERY = 2000;
-const TICKS_PER_SECOND = 100;
-const WEB = `127.0.0.1:${65_000 + (process.pid % 500)}`;
-const SELF = fileURLToPath(import.meta.url);
 
 async function generate(): Promise<void> {
   const [plan] = (await once(process, 'message')) as [LoadPlan];
   const result = await new Caller(plan).run((done) => process.send?.({ done }));
   process.send?.({ result });
 }
-
-// ---- the measured processes ----------------------------------------------------------------------------------------
 
 const ANSWER = `v=0\r\no=srs 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n${[20000, 20002]
   .map((port) => `m=audio ${port} RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=recvonly\r\n`)
@@ -83,162 +73,6 @@ async function serveBare(): Promise<void> {
   process.once('SIGTERM', () => process.exit(0));
 }
 
-interface Running {
-  readonly pid: number;
-  readonly port: Readonly<Record<Transport, number>>;
-  /** Where the recorder tells what is still to be done. */
-  readonly metrics: string | undefined;
-  /** What it holds after its garbage was collected; only where it was started with `WEIGHED`. */
-  weigh(): Promise<NodeJS.MemoryUsage>;
-  stop(): Promise<void>;
-}
-
-async function start(subject: Subject, execArgv: readonly string[]): Promise<Running> {
-  const folder = mkdtempSync(join(tmpdir(), 'sip-bench-'));
-  const child =
-    subject === 'recorder'
-      ? fork(fileURLToPath(new URL('dist/src/main.js', ROOT)), ['--config', configFile(folder)], {
-          ...START_OPTIONS,
-          execArgv: [...START_OPTIONS.execArgv, ...execArgv],
-          silent: true,
-        })
-      : fork(SELF, ['bare'], { execArgv: [...execArgv] });
-  const exit = once(child, 'exit');
-  const port =
-    subject === 'recorder'
-      ? await recorderPorts(child)
-      : ((await once(child, 'message')) as [Running['port']])[0];
-  return {
-    pid: child.pid ?? 0,
-    port,
-    metrics: subject === 'recorder' ? `http://${WEB}/metrics` : undefined,
-    weigh: async () => {
-      child.send('weigh');
-      const [usage] = (await once(child, 'message')) as [NodeJS.MemoryUsage];
-      return usage;
-    },
-    stop: async () => {
-      child.kill('SIGTERM');
-      await exit;
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
-}
-
-function configFile(folder: string): string {
-  const file = join(folder, 'config.yaml');
-  const config = {
-    dataDir: 'data',
-    sip: {
-      listen: ['udp://127.0.0.1:0', 'tcp://127.0.0.1:0'].map((url) =>
-        url.replace(/0$/, String(62_000 + (process.pid % 3_000))),
-      ),
-    },
-    media: { ports: MEDIA_PORTS, address: '127.0.0.1' },
-    web: { listen: WEB },
-    spool: { minFreeMegabytes: 1 },
-    log: { level: 'error' },
-  };
-  writeFileSync(file, JSON.stringify(config));
-  return file;
-}
-
-/** Waits for the banner. What the recorder complains about goes to our own terminal. */
-async function recorderPorts(child: ChildProcess): Promise<Running['port']> {
-  child.stderr?.pipe(process.stderr);
-  let text = '';
-  for await (const chunk of child.stdout ?? []) {
-    text += String(chunk);
-    const udp = /udp:\/\/127\.0\.0\.1:(\d+)/.exec(text)?.[1];
-    const tcp = /tcp:\/\/127\.0\.0\.1:(\d+)/.exec(text)?.[1];
-    if (udp === undefined || tcp === undefined || !text.includes('Verify')) continue;
-    return { udp: Number(udp), tcp: Number(tcp) };
-  }
-  throw new Error(`the recorder did not start: ${text}`);
-}
-
-// ---- measuring -----------------------------------------------------------------------------------------------------
-
-/** After the name, which may hold anything, in parentheses: state, ppid, …, utime (14), stime (15). */
-function statOf(pid: number | string): readonly string[] {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  } catch {
-    return [];
-  }
-}
-
-function ownSeconds(pid: number): number {
-  const own = statOf(pid);
-  return (Number(own[11] ?? 0) + Number(own[12] ?? 0)) / TICKS_PER_SECOND;
-}
-
-/** CPU seconds of a process and those it started. */
-function cpuSeconds(pid: number): number {
-  const children = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && statOf(Number(name))[1] === String(pid))
-    .map(Number);
-  return ownSeconds(pid) + children.reduce((sum, child) => sum + cpuSeconds(child), 0);
-}
-
-/** CPU seconds of the thread that a process begins with; where it is the thread of signalling. */
-function mainThreadSeconds(pid: number): number {
-  const fields = statOf(`${pid}/task/${pid}`);
-  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / TICKS_PER_SECOND;
-}
-
-/** What a process has used so far, in CPU seconds. */
-interface Spent {
-  readonly main: number;
-  readonly process: number;
-  readonly all: number;
-}
-
-const spentBy = (pid: number): Spent => ({
-  main: mainThreadSeconds(pid),
-  process: ownSeconds(pid),
-  all: cpuSeconds(pid),
-});
-
-const megabytes = (pid: number): number =>
-  Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0) / 1024);
-
-/** A number of the recorder's metrics; NaN where there is none. */
-async function metric(running: Running, name: string): Promise<number> {
-  if (running.metrics === undefined) return 0;
-  const text = await (await fetch(running.metrics)).text();
-  return Number(new RegExp(`^${name} (\\d+)`, 'm').exec(text)?.[1] ?? NaN);
-}
-
-/** Resolves when what was owed for the calls is done: no call is open and every event is in the database. */
-async function settled(running: Running): Promise<void> {
-  const deadline = performance.now() + 180_000;
-  while (performance.now() < deadline) {
-    await delay(500);
-    const open = await metric(running, 'sealtape_calls_running');
-    if (open === 0 && (await metric(running, 'sealtape_journal_lag')) === 0) return;
-  }
-  throw new Error('the recorder did not finish its calls');
-}
-
-async function load(
-  plan: LoadPlan,
-  onProgress: (done: number) => void = () => undefined,
-): Promise<LoadResult> {
-  const child = fork(SELF, ['load']);
-  child.send(plan);
-  for (;;) {
-    const [told] = (await once(child, 'message')) as [
-      { readonly done?: number; readonly result?: LoadResult },
-    ];
-    if (told.done !== undefined) onProgress(told.done);
-    if (told.result === undefined) continue;
-    child.disconnect();
-    return told.result;
-  }
-}
-
 const HEAD = [
   'subject',
   'via',
@@ -264,10 +98,8 @@ async function measure(
   plan: { readonly calls: number; readonly rate: number; readonly profiles: string | undefined },
 ): Promise<void> {
   const { profiles } = plan;
-  const running = await start(
-    subject,
-    profiles === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profiles],
-  );
+  const execArgv = profiles === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profiles];
+  const running = await (subject === 'recorder' ? startRecorder({ execArgv }) : startBare(execArgv));
   try {
     const { pid } = running;
     const common = { transport, port: running.port[transport] };
@@ -320,9 +152,9 @@ const print = (row: readonly string[]): void => {
 const WEIGHED = ['--expose-gc', '--import', new URL('./memory-scale.js', import.meta.url).href];
 
 /** Whether the recorder keeps anything of calls that are over: weighed when nothing is owed for them any more. */
-async function weighCalls(calls: number): Promise<void> {
+async function weighCalls(calls: number, transport: Transport): Promise<void> {
   say(`${hostname()}, ${cpus()[0]?.model ?? 'unknown CPU'} x ${cpus().length}, Node ${process.version}`);
-  const running = await start('recorder', WEIGHED);
+  const running = await startRecorder({ execArgv: WEIGHED });
   const widths = [8, 8, 9, 12, 7];
   const row = (cells: readonly (number | string)[]): void => {
     say(cells.map((cell, index) => String(cell).padStart(widths[index] ?? 8)).join(' '));
@@ -330,7 +162,7 @@ async function weighCalls(calls: number): Promise<void> {
   try {
     row(['calls', 'RSS MB', 'heap MB', 'external MB', 'load']);
     for (let done = 0; done <= calls; done += WEIGH_EVERY) {
-      if (done > 0) await load({ transport: 'tcp', port: running.port.tcp, calls: WEIGH_EVERY, rate: 0 });
+      if (done > 0) await load({ transport, port: running.port[transport], calls: WEIGH_EVERY, rate: 0 });
       await settled(running);
       const { rss, heapUsed, external } = await running.weigh();
       const inMegabytes = [rss, heapUsed, external].map((bytes) => (bytes / 1_048_576).toFixed(1));
@@ -364,5 +196,6 @@ const numberAt = (index: number, otherwise: number): number => {
 
 if (process.argv[2] === 'load') await generate();
 else if (process.argv[2] === 'bare') await serveBare();
-else if (process.argv[2] === 'memory') await weighCalls(numberAt(3, 20_000));
+else if (process.argv[2] === 'memory')
+  await weighCalls(numberAt(3, 20_000), process.argv[4] === 'udp' ? 'udp' : 'tcp');
 else await main(numberAt(2, 20_000), numberAt(3, 50), process.argv[4]);

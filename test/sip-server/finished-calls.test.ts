@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from '@jest/globals';
-import { newCall, type RawPeer } from './raw-peer.ts';
-import { SDP, startTestServer } from './test-server.ts';
+import { newBranch, newCall, type RawPeer } from './raw-peer.ts';
+import { SDP, startTestServer, until } from './test-server.ts';
 
 const CALLS = 100;
 const BEFORE = 20;
@@ -42,6 +42,54 @@ test('over UDP a finished call leaves its answers and no message for the 32 s th
     await play(peer, CALLS);
     expect(site.server.counters()).toMatchObject({ dialogs: 0, serverTransactions: 2 * (BEFORE + CALLS) });
     expect((heap() - before) / CALLS).toBeLessThan(PADDING.length);
+  } finally {
+    await site.close();
+  }
+});
+
+test('of finished transactions the oldest are forgotten when there are too many, and calls go on', async () => {
+  const site = await startTestServer({ timers: {}, limits: { finishedTransactions: 5 } });
+  try {
+    await site.application((srf) => {
+      srf.invite((req, res) => {
+        srf.createUAS(req, res, { localSdp: SDP }, () => undefined);
+      });
+    });
+    const peer = await site.open('udp');
+    const calls = Array.from({ length: 6 }, newCall);
+    for (const call of calls) await peer.setUp(call);
+    expect(site.server.counters()).toMatchObject({ dialogs: 6, serverTransactions: 5 });
+    for (const call of calls) await peer.hangUp(call);
+    expect(site.server.counters()).toMatchObject({ dialogs: 0, serverTransactions: 5 });
+    // What was answered last is still known when it comes again.
+    const [asked, branch] = [newCall(), newBranch()];
+    peer.request('OPTIONS', asked, { branch });
+    peer.request('OPTIONS', asked, { branch });
+    await until(() => site.server.counters().retransmissions === 1);
+  } finally {
+    await site.close();
+  }
+});
+
+test('when too many requests are unanswered the end of a call is taken all the same (UAS-19)', async () => {
+  const site = await startTestServer({ limits: { pendingTransactions: 1 } });
+  try {
+    await site.application((srf) => {
+      srf.invite((req, res) => {
+        if (req.get('Call-ID') === unanswered.callId) return;
+        srf.createUAS(req, res, { localSdp: SDP }, () => undefined);
+      });
+    });
+    const unanswered = newCall();
+    const [peer, other] = [await site.open('udp'), await site.open('udp')];
+    const call = newCall();
+    await peer.setUp(call);
+    other.request('INVITE', unanswered, { body: SDP });
+    await until(() => site.server.counters().requests === 3);
+    other.request('INVITE', newCall(), { body: SDP });
+    expect(await other.next(/^SIP\/2\.0 503/)).toContain('Retry-After: 5\r');
+    await peer.hangUp(call);
+    expect(site.server.counters()).toMatchObject({ dialogs: 0 });
   } finally {
     await site.close();
   }
