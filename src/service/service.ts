@@ -24,6 +24,7 @@ import { startSipServer, type SipServer } from '../sip-server/sip-server.ts';
 import { throttled } from '../sip-server/throttled-log.ts';
 import type { TlsSettings } from '../sip-server/tls-files.ts';
 import { startSipApplication, type SipApplication } from '../sip/application.ts';
+import type { DrachtioAddress } from '../sip/connection.ts';
 import { Trunks } from '../sip/trunks.ts';
 import { ClockConfirmation } from './clock-confirmation.ts';
 import { openRetentionKeeper, type RetentionRuns } from './retention-keeper.ts';
@@ -252,6 +253,12 @@ interface SipParts {
   readonly resumption: Resumption;
 }
 
+/** How the application reaches the server of its own process. */
+const wayTo = (server: SipServer | undefined): Pick<DrachtioAddress, 'port' | 'within'> => ({
+  port: server?.controlPort ?? 0,
+  within: server === undefined ? undefined : () => server.connect(),
+});
+
 async function openSip(config: Config, parts: SipParts): Promise<Sip> {
   const { log, recorder, policy, closing, traces, dtlsFingerprint, resumption } = parts;
   const secret = randomBytes(32).toString('hex');
@@ -270,7 +277,7 @@ async function openSip(config: Config, parts: SipParts): Promise<Sip> {
         })
       : undefined;
   if (server !== undefined) closing.add('sip server', () => server.close());
-  const drachtio = config.sip.drachtio ?? { host: control.host, port: server?.controlPort ?? 0, secret };
+  const drachtio = config.sip.drachtio ?? { ...control, ...wayTo(server) };
   // What strangers send must not fill the disk; refused calls are counted in the evidence log and the metrics.
   const quiet = throttled(log);
   const application = await startSipApplication({

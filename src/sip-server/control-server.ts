@@ -1,6 +1,7 @@
-import { createServer, type Server } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import type { Application, Applications } from './application.ts';
 import { ControlConnection, type ControlContext } from './control-connection.ts';
+import { innerSockets } from './inner-sockets.ts';
 import { SipServerError } from './sip-server-error.ts';
 
 export interface ControlServerEvents extends Pick<ControlContext['events'], 'sip' | 'routed'> {
@@ -11,28 +12,40 @@ export interface ControlServerEvents extends Pick<ControlContext['events'], 'sip
 /** The port applications connect to, and the choice among them. */
 export class ControlServer implements Applications {
   readonly #server: Server;
+  readonly #context: ControlContext;
   readonly #connections = new Set<ControlConnection>();
   #turn = 0;
 
   constructor(context: Omit<ControlContext, 'events'>, events: ControlServerEvents) {
-    this.#server = createServer((socket) => {
-      const connection = new ControlConnection(socket, {
-        ...context,
-        events: {
-          sip: (...message) => {
-            events.sip(...message);
-          },
-          routed: (...told) => {
-            events.routed(...told);
-          },
-          closed: (gone) => {
-            this.#connections.delete(gone);
-            events.lost(gone);
-          },
+    this.#context = {
+      ...context,
+      events: {
+        sip: (...message) => {
+          events.sip(...message);
         },
-      });
-      this.#connections.add(connection);
+        routed: (...told) => {
+          events.routed(...told);
+        },
+        closed: (gone) => {
+          this.#connections.delete(gone);
+          events.lost(gone);
+        },
+      },
+    };
+    this.#server = createServer((socket) => {
+      this.#welcome(socket);
     });
+  }
+
+  /** An application's end of a connection that stays within the process. */
+  connect(): Socket {
+    const [theirs, ours] = innerSockets();
+    this.#welcome(ours);
+    return theirs;
+  }
+
+  #welcome(socket: Socket): void {
+    this.#connections.add(new ControlConnection(socket, this.#context));
   }
 
   get port(): number {

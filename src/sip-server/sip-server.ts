@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { ControlServer } from './control-server.ts';
 import { newTally, type SipServerCounters } from './counters.ts';
 import type { Protocol, SeenMessage } from './flow.ts';
@@ -35,6 +36,8 @@ export interface SipServerOptions {
 
 export interface SipServer {
   readonly controlPort: number;
+  /** A control connection of an application in this process, which does not go through the kernel. The secret is asked for all the same. */
+  connect(): Socket;
   /** The open SIP ports; empty before `listen`. */
   readonly addresses: readonly {
     readonly protocol: Protocol;
@@ -129,6 +132,10 @@ class RunningSipServer implements SipServer {
 
   get addresses(): SipServer['addresses'] {
     return this.#sipSide.core.network.bound;
+  }
+
+  connect(): Socket {
+    return this.#control.connect();
   }
 
   async listen(): Promise<void> {

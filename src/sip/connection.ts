@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import Srf from 'drachtio-srf';
 import type { SipApplicationServer } from './drachtio.ts';
 import { takeShortcuts } from './library-shortcuts.ts';
@@ -14,6 +15,8 @@ export interface DrachtioAddress {
   readonly host: string;
   readonly port: number;
   readonly secret: string;
+  /** Makes a connection to a server in this process; host and port are for when it is lost. */
+  readonly within?: (() => Socket) | undefined;
 }
 
 /** How long the first connection may take. */

@@ -59,7 +59,21 @@ interface AgentPrototype {
 
 interface Wire {
   readonly _logger: (line: string) => void;
+  host: string;
+  port: number;
+  reconnectOpts: object;
+  reconnectVars: object;
+  initializeRetryVars(): void;
+  installListeners(socket: Socket): void;
+  connect: (this: Wire, options: ConnectOptions) => void;
   send(socket: Pick<Socket, 'write'>, text: string): string;
+}
+
+interface ConnectOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly reconnect?: object;
+  readonly within?: (() => Socket) | undefined;
 }
 
 interface Agent {
@@ -93,6 +107,7 @@ export function takeShortcuts(): void {
   const agent = from('./drachtio-agent.js') as Class<AgentPrototype>;
   const wire = from('./wire-protocol.js') as Class<Wire>;
   wire.prototype.send = sendFrame;
+  connectWithin(wire.prototype);
   const fullName = remembered(parser.getHeaderName);
   parser.getHeaderName = fullName;
   shortenParsing(parser, fullName);
@@ -238,6 +253,23 @@ function shortenResponses(prototype: object): void {
     },
   });
   Object.defineProperty(prototype, 'toJSON', { configurable: true, value: () => undefined });
+}
+
+/** Where the server is in the same process the connection is one that the server makes; the library makes it anew, through the kernel, when it is lost. */
+function connectWithin(prototype: Wire): void {
+  const usual = prototype.connect;
+  prototype.connect = function (options) {
+    if (options.within === undefined) {
+      usual.call(this, options);
+      return;
+    }
+    this.host = options.host;
+    this.port = options.port;
+    this.reconnectOpts = options.reconnect ?? {};
+    this.reconnectVars = {};
+    this.initializeRetryVars();
+    this.installListeners(options.within());
+  };
 }
 
 /** One frame (drachtio-protocol.md section 1); returns its id. Whoever listens on the wire (wire-tap.ts) hears it as the library says it. */
