@@ -33,6 +33,16 @@ export class LineGuard {
     return this.#plainSince === undefined ? this.#suite : undefined;
   }
 
+  /** Nothing in clear is admitted, and there are keys. */
+  get isShut(): boolean {
+    return this.#receiver !== undefined && this.#plainSince === undefined;
+  }
+
+  /** `clear` in words of 32 bits, where it was opened. */
+  get clearWords(): Int32Array {
+    return this.#space.engine.work.words;
+  }
+
   /** The line is encrypted from now on, under keys that a handshake will bring; those it has hold until then. */
   expectKeys(): void {
     this.#plainSince = undefined;

@@ -6,6 +6,7 @@ import { packetKind } from './dtls/dtls-records.ts';
 import { EarlyPackets } from './dtls/early-packets.ts';
 import type { Leg } from './leg.ts';
 import { LineGuard } from './line-guard.ts';
+import { openedRun } from './opened-run.ts';
 import { eraseSecurity, type CaptureSecurity } from './line-security.ts';
 import type { LiveCapture } from './live-capture.ts';
 import type { Arrival, ArrivalRun, Receiver, ReceiverSocket } from './receiver/receiver.ts';
@@ -294,11 +295,19 @@ export class LineRoute {
     }
   };
 
-  /** Audio in clear, in order. */
+  /** Audio in order. */
   readonly #runs = (run: ArrivalRun, from: number, to: number): number => {
-    const { leg } = this;
-    if (this.#guard !== undefined || this.#dtls !== undefined || !leg.gate.isLast(run.sourceKey)) return 0;
-    return leg.takeRun(run, from, to);
+    const leg = this.leg;
+    const guard = this.#guard;
+    if (!leg.gate.isLast(run.sourceKey)) return 0;
+    if (guard === undefined) return this.#dtls === undefined ? leg.takeRun(run, from, to) : 0;
+    // While a handshake is under way what no key opens may be for the keys to come.
+    if (!guard.isShut || this.#dtls?.isAwaited === true) return 0;
+    return openedRun().take({ guard, leg, fail: this.#fail }, run, from, to);
+  };
+
+  readonly #fail = (error: Error): void => {
+    this.capture.fail(error);
   };
 
   /** What is no report has no business on this port. */

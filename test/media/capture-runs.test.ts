@@ -4,6 +4,9 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { SILENCE } from '../../src/media/g711.ts';
 import { encode } from '../../src/media/g711-encoder.ts';
+import { threadSrtp } from '../../src/media/srtp/load-engine.ts';
+import type { SrtpKeying } from '../../src/media/srtp/keying.ts';
+import { SrtpSender } from '../../src/media/srtp/srtp-sender.ts';
 import { joined, keyTone, quiet } from '../support/keypad.ts';
 import { aLine, deliverTogether, EngineHarness } from './engine-harness.ts';
 import { octets, rtp } from './rtp-builder.ts';
@@ -16,6 +19,8 @@ interface Step {
   readonly type: number;
   readonly ssrc: number;
   readonly marker: boolean;
+  /** Somebody changed it on its way, where it is encrypted. */
+  readonly forged: boolean;
 }
 
 const mostly = <T>(usual: T, other: fc.Arbitrary<T>): fc.Arbitrary<T> =>
@@ -28,6 +33,7 @@ const step = fc.record<Step>({
   type: mostly(8, fc.constantFrom(0, 13, 18, 101)),
   ssrc: mostly(1, fc.constant(2)),
   marker: fc.boolean(),
+  forged: mostly(false, fc.constant(true)),
 });
 
 /** What is taken in at once, after a pause of the line or not, and how long the network held it back, in ms. */
@@ -50,8 +56,23 @@ interface Datagram {
   readonly bytes: Buffer;
 }
 
-/** The datagrams of one sender, sweep by sweep; `now` is when they are taken in. */
-function sender(): (steps: readonly Step[], now: number) => Datagram[] {
+const SUITE = 'AES_CM_128_HMAC_SHA1_80';
+/** The keys of a client; what is made of them is wiped, so they come anew each time. */
+const keying = (octet: number): SrtpKeying => ({
+  suite: SUITE,
+  masters: [{ bytes: new Uint8Array(30).fill(octet) }],
+});
+
+function encrypted(by: SrtpSender, packet: Buffer, forged: boolean): Buffer {
+  const bytes = Buffer.alloc(packet.length + by.overhead);
+  packet.copy(bytes);
+  by.protect(bytes, packet.length);
+  if (forged) bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1);
+  return bytes;
+}
+
+/** The datagrams of one sender, sweep by sweep, encrypted where it has keys; `now` is when they are taken in. */
+function sender(keys: SrtpSender | undefined): (steps: readonly Step[], now: number) => Datagram[] {
   let [sequence, clock] = [65_500, 0xffff_f000];
   return (steps, now) =>
     steps.map((each, index) => {
@@ -65,7 +86,8 @@ function sender(): (steps: readonly Step[], now: number) => Datagram[] {
         payload: octets(clock, each.length),
       });
       if (each.marker) bytes.writeUInt8(bytes.readUInt8(1) | 0x80, 1);
-      return { at: now - (steps.length - index) * 20, bytes };
+      const datagram = keys === undefined ? bytes : encrypted(keys, bytes, each.forged);
+      return { at: now - (steps.length - index) * 20, bytes: datagram };
     });
 }
 
@@ -86,15 +108,19 @@ function deliver(
 }
 
 /** Records the sweeps, with the packets of a sweep together or one by one. */
-async function record(sweeps: readonly Sweep[], together: boolean): Promise<Heard> {
+async function record(sweeps: readonly Sweep[], together: boolean, isEncrypted = false): Promise<Heard> {
   const harness = await EngineHarness.create();
+  const security = { theirs: keying(1), own: keying(2), unencryptedRtcp: false };
   try {
-    await harness.engine.open(harness.request([aLine(0, 'caller'), aLine(1, 'callee')]));
-    const datagramsOf = sender();
+    const first = { ...aLine(0, 'caller'), ...(isEncrypted && { security }) };
+    await harness.engine.open(harness.request([first, aLine(1, 'callee')]));
+    const datagramsOf = sender(isEncrypted ? new SrtpSender(threadSrtp(), keying(1)) : undefined);
     let [inRuns, wasPaused] = [0, false];
     for (const { steps, paused, source, heldBack } of sweeps) {
       harness.advanceTo(harness.elapsed + steps.length * 20 + heldBack);
-      const lines = [aLine(0, 'caller', !paused)];
+      const lines = [
+        { ...aLine(0, 'caller', !paused), ...(isEncrypted && { security: 'unchanged' as const }) },
+      ];
       if (paused !== wasPaused) await harness.engine.change({ id: 'rec1', lines, at: harness.wall });
       wasPaused = paused;
       const datagrams = datagramsOf(steps, harness.wall);
@@ -108,18 +134,33 @@ async function record(sweeps: readonly Sweep[], together: boolean): Promise<Hear
   }
 }
 
-test('packets that are taken in together are recorded and counted as they are one by one', async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(sweep, { minLength: 3, maxLength: 30 }), async (sweeps) => {
-      const [one, together] = [await record(sweeps, false), await record(sweeps, true)];
-      expect(together.result).toEqual(one.result);
-    }),
-    { numRuns: 40 },
-  );
-});
+test.each([
+  ['in clear', false],
+  ['encrypted, forged ones among them', true],
+])(
+  'packets %s that are taken in together are recorded and counted as they are one by one',
+  async (_kind, isEncrypted) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(sweep, { minLength: 3, maxLength: 30 }), async (sweeps) => {
+        const one = await record(sweeps, false, isEncrypted);
+        const together = await record(sweeps, true, isEncrypted);
+        expect(together.result).toEqual(one.result);
+      }),
+      { numRuns: 40 },
+    );
+  },
+);
 
 test('a call without any disturbance is taken in runs, but for its first packet, the wrap of numbers and clock included', async () => {
-  const usual: Step = { sequence: 1, clock: 160, length: 160, type: 8, ssrc: 1, marker: false };
+  const usual: Step = {
+    sequence: 1,
+    clock: 160,
+    length: 160,
+    type: 8,
+    ssrc: 1,
+    marker: false,
+    forged: false,
+  };
   const sweeps = Array.from({ length: 20 }, () => ({
     steps: Array.from({ length: 10 }, () => usual),
     paused: false,
@@ -127,6 +168,8 @@ test('a call without any disturbance is taken in runs, but for its first packet,
     heldBack: 0,
   }));
   expect((await record(sweeps, true)).inRuns).toBe(199);
+  // Encrypted ones are opened together from the first on.
+  expect((await record(sweeps, true, true)).inRuns).toBe(200);
 });
 
 test.each([1_500, 2_600, 4_000])(

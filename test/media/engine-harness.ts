@@ -62,6 +62,12 @@ class FakeReceiver implements Receiver {
     this.sinks.clear();
   }
 
+  /** The key of a sender of whom datagrams come next. */
+  comesFrom(source: string): number {
+    this.#source = source;
+    return this.keyOf(source);
+  }
+
   keyOf(source: string): number {
     const key = this.#keys.get(source) ?? this.#keys.size + 1;
     this.#keys.set(source, key);
@@ -100,7 +106,7 @@ export function deliverTogether(
     stride,
     lengths: Int32Array.from(datagrams, ({ bytes }) => bytes.length),
     times: Float64Array.from(datagrams, ({ at }) => at),
-    sourceKey: receiver.keyOf(source),
+    sourceKey: receiver.comesFrom(source),
   };
   let inRuns = 0;
   for (let slot = 0; slot < datagrams.length;) {

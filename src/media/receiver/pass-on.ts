@@ -13,7 +13,7 @@ export interface Taker {
   /** Nothing may reach the sink any more. May become so while datagrams are passed on. */
   readonly isClosed: boolean;
   /** A sink threw although it must not. What it threw at counts as taken. */
-  failed(): void;
+  failed(error: unknown): void;
 }
 
 /** Passes on the datagrams `from` to `to` (excluded), several at once where they are what is expected, until the taker is closed. Never throws. */
@@ -31,8 +31,8 @@ function passSome(run: HandedRun, taker: Taker, slot: number, to: number): numbe
     arrival.at = run.times[slot] ?? 0;
     arrival.sourceKey = run.sourceKey;
     taker.sink(arrival);
-  } catch {
-    taker.failed();
+  } catch (error) {
+    taker.failed(error);
   }
   return 1;
 }

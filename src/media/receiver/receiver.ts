@@ -37,7 +37,7 @@ export type RunSink = (run: ArrivalRun, from: number, to: number) => number;
 
 export interface ReceiverSocket {
   readonly port: number;
-  /** `address:port` (`[v6]:port`) of the sender of the datagram now in the sink; only valid inside the sink. */
+  /** `address:port` (`[v6]:port`) of the sender of the datagrams now in a sink; only valid inside that. */
   sourceAddress(): string;
   /**
    * Datagrams the kernel dropped because this socket's buffer was full: lost by us, not by the network. Exact after
