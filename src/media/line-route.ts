@@ -10,7 +10,7 @@ import { openedRun } from './opened-run.ts';
 import { eraseSecurity, type CaptureSecurity } from './line-security.ts';
 import type { LiveCapture } from './live-capture.ts';
 import type { Arrival, ArrivalRun, Receiver, ReceiverSocket } from './receiver/receiver.ts';
-import { splitSource } from './receiver/source-keys.ts';
+import { formatSource, splitSource } from './receiver/source-keys.ts';
 import { bufferFor, REPORT_BUFFER_BYTES } from './receiver/receiver-options.ts';
 import { looksLikeRtcp } from './rtcp/rtcp-packet.ts';
 import { IceLine, type Component, type IceHost } from './ice/ice-line.ts';
@@ -28,6 +28,14 @@ export interface PortPair {
   readonly receiver: Receiver;
   readonly bind: string;
   readonly port: number;
+}
+
+interface TargetBeside {
+  readonly audio: string;
+  readonly named: string | undefined;
+  /** From the port of the audio to that of the reports. */
+  readonly step: number;
+  readonly target: string | undefined;
 }
 
 const isHandshake = ({ slab, start, end }: Arrival): boolean =>
@@ -57,6 +65,8 @@ export class LineRoute {
   #reportSocket: ReceiverSocket | undefined;
   /** Where the client's reports come from: ours go there (RFC 4961). */
   #reporter: string | undefined;
+  /** Where the audio and the SDP sent our reports last: the same for most of a call. */
+  #beside: TargetBeside | undefined;
   /** Reports since the way was last kept open. */
   #turns = 0;
   #own = { ssrc: randomInt(0x1_0000_0000), name: OWN_NAME };
@@ -379,10 +389,20 @@ export class LineRoute {
 
   #named(): string | undefined {
     const named = this.#rtcp?.target;
-    const audio = splitSource(this.leg.sources.address ?? '');
+    const audio = this.leg.sources.address;
     if (audio === undefined) return named;
-    if (named !== undefined && splitSource(named)?.address === audio.address) return named;
-    const port = audio.port + (this.#rtcp?.mux === true ? 0 : 1);
-    return audio.address.includes(':') ? `[${audio.address}]:${port}` : `${audio.address}:${port}`;
+    const step = this.#rtcp?.mux === true ? 0 : 1;
+    const known = this.#beside;
+    if (known?.audio === audio && known.named === named && known.step === step) return known.target;
+    this.#beside = { audio, named, step, target: targetBeside(audio, named, step) };
+    return this.#beside.target;
   }
+}
+
+/** What the SDP names where the audio comes from that host, else the port so far behind that of the audio. */
+function targetBeside(source: string, named: string | undefined, step: number): string | undefined {
+  const audio = splitSource(source);
+  if (audio === undefined) return named;
+  if (named !== undefined && splitSource(named)?.address === audio.address) return named;
+  return formatSource(audio.address, audio.port + step);
 }
