@@ -2,6 +2,7 @@ import type { Coverage } from './coverage.ts';
 import type { LegLane } from './leg-lane.ts';
 import type { ArrivalRun } from './receiver/receiver.ts';
 import type { RtpStream } from './rtp-stream.ts';
+import type { Timeline } from './timeline.ts';
 
 const HEADER = 12;
 const WITHOUT_MARKER = ~(1 << 23);
@@ -13,16 +14,15 @@ const WITHOUT_MARKER = ~(1 << 23);
  */
 export class AudioRun {
   readonly #coverage: Coverage;
-  readonly #positionOf: (at: number) => number;
+  readonly #timeline: Timeline;
   #stream: RtpStream | undefined;
   #lane: LegLane | undefined;
   #payloadType = 0;
   #length = 0;
 
-  /** `positionOf`: as `LegHost`'s. */
-  constructor(coverage: Coverage, positionOf: (at: number) => number) {
+  constructor(coverage: Coverage, timeline: Timeline) {
     this.#coverage = coverage;
-    this.#positionOf = positionOf;
+    this.#timeline = timeline;
   }
 
   /** Octets of each packet taken last. */
@@ -92,7 +92,7 @@ export class AudioRun {
     let { timestamp } = stream;
     for (let slot = from; slot < from + count; slot++, position += length) {
       timestamp = (timestamp + length) >>> 0;
-      const at = this.#positionOf(run.times[slot] ?? 0);
+      const at = this.#timeline.positionOf(run.times[slot] ?? 0);
       jitter.take(at, timestamp);
       drift.take(at, position);
       const start = slot * run.stride + HEADER;

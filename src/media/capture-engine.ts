@@ -147,7 +147,7 @@ export class CaptureEngine implements MediaHost {
       } else {
         leg.addFormats(line.formats);
         leg.gate.allow(line.sources);
-        leg.setActive(line.active, capture.positionOf(change.at));
+        leg.setActive(line.active, capture.timeline.positionOf(change.at));
         const { receiver } = this.#parts;
         await running.routes.get(line.line)?.change(line, change.at, { receiver, bind: running.bind });
       }

@@ -61,7 +61,7 @@ export class LegRing {
   put(position: number, source: Buffer, start: number, end: number): void {
     const follows = this.#reach(position, position + end - start);
     this.#each(position, position + end - start, (index, within, length, at) => {
-      const page = this.#pageAt(index, follows);
+      const page = this.#pageAt(index, follows && within === 0);
       const from = start + at - position;
       source.copy(threadRings.blockOf(page).octets, wordOf(page) * 4 + within, from, from + length);
     });
@@ -78,9 +78,9 @@ export class LegRing {
     const last = end >> 2;
     let word = (position - this.#start) >> 2;
     for (let from = start >> 2; from < last;) {
-      const page = this.#pageAt((word / PAGE_WORDS) | 0, follows);
-      const { words } = threadRings.blockOf(page);
       const within = word & (PAGE_WORDS - 1);
+      const page = this.#pageAt((word / PAGE_WORDS) | 0, follows && within === 0);
+      const { words } = threadRings.blockOf(page);
       const until = Math.min(last, from + PAGE_WORDS - within);
       word += until - from;
       for (let to = wordOf(page) + within; from < until; from++, to++) words[to] = source[from] ?? 0;
@@ -190,13 +190,13 @@ export class LegRing {
     }
   }
 
-  /** A page with memory; a new one is silent, unless what comes follows: it may hold what another call left there. */
-  #pageAt(index: number, follows: boolean): number {
+  /** A page with memory; a new one is silent, unless it is `filled` from its beginning on: it may hold what another call left there. */
+  #pageAt(index: number, filled: boolean): number {
     const there = this.#pages[index] ?? NONE;
     if (there !== NONE) return there;
     const page = threadRings.take();
     this.#pages[index] = page;
-    if (follows) return page;
+    if (filled) return page;
     const begin = wordOf(page) * 4;
     threadRings.blockOf(page).octets.fill(this.#silence, begin, begin + PAGE);
     return page;

@@ -19,16 +19,14 @@ import { SourceGate } from './receiver/source-gate.ts';
 import { isRtcp, readRtp, RtpPacket } from './rtp-packet.ts';
 import { TelephoneEvents } from './telephone-events.ts';
 import type { RtpStream, Place } from './rtp-stream.ts';
+import type { Timeline } from './timeline.ts';
 
 /** Packets that come at most this much behind are put in their place: 2 s. */
 export const REORDER_WINDOW = 2 * CLOCK_RATE;
 
 /** What a leg needs from the capture it belongs to. */
 export interface LegHost {
-  /** Position of a time on the timeline of the capture. */
-  positionOf(at: number): number;
-  /** Ticks from the start of the capture to a moment of any clock (epoch ms); may be negative. */
-  ticksOf(moment: number): number;
+  readonly timeline: Timeline;
   /** Makes the lane for the first audio of a leg in a law, `position` being where it starts. */
   openLane(leg: Leg, law: Law, position: number): LegLane;
   /** Makes the lane for the first packet of a leg in a codec that is not G.711. */
@@ -107,7 +105,7 @@ export class Leg implements AlignableLeg {
       this.#coverage,
       this.#codecs,
     );
-    this.#run = new AudioRun(this.#coverage, (at) => host.positionOf(at));
+    this.#run = new AudioRun(this.#coverage, host.timeline);
     this.gate = new SourceGate(line.sources);
     this.#tones = host.tonesOf?.(this);
     this.addFormats(line.formats);
@@ -206,7 +204,7 @@ export class Leg implements AlignableLeg {
     if (stream === undefined || report === undefined || report.wallClock === 0) return undefined;
     const position = stream.positionOf(report.timestamp);
     if (position === undefined) return undefined;
-    const said = this.#host.ticksOf(report.wallClock);
+    const said = this.#host.timeline.ticksOf(report.wallClock);
     // What drift will move at the next gap is no delay.
     const delay = position + stream.drift.value - said;
     return { delay, name: report.name, host: splitSource(report.from)?.address ?? '' };
@@ -293,7 +291,7 @@ export class Leg implements AlignableLeg {
   }
 
   #takeAudio(arrival: Arrival, stream: RtpStream, law: Law): void {
-    const at = this.#host.positionOf(arrival.at);
+    const at = this.#host.timeline.positionOf(arrival.at);
     const paused = this.#pausedSince !== undefined && at >= this.#pausedSince;
     if (stream.clockRate !== CLOCK_RATE) stream.retune(CLOCK_RATE);
     const verdict = paused
@@ -318,7 +316,7 @@ export class Leg implements AlignableLeg {
       this.#takeOther(arrival, stream, codec.keeping === 'g729' ? 'noise' : 'unknown');
       return;
     }
-    const at = this.#host.positionOf(arrival.at);
+    const at = this.#host.timeline.positionOf(arrival.at);
     const paused = this.#pausedSince !== undefined && at >= this.#pausedSince;
     const byArrival = codec.keeping === 'dump';
     if (!byArrival && stream.clockRate !== codec.clockRate) stream.retune(codec.clockRate);

@@ -19,6 +19,7 @@ import type { ReceiverSocket } from './receiver/receiver.ts';
 import type { PressedKey, Segment } from './capture.ts';
 import { SEGMENT_SECONDS, SegmentMarks } from './segment-marks.ts';
 import type { SteadyClock } from './steady-clock.ts';
+import { Timeline } from './timeline.ts';
 import { TrackLayout, type AnyTrack } from './track-layout.ts';
 import { WriteHold } from './write-hold.ts';
 
@@ -64,11 +65,10 @@ export interface CaptureStart {
 /** One running capture: its legs, its files, and when to write. */
 export class LiveCapture implements LegHost {
   readonly startedAt: number;
+  readonly timeline: Timeline;
   readonly #surroundings: CaptureSurroundings;
   readonly #layout: TrackLayout;
   readonly #tones: boolean;
-  /** Steady time of position 0. */
-  readonly #origin: number;
   readonly #legs = new Map<number, Leg>();
   readonly #removed: Leg[] = [];
   readonly #sockets = new Map<number, ReceiverSocket>();
@@ -93,17 +93,18 @@ export class LiveCapture implements LegHost {
     this.startedAt = start.startedAt;
     this.#surroundings = surroundings;
     this.#tones = start.tones === true;
-    this.#origin = surroundings.clock.steady(start.startedAt);
+    this.timeline = new Timeline(surroundings.clock, start.startedAt);
+    const { origin } = this.timeline;
     const { flushSeconds, syncSeconds, bufferSeconds, segmentSeconds } = surroundings.rhythm;
     this.#limit =
       bufferSeconds === undefined ? undefined : bufferSeconds * CLOCK_RATE + ROOM_BEFORE + CLOCK_RATE;
     if (start.stopKeys !== undefined)
       this.#hold = new WriteHold(start.stopKeys, (bufferSeconds ?? Infinity) - flushSeconds);
-    this.#turn = this.#due = this.#origin + start.turn * flushSeconds * 1000;
-    this.#syncDue = this.#origin + (1 + start.turn) * syncSeconds * 1000;
-    this.#heardAt = this.#origin;
+    this.#turn = this.#due = origin + start.turn * flushSeconds * 1000;
+    this.#syncDue = origin + (1 + start.turn) * syncSeconds * 1000;
+    this.#heardAt = origin;
     this.#marks = new SegmentMarks(
-      this.#origin + start.turn * flushSeconds * 1000,
+      origin + start.turn * flushSeconds * 1000,
       segmentSeconds ?? SEGMENT_SECONDS,
       surroundings.onSegment,
     );
@@ -121,17 +122,6 @@ export class LiveCapture implements LegHost {
   /** Ports by line, in order of the lines' first offer. */
   get sockets(): ReadonlyMap<number, ReceiverSocket> {
     return this.#sockets;
-  }
-
-  positionOf(at: number): number {
-    return Math.max(
-      0,
-      Math.round((this.#surroundings.clock.steady(at) - this.#origin) * (CLOCK_RATE / 1000)),
-    );
-  }
-
-  ticksOf(moment: number): number {
-    return (moment - this.startedAt) * (CLOCK_RATE / 1000);
   }
 
   sourceOf(leg: Leg): string {
@@ -177,7 +167,7 @@ export class LiveCapture implements LegHost {
 
   /** Somebody pressed a key, at an epoch time. */
   press(key: string, at: number): void {
-    this.#hold?.press(key, this.positionOf(at));
+    this.#hold?.press(key, this.timeline.positionOf(at));
   }
 
   leg(line: number): Leg | undefined {
@@ -236,9 +226,9 @@ export class LiveCapture implements LegHost {
     this.#listen(now);
     this.#align();
     const limit = this.#writable(now, swept);
-    const final = Math.min(limit, Math.max(0, this.#positionAt(swept) - REORDER_WINDOW));
+    const final = Math.min(limit, Math.max(0, this.timeline.positionAt(swept) - REORDER_WINDOW));
     for (const leg of this.#legs.values()) leg.settle(final);
-    const done = this.#flush(this.#positionAt(now), { final, limit });
+    const done = this.#flush(this.timeline.positionAt(now), { final, limit });
     const { flushSeconds, syncSeconds } = this.#surroundings.rhythm;
     // What has to be caught up does not shift the turn: many that once waited together would stay together.
     if (done) this.#turn = nextTurn(this.#turn, flushSeconds * 1000, now);
@@ -257,7 +247,9 @@ export class LiveCapture implements LegHost {
     this.#finishing = true;
     this.#marks.end();
     const legs = [...this.#legs.values()];
-    const total = cut ? this.positionOf(at) : Math.max(this.positionOf(at), ...legs.map((leg) => leg.end));
+    const total = cut
+      ? this.timeline.positionOf(at)
+      : Math.max(this.timeline.positionOf(at), ...legs.map((leg) => leg.end));
     const files: CapturedFile[] = [];
     for (const track of this.#layout.tracks) {
       const file = await this.#finishTrack(track, total, cut);
@@ -317,7 +309,7 @@ export class LiveCapture implements LegHost {
   /** Up to where may be written. Where keys count, nothing is before they have been looked for in what came with it. */
   #writable(now: number, swept: number): number {
     if (this.#hold === undefined) return Infinity;
-    return Math.min(this.#hold.limit(this.#positionAt(now)), this.#positionAt(swept));
+    return Math.min(this.#hold.limit(this.timeline.positionAt(now)), this.timeline.positionAt(swept));
   }
 
   /** Once for every report that came: what they say stays true until the next one. */
@@ -327,10 +319,6 @@ export class LiveCapture implements LegHost {
     if (reports === this.#reports) return;
     this.#reports = reports;
     alignLegs([...this.#legs.values()]);
-  }
-
-  #positionAt(steady: number): number {
-    return Math.max(0, Math.round((steady - this.#origin) * (CLOCK_RATE / 1000)));
   }
 
   #startSync(): void {

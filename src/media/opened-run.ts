@@ -39,7 +39,7 @@ class OpenedRun {
     };
     const taker = {
       leg: undefined as Leg | undefined,
-      fail: (() => undefined) as GuardedLine['fail'],
+      fail: ignore,
       isClosed: false,
       sink: (arrival: Arrival) => taker.leg?.take(arrival),
       runs: (run: ArrivalRun, from: number, to: number) => taker.leg?.takeRun(run, from, to) ?? 0,
@@ -97,9 +97,12 @@ class OpenedRun {
     taker.fail = fail;
     passOn(this.#run, taker, 0, count);
     taker.leg = undefined;
+    taker.fail = ignore;
     return count;
   }
 }
+
+const ignore: GuardedLine['fail'] = () => undefined;
 
 /** RTP (RFC 7983 §7) that fits: the rest that shares the port, checks, handshakes and reports, goes its own way. */
 function isOpenable(run: ArrivalRun, slot: number): boolean {

@@ -48,6 +48,8 @@ export class OutageWatch {
     const { state, lastAlive, now } = this.#parts;
     // What the process before had begun to state ended with it, as far as anybody knows.
     void state({ type: 'outage', phase: 'unfinished', at: lastAlive ?? now() });
+    // Keys that are missing from the start may be back within a second.
+    void this.look();
     this.#timer ??= setInterval(() => void this.look(), LOOK_EVERY).unref();
   }
 

@@ -14,6 +14,8 @@ export class ControlServer implements Applications {
   readonly #server: Server;
   readonly #context: ControlContext;
   readonly #connections = new Set<ControlConnection>();
+  /** Somebody waits for the last of them; from then on nobody is welcome. */
+  #emptied: (() => void) | undefined;
   #turn = 0;
 
   constructor(context: Omit<ControlContext, 'events'>, events: ControlServerEvents) {
@@ -29,6 +31,7 @@ export class ControlServer implements Applications {
         closed: (gone) => {
           this.#connections.delete(gone);
           events.lost(gone);
+          if (this.#connections.size === 0) this.#emptied?.();
         },
       },
     };
@@ -45,7 +48,8 @@ export class ControlServer implements Applications {
   }
 
   #welcome(socket: Socket): void {
-    this.#connections.add(new ControlConnection(socket, this.#context));
+    if (this.#emptied !== undefined) socket.destroy();
+    else this.#connections.add(new ControlConnection(socket, this.#context));
   }
 
   get port(): number {
@@ -82,12 +86,17 @@ export class ControlServer implements Applications {
     });
   }
 
-  close(): Promise<void> {
-    return new Promise((resolve) => {
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => {
       this.#server.close(() => {
         resolve();
       });
-      for (const connection of this.#connections) connection.destroy();
     });
+    const emptied = new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+      if (this.#connections.size === 0) resolve();
+    });
+    for (const connection of this.#connections) connection.destroy();
+    await Promise.all([closed, emptied]);
   }
 }

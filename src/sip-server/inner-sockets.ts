@@ -31,13 +31,20 @@ class InnerSocket extends Socket {
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     setImmediate(() => {
-      this.#deliver();
-      this.peer?.destroy();
-      done(error);
-      // A socket says by itself that it is closed, when its handle is; this one has none.
-      setImmediate(() => {
-        this.emit('close', error !== null);
-      });
+      try {
+        this.#deliver();
+      } finally {
+        this.#bothEnd(error, done);
+      }
+    });
+  }
+
+  #bothEnd(error: Error | null, done: (error: Error | null) => void): void {
+    this.peer?.destroy();
+    done(error);
+    // A socket says by itself that it is closed, when its handle is; this one has none.
+    setImmediate(() => {
+      this.emit('close', error !== null);
     });
   }
 

@@ -37,7 +37,7 @@ export const DEFAULT_LIMITS: SipServerLimits = {
   firstMessageSeconds: 60,
   idleSeconds: 600,
   pendingTransactions: 50_000,
-  // At 300 calls a second over UDP all have their 32 s (RFC 3261 table 4).
+  // Two a call: at 300 calls a second over UDP all have their 32 s (RFC 3261 table 4).
   finishedTransactions: 20_000,
   messagesPerSecond: 5_000,
 };

@@ -38,6 +38,8 @@ export class ServerTransaction {
   /** Recognises the same request on another way (RFC 3261 §8.2.2.2). */
   readonly mergeKey: string | undefined;
   readonly method: string;
+  /** An INVITE, or a request within a dialog. */
+  readonly isOfCall: boolean;
   readonly flow: Flow;
   /** Who answers; undefined while nobody was asked. */
   application: Application | undefined;
@@ -58,7 +60,7 @@ export class ServerTransaction {
 
   constructor(
     pending: PendingRequest,
-    identity: { key: string; mergeKey: string | undefined; localTag: string; flow: Flow },
+    identity: Pick<ServerTransaction, 'key' | 'mergeKey' | 'localTag' | 'flow' | 'isOfCall'>,
     shared: Shared,
     events: TransactionEvents,
   ) {
@@ -67,6 +69,7 @@ export class ServerTransaction {
     this.mergeKey = identity.mergeKey;
     this.localTag = identity.localTag;
     this.flow = identity.flow;
+    this.isOfCall = identity.isOfCall;
     this.method = pending.request.method;
     this.#state = this.method === 'INVITE' ? 'proceeding' : 'trying';
     this.#shared = shared;

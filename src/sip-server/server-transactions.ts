@@ -7,8 +7,9 @@ export class ServerTransactions {
   readonly #byKey = new Map<string, ServerTransaction>();
   readonly #byId = new Map<string, ServerTransaction>();
   readonly #byMergeKey = new Map<string, ServerTransaction>();
-  /** Those that have their final answer. */
-  readonly #finished = new AgeList<ServerTransaction>();
+  /** Those that have their final answer: of calls, and of everybody else, who go first. */
+  readonly #ofCalls = new AgeList<ServerTransaction>();
+  readonly #others = new AgeList<ServerTransaction>();
   readonly #mostFinished: number;
 
   /** `mostFinished`: so many that are only waiting for repetitions are remembered. */
@@ -18,7 +19,7 @@ export class ServerTransactions {
 
   /** How many have no final answer. */
   get pending(): number {
-    return this.#byId.size - this.#finished.size;
+    return this.#byId.size - this.#ofCalls.size - this.#others.size;
   }
 
   get size(): number {
@@ -31,18 +32,19 @@ export class ServerTransactions {
     if (transaction.mergeKey !== undefined) this.#byMergeKey.set(transaction.mergeKey, transaction);
   }
 
-  /** It has its final answer. For each that is too many the one that had its own first is forgotten: whoever repeats that asks anew. */
+  /** It has its final answer. For each that is too many one is forgotten, that had its own first: it is not known any more when it comes again. */
   finish(transaction: ServerTransaction): void {
     if (this.#byId.get(transaction.id) !== transaction) return;
-    this.#finished.add(transaction);
-    const { oldest } = this.#finished;
-    if (this.#finished.size <= this.#mostFinished || oldest === undefined) return;
+    (transaction.isOfCall ? this.#ofCalls : this.#others).add(transaction);
+    const oldest = this.#others.oldest ?? this.#ofCalls.oldest;
+    if (this.#ofCalls.size + this.#others.size <= this.#mostFinished || oldest === undefined) return;
     oldest.abandon();
     this.remove(oldest);
   }
 
   remove(transaction: ServerTransaction): void {
-    this.#finished.remove(transaction);
+    this.#ofCalls.remove(transaction);
+    this.#others.remove(transaction);
     this.#byKey.delete(transaction.key);
     this.#byId.delete(transaction.id);
     if (transaction.mergeKey !== undefined) this.#byMergeKey.delete(transaction.mergeKey);
@@ -72,6 +74,7 @@ export class ServerTransactions {
     this.#byKey.clear();
     this.#byId.clear();
     this.#byMergeKey.clear();
-    this.#finished.clear();
+    this.#ofCalls.clear();
+    this.#others.clear();
   }
 }

@@ -78,21 +78,29 @@ export class Uas {
     return incoming.request.method === 'BYE' && this.isLenient(incoming);
   }
 
-  /** Answers or drops what is too much, of all together or of its source; what belongs to a dialog never is. */
+  /** Answers or drops what is too much, of its source or of all together; what ends something that is known here never is. */
   #isTooMuch(incoming: Incoming): boolean {
     const { serverTransactions, limits } = this.#core;
-    if (serverTransactions.pending < limits.pendingTransactions) return this.#isTooFast(incoming);
+    if (this.#endsSomething(incoming)) return false;
+    if (this.#isTooFast(incoming)) return true;
+    if (serverTransactions.pending < limits.pendingTransactions) return false;
     this.refuse(incoming, 503, [header('Retry-After', '5')]);
     return true;
   }
 
-  /** Answers or drops what its source sends too fast; requests of dialogs and a CANCEL of something pending never are. */
+  /** A CANCEL of something pending, or the BYE of a dialog that a process before this one had. */
+  #endsSomething(incoming: Incoming): boolean {
+    const { request, facts } = incoming;
+    if (request.method === 'BYE') return this.#isFormer(incoming);
+    const { serverTransactions } = this.#core;
+    return (
+      request.method === 'CANCEL' && serverTransactions.byKey(transactionKey(facts, 'INVITE')) !== undefined
+    );
+  }
+
   #isTooFast(incoming: Incoming): boolean {
-    const { serverTransactions, rates, tally } = this.#core;
-    const { request, facts, flow } = incoming;
-    const cancels =
-      request.method === 'CANCEL' && serverTransactions.byKey(transactionKey(facts, 'INVITE')) !== undefined;
-    const verdict = cancels ? 'pass' : rates.take(flow.remote.address);
+    const { rates, tally } = this.#core;
+    const verdict = rates.take(incoming.flow.remote.address);
     if (verdict === 'pass') return false;
     tally.rateLimited += 1;
     if (verdict === 'refuse') this.refuse(incoming, 503, [header('Retry-After', '1')]);
@@ -115,11 +123,14 @@ export class Uas {
 
   /** Of a dialog that a process before this one had the BYE is worth telling: the application knows what it ends (DLG-11). */
   #unknownDialog(incoming: Incoming): void {
-    const { callId, fromTag = '', toTag } = incoming.facts;
-    const known = toTag !== undefined && this.#core.dialogs.formerTag(dialogIdOf(callId, fromTag)) === toTag;
-    if (known && incoming.request.method === 'BYE')
+    const { toTag } = incoming.facts;
+    if (incoming.request.method === 'BYE' && this.#isFormer(incoming))
       this.#offer(incoming, this.startTransaction(incoming, toTag));
     else this.refuse(incoming, 481);
+  }
+
+  #isFormer({ facts: { callId, fromTag = '', toTag } }: Incoming): boolean {
+    return toTag !== undefined && this.#core.dialogs.formerTag(dialogIdOf(callId, fromTag)) === toTag;
   }
 
   /** Whether the sender is forgiven what siprec-interop.md DLG-6 and DLG-7 list. */
@@ -133,7 +144,10 @@ export class Uas {
     if (contactUri(request) === undefined)
       throw new SipServerError('BAD_MESSAGE', 'INVITE without one SIP Contact');
     const dialog = this.#core.dialogs.get(dialogIdOf(facts.callId, facts.fromTag));
-    if (this.#isMerged(incoming) || dialog?.remoteCSeq === facts.cseq) {
+    const isMerged = this.#isMerged(incoming);
+    // Its transaction was forgotten before its time; the dialog repeats the answer by itself.
+    if (!isMerged && dialog?.unacknowledged?.cseq === facts.cseq) return;
+    if (isMerged || dialog?.remoteCSeq === facts.cseq) {
       this.refuse(incoming, 482);
       return;
     }
@@ -255,6 +269,7 @@ export class Uas {
       mergeKey: merge === undefined ? undefined : keep(merge),
       localTag,
       flow,
+      isOfCall: request.method === 'INVITE' || facts.toTag !== undefined,
     };
     const transaction = new ServerTransaction({ request, facts }, identity, this.#core, {
       finished: (finished) => {

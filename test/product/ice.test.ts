@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { createHmac } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { iceCheck } from '../media/ice/check-builder.ts';
@@ -69,28 +69,32 @@ function waysIn(sdp: string): readonly Way[] {
     }));
 }
 
+const BINDING_SUCCESS = 0x0101;
+
 /** Sends a check with nomination; true when a right answer comes from the very port, signed under the password of the answer. */
 async function isAnswered({ socket, port, ufrag, password }: Way): Promise<boolean> {
   const check = iceCheck({ username: `${ufrag}:8hhY`, password, nominates: true });
   socket.send(check, port, '127.0.0.1');
   try {
-    const [answer, from] = (await once(socket, 'message', { signal: AbortSignal.timeout(1000) })) as [
-      Buffer,
-      { readonly port: number },
-    ];
-    // Its integrity is 24 octets, and its fingerprint the 8 behind it (RFC 8489 §14.5, §14.7).
-    const signed = Buffer.from(answer.subarray(0, -32));
-    signed.writeUInt16BE(answer.length - 20 - 8, 2);
-    const sum = createHmac('sha1', password).update(signed).digest();
-    return (
-      from.port === port &&
-      answer.readUInt16BE(0) === 0x0101 &&
-      answer.subarray(4, 20).equals(check.subarray(4, 20)) &&
-      answer.subarray(-28, -8).equals(sum)
-    );
+    for await (const [answer, from] of on(socket, 'message', {
+      signal: AbortSignal.timeout(1000),
+    }) as AsyncIterable<[Buffer, { readonly port: number }]>)
+      // Reports of what was heard come here, too.
+      if (answer.readUInt16BE(0) === BINDING_SUCCESS)
+        return from.port === port && answersTo(answer, check, password);
+    return false;
   } catch {
     return false;
   }
+}
+
+/** Whether an answer is that to a check, signed under a password. */
+function answersTo(answer: Buffer, check: Buffer, password: string): boolean {
+  // Its integrity is 24 octets, and its fingerprint the 8 behind it (RFC 8489 §14.5, §14.7).
+  const signed = Buffer.from(answer.subarray(0, -32));
+  signed.writeUInt16BE(answer.length - 20 - 8, 2);
+  const sum = createHmac('sha1', password).update(signed).digest();
+  return answer.subarray(4, 20).equals(check.subarray(4, 20)) && answer.subarray(-28, -8).equals(sum);
 }
 
 /** Half of a second and more of audio on every line; `from` is the number of its first packet. */

@@ -78,6 +78,14 @@ test('a start says that what was open before ended with the process', () => {
   expect(stated).toEqual([{ type: 'outage', phase: 'unfinished', at: 900_000 }]);
 });
 
+test('what is missing from the start is looked for at once', async () => {
+  const watch = watchOf([{ cause: 'keys', after: 0, outFor: () => 500 }]);
+  watch.start();
+  watch.close();
+  await new Promise(setImmediate);
+  expect(stated).toMatchObject([{ phase: 'unfinished' }, { phase: 'begun', cause: 'keys' }]);
+});
+
 test('every part of the recorder that can fail is asked', async () => {
   const well = {
     full: false,

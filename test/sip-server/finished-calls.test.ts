@@ -59,19 +59,52 @@ test('of finished transactions the oldest are forgotten when there are too many,
     const calls = Array.from({ length: 6 }, newCall);
     for (const call of calls) await peer.setUp(call);
     expect(site.server.counters()).toMatchObject({ dialogs: 6, serverTransactions: 5 });
-    for (const call of calls) await peer.hangUp(call);
+    for (const call of calls.slice(1)) await peer.hangUp(call);
+    const [last = newCall()] = calls;
+    const branch = newBranch();
+    last.cseq += 1;
+    peer.request('BYE', last, { branch });
+    await peer.next(/^SIP\/2\.0 200/);
     expect(site.server.counters()).toMatchObject({ dialogs: 0, serverTransactions: 5 });
     // What was answered last is still known when it comes again.
-    const [asked, branch] = [newCall(), newBranch()];
-    peer.request('OPTIONS', asked, { branch });
-    peer.request('OPTIONS', asked, { branch });
+    peer.request('BYE', last, { branch });
     await until(() => site.server.counters().retransmissions === 1);
   } finally {
     await site.close();
   }
 });
 
-test('when too many requests are unanswered the end of a call is taken all the same (UAS-19)', async () => {
+test('an INVITE that comes again when it was forgotten is no new one; what belongs to no call is forgotten first', async () => {
+  const site = await startTestServer({ timers: { t1: 60_000 }, limits: { finishedTransactions: 2 } });
+  try {
+    await site.application((srf) => {
+      srf.invite((req, res) => {
+        srf.createUAS(req, res, { localSdp: SDP }, () => undefined);
+      });
+    });
+    const peer = await site.open('udp');
+    const [call, branch] = [newCall(), newBranch()];
+    peer.request('INVITE', call, { body: SDP, branch });
+    await peer.next(/^SIP\/2\.0 200/);
+    for (let asked = 0; asked < 3; asked++) {
+      peer.request('OPTIONS', newCall());
+      await peer.next(/^SIP\/2\.0 503/);
+    }
+    // The OPTIONS went, not the INVITE.
+    peer.request('INVITE', call, { body: SDP, branch });
+    await until(() => site.server.counters().retransmissions === 1);
+    for (let begun = 0; begun < 2; begun++) await peer.setUp(newCall());
+    await until(() => site.server.counters().requests === 9);
+    const { responses } = site.server.counters();
+    peer.request('INVITE', call, { body: SDP, branch });
+    await until(() => site.server.counters().requests === 10);
+    expect(site.server.counters()).toMatchObject({ retransmissions: 1, responses, dialogs: 3 });
+  } finally {
+    await site.close();
+  }
+});
+
+test('when too many requests are unanswered the end of a call is taken all the same, and the end of what is unanswered (UAS-19)', async () => {
   const site = await startTestServer({ limits: { pendingTransactions: 1 } });
   try {
     await site.application((srf) => {
@@ -84,12 +117,16 @@ test('when too many requests are unanswered the end of a call is taken all the s
     const [peer, other] = [await site.open('udp'), await site.open('udp')];
     const call = newCall();
     await peer.setUp(call);
-    other.request('INVITE', unanswered, { body: SDP });
+    const branch = newBranch();
+    other.request('INVITE', unanswered, { body: SDP, branch });
     await until(() => site.server.counters().requests === 3);
     other.request('INVITE', newCall(), { body: SDP });
     expect(await other.next(/^SIP\/2\.0 503/)).toContain('Retry-After: 5\r');
     await peer.hangUp(call);
     expect(site.server.counters()).toMatchObject({ dialogs: 0 });
+    other.request('CANCEL', unanswered, { branch });
+    await other.next(/^SIP\/2\.0 487/);
+    await other.setUp(newCall());
   } finally {
     await site.close();
   }

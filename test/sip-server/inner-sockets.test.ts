@@ -62,6 +62,7 @@ afterEach(() => site.close());
 async function applicationWithin(
   secret: string,
   made: (socket: Socket) => void = () => undefined,
+  maxAttempts = 1,
 ): Promise<{ readonly srf: Srf; readonly error: unknown }> {
   const srf = new Srf();
   srf.on('error', () => undefined);
@@ -77,7 +78,7 @@ async function applicationWithin(
       made(socket);
       return socket;
     },
-    reconnect: { retryMaxDelay: 50, maxAttempts: secret === SECRET ? 0 : 1 },
+    reconnect: { retryMaxDelay: 50, maxAttempts },
   } as Parameters<Srf['connect']>[0]);
   const [error] = (await connected) as [unknown];
   return { srf, error };
@@ -85,7 +86,7 @@ async function applicationWithin(
 
 test('an application in the same process takes calls without the kernel, and through it when that connection is lost', async () => {
   let inner: Socket | undefined;
-  const { srf, error } = await applicationWithin(SECRET, (made) => (inner = made));
+  const { srf, error } = await applicationWithin(SECRET, (made) => (inner = made), 0);
   expect([error, inner?.remotePort]).toEqual([null, undefined]);
   await site.server.listen();
   const peer = await site.open('udp');
@@ -106,4 +107,16 @@ test('an application in the same process takes calls without the kernel, and thr
 test('a wrong secret is refused within the process, too', async () => {
   const { error } = await applicationWithin('wrong');
   expect(String(error)).toContain('failed to authenticate');
+});
+
+test('a server that is closed has ended its connections, and begins no more', async () => {
+  const { srf } = await applicationWithin(SECRET);
+  expect(site.server.counters().applications).toBe(1);
+  const gone = once(srf, 'close');
+  await site.server.close();
+  expect(site.server.counters().applications).toBe(0);
+  await gone;
+  const late = site.server.connect();
+  await once(late, 'close');
+  expect(late.destroyed).toBe(true);
 });

@@ -36,6 +36,16 @@ const NAMES = IOVECS + SLOTS * IOVEC_BYTES;
 const CONTROLS = NAMES + SLOTS * NAME_BYTES;
 const DESCRIPTION_BYTES = CONTROLS + SLOTS * CONTROL_BYTES;
 
+/** The last sender of a socket as the kernel names it (struct sockaddr_in, sockaddr_in6), in words. */
+export interface LastSender {
+  /** Family and port; 0 while there was none. */
+  senderPort: number;
+  /** Of IPv4. */
+  senderHost: number;
+  /** All of it, of IPv6. */
+  sender6: Int32Array | undefined;
+}
+
 /**
  * Memory for one `recvmmsg`: 64 slots of data, and the headers that tell the kernel where they are. It is described
  * once and used again for every read of every socket; what the kernel writes is read back in place.
@@ -107,10 +117,10 @@ export class BatchSlab {
     return truncated;
   }
 
-  /** The first slot from `slot` on whose sender is not `remembered`, `count` at most. */
-  sameSource(slot: number, count: number, remembered: Int32Array): number {
+  /** The first slot from `slot` on that comes from another sender than the `last`, `count` at most. */
+  sameSource(slot: number, count: number, last: LastSender): number {
     let end = slot;
-    while (end < count && this.isSource(end, remembered)) end += 1;
+    while (end < count && this.isSource(end, last)) end += 1;
     return end;
   }
 
@@ -133,19 +143,21 @@ export class BatchSlab {
     return drops < 0 ? 0 : this.#word(drops) >>> 0;
   }
 
-  /** Whether the sender of a slot is the one of whom `rememberSource` made this copy. */
-  isSource(slot: number, remembered: Int32Array): boolean {
+  /** Whether a slot comes from the `last` sender. */
+  isSource(slot: number, last: LastSender): boolean {
     const name = nameWord(slot);
-    if (this.#word(name) !== remembered[0]) return false;
-    if ((this.#word(name) & 0xffff) === AF_INET) return this.#word(name + 1) === remembered[1];
-    for (let word = 2; word < 7; word += 1) if (this.#word(name + word) !== remembered[word]) return false;
+    if (this.#word(name) !== last.senderPort) return false;
+    if (last.sender6 === undefined) return this.#word(name + 1) === last.senderHost;
+    for (let word = 2; word < 7; word += 1) if (this.#word(name + word) !== last.sender6[word]) return false;
     return true;
   }
 
-  /** Copies the sender of a slot into seven words. */
-  rememberSource(slot: number, into: Int32Array): void {
+  /** Makes the sender of a slot the `last` one. */
+  rememberSource(slot: number, last: LastSender): void {
     const name = nameWord(slot);
-    into.set(this.#words.subarray(name, name + 7));
+    last.senderPort = this.#word(name);
+    last.senderHost = this.#word(name + 1);
+    last.sender6 = (last.senderPort & 0xffff) === AF_INET ? undefined : this.#words.slice(name, name + 7);
   }
 
   /** Address and port of the sender of a slot. */

@@ -1,5 +1,5 @@
 import { MediaError } from '../media-error.ts';
-import { BatchSlab, SLOTS } from './batch-slab.ts';
+import { BatchSlab, type LastSender, SLOTS } from './batch-slab.ts';
 import {
   addressFamily,
   AF_INET,
@@ -31,9 +31,6 @@ import { BRISK_SLICES, FEW, SELDOM_SLICES, SLICE_MS, SLICES, SweepWheel } from '
 const SWEEP_READS = 8;
 /** Reads of a drain; more than a receive buffer can hold, so that a flood cannot hold it up for ever. */
 const DRAIN_READS = 64;
-
-/** The sender of a socket that nobody has sent to: of no family. */
-const NOBODY = new Int32Array(7);
 
 /** What the sockets of a receiver share. */
 interface Shared {
@@ -215,17 +212,19 @@ interface Listener {
   readonly closed: () => void;
 }
 
-class BatchSocket implements ReceiverSocket, Taker {
+class BatchSocket implements ReceiverSocket, Taker, LastSender {
   readonly port: number;
   readonly sink: PacketSink;
   readonly runs: RunSink | undefined;
   isClosed = false;
+  senderPort = 0;
+  senderHost = 0;
+  sender6: Int32Array | undefined;
   readonly #fd: number;
   readonly #family: number;
   readonly #audio: boolean;
   readonly #shared: Shared;
   readonly #listener: Listener;
-  #lastSource = NOBODY;
   #lastKey = 0;
   #lastAddress = '';
   /** Where something was sent last, and the name by which the kernel knows it; undefined where it cannot be reached. */
@@ -305,8 +304,8 @@ class BatchSocket implements ReceiverSocket, Taker {
     faults.truncated += slab.survey(count, options.now);
     this.#shared.reading = true;
     for (let slot = 0; slot < count && !this.isClosed;) {
-      if (!slab.isSource(slot, this.#lastSource)) this.#changeSource(slot);
-      const end = slab.sameSource(slot + 1, count, this.#lastSource);
+      if (!slab.isSource(slot, this)) this.#changeSource(slot);
+      const end = slab.sameSource(slot + 1, count, this);
       slab.run.sourceKey = this.#lastKey;
       passOn(slab.run, this, slot, end);
       slot = end;
@@ -322,8 +321,7 @@ class BatchSocket implements ReceiverSocket, Taker {
   #changeSource(slot: number): void {
     const { slab, keys } = this.#shared;
     const { address, port } = slab.source(slot);
-    if (this.#lastSource === NOBODY) this.#lastSource = new Int32Array(NOBODY.length);
-    slab.rememberSource(slot, this.#lastSource);
+    slab.rememberSource(slot, this);
     this.#lastAddress = formatSource(address, port);
     this.#lastKey = keys.keyOf(this.#lastAddress);
   }

@@ -2,8 +2,8 @@ import { type HandedRun, passOn, type Taker } from './pass-on.ts';
 
 /** Held at most: as many as come between two sweeps, and some. */
 const SLOTS = 32;
-/** Room for a datagram: 30 ms of G.711. What is longer is passed on at once. */
-const SLOT_BYTES = 256;
+/** Room for a datagram: 30 ms of G.711, encrypted too. What is longer is passed on at once. */
+const SLOT_BYTES = 288;
 
 /**
  * Datagrams of one sender, with their times, that wait to be passed on together: a leg that takes in a dozen at once has what it needs for that in

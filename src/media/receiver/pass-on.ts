@@ -16,7 +16,7 @@ export interface Taker {
   failed(error: unknown): void;
 }
 
-/** Passes on the datagrams `from` to `to` (excluded), several at once where they are what is expected, until the taker is closed. Never throws. */
+/** Passes on the datagrams `from` to `to` (excluded), several at once where they are what is expected, until the taker is closed. Throws only what `failed` throws. */
 export function passOn(run: HandedRun, taker: Taker, from: number, to: number): void {
   for (let slot = from; slot < to && !taker.isClosed;) slot += passSome(run, taker, slot, to);
 }

@@ -3,7 +3,7 @@ import type { Arrival } from '../receiver/receiver.ts';
 import type { RtpStream } from '../rtp-stream.ts';
 import { Reception } from './reception.ts';
 import { readRtcp, type SenderReport } from './rtcp-packet.ts';
-import { receiverReport } from './reports-sent.ts';
+import { receiverReport, type ReportBlock } from './reports-sent.ts';
 
 /** Sources whose reports are remembered; a client that invents them fills no memory. */
 const REMEMBERED = 8;
@@ -66,14 +66,14 @@ export class LegReports {
     { now, leaves }: { readonly now: number; readonly leaves: boolean },
   ): Buffer {
     this.#counts.sent++;
-    const blocks = streams.flatMap((stream) => {
+    const blocks: ReportBlock[] = [];
+    for (const stream of streams) {
       const block = this.#reception.blockOf(stream);
-      if (block === undefined) return [];
       const report = this.#heard?.get(stream.ssrc);
-      return report === undefined
-        ? block
-        : { ...block, lastReport: { middle: report.middle, ago: now - report.at } };
-    });
+      if (block === undefined) continue;
+      if (report === undefined) blocks.push(block);
+      else blocks.push({ ...block, lastReport: { middle: report.middle, ago: now - report.at } });
+    }
     return receiverReport(own, blocks, leaves);
   }
 
