@@ -5,7 +5,8 @@
  *
  *   npm run bench:sip-turns -- [--calls N] [--rounds R] [--tcp] NAME:DIR[,OPTION…] …
  *
- * DIR: a checkout after `npm run build`. Default: 1,500 calls a turn over UDP, eight rounds, after two that do not count.
+ * DIR: a checkout after `npm run build`. Default: 1,500 calls a turn over UDP, eight rounds, after two that do not count. No more than three at once: one that
+ * rests for five seconds is told to mind memory (docs/decisions/026), and begins its next turn slowly.
  */
 import { loadavg } from 'node:os';
 import { resolve } from 'node:path';

@@ -42,32 +42,33 @@ export function packetCipher(
     : new CounterModeCipher(engine, space, suite, keys);
 }
 
+/** What protects RTP, or RTCP, in counter mode. */
+interface Protection {
+  readonly cipher: BlockCipher;
+  readonly tag: Authenticator;
+}
+
 /** AES in counter mode with HMAC-SHA1 (RFC 3711 §4.1, §4.2). */
 class CounterModeCipher implements PacketCipher {
   readonly #engine: SrtpEngine;
   readonly #space: KeystreamSpace;
   readonly #suite: Suite;
   readonly #keys: SessionKeys;
-  readonly #rtp: BlockCipher;
-  readonly #rtcp: BlockCipher;
-  readonly #rtpTag: Authenticator;
-  readonly #rtcpTag: Authenticator;
+  // Made when they are needed: a recorder sends no RTP, and not every client sends reports.
+  #rtp: Protection | undefined;
+  #rtcp: Protection | undefined;
 
   constructor(engine: SrtpEngine, space: KeystreamSpace, suite: Suite, keys: SessionKeys) {
     this.#engine = engine;
     this.#space = space;
     this.#suite = suite;
     this.#keys = keys;
-    this.#rtp = engine.blockCipher(keys.rtp.key);
-    this.#rtcp = engine.blockCipher(keys.rtcp.key);
-    this.#rtpTag = engine.authenticator(keys.rtp.authentication);
-    this.#rtcpTag = engine.authenticator(keys.rtcp.authentication);
   }
 
   source(ssrc: number): SourceCipher {
-    const stream = this.#stream(this.#rtp, this.#keys.rtp, ssrc);
+    const { cipher, tag } = (this.#rtp ??= this.#protection(this.#keys.rtp));
+    const stream = this.#stream(cipher, this.#keys.rtp, ssrc);
     const engine = this.#engine;
-    const tag = this.#rtpTag;
     const { tagBytes } = this.#suite;
     return {
       openRtp: (index, { text, end }) => {
@@ -93,7 +94,7 @@ class CounterModeCipher implements PacketCipher {
   openRtcp(ssrc: number, indexWord: number, end: number): boolean {
     const { rtcpTagBytes } = this.#suite;
     keepTag(this.#engine, end, rtcpTagBytes);
-    this.#rtcpTag.sign(end);
+    this.#reports.tag.sign(end);
     if (!isTag(this.#engine, rtcpTagBytes)) return false;
     this.#cryptRtcp(ssrc, indexWord, end);
     return true;
@@ -101,17 +102,31 @@ class CounterModeCipher implements PacketCipher {
 
   sealRtcp(ssrc: number, indexWord: number, end: number): void {
     this.#cryptRtcp(ssrc, indexWord, end);
-    this.#rtcpTag.sign(end);
+    this.#reports.tag.sign(end);
     putTag(this.#engine, end, this.#suite.rtcpTagBytes);
   }
 
   destroy(): void {
-    for (const part of [this.#rtp, this.#rtcp, this.#rtpTag, this.#rtcpTag]) part.destroy();
+    for (const { cipher, tag } of [this.#rtp, this.#rtcp].filter((made) => made !== undefined)) {
+      cipher.destroy();
+      tag.destroy();
+    }
+  }
+
+  get #reports(): Protection {
+    return (this.#rtcp ??= this.#protection(this.#keys.rtcp));
+  }
+
+  #protection({ key, authentication }: PacketKeys): Protection {
+    return {
+      cipher: this.#engine.blockCipher(key),
+      tag: this.#engine.authenticator(authentication),
+    };
   }
 
   #cryptRtcp(ssrc: number, indexWord: number, end: number): void {
     if (indexWord < RTCP_ENCRYPTED) return;
-    const stream = this.#stream(this.#rtcp, this.#keys.rtcp, ssrc);
+    const stream = this.#stream(this.#reports.cipher, this.#keys.rtcp, ssrc);
     stream.apply(indexWord - RTCP_ENCRYPTED, RTCP_CLEAR, end - 4);
     stream.erase();
   }
@@ -154,25 +169,24 @@ class GcmCipher implements PacketCipher {
   readonly #engine: SrtpEngine;
   readonly #suite: Suite;
   readonly #keys: SessionKeys;
-  readonly #rtp: Aead;
-  readonly #rtcp: Aead;
+  #rtp: Aead | undefined;
+  #rtcp: Aead | undefined;
   readonly #nonce = Buffer.alloc(12);
 
   constructor(engine: SrtpEngine, suite: Suite, keys: SessionKeys) {
     this.#engine = engine;
     this.#suite = suite;
     this.#keys = keys;
-    this.#rtp = engine.aead(keys.rtp.key);
-    this.#rtcp = engine.aead(keys.rtcp.key);
   }
 
   source(ssrc: number): SourceCipher {
     const { bytes } = this.#engine.work;
+    const cipher = (this.#rtp ??= this.#engine.aead(this.#keys.rtp.key));
     return {
       openRtp: (index, { text, end }) =>
-        this.#rtp.open(this.#rtpNonce(ssrc, index), bytes.subarray(0, text), text, end),
+        cipher.open(this.#rtpNonce(ssrc, index), bytes.subarray(0, text), text, end),
       sealRtp: (index, { text, end }) => {
-        this.#rtp.seal(this.#rtpNonce(ssrc, index), bytes.subarray(0, text), text, end);
+        cipher.seal(this.#rtpNonce(ssrc, index), bytes.subarray(0, text), text, end);
       },
       erase: () => undefined,
     };
@@ -182,18 +196,22 @@ class GcmCipher implements PacketCipher {
   openRtcp(ssrc: number, indexWord: number, end: number): boolean {
     const to = end - 4 - this.#suite.rtcpTagBytes;
     const nonce = this.#rtcpNonce(ssrc, indexWord);
-    return to < RTCP_CLEAR ? false : this.#rtcp.open(nonce, ...this.#rtcpPlaces(indexWord, to));
+    return to < RTCP_CLEAR ? false : this.#reports.open(nonce, ...this.#rtcpPlaces(indexWord, to));
   }
 
   /** Expects the index word at `end - 4`, and the place for the tag before it. */
   sealRtcp(ssrc: number, indexWord: number, end: number): void {
     const to = end - 4 - this.#suite.rtcpTagBytes;
-    this.#rtcp.seal(this.#rtcpNonce(ssrc, indexWord), ...this.#rtcpPlaces(indexWord, to));
+    this.#reports.seal(this.#rtcpNonce(ssrc, indexWord), ...this.#rtcpPlaces(indexWord, to));
   }
 
   destroy(): void {
-    this.#rtp.destroy();
-    this.#rtcp.destroy();
+    this.#rtp?.destroy();
+    this.#rtcp?.destroy();
+  }
+
+  get #reports(): Aead {
+    return (this.#rtcp ??= this.#engine.aead(this.#keys.rtcp.key));
   }
 
   #rtcpPlaces(indexWord: number, to: number): [Buffer, number, number] {

@@ -30,11 +30,21 @@ const AUTHENTICATION_BYTES = 20;
 export function deriveSessionKeys(suite: Suite, master: Uint8Array): SessionKeys {
   const key = master.subarray(0, suite.keyBytes);
   const salt = master.subarray(suite.keyBytes, suite.keyBytes + suite.saltBytes);
-  const derive = (label: number, bytes: number): Buffer => keystream(key, salt, label, bytes);
+  const authenticationBytes = suite.cipher === 'gcm' ? 0 : AUTHENTICATION_BYTES;
+  // In one piece of memory: a piece for each takes many times as much as it holds.
+  const memory = Buffer.alloc(2 * (suite.keyBytes + suite.saltBytes + authenticationBytes));
+  let used = 0;
+  const derive = (label: number, bytes: number): Buffer => {
+    const derived = keystream(key, salt, label, bytes);
+    const kept = memory.subarray(used, (used += bytes));
+    kept.set(derived);
+    derived.fill(0);
+    return kept;
+  };
   const keysOf = (kind: number): PacketKeys => ({
     key: derive(kind + LABEL_KEY, suite.keyBytes),
     salt: derive(kind + LABEL_SALT, suite.saltBytes),
-    authentication: derive(kind + LABEL_AUTHENTICATION, suite.cipher === 'gcm' ? 0 : AUTHENTICATION_BYTES),
+    authentication: derive(kind + LABEL_AUTHENTICATION, authenticationBytes),
   });
   return { rtp: keysOf(0), rtcp: keysOf(RTCP) };
 }
