@@ -1,6 +1,6 @@
 import type { Leg } from './leg.ts';
 import type { LineGuard } from './line-guard.ts';
-import { type HandedRun, passOn, type Taker } from './receiver/pass-on.ts';
+import { newRun, passOn, type Taker } from './receiver/pass-on.ts';
 import type { Arrival, ArrivalRun } from './receiver/receiver.ts';
 import { looksLikeRtcp } from './rtcp/rtcp-packet.ts';
 
@@ -23,20 +23,10 @@ export interface GuardedLine {
  */
 class OpenedRun {
   readonly #arrival: Arrival = { slab: Buffer.alloc(0), start: 0, end: 0, at: 0.5, sourceKey: 0 };
-  readonly #run: HandedRun;
+  readonly #run = newRun(SLOTS, SLOT_BYTES);
   readonly #taker: Taker & { leg: Leg | undefined; fail: GuardedLine['fail'] };
 
   constructor() {
-    const slab = Buffer.allocUnsafeSlow(SLOTS * SLOT_BYTES);
-    this.#run = {
-      slab,
-      words: new Int32Array(slab.buffer),
-      stride: SLOT_BYTES,
-      lengths: new Int32Array(SLOTS),
-      times: new Float64Array(SLOTS),
-      sourceKey: 0,
-      arrival: { slab, start: 0, end: 0, at: 0.5, sourceKey: 0 },
-    };
     const taker = {
       leg: undefined as Leg | undefined,
       fail: ignore,

@@ -1,5 +1,5 @@
 import { AF_INET, AF_INET6, type Libc, MSG_TRUNC, SO_RXQ_OVFL, SO_TIMESTAMPNS, SOL_SOCKET } from './libc.ts';
-import type { HandedRun } from './pass-on.ts';
+import { newRun } from './pass-on.ts';
 
 /** Datagrams one system call takes at most. */
 export const SLOTS = 64;
@@ -51,17 +51,8 @@ export interface LastSender {
  * once and used again for every read of every socket; what the kernel writes is read back in place.
  */
 export class BatchSlab {
-  readonly data = Buffer.allocUnsafeSlow(SLOTS * SLOT_BYTES).fill(0);
-  /** The data in words, the lengths and times of arrival of what was received last, and one sender in place of all. */
-  readonly run: HandedRun = {
-    slab: this.data,
-    words: new Int32Array(this.data.buffer),
-    stride: SLOT_BYTES,
-    lengths: new Int32Array(SLOTS),
-    times: new Float64Array(SLOTS),
-    sourceKey: 0,
-    arrival: { slab: this.data, start: 0, end: 0, at: 0.5, sourceKey: 0 },
-  };
+  /** The data, with lengths and times of arrival of what was received last, and one sender in place of all. */
+  readonly run = newRun(SLOTS, SLOT_BYTES);
   readonly #libc: Libc;
   readonly #description = Buffer.allocUnsafeSlow(DESCRIPTION_BYTES).fill(0);
   readonly #words = new Int32Array(this.#description.buffer, 0, DESCRIPTION_BYTES / 4);
@@ -69,7 +60,7 @@ export class BatchSlab {
   constructor(libc: Libc) {
     this.#libc = libc;
     const description = libc.address(this.#description);
-    const data = libc.address(this.data);
+    const data = libc.address(this.run.slab);
     for (let slot = 0; slot < SLOTS; slot += 1) {
       const header = slot * HEADER_BYTES;
       const iovec = IOVECS + slot * IOVEC_BYTES;

@@ -1,4 +1,4 @@
-import { type HandedRun, passOn, type Taker } from './pass-on.ts';
+import { newRun, passOn, type Taker } from './pass-on.ts';
 
 /** Held at most: as many as come between two sweeps, and some. */
 const SLOTS = 32;
@@ -10,22 +10,9 @@ const SLOT_BYTES = 288;
  * the caches, and one after the other it never has.
  */
 export class HeldDatagrams {
-  readonly #run: HandedRun;
+  readonly #run = newRun(SLOTS, SLOT_BYTES);
   #count = 0;
   #isPassing = false;
-
-  constructor() {
-    const slab = Buffer.allocUnsafeSlow(SLOTS * SLOT_BYTES);
-    this.#run = {
-      slab,
-      words: new Int32Array(slab.buffer),
-      stride: SLOT_BYTES,
-      lengths: new Int32Array(SLOTS),
-      times: new Float64Array(SLOTS),
-      sourceKey: 0,
-      arrival: { slab, start: 0, end: 0, at: 0.5, sourceKey: 0 },
-    };
-  }
 
   /** Keeps a copy of a datagram; false where it has no room or comes from another sender: then those held go first. */
   hold(datagram: Buffer, at: number, sourceKey: number): boolean {

@@ -5,6 +5,20 @@ export interface HandedRun extends ArrivalRun {
   readonly arrival: Arrival;
 }
 
+/** Room for so many datagrams of so many octets, a multiple of 4. */
+export function newRun(slots: number, stride: number): HandedRun {
+  const slab = Buffer.allocUnsafeSlow(slots * stride);
+  return {
+    slab,
+    words: new Int32Array(slab.buffer),
+    stride,
+    lengths: new Int32Array(slots),
+    times: new Float64Array(slots),
+    sourceKey: 0,
+    arrival: { slab, start: 0, end: 0, at: 0.5, sourceKey: 0 },
+  };
+}
+
 /** Whom datagrams are passed on to. */
 export interface Taker {
   readonly sink: PacketSink;
