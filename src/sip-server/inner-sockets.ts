@@ -72,14 +72,12 @@ class InnerSocket extends Socket {
   }
 }
 
-const octets = ([text, encoding]: Piece): Uint8Array =>
-  typeof text === 'string' ? Buffer.from(text, encoding) : text;
+const octets = ([text, encoding]: Piece): Buffer =>
+  typeof text === 'string' ? Buffer.from(text, encoding) : Buffer.from(text);
 
 function octetsOf(pieces: readonly Piece[]): Buffer {
   const [first] = pieces;
-  return pieces.length === 1 && first !== undefined
-    ? Buffer.from(octets(first))
-    : Buffer.concat(pieces.map(octets));
+  return pieces.length === 1 && first !== undefined ? octets(first) : Buffer.concat(pieces.map(octets));
 }
 
 /** Both ends of a connection; the first one tells with `connect` that it is there. */

@@ -5,8 +5,11 @@
 export class Secret {
   readonly #bytes: Buffer;
 
+  /** Takes the bytes over into memory of its own: what is decoded shares eight kilobytes with what has nothing to do with it, and keeps all of them. */
   constructor(bytes: Buffer) {
-    this.#bytes = bytes;
+    this.#bytes = Buffer.allocUnsafeSlow(bytes.length);
+    bytes.copy(this.#bytes);
+    bytes.fill(0);
   }
 
   /** The key itself; for the media side and the answer alone. */

@@ -40,6 +40,8 @@ describe('a=crypto (RFC 4568)', () => {
     expect(crypto?.keys[0]?.mki).toEqual(Uint8Array.of(0, 0, 1, 2));
     const shown = `${JSON.stringify(crypto)} ${inspect(crypto, { depth: 9 })} ${String(crypto?.keys[0]?.secret)}`;
     expect(shown).toContain('[secret]');
+    // A key keeps no more in memory than itself.
+    expect(crypto?.keys[0]?.secret.reveal().buffer.byteLength).toBe(crypto?.keys[0]?.secret.reveal().length);
     expect(shown).not.toContain(KEY.slice(0, 12));
     expect(shown).not.toContain('5a 5a');
   });
