@@ -59,9 +59,9 @@ export class LegRing {
 
   /** Copies `source[start..end)` to `position`; the caller knows that the ring reaches so far, and stays at or after `base`. */
   put(position: number, source: Buffer, start: number, end: number): void {
-    const follows = this.#reach(position, position + end - start);
+    this.#reach(position, position + end - start);
     this.#each(position, position + end - start, (index, within, length, at) => {
-      const page = this.#pageAt(index, follows && within === 0);
+      const page = this.#pageAt(index);
       const from = start + at - position;
       source.copy(threadRings.blockOf(page).octets, wordOf(page) * 4 + within, from, from + length);
     });
@@ -74,13 +74,13 @@ export class LegRing {
   putWords(position: number, source: Int32Array, start: number, end: number): boolean {
     const begun = this.#pages.length === 0 ? position : this.#start;
     if ((((position - begun) | start | end) & 3) !== 0) return false;
-    const follows = this.#reach(position, position + end - start);
+    this.#reach(position, position + end - start);
     const last = end >> 2;
     let word = (position - this.#start) >> 2;
     for (let from = start >> 2; from < last;) {
-      const within = word & (PAGE_WORDS - 1);
-      const page = this.#pageAt((word / PAGE_WORDS) | 0, follows && within === 0);
+      const page = this.#pageAt((word / PAGE_WORDS) | 0);
       const { words } = threadRings.blockOf(page);
+      const within = word & (PAGE_WORDS - 1);
       const until = Math.min(last, from + PAGE_WORDS - within);
       word += until - from;
       for (let to = wordOf(page) + within; from < until; from++, to++) words[to] = source[from] ?? 0;
@@ -139,15 +139,12 @@ export class LegRing {
     this.#start += count * PAGE;
   }
 
-  /**
-   * Makes `[from, to)` part of what is held; silence fills what audio jumps over. True where it follows what is held: then a new page is written
-   * from its beginning on, and what is behind the top is not read until something has jumped over it.
-   */
-  #reach(from: number, to: number): boolean {
+  /** Makes `[from, to)` part of what is held; silence fills what audio jumps over. */
+  #reach(from: number, to: number): void {
     if (from === this.#top && this.#pages.length > 0) {
       this.#extend(to);
       this.#top = to;
-      return true;
+      return;
     }
     if (this.#first === this.#top) {
       this.#giveBack(this.#pages.length);
@@ -159,7 +156,6 @@ export class LegRing {
     if (to < this.#first) this.#silenceBetween(to, this.#first);
     this.#first = Math.min(this.#first, from);
     this.#top = Math.max(this.#top, to);
-    return false;
   }
 
   #extend(to: number): void {
@@ -190,13 +186,12 @@ export class LegRing {
     }
   }
 
-  /** A page with memory; a new one is silent, unless it is `filled` from its beginning on: it may hold what another call left there. */
-  #pageAt(index: number, filled: boolean): number {
+  /** A page with memory; a new one is silent. */
+  #pageAt(index: number): number {
     const there = this.#pages[index] ?? NONE;
     if (there !== NONE) return there;
     const page = threadRings.take();
     this.#pages[index] = page;
-    if (filled) return page;
     const begin = wordOf(page) * 4;
     threadRings.blockOf(page).octets.fill(this.#silence, begin, begin + PAGE);
     return page;

@@ -30,14 +30,6 @@ export interface PortPair {
   readonly port: number;
 }
 
-interface TargetBeside {
-  readonly audio: string;
-  readonly named: string | undefined;
-  /** From the port of the audio to that of the reports. */
-  readonly step: number;
-  readonly target: string | undefined;
-}
-
 const isHandshake = ({ slab, start, end }: Arrival): boolean =>
   end > start && packetKind(slab[start] ?? 0) === 'dtls';
 
@@ -65,8 +57,6 @@ export class LineRoute {
   #reportSocket: ReceiverSocket | undefined;
   /** Where the client's reports come from: ours go there (RFC 4961). */
   #reporter: string | undefined;
-  /** Where the audio and the SDP sent our reports last: the same for most of a call. */
-  #beside: TargetBeside | undefined;
   /** Reports since the way was last kept open. */
   #turns = 0;
   #own = { ssrc: randomInt(0x1_0000_0000), name: OWN_NAME };
@@ -307,17 +297,13 @@ export class LineRoute {
 
   /** Audio in order. */
   readonly #runs = (run: ArrivalRun, from: number, to: number): number => {
-    const leg = this.leg;
+    const { leg } = this;
     const guard = this.#guard;
     if (!leg.gate.isLast(run.sourceKey)) return 0;
     if (guard === undefined) return this.#dtls === undefined ? leg.takeRun(run, from, to) : 0;
     // While a handshake is under way what no key opens may be for the keys to come.
     if (!guard.isShut || this.#dtls?.isAwaited === true) return 0;
-    return openedRun().take({ guard, leg, fail: this.#fail }, run, from, to);
-  };
-
-  readonly #fail = (error: Error): void => {
-    this.capture.fail(error);
+    return openedRun().take({ guard, leg, capture: this.capture }, run, from, to);
   };
 
   /** What is no report has no business on this port. */
@@ -389,20 +375,9 @@ export class LineRoute {
 
   #named(): string | undefined {
     const named = this.#rtcp?.target;
-    const audio = this.leg.sources.address;
+    const audio = splitSource(this.leg.sources.address ?? '');
     if (audio === undefined) return named;
-    const step = this.#rtcp?.mux === true ? 0 : 1;
-    const known = this.#beside;
-    if (known?.audio === audio && known.named === named && known.step === step) return known.target;
-    this.#beside = { audio, named, step, target: targetBeside(audio, named, step) };
-    return this.#beside.target;
+    if (named !== undefined && splitSource(named)?.address === audio.address) return named;
+    return formatSource(audio.address, audio.port + (this.#rtcp?.mux === true ? 0 : 1));
   }
-}
-
-/** What the SDP names where the audio comes from that host, else the port so far behind that of the audio. */
-function targetBeside(source: string, named: string | undefined, step: number): string | undefined {
-  const audio = splitSource(source);
-  if (audio === undefined) return named;
-  if (named !== undefined && splitSource(named)?.address === audio.address) return named;
-  return formatSource(audio.address, audio.port + step);
 }

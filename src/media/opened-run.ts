@@ -1,5 +1,5 @@
 import type { Leg } from './leg.ts';
-import type { LineGuard } from './line-guard.ts';
+import type { Admission, LineGuard } from './line-guard.ts';
 import { newRun, passOn, type Taker } from './receiver/pass-on.ts';
 import type { Arrival, ArrivalRun } from './receiver/receiver.ts';
 import { looksLikeRtcp } from './rtcp/rtcp-packet.ts';
@@ -13,32 +13,20 @@ const SLOT_BYTES = 2112;
 export interface GuardedLine {
   readonly guard: LineGuard;
   readonly leg: Leg;
-  /** A fault of ours. */
-  readonly fail: (error: Error) => void;
+  /** Hears of a fault of ours. */
+  readonly capture: { fail(error: Error): void };
 }
 
 /**
  * Packets of an encrypted line that came together: opened one after the other into memory of its own, then taken in together, as those in clear
  * are. One serves all lines of a thread; nothing of it is needed beyond a call.
  */
-class OpenedRun {
+class OpenedRun implements Taker {
+  readonly isClosed = false;
   readonly #arrival: Arrival = { slab: Buffer.alloc(0), start: 0, end: 0, at: 0.5, sourceKey: 0 };
   readonly #run = newRun(SLOTS, SLOT_BYTES);
-  readonly #taker: Taker & { leg: Leg | undefined; fail: GuardedLine['fail'] };
-
-  constructor() {
-    const taker = {
-      leg: undefined as Leg | undefined,
-      fail: ignore,
-      isClosed: false,
-      sink: (arrival: Arrival) => taker.leg?.take(arrival),
-      runs: (run: ArrivalRun, from: number, to: number) => taker.leg?.takeRun(run, from, to) ?? 0,
-      failed: (error: unknown) => {
-        taker.fail(error as Error);
-      },
-    };
-    this.#taker = taker;
-  }
+  /** Whose packets are passed on at the moment. */
+  #line: GuardedLine | undefined;
 
   /**
    * Takes datagrams of one sender as a `RunSink` does, up to the first that is no RTP or too long, and with the first that no key opens: that one is
@@ -48,17 +36,27 @@ class OpenedRun {
     const { guard, leg } = line;
     const last = Math.min(to, from + SLOTS);
     this.#run.sourceKey = run.sourceKey;
-    for (let slot = from; slot < last && isOpenable(run, slot); slot++) {
-      const admission = guard.admit(this.#arrivalOf(run, slot));
-      if (admission !== 'opened') {
-        this.#passOn(line, slot - from);
-        leg.turnAway(admission);
-        return slot + 1 - from;
-      }
-      this.#keep(guard, slot - from, run.times[slot] ?? 0);
-      if (slot + 1 === last || !isOpenable(run, slot + 1)) return this.#passOn(line, slot + 1 - from);
+    let admission: Admission = 'opened';
+    let tried = 0;
+    for (let slot = from; slot < last && admission === 'opened' && isOpenable(run, slot); slot++) {
+      admission = guard.admit(this.#arrivalOf(run, slot));
+      if (admission === 'opened') this.#keep(guard, tried, run.times[slot] ?? 0);
+      tried++;
     }
-    return 0;
+    this.#passOn(line, admission === 'opened' ? tried : tried - 1);
+    if (admission !== 'opened') leg.turnAway(admission);
+    return tried;
+  }
+
+  readonly sink = (arrival: Arrival): void => {
+    this.#line?.leg.take(arrival);
+  };
+
+  readonly runs = (run: ArrivalRun, from: number, to: number): number =>
+    this.#line?.leg.takeRun(run, from, to) ?? 0;
+
+  failed(error: unknown): void {
+    this.#line?.capture.fail(error as Error);
   }
 
   #arrivalOf(run: ArrivalRun, slot: number): Arrival {
@@ -81,18 +79,12 @@ class OpenedRun {
       words[to] = clearWords[word] ?? 0;
   }
 
-  #passOn({ leg, fail }: GuardedLine, count: number): number {
-    const taker = this.#taker;
-    taker.leg = leg;
-    taker.fail = fail;
-    passOn(this.#run, taker, 0, count);
-    taker.leg = undefined;
-    taker.fail = ignore;
-    return count;
+  #passOn(line: GuardedLine, count: number): void {
+    this.#line = line;
+    passOn(this.#run, this, 0, count);
+    this.#line = undefined;
   }
 }
-
-const ignore: GuardedLine['fail'] = () => undefined;
 
 /** RTP (RFC 7983 §7) that fits: the rest that shares the port, checks, handshakes and reports, goes its own way. */
 function isOpenable(run: ArrivalRun, slot: number): boolean {

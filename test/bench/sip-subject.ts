@@ -15,6 +15,8 @@ import { START_OPTIONS } from './start-options.ts';
 
 export const MEDIA_PORTS = '10000-60000';
 const TICKS_PER_SECOND = 100;
+/** Recorders of this process so far: each has ports of its own. */
+let started = 0;
 /** What plays the load and the bare server when it is started with their names. */
 const PLAYER = fileURLToPath(new URL('./sip.bench.js', import.meta.url));
 
@@ -58,8 +60,6 @@ export async function startBare(execArgv: readonly string[]): Promise<Running> {
   return running(child, { folder: undefined, port, metrics: undefined });
 }
 
-let started = 0;
-
 function running(
   child: ChildProcess,
   facts: Pick<Running, 'port' | 'metrics'> & { readonly folder: string | undefined },
@@ -84,13 +84,10 @@ function running(
 
 function configFile(folder: string, web: string): string {
   const file = join(folder, 'config.yaml');
+  const port = 62_000 + ((process.pid + started) % 3_000);
   const config = {
     dataDir: 'data',
-    sip: {
-      listen: ['udp://127.0.0.1:0', 'tcp://127.0.0.1:0'].map((url) =>
-        url.replace(/0$/, String(62_000 + ((process.pid + started) % 3_000))),
-      ),
-    },
+    sip: { listen: [`udp://127.0.0.1:${port}`, `tcp://127.0.0.1:${port}`] },
     media: { ports: MEDIA_PORTS, address: '127.0.0.1' },
     web: { listen: web },
     spool: { minFreeMegabytes: 1 },

@@ -72,19 +72,13 @@ function tell(turns: ReadonlyMap<string, readonly Turn[]>, memory: ReadonlyMap<s
     `mean ± standard error of ${first.length} rounds, us a call and the ratio to the first of the same round:`,
   );
   for (const [name, taken] of turns) {
-    const over = (of: (turn: Turn) => number): string =>
-      spread(
-        taken.map((turn, round) => of(turn) / of(first[round] ?? turn)),
-        3,
-      );
-    const during = spread(
-      taken.map((turn) => turn.during),
-      0,
-    );
-    const main = spread(
-      taken.map((turn) => turn.main),
-      0,
-    );
+    const over = (of: (turn: Turn) => number): string => {
+      const ratios = taken.map((turn, round) => of(turn) / of(first[round] ?? turn));
+      return spread(ratios, 3);
+    };
+    const micros = (of: (turn: Turn) => number): string => spread(taken.map(of), 0);
+    const during = micros((turn) => turn.during);
+    const main = micros((turn) => turn.main);
     say(
       `  ${name.padEnd(12)} during ${during} (main thread ${main}), x ${over((turn) => turn.during)}; all in all x ${over((turn) => turn.allInAll)}; ${memory.get(name) ?? 0} MB`,
     );
