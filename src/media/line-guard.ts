@@ -43,6 +43,11 @@ export class LineGuard {
     return this.#space.engine.work.words;
   }
 
+  /** So many packets of one sender are to be admitted now, the next one among them: their key stream can be made at once. */
+  expect(packets: number): void {
+    this.#space.keystream.coming = packets;
+  }
+
   /** The line is encrypted from now on, under keys that a handshake will bring; those it has hold until then. */
   expectKeys(): void {
     this.#plainSince = undefined;

@@ -9,7 +9,7 @@
  *
  * Default: 200 calls held 10 s, batch, one round, octets of 20 calls compared. With several rounds the calls come and go,
  * which shows whether memory stays flat. A fifth of the calls is held first, for what a call more costs in memory. With --srtp as
- * many encrypted calls follow the plain ones of each round.
+ * many encrypted calls follow the plain ones of each round, at a recorder of their own.
  *
  *   npm run bench:media -- --churn MINUTES [--calls N] [--receiver batch|dgram]
  *
@@ -46,7 +46,7 @@ const KEY_BYTES = 30;
 /** A fifth of the calls is held for so long. */
 const FEW_SECONDS = 5;
 /** By then the recorder has given back what setting calls up took (docs/decisions/026); calls held for less say nothing of memory. */
-const SETTLED_SECONDS = 35;
+const SETTLED_SECONDS = 45;
 /** What is to be done after a call is waited for so long, in seconds. */
 const AFTERMATH = 180;
 /** `monitorEventLoopDelay` counts the 10 ms between its own looks as delay. */
@@ -187,43 +187,54 @@ function tell(round: Round, bare: readonly Counted[], plan: Plan): void {
 const meanOf = (bare: readonly Counted[]): number =>
   bare.reduce((sum, { micros }) => sum + micros, 0) / bare.length;
 
-/** One recorder and the turns it is put through. */
+/** One recorder, for calls in clear or for encrypted ones, and the turns it is put through. */
 class Trial {
   readonly #recorder: Running;
   readonly #plan: Plan;
-  readonly #idleKilobytes: number;
-  readonly #fewKilobytes: number;
-  #number = 0;
+  readonly #key: Buffer | undefined;
+  #idleKilobytes = 0;
+  #fewKilobytes = 0;
+  #number: number;
 
-  private constructor(recorder: Running, plan: Plan, idle: number, few: number) {
+  private constructor(recorder: Running, plan: Plan, isEncrypted: boolean) {
     this.#recorder = recorder;
     this.#plan = plan;
-    this.#idleKilobytes = idle;
-    this.#fewKilobytes = few;
+    this.#key = isEncrypted ? randomBytes(KEY_BYTES) : undefined;
     this.#number = plan.calls;
   }
 
-  /** Holds a fifth of the calls, to see what memory they take. */
-  static async begin(recorder: Running, plan: Plan): Promise<Trial> {
-    const settles = plan.seconds >= SETTLED_SECONDS;
-    if (settles) await delay(SETTLED_SECONDS * 1000);
-    const idle = residentKilobytes(recorder.pid);
-    const calls = await HeldCalls.connect(recorder.tcpPort, { number: 0 });
-    const few = await hold(recorder, calls, {
-      ...plan,
-      calls: fewOf(plan),
-      seconds: settles ? SETTLED_SECONDS : FEW_SECONDS,
-    });
-    calls.close();
-    await untilIdle(recorder.pid, AFTERMATH);
-    return new Trial(recorder, plan, idle, few.residentKilobytes);
+  /** Starts a recorder and has it hold a fifth of the calls, to see what memory they take. */
+  static async begin(plan: Plan, isEncrypted: boolean): Promise<Trial> {
+    const trial = new Trial(await startRecorder(plan), plan, isEncrypted);
+    await delay(1000);
+    await trial.#holdFew();
+    return trial;
   }
 
-  /** Holds all calls, in clear or encrypted, with the counting receiver before and after; says what came of it. */
-  async measure(isEncrypted: boolean): Promise<Measured> {
+  stop(): Promise<void> {
+    return this.#recorder.stop();
+  }
+
+  async #holdFew(): Promise<void> {
     const plan = this.#plan;
     const { pid, tcpPort } = this.#recorder;
-    const key = isEncrypted ? randomBytes(KEY_BYTES) : undefined;
+    const settles = plan.seconds >= SETTLED_SECONDS;
+    if (settles) await delay(SETTLED_SECONDS * 1000);
+    this.#idleKilobytes = residentKilobytes(pid);
+    const calls = await HeldCalls.connect(tcpPort, { number: 0, key: this.#key });
+    const fewer = { ...plan, calls: fewOf(plan), seconds: settles ? SETTLED_SECONDS : FEW_SECONDS };
+    const few = await hold(this.#recorder, calls, fewer, this.#key);
+    calls.close();
+    await untilIdle(pid, AFTERMATH);
+    this.#fewKilobytes = few.residentKilobytes;
+  }
+
+  /** Holds all calls, with the counting receiver before and after; says what came of it. */
+  async measure(): Promise<Measured> {
+    const plan = this.#plan;
+    const { pid, tcpPort } = this.#recorder;
+    const key = this.#key;
+    const isEncrypted = key !== undefined;
     const number = this.#number;
     this.#number += plan.calls;
     const before = await count(plan);
@@ -278,17 +289,19 @@ async function main(plan: Plan): Promise<void> {
   say(
     `${plan.calls} calls, two G.711 lines each, held ${plan.seconds} s, receiver ${plan.receiver}; load ${loadavg()[0]?.toFixed(1) ?? '?'}`,
   );
-  const recorder = await startRecorder(plan);
+  const trials: Trial[] = [];
   try {
-    await delay(1000);
-    const trial = await Trial.begin(recorder, plan);
+    const inClear = await Trial.begin(plan, false);
+    trials.push(inClear);
+    const encrypted = plan.srtp ? await Trial.begin(plan, true) : undefined;
+    if (encrypted !== undefined) trials.push(encrypted);
     for (let round = 0; round < plan.rounds; round += 1) {
-      const plain = await trial.measure(false);
+      const plain = await inClear.measure();
       goalsOf(plain).forEach(say);
-      if (plan.srtp) encryptedGoals(plain, await trial.measure(true)).forEach(say);
+      if (encrypted !== undefined) encryptedGoals(plain, await encrypted.measure()).forEach(say);
     }
   } finally {
-    await recorder.stop();
+    for (const trial of trials) await trial.stop();
   }
 }
 

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CallOptions, CallReport } from '../../src/client/call.ts';
 import { runCallCommand } from '../../src/client/call-command.ts';
-import { deriveSessionKeys } from '../../src/media/srtp/session-keys.ts';
+import { DerivedKeys } from '../../src/media/srtp/session-keys.ts';
 import { suiteOf, type SuiteName } from '../../src/media/srtp/suites.ts';
 import { CertificateMill } from '../support/certificates.ts';
 import { awaitRecording, callTo, CALLEE, CALLER, entryTypes, ProductRoom } from '../support/product-room.ts';
@@ -83,7 +83,7 @@ test('calls over TLS are recorded octet for octet under every kind of suite (SRT
   ];
   expect(places.length).toBeGreaterThan(20);
   for (const [suite, master] of keys) {
-    const { rtp, rtcp } = deriveSessionKeys(suiteOf(suite), master);
+    const { rtp, rtcp } = new DerivedKeys(suiteOf(suite), master);
     const { keyBytes } = suiteOf(suite);
     const needles = [master, master.subarray(0, keyBytes), rtp.key, rtcp.key].flatMap((key) => [
       key,

@@ -9,35 +9,21 @@ export interface EngineMemory {
   readonly address: number;
 }
 
-/** AES, block by block (ECB): the counter blocks are the caller's. */
-export interface BlockCipher {
-  /** Encrypts the first `length` bytes of `from`, a multiple of 16, into `to`. */
-  encrypt(from: EngineMemory, to: EngineMemory, length: number): void;
-  /** Forgets the key. */
-  destroy(): void;
-}
-
-/** HMAC-SHA1 under one key. */
-export interface Authenticator {
-  /**
-   * Leaves the digest of the first `length` bytes of the work space in `digest`, five words as numbers. Overwrites up to 72 bytes behind them.
-   */
-  sign(length: number): void;
-  destroy(): void;
-}
-
-/** AES-GCM under one key, on the work space; lengths and places in bytes. */
-export interface Aead {
-  /** Decrypts `[from, to)`, whose tag of 16 bytes follows, in place. `associated` is what is authenticated alone. False when the tag is wrong. */
-  open(nonce: Buffer, associated: Buffer, from: number, to: number): boolean;
-  /** Encrypts `[from, to)` in place and writes the tag behind it. */
-  seal(nonce: Buffer, associated: Buffer, from: number, to: number): void;
-  destroy(): void;
+/** A packet for AES-GCM in the work space; places in bytes. */
+export interface GcmPacket {
+  readonly key: Uint8Array;
+  readonly nonce: Buffer;
+  /** What is authenticated alone. */
+  readonly associated: Buffer;
+  /** What is encrypted: `[from, to)`; its tag of 16 bytes follows. */
+  readonly from: number;
+  readonly to: number;
 }
 
 /**
  * The ciphers under SRTP. One engine serves one thread and works on one packet at a time, which lies in its work space: the OpenSSL inside the
- * Node binary (`openssl`), or Node's own crypto with SHA-1 in JavaScript (`node`).
+ * Node binary (`openssl`), or Node's own crypto with SHA-1 in JavaScript (`node`). A line keeps nothing here but its keys: an engine knows
+ * the key it has by its memory, and takes another when it is asked with one. Whoever overwrites a key has it forgotten first.
  */
 export interface SrtpEngine {
   readonly kind: 'openssl' | 'node';
@@ -45,7 +31,17 @@ export interface SrtpEngine {
   /** The last HMAC, five words. */
   readonly digest: Int32Array;
   allocate(bytes: number): EngineMemory;
-  blockCipher(key: Uint8Array): BlockCipher;
-  authenticator(key: Uint8Array): Authenticator;
-  aead(key: Uint8Array): Aead;
+  /** AES, block by block (ECB): encrypts the first `length` bytes of `from`, a multiple of 16, into `to`. */
+  encryptBlocks(key: Uint8Array, from: EngineMemory, to: EngineMemory, length: number): void;
+  /**
+   * HMAC-SHA1 under the key of these states (`hmacStates`): leaves the digest of the first `length` bytes of the work space in `digest`, five words
+   * as numbers. Overwrites up to 72 bytes behind them.
+   */
+  sign(states: Int32Array, length: number): void;
+  /** Decrypts in place. False when the tag is wrong. */
+  open(packet: GcmPacket): boolean;
+  /** Encrypts in place and writes the tag. */
+  seal(packet: GcmPacket): void;
+  /** Keeps nothing of a key for AES. */
+  forget(key: Uint8Array): void;
 }

@@ -1,7 +1,7 @@
-import { copyOf, eraseKeying, isSameKeying, type SrtpKeying } from './keying.ts';
+import { copyOf, eraseKeying, isSameKeying, NO_MKI, type SrtpKeying } from './keying.ts';
 import { packetCipher, type PacketCipher, type PacketPlaces, type SourceCipher } from './packet-cipher.ts';
 import { PacketIndex, REPLAY_WINDOW } from './rollover.ts';
-import { deriveSessionKeys, eraseKeys, type SessionKeys } from './session-keys.ts';
+import { DerivedKeys } from './session-keys.ts';
 import type { SrtpSpace } from './srtp-space.ts';
 import { suiteOf, type Suite } from './suites.ts';
 
@@ -39,10 +39,11 @@ interface Source {
 
 interface Master {
   readonly mki: Uint8Array;
-  readonly keys: SessionKeys;
+  readonly keys: DerivedKeys;
   readonly cipher: PacketCipher;
   readonly sources: Map<number, Source>;
-  readonly rtcp: Map<number, PacketIndex>;
+  /** None before there are reports. */
+  rtcp: Map<number, PacketIndex> | undefined;
   /** For a source that is not known yet. */
   stranger: { readonly ssrc: number; readonly cipher: SourceCipher } | undefined;
 }
@@ -66,14 +67,14 @@ export class InboundKeys {
     this.#suite = suiteOf(keying.suite);
     this.#before = before;
     this.#mkiBytes = keying.masters[0]?.mki?.length ?? 0;
-    this.#masters = keying.masters.map(({ bytes, mki }) => {
-      const keys = deriveSessionKeys(this.#suite, bytes);
+    this.#masters = this.#keying.masters.map(({ bytes, mki }) => {
+      const keys = new DerivedKeys(this.#suite, bytes);
       return {
-        mki: mki ?? new Uint8Array(0),
+        mki: mki ?? NO_MKI,
         keys,
-        cipher: packetCipher(space.engine, space.keystream, this.#suite, keys),
+        cipher: packetCipher(space, this.#suite, keys),
         sources: new Map<number, Source>(),
-        rtcp: new Map<number, PacketIndex>(),
+        rtcp: undefined,
         stranger: undefined,
       };
     });
@@ -110,25 +111,19 @@ export class InboundKeys {
     if (master === undefined) return Verdict.UNAUTHENTIC;
     const indexWord = packet.slab.readUInt32BE(packet.start + end - 4);
     const index = indexWord % 0x8000_0000;
-    const known = master.rtcp.get(packet.ssrc);
+    const known = master.rtcp?.get(packet.ssrc);
     if (known?.isNew(index) === false) return Verdict.REPLAYED;
     this.#load(packet, end, mode === 'gcm' ? 0 : rtcpTagBytes);
     if (!master.cipher.openRtcp(packet.ssrc, indexWord, end)) return Verdict.UNAUTHENTIC;
-    const indexes = known ?? new PacketIndex();
-    if (known === undefined) remember(master.rtcp, packet.ssrc, indexes);
+    const indexes = known ?? reportsOf(master, packet.ssrc);
     indexes.accept(index);
     return mode === 'gcm' ? end - 4 - rtcpTagBytes : end - 4;
   }
 
   destroy(): void {
     eraseKeying(this.#keying);
-    for (const { sources, cipher, keys, stranger } of this.#masters) {
-      for (const source of sources.values()) source.cipher.erase();
-      stranger?.cipher.erase();
-      cipher.destroy();
-      eraseKeys(keys);
-      sources.clear();
-    }
+    for (const { keys } of this.#masters) keys.erase(this.#space.engine);
+    this.#space.keystream.erase();
     // Nothing is found with a set that is gone.
     this.#masters.length = 0;
     this.#before = undefined;
@@ -153,10 +148,8 @@ export class InboundKeys {
 
   /** The first packet of a source decides its roll-over counter: that of the keys before, else 0, else whichever fits. */
   #openFirst(master: Master, packet: ReceivedPacket): number {
-    if (master.stranger?.ssrc !== packet.ssrc) {
-      master.stranger?.cipher.erase();
+    if (master.stranger?.ssrc !== packet.ssrc)
       master.stranger = { ssrc: packet.ssrc, cipher: master.cipher.source(packet.ssrc) };
-    }
     const { cipher } = master.stranger;
     const continued = this.#before?.estimateOf(packet.ssrc, packet.sequence) ?? packet.sequence;
     if (this.#try(cipher, packet, continued)) return this.#adopt(master, packet.ssrc, continued);
@@ -182,7 +175,7 @@ export class InboundKeys {
     const cipher = master.stranger?.cipher ?? master.cipher.source(ssrc);
     master.stranger = undefined;
     const source = { cipher, index: new PacketIndex() };
-    remember(master.sources, ssrc, source)?.cipher.erase();
+    remember(master.sources, ssrc, source);
     return this.#accept(source.index, index);
   }
 
@@ -219,16 +212,19 @@ export class InboundKeys {
   }
 }
 
-/** Adds to a map of bounded size; returns what had to go. */
-function remember<T>(map: Map<number, T>, key: number, value: T): T | undefined {
-  let gone: T | undefined;
+/** A place for the reports of a source that had none. */
+function reportsOf(master: Master, ssrc: number): PacketIndex {
+  const indexes = new PacketIndex();
+  master.rtcp ??= new Map<number, PacketIndex>();
+  remember(master.rtcp, ssrc, indexes);
+  return indexes;
+}
+
+/** Adds to a map of bounded size; the oldest has to go. */
+function remember<T>(map: Map<number, T>, key: number, value: T): void {
   if (map.size >= SOURCES) {
     const [oldest] = map.keys();
-    if (oldest !== undefined) {
-      gone = map.get(oldest);
-      map.delete(oldest);
-    }
+    if (oldest !== undefined) map.delete(oldest);
   }
   map.set(key, value);
-  return gone;
 }

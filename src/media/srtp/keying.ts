@@ -23,9 +23,10 @@ export function isSameKeying(one: SrtpKeying, other: SrtpKeying): boolean {
 const isSameMaster = (one: MasterKey, other: MasterKey | undefined): boolean =>
   other !== undefined &&
   Buffer.compare(one.bytes, other.bytes) === 0 &&
-  Buffer.compare(one.mki ?? NONE, other.mki ?? NONE) === 0;
+  Buffer.compare(one.mki ?? NO_MKI, other.mki ?? NO_MKI) === 0;
 
-const NONE = new Uint8Array(0);
+/** Of keys without an identifier. */
+export const NO_MKI = new Uint8Array(0);
 
 /** A copy whose owner may overwrite it. */
 export const copyOf = ({ suite, masters }: SrtpKeying): SrtpKeying => ({

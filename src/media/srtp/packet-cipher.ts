@@ -1,6 +1,7 @@
-import type { Aead, Authenticator, BlockCipher, SrtpEngine } from './engine.ts';
+import type { GcmPacket, SrtpEngine } from './engine.ts';
 import { Keystream, type KeystreamSpace } from './keystream.ts';
 import type { PacketKeys, SessionKeys } from './session-keys.ts';
+import type { SrtpSpace } from './srtp-space.ts';
 import type { Suite } from './suites.ts';
 
 /** Where a packet in the work space has what: `[0, text)` is clear, `[text, end)` encrypted, the tag follows. */
@@ -9,130 +10,104 @@ export interface PacketPlaces {
   end: number;
 }
 
-/** One source's part of a cipher: what it made ahead. */
+/** One source's part of a cipher. */
 export interface SourceCipher {
   /** Undoes the encryption after checking the tag. False when the packet is not authentic; the work space is spoilt then. */
   openRtp(index: number, places: PacketPlaces): boolean;
   /** Encrypts and writes the tag at `end`. */
   sealRtp(index: number, places: PacketPlaces): void;
-  erase(): void;
 }
 
-/** Protection of RTP and RTCP packets in the work space under one master key; forgets everything with `destroy`. */
+/** Protection of RTP and RTCP packets in the work space under one master key. */
 export interface PacketCipher {
   source(ssrc: number): SourceCipher;
   /** As `openRtp`; `indexWord` is the last word of the packet, E flag and index; `tag` is where the tag stands. */
   openRtcp(ssrc: number, indexWord: number, end: number): boolean;
   sealRtcp(ssrc: number, indexWord: number, end: number): void;
-  destroy(): void;
 }
 
 /** Bytes of an RTCP packet that stay clear: header and SSRC. */
 export const RTCP_CLEAR = 8;
 export const RTCP_ENCRYPTED = 0x8000_0000;
 
-export function packetCipher(
-  engine: SrtpEngine,
-  space: KeystreamSpace,
-  suite: Suite,
-  keys: SessionKeys,
-): PacketCipher {
-  return suite.cipher === 'gcm'
-    ? new GcmCipher(engine, suite, keys)
-    : new CounterModeCipher(engine, space, suite, keys);
-}
-
-/** What protects RTP, or RTCP, in counter mode. */
-interface Protection {
-  readonly cipher: BlockCipher;
-  readonly tag: Authenticator;
-}
+export const packetCipher = (space: SrtpSpace, suite: Suite, keys: SessionKeys): PacketCipher =>
+  suite.cipher === 'gcm'
+    ? new GcmCipher(space.engine, suite, keys)
+    : new CounterModeCipher(space, suite, keys);
 
 /** AES in counter mode with HMAC-SHA1 (RFC 3711 §4.1, §4.2). */
 class CounterModeCipher implements PacketCipher {
-  readonly #engine: SrtpEngine;
-  readonly #space: KeystreamSpace;
+  readonly #space: SrtpSpace;
   readonly #suite: Suite;
   readonly #keys: SessionKeys;
-  // Made when they are needed: a recorder sends no RTP, and not every client sends reports.
-  #rtp: Protection | undefined;
-  #rtcp: Protection | undefined;
 
-  constructor(engine: SrtpEngine, space: KeystreamSpace, suite: Suite, keys: SessionKeys) {
-    this.#engine = engine;
+  constructor(space: SrtpSpace, suite: Suite, keys: SessionKeys) {
     this.#space = space;
     this.#suite = suite;
     this.#keys = keys;
   }
 
   source(ssrc: number): SourceCipher {
-    const { cipher, tag } = (this.#rtp ??= this.#protection(this.#keys.rtp));
-    const stream = this.#stream(cipher, this.#keys.rtp, ssrc);
-    const engine = this.#engine;
-    const { tagBytes } = this.#suite;
-    return {
-      openRtp: (index, { text, end }) => {
-        keepTag(engine, end, tagBytes);
-        putWord(engine, end, Math.trunc(index / 0x1_0000));
-        tag.sign(end + 4);
-        if (!isTag(engine, tagBytes)) return false;
-        stream.apply(index, text, end);
-        return true;
-      },
-      sealRtp: (index, { text, end }) => {
-        stream.apply(index, text, end);
-        putWord(engine, end, Math.trunc(index / 0x1_0000));
-        tag.sign(end + 4);
-        putTag(engine, end, tagBytes);
-      },
-      erase: () => {
-        stream.erase();
-      },
-    };
+    return new CounterModeSource(this.#space.keystream, this.#suite, { keys: this.#keys.rtp, ssrc });
   }
 
   openRtcp(ssrc: number, indexWord: number, end: number): boolean {
+    const { engine } = this.#space;
     const { rtcpTagBytes } = this.#suite;
-    keepTag(this.#engine, end, rtcpTagBytes);
-    this.#reports.tag.sign(end);
-    if (!isTag(this.#engine, rtcpTagBytes)) return false;
+    keepTag(engine, end, rtcpTagBytes);
+    engine.sign(this.#keys.rtcp.states, end);
+    if (!isTag(engine, rtcpTagBytes)) return false;
     this.#cryptRtcp(ssrc, indexWord, end);
     return true;
   }
 
   sealRtcp(ssrc: number, indexWord: number, end: number): void {
+    const { engine } = this.#space;
     this.#cryptRtcp(ssrc, indexWord, end);
-    this.#reports.tag.sign(end);
-    putTag(this.#engine, end, this.#suite.rtcpTagBytes);
-  }
-
-  destroy(): void {
-    for (const { cipher, tag } of [this.#rtp, this.#rtcp].filter((made) => made !== undefined)) {
-      cipher.destroy();
-      tag.destroy();
-    }
-  }
-
-  get #reports(): Protection {
-    return (this.#rtcp ??= this.#protection(this.#keys.rtcp));
-  }
-
-  #protection({ key, authentication }: PacketKeys): Protection {
-    return {
-      cipher: this.#engine.blockCipher(key),
-      tag: this.#engine.authenticator(authentication),
-    };
+    engine.sign(this.#keys.rtcp.states, end);
+    putTag(engine, end, this.#suite.rtcpTagBytes);
   }
 
   #cryptRtcp(ssrc: number, indexWord: number, end: number): void {
     if (indexWord < RTCP_ENCRYPTED) return;
-    const stream = this.#stream(this.#reports.cipher, this.#keys.rtcp, ssrc);
+    const stream = new Keystream(this.#space.keystream, this.#keys.rtcp, ssrc);
     stream.apply(indexWord - RTCP_ENCRYPTED, RTCP_CLEAR, end - 4);
-    stream.erase();
+  }
+}
+
+class CounterModeSource implements SourceCipher {
+  readonly #engine: SrtpEngine;
+  readonly #tagBytes: number;
+  readonly #states: Int32Array;
+  readonly #stream: Keystream;
+
+  constructor(
+    space: KeystreamSpace,
+    { tagBytes }: Suite,
+    { keys, ssrc }: { readonly keys: PacketKeys; readonly ssrc: number },
+  ) {
+    this.#engine = space.engine;
+    this.#tagBytes = tagBytes;
+    this.#states = keys.states;
+    this.#stream = new Keystream(space, keys, ssrc);
   }
 
-  #stream(cipher: BlockCipher, { salt }: PacketKeys, ssrc: number): Keystream {
-    return new Keystream(this.#engine, this.#space, { cipher, salt, ssrc });
+  openRtp(index: number, { text, end }: PacketPlaces): boolean {
+    const engine = this.#engine;
+    keepTag(engine, end, this.#tagBytes);
+    putWord(engine, end, Math.trunc(index / 0x1_0000));
+    engine.sign(this.#states, end + 4);
+    if (!isTag(engine, this.#tagBytes)) return false;
+    this.#stream.apply(index, text, end);
+    return true;
+  }
+
+  sealRtp(index: number, { text, end }: PacketPlaces): void {
+    const engine = this.#engine;
+    this.#stream.apply(index, text, end);
+    putWord(engine, end, Math.trunc(index / 0x1_0000));
+    engine.sign(this.#states, end + 4);
+    putTag(engine, end, this.#tagBytes);
   }
 }
 
@@ -164,14 +139,14 @@ function putWord({ work }: SrtpEngine, at: number, word: number): void {
   bytes[at + 3] = word;
 }
 
+/** For the number of every packet; nobody needs it beyond a call. */
+const nonce = Buffer.alloc(12);
+
 /** AES in Galois/counter mode (RFC 7714). */
 class GcmCipher implements PacketCipher {
   readonly #engine: SrtpEngine;
   readonly #suite: Suite;
   readonly #keys: SessionKeys;
-  #rtp: Aead | undefined;
-  #rtcp: Aead | undefined;
-  readonly #nonce = Buffer.alloc(12);
 
   constructor(engine: SrtpEngine, suite: Suite, keys: SessionKeys) {
     this.#engine = engine;
@@ -180,70 +155,69 @@ class GcmCipher implements PacketCipher {
   }
 
   source(ssrc: number): SourceCipher {
-    const { bytes } = this.#engine.work;
-    const cipher = (this.#rtp ??= this.#engine.aead(this.#keys.rtp.key));
+    const engine = this.#engine;
+    const { bytes } = engine.work;
+    const { key, salt } = this.#keys.rtp;
+    const packet = (index: number, { text, end }: PacketPlaces): GcmPacket => ({
+      key,
+      nonce: rtpNonce(salt, ssrc, index),
+      associated: bytes.subarray(0, text),
+      from: text,
+      to: end,
+    });
     return {
-      openRtp: (index, { text, end }) =>
-        cipher.open(this.#rtpNonce(ssrc, index), bytes.subarray(0, text), text, end),
-      sealRtp: (index, { text, end }) => {
-        cipher.seal(this.#rtpNonce(ssrc, index), bytes.subarray(0, text), text, end);
+      openRtp: (index, places) => engine.open(packet(index, places)),
+      sealRtp: (index, places) => {
+        engine.seal(packet(index, places));
       },
-      erase: () => undefined,
     };
   }
 
   /** The index stands behind the tag here (RFC 7714 §9.2); `end` is behind the index as it is in the other ciphers. */
   openRtcp(ssrc: number, indexWord: number, end: number): boolean {
     const to = end - 4 - this.#suite.rtcpTagBytes;
-    const nonce = this.#rtcpNonce(ssrc, indexWord);
-    return to < RTCP_CLEAR ? false : this.#reports.open(nonce, ...this.#rtcpPlaces(indexWord, to));
+    return to < RTCP_CLEAR ? false : this.#engine.open(this.#report(ssrc, indexWord, to));
   }
 
   /** Expects the index word at `end - 4`, and the place for the tag before it. */
   sealRtcp(ssrc: number, indexWord: number, end: number): void {
-    const to = end - 4 - this.#suite.rtcpTagBytes;
-    this.#reports.seal(this.#rtcpNonce(ssrc, indexWord), ...this.#rtcpPlaces(indexWord, to));
+    this.#engine.seal(this.#report(ssrc, indexWord, end - 4 - this.#suite.rtcpTagBytes));
   }
 
-  destroy(): void {
-    this.#rtp?.destroy();
-    this.#rtcp?.destroy();
-  }
-
-  get #reports(): Aead {
-    return (this.#rtcp ??= this.#engine.aead(this.#keys.rtcp.key));
-  }
-
-  #rtcpPlaces(indexWord: number, to: number): [Buffer, number, number] {
+  #report(ssrc: number, indexWord: number, to: number): GcmPacket {
     const { bytes } = this.#engine.work;
+    const { key, salt } = this.#keys.rtcp;
     const word = Buffer.alloc(4);
     word.writeUInt32BE(indexWord);
-    return indexWord >= RTCP_ENCRYPTED
-      ? [Buffer.concat([bytes.subarray(0, RTCP_CLEAR), word]), RTCP_CLEAR, to]
-      : [Buffer.concat([bytes.subarray(0, to), word]), to, to];
-  }
-
-  /** RFC 7714 §8.1: two zero octets, SSRC, roll-over counter and sequence number, mixed with the salt. */
-  #rtpNonce(ssrc: number, index: number): Buffer {
-    const nonce = this.#nonce;
-    nonce.writeUInt16BE(0, 0);
-    nonce.writeUInt32BE(ssrc, 2);
-    nonce.writeUIntBE(index, 6, 6);
-    return mixed(nonce, this.#keys.rtp.salt);
-  }
-
-  /** RFC 7714 §9.1: two zero octets, SSRC, two zero octets, index. */
-  #rtcpNonce(ssrc: number, indexWord: number): Buffer {
-    const nonce = this.#nonce;
-    nonce.writeUInt16BE(0, 0);
-    nonce.writeUInt32BE(ssrc, 2);
-    nonce.writeUInt16BE(0, 6);
-    nonce.writeUInt32BE(indexWord & 0x7fff_ffff, 8);
-    return mixed(nonce, this.#keys.rtcp.salt);
+    const from = indexWord >= RTCP_ENCRYPTED ? RTCP_CLEAR : to;
+    return {
+      key,
+      nonce: rtcpNonce(salt, ssrc, indexWord),
+      associated: Buffer.concat([bytes.subarray(0, from), word]),
+      from,
+      to,
+    };
   }
 }
 
-function mixed(nonce: Buffer, salt: Buffer): Buffer {
+/** RFC 7714 §8.1: two zero octets, SSRC, roll-over counter and sequence number, mixed with the salt. */
+function rtpNonce(salt: Buffer, ssrc: number, index: number): Buffer {
+  nonce.writeUInt16BE(0, 0);
+  nonce.writeUInt32BE(ssrc, 2);
+  nonce.writeUIntBE(index, 6, 6);
+  return mixed(salt);
+}
+
+/** RFC 7714 §9.1: two zero octets, SSRC, two zero octets, index. */
+function rtcpNonce(salt: Buffer, ssrc: number, indexWord: number): Buffer {
+  nonce.writeUInt16BE(0, 0);
+  nonce.writeUInt32BE(ssrc, 2);
+  nonce.writeUInt16BE(0, 6);
+  nonce.writeUInt32BE(indexWord & 0x7fff_ffff, 8);
+  return mixed(salt);
+}
+
+function mixed(salt: Buffer): Buffer {
   for (let byte = 0; byte < nonce.length; byte += 1) nonce[byte] = (nonce[byte] ?? 0) ^ (salt[byte] ?? 0);
   return nonce;
 }

@@ -86,20 +86,23 @@ function compress(state: Int32Array): void {
   state[4] = (at(state, 4) + e) | 0;
 }
 
-/** States of SHA-1 after the inner and the outer pad of a key: where every HMAC under it begins (RFC 2104 §4). */
-export function hmacStates(key: Uint8Array): { readonly inner: Int32Array; readonly outer: Int32Array } {
+/** Words of `hmacStates`. */
+export const HMAC_STATE_WORDS = 10;
+
+/** Fills in the states of SHA-1 after the inner and the outer pad of a key, five words each: where every HMAC under it begins (RFC 2104 §4). */
+export function hmacStates(key: Uint8Array, states: Int32Array): void {
   const short = key.length > BLOCK_BYTES ? createHash('sha1').update(key).digest() : key;
-  const stateAfter = (pad: number): Int32Array => {
+  const fill = (state: Int32Array, pad: number): void => {
     const block = Buffer.alloc(BLOCK_BYTES, pad);
     short.forEach((byte, place) => {
       block[place] = byte ^ pad;
     });
-    const state = Int32Array.from(SHA1_START);
+    state.set(SHA1_START);
     sha1Blocks(state, block, 1);
     block.fill(0);
-    return state;
   };
-  return { inner: stateAfter(0x36), outer: stateAfter(0x5c) };
+  fill(states.subarray(0, 5), 0x36);
+  fill(states.subarray(5), 0x5c);
 }
 
 /**

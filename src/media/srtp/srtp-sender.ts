@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { copyOf, eraseKeying, isSameKeying, type SrtpKeying } from './keying.ts';
+import { copyOf, eraseKeying, isSameKeying, NO_MKI, type SrtpKeying } from './keying.ts';
 import { MAX_PACKET } from './engine.ts';
 import {
   packetCipher,
@@ -9,7 +9,7 @@ import {
   type SourceCipher,
 } from './packet-cipher.ts';
 import { PacketIndex } from './rollover.ts';
-import { deriveSessionKeys, eraseKeys, type SessionKeys } from './session-keys.ts';
+import { DerivedKeys } from './session-keys.ts';
 import { headerEnd, type SrtpSpace } from './srtp-space.ts';
 import { suiteOf, type Suite, type SuiteName } from './suites.ts';
 
@@ -23,23 +23,24 @@ export class SrtpSender {
   readonly #space: SrtpSpace;
   readonly #suite: Suite;
   readonly #mki: Uint8Array;
-  readonly #keys: SessionKeys;
+  readonly #keys: DerivedKeys;
   readonly #cipher: PacketCipher;
-  readonly #sources = new Map<number, Source>();
+  /** None before it sends RTP. */
+  #sources: Map<number, Source> | undefined;
   readonly #unencryptedRtcp: boolean;
   readonly #keying: SrtpKeying;
   #rtcpIndex = 0;
 
   /** `unencryptedRtcp`: reports go in clear, authenticated alone (RFC 4568 §6.3.2). */
   constructor(space: SrtpSpace, keying: SrtpKeying, options: { readonly unencryptedRtcp?: boolean } = {}) {
-    const [master] = keying.masters;
+    this.#keying = copyOf(keying);
+    const [master] = this.#keying.masters;
     if (master === undefined) throw new TypeError('no master key');
     this.#space = space;
-    this.#keying = copyOf(keying);
     this.#suite = suiteOf(keying.suite);
-    this.#mki = master.mki ?? new Uint8Array(0);
-    this.#keys = deriveSessionKeys(this.#suite, master.bytes);
-    this.#cipher = packetCipher(space.engine, space.keystream, this.#suite, this.#keys);
+    this.#mki = master.mki ?? NO_MKI;
+    this.#keys = new DerivedKeys(this.#suite, master.bytes);
+    this.#cipher = packetCipher(space, this.#suite, this.#keys);
     this.#unencryptedRtcp = options.unencryptedRtcp === true;
   }
 
@@ -93,15 +94,16 @@ export class SrtpSender {
     return Buffer.concat([protectedPart, this.#mki, tag]);
   }
 
-  /** Overwrites the keys; nothing can be sent any more. */
+  /** Overwrites the keys; whoever sends all the same gets a TypeError. */
   destroy(): void {
-    for (const { cipher } of this.#sources.values()) cipher.erase();
-    this.#cipher.destroy();
+    this.#sources = undefined;
+    this.#keys.erase(this.#space.engine);
+    this.#space.keystream.erase();
     eraseKeying(this.#keying);
-    eraseKeys(this.#keys);
   }
 
   #sourceOf(ssrc: number): Source {
+    this.#sources ??= new Map();
     const known = this.#sources.get(ssrc);
     if (known !== undefined) return known;
     const source = { cipher: this.#cipher.source(ssrc), index: new PacketIndex() };

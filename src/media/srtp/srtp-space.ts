@@ -1,5 +1,5 @@
 import { MAX_PACKET, type SrtpEngine } from './engine.ts';
-import { keystreamSpace, type KeystreamSpace } from './keystream.ts';
+import { KeystreamSpace } from './keystream.ts';
 
 /** The engine of a thread and what its contexts share with it. */
 export interface SrtpSpace {
@@ -7,7 +7,10 @@ export interface SrtpSpace {
   readonly keystream: KeystreamSpace;
 }
 
-export const srtpSpace = (engine: SrtpEngine): SrtpSpace => ({ engine, keystream: keystreamSpace(engine) });
+export const srtpSpace = (engine: SrtpEngine): SrtpSpace => ({
+  engine,
+  keystream: new KeystreamSpace(engine),
+});
 
 const RTP_HEADER = 12;
 

@@ -19,6 +19,12 @@ const keyingOf = (suite: SuiteName = SUITE, ...mkis: readonly string[]): SrtpKey
       : mkis.map((mki) => ({ bytes: newMasterKey(suite), mki: hex(mki) })),
 });
 
+interface Sealed {
+  readonly clear: Buffer;
+  readonly packet: Buffer;
+  readonly name: string;
+}
+
 const UNAUTHENTIC = -1;
 const REPLAYED = -2;
 const MALFORMED = -3;
@@ -206,6 +212,71 @@ describe.each(ENGINES)('receiver on the %s engine', (_name, make) => {
     expect(open(receiver, peer.packet(1))).toBe(172);
     receiver.destroy();
     expect(open(receiver, peer.packet(2))).toBe(UNAUTHENTIC);
+  });
+
+  it('opens packets that were announced together, in whatever order, size and company they come', () => {
+    const run = fc.array(
+      fc.record({ number: fc.integer({ min: 65_500, max: 65_570 }), size: fc.nat(400), other: fc.boolean() }),
+      { maxLength: 30 },
+    );
+    fc.assert(
+      fc.property(run, fc.integer({ min: 1, max: 30 }), (packets, announced) => {
+        const keying = keyingOf();
+        const sender = new SrtpSender(space, keying);
+        const receiver = new SrtpReceiver(space, keying);
+        const seal = (number: number, size: number, ssrc: number): Sealed => {
+          const clear = randomBytes(12 + size);
+          clear.writeUInt16BE(0x8008, 0);
+          clear.writeUInt16BE(number & 0xffff, 2);
+          clear.writeUInt32BE(ssrc, 8);
+          const packet = Buffer.concat([clear, Buffer.alloc(sender.overhead)]);
+          sender.protect(packet, clear.length);
+          return { clear, packet, name: `${ssrc} ${number}` };
+        };
+        // Both know where both sources stand.
+        const sealed = [seal(65_499, 160, 1), seal(65_499, 160, 2)];
+        sealed.push(...packets.map(({ number, size, other }) => seal(number, size, other ? 2 : 1)));
+        const seen = new Set<string>();
+        sealed.forEach(({ clear, packet, name }, at) => {
+          space.keystream.coming = Math.max(1, announced - at);
+          const length = open(receiver, packet);
+          expect(length).toBe(seen.has(name) ? REPLAYED : clear.length);
+          seen.add(name);
+          if (length >= 0) expect(receiver.clear.subarray(0, length)).toEqual(clear);
+        });
+        space.keystream.coming = 1;
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('seals nothing under keys that were overwritten', () => {
+    for (const suite of [SUITE, 'AEAD_AES_128_GCM'] as const) {
+      const sender = new SrtpSender(space, keyingOf(suite));
+      const packet = Buffer.alloc(12 + 160 + sender.overhead);
+      packet.writeUInt16BE(0x8008, 0);
+      sender.protect(packet, 172);
+      sender.protectRtcp(Buffer.alloc(28, 0x80));
+      sender.destroy();
+      expect(() => sender.protect(packet, 172)).toThrow(TypeError);
+      expect(() => sender.protectRtcp(Buffer.alloc(28, 0x80))).toThrow(TypeError);
+    }
+  });
+
+  it('forgets a key that is about to be overwritten', () => {
+    const { engine } = space;
+    const [from, to] = [engine.allocate(16), engine.allocate(16)];
+    const encrypted = (key: Buffer): string => {
+      engine.encryptBlocks(key, from, to, 16);
+      return to.bytes.toString('hex');
+    };
+    const key = Buffer.alloc(16, 1);
+    const [one, other] = [encrypted(Buffer.alloc(16, 1)), encrypted(Buffer.alloc(16, 2))];
+    expect(encrypted(key)).toBe(one);
+    engine.forget(key);
+    key.fill(2);
+    expect(encrypted(key)).toBe(other);
+    expect(other).not.toBe(one);
   });
 
   it('never throws and opens nothing, whatever arrives', () => {

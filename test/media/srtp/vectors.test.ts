@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { createHash, createHmac, randomBytes } from 'node:crypto';
-import { Keystream, keystreamSpace } from '../../../src/media/srtp/keystream.ts';
+import { Keystream, KeystreamSpace } from '../../../src/media/srtp/keystream.ts';
 import { packetCipher } from '../../../src/media/srtp/packet-cipher.ts';
-import { deriveSessionKeys } from '../../../src/media/srtp/session-keys.ts';
-import { sha1Blocks, SHA1_START } from '../../../src/media/srtp/sha1.ts';
+import { DerivedKeys } from '../../../src/media/srtp/session-keys.ts';
+import { hmacStates, HMAC_STATE_WORDS, sha1Blocks, SHA1_START } from '../../../src/media/srtp/sha1.ts';
 import { SrtpReceiver } from '../../../src/media/srtp/srtp-receiver.ts';
 import { SrtpSender } from '../../../src/media/srtp/srtp-sender.ts';
 import { srtpSpace } from '../../../src/media/srtp/srtp-space.ts';
@@ -12,21 +12,28 @@ import { ENGINES, hex } from './engines.ts';
 
 const MASTER = hex('E1F97A0D3E018BE0D64FA32C06DE4139 0EC675AD498AFEEBB6960B3AABE6');
 
+/** What HMACs under an authentication key begin with. */
+function statesOf(key: string): Int32Array {
+  const states = new Int32Array(HMAC_STATE_WORDS);
+  hmacStates(hex(key), states);
+  return states;
+}
+
 describe('key derivation', () => {
   it('gives the session keys of RFC 3711 B.3', () => {
-    const { rtp } = deriveSessionKeys(suiteOf('AES_CM_128_HMAC_SHA1_80'), MASTER);
+    const { rtp } = new DerivedKeys(suiteOf('AES_CM_128_HMAC_SHA1_80'), MASTER);
     expect(rtp.key).toEqual(hex('C61E7A93744F39EE10734AFE3FF7A087'));
     expect(rtp.salt).toEqual(hex('30CBBC08863D8C85D49DB34A9AE1'));
-    expect(rtp.authentication).toEqual(hex('CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4'));
+    expect(rtp.states).toEqual(statesOf('CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4'));
   });
 
   it('gives the session keys of RFC 6188 7.3 for AES-256', () => {
     const master = hex(`f0f04914b513f2763a1b1fa130f10e29 98f6f6e43e4309d1e622a0e332b9f1b6
       3b04803de51ee7c96423ab5b78d2`);
-    const { rtp } = deriveSessionKeys(suiteOf('AES_256_CM_HMAC_SHA1_80'), master);
+    const { rtp } = new DerivedKeys(suiteOf('AES_256_CM_HMAC_SHA1_80'), master);
     expect(rtp.key).toEqual(hex('5ba1064e30ec51613cad926c5a28ef73 1ec7fb397f70a960653caf06554cd8c4'));
     expect(rtp.salt).toEqual(hex('fa31791685ca444a9e07c6c64e93'));
-    expect(rtp.authentication).toEqual(hex('fd9c32d39ed5fbb5a9dc96b30818454d1313dc05'));
+    expect(rtp.states).toEqual(statesOf('fd9c32d39ed5fbb5a9dc96b30818454d1313dc05'));
   });
 });
 
@@ -35,11 +42,7 @@ describe.each(ENGINES)('%s engine', (_name, make) => {
   const space = srtpSpace(engine);
 
   const streamOf = (key: string, salt: string): Keystream =>
-    new Keystream(engine, keystreamSpace(engine), {
-      cipher: engine.blockCipher(hex(key)),
-      salt: hex(salt),
-      ssrc: 0,
-    });
+    new Keystream(new KeystreamSpace(engine), { key: hex(key), salt: hex(salt) }, 0);
 
   it('makes the key stream of RFC 3711 B.2', () => {
     engine.work.bytes.fill(0, 0, 48);
@@ -89,15 +92,14 @@ describe.each(ENGINES)('%s engine', (_name, make) => {
     ] as const;
     for (const [name, bytes, sealed] of vectors) {
       const key = Buffer.from(Array.from({ length: bytes }, (_none, at) => at));
-      const keys = { key, salt: hex('517569642070726f2071756f'), authentication: Buffer.alloc(0) };
-      const cipher = packetCipher(engine, space.keystream, suiteOf(name), { rtp: keys, rtcp: keys });
+      const keys = { key, salt: hex('517569642070726f2071756f'), states: new Int32Array(0) };
+      const cipher = packetCipher(space, suiteOf(name), { rtp: keys, rtcp: keys });
       const source = cipher.source(0x5501a0b2);
       engine.work.bytes.set(clear);
       source.sealRtp(0xf17b, { text: 12, end: clear.length });
       expect(engine.work.bytes.toString('hex', 12, clear.length + 16)).toBe(sealed);
       expect(source.openRtp(0xf17b, { text: 12, end: clear.length })).toBe(true);
       expect(engine.work.bytes.subarray(0, clear.length)).toEqual(clear);
-      cipher.destroy();
     }
   });
 
@@ -107,12 +109,9 @@ describe.each(ENGINES)('%s engine', (_name, make) => {
     const keys = {
       key: Buffer.from(Array.from({ length: 16 }, (_none, at) => at)),
       salt: hex('517569642070726f2071756f'),
-      authentication: Buffer.alloc(0),
+      states: new Int32Array(0),
     };
-    const cipher = packetCipher(engine, space.keystream, suiteOf('AEAD_AES_128_GCM'), {
-      rtp: keys,
-      rtcp: keys,
-    });
+    const cipher = packetCipher(space, suiteOf('AEAD_AES_128_GCM'), { rtp: keys, rtcp: keys });
     const end = clear.length + 20;
     engine.work.bytes.set(clear);
     engine.work.bytes.writeUInt32BE(0x800005d4, end - 4);
@@ -123,16 +122,16 @@ describe.each(ENGINES)('%s engine', (_name, make) => {
     );
     expect(cipher.openRtcp(0x4d617273, 0x800005d4, end)).toBe(true);
     expect(engine.work.bytes.subarray(0, clear.length)).toEqual(clear);
-    cipher.destroy();
   });
 
   it('authenticates texts of every length as node:crypto does', () => {
     const key = randomBytes(20);
-    const authenticator = engine.authenticator(key);
+    const states = new Int32Array(HMAC_STATE_WORDS);
+    hmacStates(key, states);
     const text = randomBytes(400);
     for (let length = 0; length <= 400; length += 1) {
       engine.work.bytes.set(text.subarray(0, length));
-      authenticator.sign(length);
+      engine.sign(states, length);
       const digest = Buffer.alloc(20);
       engine.digest.forEach((word, at) => digest.writeInt32BE(word, at * 4));
       expect(digest).toEqual(createHmac('sha1', key).update(text.subarray(0, length)).digest());
