@@ -1,5 +1,6 @@
 import { performance, type EventLoopUtilization } from 'node:perf_hooks';
-import { setFlagsFromString } from 'node:v8';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { loadTrim } from '../media/receiver/libc.ts';
 
 /** Looked at so often, in ms. */
@@ -11,6 +12,10 @@ const BUSY = 0.3;
 
 /** It has to be quiet for so many looks; V8 has collected some looks later. What becomes free while it goes on being quiet is worth asking for again. */
 const LOOKS = 5;
+/** By then V8 has begun to collect, where it saw a reason; after a small burst it sees none, ever, and has to be asked. */
+const LOOKS_TO_ASK = 10;
+/** Memory of V8's that nothing lies in, or only garbage, and that is worth asking for, in bytes. */
+const WORTH_ASKING = 24 * 1024 * 1024;
 /** V8 has done it all by then; minding memory for longer costs the media threads a fifth of their time. */
 const LOOKS_TO_END = 20;
 const LOOKS_TO_TRIM = 25;
@@ -21,6 +26,10 @@ export interface QuietHeapParts {
   readonly load: () => number;
   /** Takes an option of V8. */
   readonly set: (flag: string) => void;
+  /** Bytes that V8 has and nothing lies in. */
+  readonly unused: () => number;
+  /** Collects once. V8 looks eight seconds later what else it can give back. */
+  readonly collect: () => void;
   /** Gives the kernel back what malloc keeps free. */
   readonly trim: () => void;
 }
@@ -57,11 +66,16 @@ export class QuietHeap {
       this.#wasBusy = true;
       this.#be(false);
     } else if (this.#quietLooks === LOOKS && this.#wasBusy) this.#be(true);
+    else if (this.#quietLooks === LOOKS_TO_ASK && this.#thrifty) this.#ask();
     else if (this.#quietLooks === LOOKS_TO_END) {
       this.#wasBusy = false;
       this.#be(false);
     }
     if (this.#quietLooks % LOOKS_BETWEEN === LOOKS_TO_TRIM) this.#parts.trim();
+  }
+
+  #ask(): void {
+    if (this.#parts.unused() > WORTH_ASKING) this.#parts.collect();
   }
 
   #be(thrifty: boolean): void {
@@ -81,6 +95,23 @@ function ofThisThread(): QuietHeapParts {
       return utilization;
     },
     set: setFlagsFromString,
+    unused: () => {
+      const { total_heap_size: total, used_heap_size: used } = getHeapStatistics();
+      return total - used;
+    },
+    collect,
     trim: loadTrim() ?? (() => undefined),
   };
+}
+
+/** Node has V8's collection on request under this name, for those who ask for it. */
+let collection: (() => void) | undefined;
+
+function collect(): void {
+  if (collection === undefined) {
+    setFlagsFromString('--expose-gc');
+    collection = runInNewContext('gc') as () => void;
+    setFlagsFromString('--no-expose-gc');
+  }
+  collection();
 }

@@ -203,7 +203,7 @@ class Trial {
     this.#number = plan.calls;
   }
 
-  /** Starts a recorder and has it hold a fifth of the calls, to see what memory they take. */
+  /** Starts a recorder and has it hold a fifth of the calls, to see what memory they take, and what it takes without any when it has seen some. */
   static async begin(plan: Plan, isEncrypted: boolean): Promise<Trial> {
     const trial = new Trial(await startRecorder(plan), plan, isEncrypted);
     await delay(1000);
@@ -219,14 +219,23 @@ class Trial {
     const plan = this.#plan;
     const { pid, tcpPort } = this.#recorder;
     const settles = plan.seconds >= SETTLED_SECONDS;
-    if (settles) await delay(SETTLED_SECONDS * 1000);
-    this.#idleKilobytes = residentKilobytes(pid);
+    const settle = (): Promise<void> => delay(settles ? SETTLED_SECONDS * 1000 : 0);
+    await settle();
+    const fresh = residentKilobytes(pid);
     const calls = await HeldCalls.connect(tcpPort, { number: 0, key: this.#key });
     const fewer = { ...plan, calls: fewOf(plan), seconds: settles ? SETTLED_SECONDS : FEW_SECONDS };
     const few = await hold(this.#recorder, calls, fewer, this.#key);
     calls.close();
     await untilIdle(pid, AFTERMATH);
+    await settle();
     this.#fewKilobytes = few.residentKilobytes;
+    this.#idleKilobytes = residentKilobytes(pid);
+    const megabytes = [fresh, few.residentKilobytes, this.#idleKilobytes].map((each) =>
+      Math.round(each / 1024),
+    );
+    say(
+      `  ${this.#key === undefined ? 'plain' : 'encrypted'}: resident ${megabytes[0]} MB before its first call, ${megabytes[1]} with ${fewer.calls}, ${megabytes[2]} after them`,
+    );
   }
 
   /** Holds all calls, with the counting receiver before and after; says what came of it. */

@@ -4,6 +4,8 @@ import { QuietHeap } from '../../src/service/quiet-heap.ts';
 const flags: string[] = [];
 let load: number;
 let trims: number;
+let unused: number;
+let collections: number;
 let heap: QuietHeap;
 
 beforeEach(() => {
@@ -11,7 +13,15 @@ beforeEach(() => {
   flags.length = 0;
   load = 0.1;
   trims = 0;
-  heap = new QuietHeap({ load: () => load, set: (flag) => flags.push(flag), trim: () => (trims += 1) });
+  unused = 0;
+  collections = 0;
+  heap = new QuietHeap({
+    load: () => load,
+    set: (flag) => flags.push(flag),
+    unused: () => unused,
+    collect: () => (collections += 1),
+    trim: () => (trims += 1),
+  });
 });
 
 afterEach(() => {
@@ -68,6 +78,28 @@ test('what malloc keeps goes back half a minute later, and every ten minutes whi
   load = 0.2;
   jest.advanceTimersByTime(3_600_000);
   expect(trims).toBe(2);
+});
+
+test('V8 is asked to collect when it does not by itself, once for each busy time', () => {
+  unused = 100 * 1024 * 1024;
+  jest.advanceTimersByTime(9000);
+  expect(collections).toBe(0);
+  jest.advanceTimersByTime(1000);
+  expect(collections).toBe(1);
+  jest.advanceTimersByTime(3_600_000);
+  expect(collections).toBe(1);
+  load = 0.5;
+  jest.advanceTimersByTime(1000);
+  load = 0.1;
+  unused = 1024 * 1024;
+  jest.advanceTimersByTime(60_000);
+  expect(collections).toBe(1);
+  load = 0.5;
+  jest.advanceTimersByTime(1000);
+  load = 0.1;
+  unused = 100 * 1024 * 1024;
+  jest.advanceTimersByTime(60_000);
+  expect(collections).toBe(2);
 });
 
 test('leaves V8 as it was found', () => {
