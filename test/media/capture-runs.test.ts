@@ -4,6 +4,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { SILENCE } from '../../src/media/g711.ts';
 import { encode } from '../../src/media/g711-encoder.ts';
+import type { KnownKeys } from '../../src/media/line-security.ts';
 import { threadSrtp } from '../../src/media/srtp/load-engine.ts';
 import type { SrtpKeying } from '../../src/media/srtp/keying.ts';
 import type { SuiteName } from '../../src/media/srtp/suites.ts';
@@ -37,12 +38,16 @@ const step = fc.record<Step>({
   forged: mostly(false, fc.constant(true)),
 });
 
-/** What is taken in at once, after a pause of the line or not, and how long the network held it back, in ms. */
+/**
+ * What is taken in at once, after a pause of the line or not, and how long the network held it back, in ms. `rekeyed`: a re-offer brought new keys
+ * before, and the client uses them from the middle of the sweep on.
+ */
 interface Sweep {
   readonly steps: readonly Step[];
   readonly paused: boolean;
   readonly source: string;
   readonly heldBack: number;
+  readonly rekeyed: boolean;
 }
 
 const sweep = fc.record<Sweep>({
@@ -50,6 +55,7 @@ const sweep = fc.record<Sweep>({
   paused: mostly(false, fc.constant(true)),
   source: mostly<string>('192.0.2.1:4000', fc.constant('192.0.2.1:4002')),
   heldBack: mostly(0, fc.constantFrom(500, 2_000, 2_600, 5_000)),
+  rekeyed: mostly(false, fc.constant(true)),
 });
 
 interface Datagram {
@@ -73,11 +79,15 @@ function encrypted(by: SrtpSender, packet: Buffer, forged: boolean): Buffer {
   return bytes;
 }
 
-/** The datagrams of one sender, sweep by sweep, encrypted where it has keys; `now` is when they are taken in. */
-function sender(keys: SrtpSender | undefined): (steps: readonly Step[], now: number) => Datagram[] {
+/** Keys for the first half of a sweep, and for the second; none in clear. */
+type Keys = readonly [first: SrtpSender, second: SrtpSender] | undefined;
+
+/** The datagrams of one sender, sweep by sweep; `now` is when they are taken in. */
+function sender(): (steps: readonly Step[], now: number, keys: Keys) => Datagram[] {
   let [sequence, clock] = [65_500, 0xffff_f000];
-  return (steps, now) =>
+  return (steps, now, keys) =>
     steps.map((each, index) => {
+      const by = keys?.[index * 2 < steps.length ? 0 : 1];
       sequence = (sequence + each.sequence) & 0xffff;
       clock = (clock + each.clock) >>> 0;
       const bytes = rtp({
@@ -88,7 +98,7 @@ function sender(keys: SrtpSender | undefined): (steps: readonly Step[], now: num
         payload: octets(clock, each.length),
       });
       if (each.marker) bytes.writeUInt8(bytes.readUInt8(1) | 0x80, 1);
-      const datagram = keys === undefined ? bytes : encrypted(keys, bytes, each.forged);
+      const datagram = by === undefined ? bytes : encrypted(by, bytes, each.forged);
       return { at: now - (steps.length - index) * 20, bytes: datagram };
     });
 }
@@ -109,21 +119,56 @@ function deliver(
   return 0;
 }
 
+/** The keys of an encrypted line on either side, as re-offers change them. */
+class KeyedLine {
+  readonly #suite: SuiteName;
+  #octet = 1;
+  #sender: SrtpSender;
+
+  constructor(suite: SuiteName) {
+    this.#suite = suite;
+    this.#sender = this.#newSender();
+  }
+
+  /** What the present offer says; it is wiped by who takes it. */
+  security(): KnownKeys {
+    const [theirs, own] = [keying(this.#suite, this.#octet), keying(this.#suite, this.#octet + 1)];
+    return { theirs, own, unencryptedRtcp: false };
+  }
+
+  /** The client's keys in a sweep, which may be the first with new ones. */
+  keys(rekeyed: boolean): Keys {
+    const before = this.#sender;
+    if (rekeyed) {
+      this.#octet += 2;
+      this.#sender = this.#newSender();
+    }
+    return [before, this.#sender];
+  }
+
+  #newSender(): SrtpSender {
+    return new SrtpSender(threadSrtp(), keying(this.#suite, this.#octet));
+  }
+}
+
 /** Records the sweeps, with the packets of a sweep together or one by one. */
 async function record(sweeps: readonly Sweep[], together: boolean, suite?: SuiteName): Promise<Heard> {
   const harness = await EngineHarness.create();
-  const security = suite && { theirs: keying(suite, 1), own: keying(suite, 2), unencryptedRtcp: false };
+  const line = suite && new KeyedLine(suite);
   try {
-    const first = { ...aLine(0, 'caller'), ...(security && { security }) };
+    const first = { ...aLine(0, 'caller'), ...(line && { security: line.security() }) };
     await harness.engine.open(harness.request([first, aLine(1, 'callee')]));
-    const datagramsOf = sender(suite && new SrtpSender(threadSrtp(), keying(suite, 1)));
+    const datagramsOf = sender();
     let [inRuns, wasPaused] = [0, false];
-    for (const { steps, paused, source, heldBack } of sweeps) {
+    for (const { steps, paused, source, heldBack, rekeyed } of sweeps) {
       harness.advanceTo(harness.elapsed + steps.length * 20 + heldBack);
-      const lines = [{ ...aLine(0, 'caller', !paused), ...(suite && { security: 'unchanged' as const }) }];
-      if (paused !== wasPaused) await harness.engine.change({ id: 'rec1', lines, at: harness.wall });
+      const keys = line?.keys(rekeyed);
+      const security = rekeyed ? line?.security() : line && ('unchanged' as const);
+      const lines = [{ ...aLine(0, 'caller', !paused), ...(security && { security }) }];
+      if (paused !== wasPaused || rekeyed)
+        await harness.engine.change({ id: 'rec1', lines, at: harness.wall });
       wasPaused = paused;
-      const datagrams = datagramsOf(steps, harness.wall);
+      const datagrams = datagramsOf(steps, harness.wall, keys);
       inRuns += deliver(harness, datagrams, source, together);
     }
     const { files, legs } = await harness.close();
@@ -136,8 +181,8 @@ async function record(sweeps: readonly Sweep[], together: boolean, suite?: Suite
 
 test.each([
   ['in clear', undefined],
-  ['in counter mode, forged ones among them,', 'AES_CM_128_HMAC_SHA1_80'],
-  ['in Galois/counter mode, forged ones among them,', 'AEAD_AES_128_GCM'],
+  ['in counter mode, forged ones and new keys among them,', 'AES_CM_128_HMAC_SHA1_80'],
+  ['in Galois/counter mode, forged ones and new keys among them,', 'AEAD_AES_128_GCM'],
 ] as const)(
   'packets %s that are taken in together are recorded and counted as they are one by one',
   async (_kind, suite) => {
@@ -167,10 +212,14 @@ test('a call without any disturbance is taken in runs, but for its first packet,
     paused: false,
     source: '192.0.2.1:4000',
     heldBack: 0,
+    rekeyed: false,
   }));
   expect((await record(sweeps, true)).inRuns).toBe(199);
-  // Encrypted ones are opened together from the first on.
-  expect((await record(sweeps, true, 'AES_CM_128_HMAC_SHA1_80')).inRuns).toBe(200);
+  // Encrypted ones are opened together from the first on, whichever keys they need.
+  const rekeyed = sweeps.map((each, index) => ({ ...each, rekeyed: index % 5 === 2 }));
+  const encrypted = await record(rekeyed, true, 'AES_CM_128_HMAC_SHA1_80');
+  expect(encrypted.inRuns).toBe(200);
+  expect(encrypted.result).toMatchObject({ legs: [{ received: 200, lost: 0, unauthentic: 0 }, {}] });
 });
 
 test.each([1_500, 2_600, 4_000])(
