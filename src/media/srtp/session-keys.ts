@@ -89,14 +89,11 @@ export class DerivedKeys implements SessionKeys {
   #fill(derived: Buffer, label: number): void {
     const { keyBytes, saltBytes } = this.#suite;
     const counter = Buffer.alloc(16);
-    // A copy: a view of it would have V8 move the master key into memory of its own, which takes ten times as much.
-    const master = Uint8Array.from(this.#master);
-    counter.set(master.subarray(keyBytes, keyBytes + saltBytes));
+    counter.set(this.#master.subarray(keyBytes, keyBytes + saltBytes));
     counter[7] = (counter[7] ?? 0) ^ label;
-    const cipher = createCipheriv(`aes-${keyBytes * 8}-ctr`, master.subarray(0, keyBytes), counter);
+    const cipher = createCipheriv(`aes-${keyBytes * 8}-ctr`, this.#master.subarray(0, keyBytes), counter);
     const stream = cipher.update(Buffer.alloc(derived.length));
     derived.set(stream);
     stream.fill(0);
-    master.fill(0);
   }
 }
