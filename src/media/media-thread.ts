@@ -79,6 +79,7 @@ class MediaThread {
         diskWait: disk.waiting,
         cpuSeconds: threadCpuSeconds(),
       }),
+      diskWait: () => Promise.resolve(disk.waiting),
       silence: (id) => this.#engine.silence(id),
       stop: () => this.#stop(),
     };

@@ -29,6 +29,8 @@ export interface MediaThreadsOptions {
 export interface MediaThreadsHost extends MediaHost {
   /** Sums over all threads, those that have ended included. */
   totals(): Promise<ThreadTotals>;
+  /** Milliseconds for which the disk has not answered a write; the longest of all threads. For those who ask often: the totals go through all calls. */
+  diskWait(): Promise<number>;
   /** Threads that are running and take calls. */
   readonly running: number;
 }
@@ -147,6 +149,10 @@ class MediaThreads implements MediaThreadsHost {
   async totals(): Promise<ThreadTotals> {
     const all = await Promise.all(this.#slots.map((slot) => slot.totals()));
     return all.reduce(addTotals);
+  }
+
+  async diskWait(): Promise<number> {
+    return Math.max(...(await Promise.all(this.#slots.map((slot) => slot.diskWait()))));
   }
 
   async silence(id: string): Promise<number> {

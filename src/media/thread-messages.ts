@@ -35,6 +35,8 @@ export interface ThreadCalls {
   succeed: (succession: { readonly id: string; readonly next: CaptureRequest }) => OpenedCapture;
   close: (close: { readonly id: string; readonly at: number; readonly cut: boolean }) => CaptureResult;
   totals: (nothing: undefined) => ThreadTotals;
+  /** As in the totals, without going through all calls. */
+  diskWait: (nothing: undefined) => number;
   silence: (id: string) => number;
   stop: (nothing: undefined) => undefined;
 }

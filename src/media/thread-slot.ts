@@ -143,6 +143,15 @@ export class ThreadSlot {
     return addTotals(this.#ofDeadThreads, this.#latest);
   }
 
+  /** A thread that is gone waits for nothing. */
+  async diskWait(): Promise<number> {
+    try {
+      return await this.#running().call('diskWait', undefined);
+    } catch {
+      return 0;
+    }
+  }
+
   async silence(id: string): Promise<number> {
     return this.#running().call('silence', id);
   }

@@ -1,10 +1,10 @@
-import type { ThreadTotals } from '../media/thread-messages.ts';
+import type { MediaThreadsHost } from '../media/media-threads.ts';
 import type { Recorder } from '../recorder/recorder.ts';
 import type { OutageCause } from './outage-watch.ts';
 
 export interface OutageParts {
   readonly recorder: Pick<Recorder, 'spoolFull' | 'withoutPortsSince'>;
-  readonly media: { readonly running: number; totals(): Promise<Pick<ThreadTotals, 'diskWait'>> };
+  readonly media: Pick<MediaThreadsHost, 'running' | 'diskWait'>;
   readonly archive: { databaseAnswers(): boolean };
   readonly ground: {
     readonly journal: { readonly writable: boolean };
@@ -28,7 +28,7 @@ export function outageCauses({ recorder, media, archive, ground, sip }: OutagePa
     { cause: 'spool-full', after: 0, outFor: () => since(recorder.spoolFull) },
     { cause: 'ports', after: 0, outFor: () => timeSince(recorder.withoutPortsSince) },
     { cause: 'journal', after: 0, outFor: () => since(!ground.journal.writable) },
-    { cause: 'disk', after: STALLED, outFor: async () => (await media.totals()).diskWait },
+    { cause: 'disk', after: STALLED, outFor: () => media.diskWait() },
     // Each carries its part of the calls.
     { cause: 'media', after: 0, outFor: () => since(media.running < threads) },
     { cause: 'sip', after: 0, outFor: () => since(!sip.connected) },

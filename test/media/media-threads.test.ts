@@ -254,6 +254,7 @@ describe('media threads', () => {
     await workers[0]?.terminate();
     await expect(host.open(await request())).rejects.toMatchObject({ code: 'STOPPED' });
     expect((await host.totals()).captures).toBe(0);
+    expect(await host.diskWait()).toBe(0);
   });
 
   test('close what is open when stopped, twice if need be, and take no calls afterwards', async () => {

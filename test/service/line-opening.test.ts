@@ -40,7 +40,7 @@ test('what goes wrong once the start no longer waits is tried again, less and le
       isDraining: false,
       state: () => Promise.resolve(true),
     },
-    media: { running: 1, totals: () => Promise.resolve({ diskWait: 0 }) },
+    media: { running: 1, diskWait: () => Promise.resolve(0) },
     archive: line,
     ground: { journal: { writable: true }, keys: { missing: undefined }, lastAlive: undefined },
     sip: { connected: true },

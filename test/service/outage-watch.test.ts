@@ -111,7 +111,7 @@ test('every part of the recorder that can fail is asked', async () => {
       get running() {
         return state.running;
       },
-      totals: () => Promise.resolve({ diskWait: state.diskWait }),
+      diskWait: () => Promise.resolve(state.diskWait),
     },
     archive: { databaseAnswers: () => state.answers },
     ground: {
