@@ -289,10 +289,19 @@ export class CaptureEngine implements MediaHost {
     if (wait > 0) await this.#sleep(Math.min(wait, LINGER));
     const drained = [...capture.sockets.values(), ...routes.values()].map((port) => port.drain());
     await Promise.allSettled(drained);
-    for (const route of routes.values()) route.leave(this.#parts.now());
+    this.#leave(capture, routes);
     this.#closePorts(running);
     this.#clock.update(this.#parts.now());
     return this.#finish(capture, at, cut);
+  }
+
+  /** A last report that cannot be sent is no reason not to finish. */
+  #leave(capture: LiveCapture, routes: ReadonlyMap<number, LineRoute>): void {
+    try {
+      for (const route of routes.values()) route.leave(this.#parts.now());
+    } catch (error) {
+      capture.fail(error as Error);
+    }
   }
 
   async #finish(capture: LiveCapture, at: number, cut = false): Promise<CaptureResult> {

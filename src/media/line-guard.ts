@@ -106,10 +106,11 @@ export class LineGuard {
     return this.#plainSince !== undefined && at > this.#plainSince + FAREWELL_MS;
   }
 
-  /** Overwrites all keys. */
+  /** Overwrites all keys; nothing can be sent on a line that was encrypted. */
   destroy(): void {
     this.#receiver?.destroy();
     this.#sender?.destroy();
+    this.#sender = undefined;
   }
 
   /** What our keys do not open is no packet of theirs. */

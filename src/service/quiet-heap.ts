@@ -14,7 +14,7 @@ const BUSY = 0.3;
 const LOOKS = 5;
 /** By then V8 has begun to collect, where it saw a reason; after a small burst it sees none, ever, and has to be asked. */
 const LOOKS_TO_ASK = 10;
-/** Memory of V8's that nothing lies in, or only garbage, and that is worth asking for, in bytes. */
+/** Memory of V8's that nothing lies in and that is worth asking for, in bytes. */
 const WORTH_ASKING = 24 * 1024 * 1024;
 /** V8 has done it all by then; minding memory for longer costs the media threads a fifth of their time. */
 const LOOKS_TO_END = 20;
@@ -46,6 +46,8 @@ export class QuietHeap {
   #thrifty = false;
   /** It was busy since memory was given back last. */
   #wasBusy = true;
+  /** V8 was asked to collect since the thread was busy last. */
+  #hasAsked = false;
 
   constructor(parts: QuietHeapParts = ofThisThread()) {
     this.#parts = parts;
@@ -64,6 +66,7 @@ export class QuietHeap {
     this.#quietLooks = load < QUIET ? this.#quietLooks + 1 : 0;
     if (load > BUSY) {
       this.#wasBusy = true;
+      this.#hasAsked = false;
       this.#be(false);
     } else if (this.#quietLooks === LOOKS && this.#wasBusy) this.#be(true);
     else if (this.#quietLooks === LOOKS_TO_ASK && this.#thrifty) this.#ask();
@@ -75,7 +78,9 @@ export class QuietHeap {
   }
 
   #ask(): void {
-    if (this.#parts.unused() > WORTH_ASKING) this.#parts.collect();
+    if (this.#hasAsked || this.#parts.unused() <= WORTH_ASKING) return;
+    this.#hasAsked = true;
+    this.#parts.collect();
   }
 
   #be(thrifty: boolean): void {
@@ -108,10 +113,18 @@ function ofThisThread(): QuietHeapParts {
 let collection: (() => void) | undefined;
 
 function collect(): void {
-  if (collection === undefined) {
-    setFlagsFromString('--expose-gc');
-    collection = runInNewContext('gc') as () => void;
-    setFlagsFromString('--no-expose-gc');
-  }
+  collection ??= loadCollection();
   collection();
+}
+
+/** Where V8 does not take options any more, nothing is collected on request. */
+function loadCollection(): () => void {
+  try {
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc') as () => void;
+    setFlagsFromString('--no-expose-gc');
+    return gc;
+  } catch {
+    return () => undefined;
+  }
 }

@@ -203,25 +203,23 @@ class Trial {
     this.#number = plan.calls;
   }
 
-  /** Starts a recorder and has it hold a fifth of the calls, to see what memory they take, and what it takes without any when it has seen some. */
+  /** Starts a recorder of its own. */
   static async begin(plan: Plan, isEncrypted: boolean): Promise<Trial> {
-    const trial = new Trial(await startRecorder(plan), plan, isEncrypted);
-    await delay(1000);
-    await trial.#holdFew();
-    return trial;
+    return new Trial(await startRecorder(plan), plan, isEncrypted);
   }
 
   stop(): Promise<void> {
     return this.#recorder.stop();
   }
 
-  async #holdFew(): Promise<void> {
+  /** Holds a fifth of the calls, to see what memory they take, and what they leave behind. */
+  async holdFew(): Promise<void> {
     const plan = this.#plan;
     const { pid, tcpPort } = this.#recorder;
     const settles = plan.seconds >= SETTLED_SECONDS;
     const settle = (): Promise<void> => delay(settles ? SETTLED_SECONDS * 1000 : 0);
     await settle();
-    const fresh = residentKilobytes(pid);
+    this.#idleKilobytes = residentKilobytes(pid);
     const calls = await HeldCalls.connect(tcpPort, { number: 0, key: this.#key });
     const fewer = { ...plan, calls: fewOf(plan), seconds: settles ? SETTLED_SECONDS : FEW_SECONDS };
     const few = await hold(this.#recorder, calls, fewer, this.#key);
@@ -229,13 +227,11 @@ class Trial {
     await untilIdle(pid, AFTERMATH);
     await settle();
     this.#fewKilobytes = few.residentKilobytes;
-    this.#idleKilobytes = residentKilobytes(pid);
-    const megabytes = [fresh, few.residentKilobytes, this.#idleKilobytes].map((each) =>
-      Math.round(each / 1024),
+    const [idle, held, after] = [this.#idleKilobytes, this.#fewKilobytes, residentKilobytes(pid)].map(
+      (kilobytes) => `${Math.round(kilobytes / 1024)} MB`,
     );
-    say(
-      `  ${this.#key === undefined ? 'plain' : 'encrypted'}: resident ${megabytes[0]} MB before its first call, ${megabytes[1]} with ${fewer.calls}, ${megabytes[2]} after them`,
-    );
+    const kind = this.#key === undefined ? 'plain' : 'encrypted';
+    say(`${kind}: resident ${idle} before the first call, ${held} with ${fewer.calls}, ${after} after them`);
   }
 
   /** Holds all calls, with the counting receiver before and after; says what came of it. */
@@ -304,6 +300,8 @@ async function main(plan: Plan): Promise<void> {
     trials.push(inClear);
     const encrypted = plan.srtp ? await Trial.begin(plan, true) : undefined;
     if (encrypted !== undefined) trials.push(encrypted);
+    await delay(1000);
+    for (const trial of trials) await trial.holdFew();
     for (let round = 0; round < plan.rounds; round += 1) {
       const plain = await inClear.measure();
       goalsOf(plain).forEach(say);

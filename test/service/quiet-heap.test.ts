@@ -86,6 +86,9 @@ test('V8 is asked to collect when it does not by itself, once for each busy time
   expect(collections).toBe(0);
   jest.advanceTimersByTime(1000);
   expect(collections).toBe(1);
+  load = 0.2;
+  jest.advanceTimersByTime(1000);
+  load = 0.1;
   jest.advanceTimersByTime(3_600_000);
   expect(collections).toBe(1);
   load = 0.5;

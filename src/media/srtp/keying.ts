@@ -32,10 +32,20 @@ export const NO_MKI = new Uint8Array(0);
 export const copyOf = ({ suite, masters }: SrtpKeying): SrtpKeying => ({
   suite,
   masters: masters.map(({ bytes, mki }) => ({
-    bytes: Uint8Array.from(bytes),
+    bytes: keyMemory(bytes.length, bytes),
     ...(mki && { mki: Uint8Array.from(mki) }),
   })),
 });
+
+/**
+ * Memory for keys, with `content` at its beginning. What is no longer than 64 bytes V8 would have on its heap, where it moves things and leaves behind what
+ * nobody overwrites.
+ */
+export function keyMemory(length: number, content?: Uint8Array): Buffer {
+  const memory = Buffer.from(new ArrayBuffer(length));
+  if (content !== undefined) memory.set(content);
+  return memory;
+}
 
 export function eraseKeying({ masters }: SrtpKeying): void {
   for (const { bytes } of masters) bytes.fill(0);

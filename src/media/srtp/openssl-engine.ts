@@ -148,12 +148,15 @@ export class OpensslEngine implements SrtpEngine {
   #contextFor({ cipherOf, contexts }: Mode, key: Uint8Array): number {
     const kept = contexts.get(key.length);
     if (kept?.key === key) return kept.context;
-    const { contextNew, cipherInit } = this.#functions;
+    const { contextNew, contextFree, cipherInit } = this.#functions;
     const context = kept?.context ?? contextNew();
     // Without a cipher the context keeps the one it has.
     const cipher = kept === undefined ? (cipherOf.get(key.length) ?? 0) : 0;
-    if (context === 0 || cipherInit(context, cipher, 0, key, null, 1) !== 1)
+    if (context === 0 || cipherInit(context, cipher, 0, key, null, 1) !== 1) {
+      contexts.delete(key.length);
+      contextFree(context);
       throw new Error('OpenSSL gives no cipher context');
+    }
     if (kept === undefined) contexts.set(key.length, { context, key });
     else kept.key = key;
     return context;

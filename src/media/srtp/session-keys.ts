@@ -1,5 +1,6 @@
 import { createCipheriv } from 'node:crypto';
 import type { SrtpEngine } from './engine.ts';
+import { keyMemory } from './keying.ts';
 import { HMAC_STATE_WORDS, hmacStates } from './sha1.ts';
 import type { Suite } from './suites.ts';
 
@@ -37,8 +38,10 @@ export class DerivedKeys implements SessionKeys {
   #rtcp: PacketKeys | undefined;
   #isErased = false;
 
-  /** `master`: the key with the salt behind it; its owner erases both together. */
+  /** `master`: the key with the salt behind it; its owner erases both together. Throws RangeError where it is too short. */
   constructor(suite: Suite, master: Uint8Array) {
+    if (master.length < suite.keyBytes + suite.saltBytes)
+      throw new RangeError(`${suite.name} needs a longer master key`);
     this.#suite = suite;
     this.#master = master;
   }
@@ -67,9 +70,9 @@ export class DerivedKeys implements SessionKeys {
   #derive(kind: number): PacketKeys {
     if (this.#isErased) throw new TypeError('these keys were erased');
     const { keyBytes, saltBytes, cipher } = this.#suite;
-    // In one piece of memory, which stays where it is: a piece for each takes many times as much as it holds.
+    // In one piece of memory: a piece for each takes many times as much as it holds.
     const statesAt = (keyBytes + saltBytes + 3) & ~3;
-    const memory = Buffer.allocUnsafeSlow(statesAt + HMAC_STATE_WORDS * 4).fill(0);
+    const memory = keyMemory(statesAt + HMAC_STATE_WORDS * 4);
     const keys = {
       key: memory.subarray(0, keyBytes),
       salt: memory.subarray(keyBytes, keyBytes + saltBytes),
@@ -78,7 +81,7 @@ export class DerivedKeys implements SessionKeys {
     this.#fill(keys.key, kind + LABEL_KEY);
     this.#fill(keys.salt, kind + LABEL_SALT);
     if (cipher === 'cm') {
-      const authentication = Buffer.alloc(AUTHENTICATION_BYTES);
+      const authentication = keyMemory(AUTHENTICATION_BYTES);
       this.#fill(authentication, kind + LABEL_AUTHENTICATION);
       hmacStates(authentication, keys.states);
       authentication.fill(0);
@@ -88,12 +91,12 @@ export class DerivedKeys implements SessionKeys {
 
   #fill(derived: Buffer, label: number): void {
     const { keyBytes, saltBytes } = this.#suite;
-    const counter = Buffer.alloc(16);
-    counter.set(this.#master.subarray(keyBytes, keyBytes + saltBytes));
+    const counter = keyMemory(16, this.#master.subarray(keyBytes, keyBytes + saltBytes));
     counter[7] = (counter[7] ?? 0) ^ label;
     const cipher = createCipheriv(`aes-${keyBytes * 8}-ctr`, this.#master.subarray(0, keyBytes), counter);
     const stream = cipher.update(Buffer.alloc(derived.length));
     derived.set(stream);
     stream.fill(0);
+    counter.fill(0);
   }
 }

@@ -37,6 +37,10 @@ describe('key derivation', () => {
   });
 });
 
+it('refuses a master key that is too short for its suite', () => {
+  expect(() => new DerivedKeys(suiteOf('AES_256_CM_HMAC_SHA1_80'), MASTER)).toThrow(RangeError);
+});
+
 describe.each(ENGINES)('%s engine', (_name, make) => {
   const engine = make();
   const space = srtpSpace(engine);
