@@ -89,7 +89,7 @@ export class Chain {
       prepare: (body, recording) => {
         const { entry, headAfter } = this.#entryAfter(head, body);
         head = headAfter;
-        return { entry: recording === undefined ? entry : { ...entry, recording }, headAfter };
+        return { entry: recording === undefined ? entry : { recording, ...entry }, headAfter };
       },
       setLastRecording: (lastRecording) => {
         head = { ...head, lastRecording };

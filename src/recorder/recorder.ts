@@ -68,6 +68,8 @@ export interface RecorderCounts {
 /** All live recordings of this process. */
 export class Recorder implements CallRecorder {
   readonly #options: RecorderOptions;
+  /** What every recording needs. */
+  readonly #liveDeps: ConstructorParameters<typeof LiveRecording>[0];
   readonly #refusals: Refusals;
   readonly #statements: Statements;
   readonly #halves: PairedHalves;
@@ -87,6 +89,7 @@ export class Recorder implements CallRecorder {
     this.#ports = new PortShortage(options.now);
     const statements = new Statements(options);
     this.#statements = statements;
+    this.#liveDeps = { ...options, statements };
     this.#refusals = new Refusals({
       publish: (event) => statements.state(event),
       now: options.now,
@@ -311,16 +314,13 @@ export class Recorder implements CallRecorder {
   }
 
   #begin(opened: Omit<ConstructorParameters<typeof LiveRecording>[1], 'onEnded'>): LiveRecording {
-    const recording = new LiveRecording(
-      { ...this.#options, statements: this.#statements },
-      {
-        ...opened,
-        onEnded: (ended, failure) => {
-          this.#live.delete(ended);
-          if (failure !== undefined) increment(this.#failed, failure);
-        },
+    const recording = new LiveRecording(this.#liveDeps, {
+      onEnded: (ended, failure) => {
+        this.#live.delete(ended);
+        if (failure !== undefined) increment(this.#failed, failure);
       },
-    );
+      ...opened,
+    });
     this.#live.set(opened.id, recording);
     this.#options.onDecided?.(opened.facts.callId, true);
     return recording;

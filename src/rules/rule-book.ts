@@ -74,7 +74,7 @@ export class RuleBook {
     const seen = { users, caller: caller.spellings, callee: callee.spellings };
     if (this.set.featureCodes === 'never' && hasFeatureCode(facts)) {
       const reason = 'a number with * or # is never recorded';
-      return { ...seen, decision: this.#plain(false, 'feature-code', reason), rules: [] };
+      return { decision: this.#plain(false, 'feature-code', reason), rules: [], ...seen };
     }
     const rules: RuleReport[] = [];
     for (const compiled of this.#rules) {
@@ -82,13 +82,13 @@ export class RuleBook {
       const failed = failedCondition(compiled, facts);
       if (failed === undefined) {
         const decision = this.#decisionOf(compiled, facts);
-        return { ...seen, decision, rules: [...rules, { rule: id, matched: true, why: decision.reason }] };
+        return { decision, rules: [...rules, { rule: id, matched: true, why: decision.reason }], ...seen };
       }
       rules.push({ rule: id, matched: false, why: failed });
     }
     const record = this.set.default === 'record';
     const reason = `${rules.length === 0 ? 'there are no rules' : 'no rule matched'}, and the default is to ${record ? 'record' : 'refuse'}`;
-    return { ...seen, decision: this.#plain(record, 'default', reason), rules };
+    return { decision: this.#plain(record, 'default', reason), rules, ...seen };
   }
 
   #factsOf(call: CallToDecide, membership: Membership): Facts {

@@ -3,6 +3,7 @@ import type { CallPolicy, CallRecorder, OfferedCall } from '../recorder/call.ts'
 import type { Decision } from '../rules/decision.ts';
 import type { CallDescription } from '../siprec/description.ts';
 import type { PlainCall } from './announcement-calls.ts';
+import { present } from '../siprec/optional.ts';
 import { plainText } from '../siprec/plain-text.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import type { Log } from './connection.ts';
@@ -205,9 +206,9 @@ export class Intake {
     try {
       const localSdp = answers.write(content.offer, recording.ports);
       const headers = {
-        ...dialogHeaders(request, transport, trunk),
         'Content-Type': 'application/sdp',
         Server: software,
+        ...dialogHeaders(request, transport, trunk),
         ...(this.#parts.keepWithoutAck && KEEP_WITHOUT_ACK),
       };
       shorten(response, headers, localSdp);
@@ -227,13 +228,13 @@ export class Intake {
     context: CallContext,
   ): DialogKeeper | undefined {
     const { from, to } = context;
-    const identities = { ...(from && { from }), ...(to && { to }) };
+    const identities = present({ from, to });
     return this.#parts.book && new DialogKeeper(this.#parts.book, { call, identities });
   }
 
   #decided(offered: Omit<OfferedCall, 'description'>, description: CallDescription): Decided {
     const decision = this.#parts.policy.decide({ description, trunk: offered.facts.trunk, at: Date.now() });
-    return { ...offered, description, decision };
+    return Object.assign({}, offered, { description, decision });
   }
 
   /** A call that the rules keep out, on a trunk that wants to hear so. */

@@ -152,7 +152,7 @@ function parseUsual(text: string, fullName: (name: string) => string): object | 
   if (length === undefined || !/^\d{1,9}$/.test(length)) return undefined;
   const body = text.slice(gap + 4);
   // The library counts characters where octets were meant; a body is never cut by that, as both are there whole.
-  return { ...start, headers, body: body.length <= Number(length) ? body : body.slice(0, Number(length)) };
+  return { headers, body: body.length <= Number(length) ? body : body.slice(0, Number(length)), ...start };
 }
 
 function readStart(line: string): object | undefined {
@@ -303,7 +303,8 @@ function responseText(
   more: { readonly headers: Readonly<Record<string, string>>; readonly body: string },
   fullName: (name: string) => string,
 ): string {
-  const headers: Headers = { ...own, 'content-length': String(more.body.length) };
+  const headers: Headers = Object.assign({}, own);
+  headers['content-length'] = String(more.body.length);
   for (const name in more.headers) add(headers, fullName(name), more.headers[name]);
   let text = `SIP/${version ?? '2.0'} ${status ?? ''} ${reason ?? ''}\r\n`;
   for (const name in headers) text += `${SPELLED[name] ?? name}: ${headers[name] ?? ''}\r\n`;

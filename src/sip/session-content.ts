@@ -6,6 +6,7 @@ import {
   type Interruption,
   type MetadataStatus,
 } from '../siprec/description.ts';
+import { present } from '../siprec/optional.ts';
 import { SiprecError } from '../siprec/errors.ts';
 import { applyUpdate, type MetadataState } from '../siprec/metadata-state.ts';
 import { parseMetadata } from '../siprec/metadata.ts';
@@ -65,7 +66,7 @@ export function readBody(
 ): ReadBody {
   const received = receivedBody(request);
   const body = parseBody(request.get('content-type') ?? request.get('c'), received.text);
-  const old = before ?? { ...NOTHING, offer: ownOffer(security) };
+  const old = before ?? { offer: ownOffer(security), ...NOTHING };
   const known = {
     ...old,
     offer:
@@ -124,13 +125,8 @@ export function describeContent(
   { from, to, trunk, continues }: CallContext,
 ): CallDescription {
   const { profile, ownNumbers, srcTimeZone } = trunk;
-  const description = describeCall({
-    ...content,
-    ...(from && { from }),
-    ...(to && { to }),
-    ...(profile !== undefined && { profile }),
-    ...(ownNumbers && { ownNumbers }),
-    ...(srcTimeZone !== undefined && { srcTimeZone }),
-  });
+  const description = describeCall(
+    Object.assign(present({ from, to, profile, ownNumbers, srcTimeZone }), content),
+  );
   return continues === undefined ? description : { ...description, continues };
 }

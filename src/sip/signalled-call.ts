@@ -78,10 +78,10 @@ export class SignalledCall {
     this.#offering = parts.offering;
     this.#offeredIn = parts.offeredIn ?? 0;
     this.#snapshots = new SnapshotRequests({
-      ...parts,
       note: (step, detail) => {
         this.#recording.note(step, detail);
       },
+      ...parts,
     });
   }
 

@@ -51,14 +51,14 @@ function select(parts: readonly BodyPart[]): SiprecBody {
   if (sdp === undefined && metadata === undefined && needed !== undefined)
     throw new SiprecError('UNSUPPORTED_BODY', `body of type ${needed.type || 'unknown'} is not understood`);
   return {
+    otherTypes: others.map((part) => part.type),
+    warnings: others.map((part) => `body part of type ${part.type || 'unknown'} ignored`),
     ...(sdp && { sdp: sdp.content }),
     ...(metadata && {
       metadata: metadata.content,
       metadataType: metadata.type,
       metadataCharset: metadata.charset,
     }),
-    otherTypes: others.map((part) => part.type),
-    warnings: others.map((part) => `body part of type ${part.type || 'unknown'} ignored`),
   };
 }
 

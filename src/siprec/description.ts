@@ -5,7 +5,7 @@ import type { HeaderIdentity } from './address.ts';
 import type { Confidence, Derived, DerivedItem, DialogPair, RelatedId } from './derived.ts';
 import { decideDirection, type CallDirection } from './direction.ts';
 import { decideSides, type Party } from './parties.ts';
-import { optional } from './optional.ts';
+import { optional, present } from './optional.ts';
 import { inZone } from './timestamp.ts';
 import { chooseProfile } from './vendors/choose.ts';
 import type { CallEvidence, DerivedFields } from './vendors/profile.ts';
@@ -104,16 +104,16 @@ export function describeCall(input: DescriptionInput): CallDescription {
   const chosen = chooseProfile(input.profile, evidence);
   const derived = chosen?.profile.derive(evidence) ?? {};
   const { from, to } = evidence;
-  const sides = decideSides(offer, state, { ...derived, ...(from && { from }), ...(to && { to }) });
+  const sides = decideSides(offer, state, present({ from, to, ...derived }));
   const ids = callIdsOf(state, derived, input.headers);
   const [best] = ids;
   return {
-    ...decideDirection(derived, sides, input.ownNumbers ?? []),
-    ...sides,
-    ...(best && { pbxCallId: idOf(best) }),
     metadataStatus,
     participants: (state?.participants ?? []).map((person) => entryOf(person, derived.dummies ?? [])),
     warnings: warningsOf(input),
+    ...decideDirection(derived, sides, input.ownNumbers ?? []),
+    ...sides,
+    ...(best && { pbxCallId: idOf(best) }),
     ...(chosen && { profile: chosen.profile.name, profileSource: chosen.source }),
     ...derivedOf(derived),
     ...(ids.length > 0 && { pbxCallIds: ids }),
@@ -131,7 +131,10 @@ const idOf = ({ value, source, confidence, rule }: DerivedItem): Derived => ({
 const evidenceOf = (input: DescriptionInput, state: MetadataState | undefined): CallEvidence => ({
   offer: input.offer,
   state,
-  headers: { ...(input.userAgent !== undefined && { 'user-agent': input.userAgent }), ...input.headers },
+  headers:
+    input.userAgent === undefined
+      ? { ...input.headers }
+      : { 'user-agent': input.userAgent, ...input.headers },
   ...(input.from && { from: input.from }),
   ...(input.to && { to: input.to }),
 });
@@ -143,13 +146,8 @@ function derivedOf({
   redirects,
   pair,
 }: DerivedFields): Pick<CallDescription, 'user' | 'group' | 'tenant' | 'redirects' | 'pair'> {
-  return {
-    ...(user && { user }),
-    ...(group && { group }),
-    ...(tenant && { tenant }),
-    ...filledList('redirects', redirects ?? []),
-    ...(pair && { pair }),
-  };
+  const known = redirects !== undefined && redirects.length > 0 ? redirects : undefined;
+  return present({ user, group, tenant, redirects: known, pair });
 }
 
 const filledList = <K extends string, T>(key: K, items: readonly T[]): Partial<Record<K, readonly T[]>> =>

@@ -1,7 +1,7 @@
 import { decodeXml } from './encoding.ts';
 import { SiprecError } from './errors.ts';
 import { extensionFields, type ExtensionField } from './extension.ts';
-import { optional } from './optional.ts';
+import { optional, present } from './optional.ts';
 import { plainText } from './plain-text.ts';
 import { parseTime, type MetadataTime } from './timestamp.ts';
 import { MAX_BYTES, parseXml, type XmlElement } from './xml.ts';
@@ -178,10 +178,10 @@ function participantOf(element: XmlElement, index: number): ParticipantElement {
   const use = streamUse(element);
   const names = [...children(element, 'nameid'), element].map((source) => {
     const aor = source.attributes.get('aor') ?? child(source, 'aor')?.text ?? '';
-    return {
-      ...optional('aor', filled(plainText(withoutBlanks(aor)))),
-      ...optional('name', filled(plainText(child(source, 'name')?.text ?? ''))),
-    };
+    return present({
+      aor: filled(plainText(withoutBlanks(aor))),
+      name: filled(plainText(child(source, 'name')?.text ?? '')),
+    });
   });
   return {
     // Without an id nothing can refer to it, but it is still somebody.
@@ -222,10 +222,11 @@ const streamIds = (element: XmlElement, name: string): readonly string[] =>
 
 const associationTimes = (
   element: XmlElement,
-): { readonly associatedAt?: MetadataTime; readonly disassociatedAt?: MetadataTime } => ({
-  ...optional('associatedAt', timeOf(element, 'associate-time')),
-  ...optional('disassociatedAt', timeOf(element, 'disassociate-time')),
-});
+): { readonly associatedAt?: MetadataTime; readonly disassociatedAt?: MetadataTime } =>
+  present({
+    associatedAt: timeOf(element, 'associate-time'),
+    disassociatedAt: timeOf(element, 'disassociate-time'),
+  });
 
 const children = (element: XmlElement, name: string): readonly XmlElement[] =>
   element.children.filter((candidate) => candidate.name === name);

@@ -1,4 +1,5 @@
 import type { MetadataUpdate, ParticipantElement, SessionAssociation, StreamElement } from './metadata.ts';
+import { present } from './optional.ts';
 import type { KnownSession } from './sessions.ts';
 import type { MetadataTime } from './timestamp.ts';
 
@@ -85,16 +86,19 @@ function joined(
   mode: MetadataUpdate['mode'],
 ): KnownParticipant {
   const { id, session, names, associatedAt, disassociatedAt } = element;
-  const known = before ? withoutLeaving(before) : { id, names, sessions: [], sends: [], labels: [] };
+  const known: KnownParticipant = before
+    ? withoutLeaving(before)
+    : { id, names, sessions: [], sends: [], labels: [] };
   const sessions = mode === 'complete' ? [] : known.sessions;
-  return {
-    ...known,
+  return present({
     id,
-    sessions: session === undefined ? sessions : [...new Set([...sessions, session])],
-    ...(associatedAt && { associatedAt }),
-    ...(disassociatedAt && { disassociatedAt }),
     names: names.length > 0 ? names : known.names,
-  };
+    sessions: session === undefined ? sessions : [...new Set([...sessions, session])],
+    sends: known.sends,
+    labels: known.labels,
+    associatedAt: associatedAt ?? known.associatedAt,
+    disassociatedAt,
+  });
 }
 
 function withoutLeaving(participant: KnownParticipant): KnownParticipant {
@@ -113,11 +117,15 @@ function associate(
   return participants.map((person) => {
     if (person.id !== participant) return person;
     if (disassociatedAt !== undefined) return left(person, real ? session : undefined, disassociatedAt);
-    return {
-      ...withoutLeaving(person),
-      sessions: real ? [...new Set([...person.sessions, session])] : person.sessions,
-      ...(associatedAt !== undefined && { associatedAt }),
-    };
+    const { id, names, sessions, sends, labels } = person;
+    return present({
+      id,
+      names,
+      sessions: real ? [...new Set([...sessions, session])] : sessions,
+      sends,
+      labels,
+      associatedAt: associatedAt ?? person.associatedAt,
+    });
   });
 }
 

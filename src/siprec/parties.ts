@@ -3,6 +3,7 @@ import { planLines } from './answer.ts';
 import type { Confidence, DerivedParty } from './derived.ts';
 import type { MetadataState } from './metadata-state.ts';
 import type { KnownParticipant } from './participants.ts';
+import { present } from './optional.ts';
 import type { OfferedLine, SessionOffer } from './sdp.ts';
 import { orderable } from './timestamp.ts';
 
@@ -209,13 +210,13 @@ function sideOf(
     return partyOf(person, on.seat, on.people) ?? headerParty(on.hints, side === 'caller' ? 'from' : 'to');
   const { participant, source, confidence, rule } = hint;
   const known = participant !== undefined && person?.id === participant ? identityOf(person) : {};
-  return { ...known, ...identity(hint), source, confidence, rule };
+  return { source, confidence, rule, ...known, ...identity(hint) };
 }
 
 const identityOf = (person: KnownParticipant): HeaderIdentity => {
   const aor = person.names.find((entry) => entry.aor !== undefined)?.aor;
   const name = person.names.find((entry) => entry.name !== undefined)?.name;
-  return identity({ ...(aor !== undefined && { aor }), ...(name !== undefined && { name }) });
+  return identity(present({ aor, name }));
 };
 
 function partyOf(
@@ -226,10 +227,10 @@ function partyOf(
   if (person === undefined) return undefined;
   const seated = seat?.label !== undefined && seat.person === person;
   return {
-    ...identityOf(person),
     source: `metadata participant ${people.indexOf(person) + 1} (${seated ? `sends label ${seat.label}` : 'by participant order'})`,
     confidence: 'low',
     rule: seated ? '5.1-5' : '5.1-4',
+    ...identityOf(person),
   };
 }
 
@@ -244,19 +245,15 @@ function headerParty(headers: Pick<SideHints, 'from' | 'to'>, side: 'from' | 'to
     given.number !== undefined && given.aor !== other.aor && (side === 'from' || isNumber(given.number));
   return useful
     ? {
-        ...given,
         source: `${side === 'from' ? 'From' : 'To'} header of the recording session`,
         confidence: 'low',
         rule: '5.1-3',
+        ...given,
       }
     : { source: 'not signalled', confidence: 'low' };
 }
 
 function identity({ name, number, aor }: HeaderIdentity): HeaderIdentity {
   const user = number ?? (aor === undefined ? undefined : userOf(aor));
-  return {
-    ...(name !== undefined && name !== '' && { name }),
-    ...(user !== undefined && { number: user }),
-    ...(aor !== undefined && { aor }),
-  };
+  return present({ name: name === '' ? undefined : name, number: user, aor });
 }

@@ -128,7 +128,7 @@ export class TransactionWriter implements LogWriter {
   openRecording(row: Omit<RecordingRow, 'state'>): Promise<void> {
     if (this.#opened.has(row.id))
       return Promise.reject(new StoreError('CONFLICT', `recording ${row.id} is there already`));
-    this.#opened.set(row.id, { ...recordingColumns(row), node: this.#node, state: 'recording' });
+    this.#opened.set(row.id, { node: this.#node, state: 'recording', ...recordingColumns(row) });
     this.#collectParticipants(row.id, row.description);
     this.#collectLinks(row.id, row.description);
     return Promise.resolve();

@@ -91,7 +91,7 @@ export class TraceFiles {
       this.#leftOut++;
       return;
     }
-    this.#waiting.push({ ...message, at: Date.now() });
+    this.#waiting.push({ at: Date.now(), ...message });
     this.#octetsWaiting += length;
     this.#wake();
   }
@@ -178,7 +178,7 @@ export class TraceFiles {
     this.#octetsOf.set(ownText(callId), before + message.text.length);
     forgetOldest(this.#octetsOf);
     const text = this.#bare.has(callId) ? withoutContent(message.text) : withoutSecrets(message.text);
-    return [encodeTrace({ ...message, callId, text })];
+    return [encodeTrace({ callId, ...message, text })];
   }
 
   async #write(bytes: Buffer): Promise<void> {

@@ -32,7 +32,7 @@ export const tracedId = (callId: string): string =>
  * and what a crash tore off is known by its length.
  */
 export function encodeTrace({ text, ...facts }: TracedMessage): string {
-  return `${asLatin1({ ...facts, octets: text.length })}\n${text}\n`;
+  return `${asLatin1({ octets: text.length, ...facts })}\n${text}\n`;
 }
 
 /** The line itself must be octets as well. */
