@@ -1,4 +1,4 @@
-import { optional } from './optional.ts';
+import { present } from './optional.ts';
 import { plainText } from './plain-text.ts';
 
 /**
@@ -44,9 +44,9 @@ export function identityFrom(text: string): HeaderIdentity | undefined {
   const name = plainText((quoted ?? plain).replace(/\\(.)/g, '$1'));
   const number = userOf(aor);
   if (number === undefined && name === '') return undefined;
-  return {
-    ...optional('name', name === '' ? undefined : name),
-    ...optional('number', number && plainText(number)),
-    ...optional('aor', aor === '' ? undefined : aor),
-  };
+  return present({
+    name: name === '' ? undefined : name,
+    number: number && plainText(number),
+    aor: aor === '' ? undefined : aor,
+  });
 }

@@ -84,6 +84,6 @@ function mergeStreams(
   fresh: readonly StreamElement[],
 ): readonly StreamElement[] {
   const merged = new Map(old.map((item) => [item.id, item]));
-  for (const item of fresh) merged.set(item.id, { ...merged.get(item.id), ...item });
+  for (const item of fresh) merged.set(item.id, Object.assign({}, merged.get(item.id), item));
   return [...merged.values()].slice(-MAX_KNOWN);
 }

@@ -33,7 +33,7 @@ export function secureOffer(
 ): SessionOffer {
   const lines = offer.lines.map((line) =>
     line.media === 'audio' && line.port !== 0
-      ? { ...line, ...decide(line, policy, before?.lines[line.index]) }
+      ? Object.assign({}, line, decide(line, policy, before?.lines[line.index]))
       : line,
   );
   return { ...offer, lines: lines.map((line) => withoutSibling(line, lines)) };

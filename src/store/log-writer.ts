@@ -326,7 +326,7 @@ export class TransactionWriter implements LogWriter {
     const opened = this.#opened.get(id);
     if (opened !== undefined && from.some((state) => state === opened['state'])) {
       // Opened in this very transaction: it goes into the database as it is now, without a statement of its own.
-      this.#opened.set(id, { ...opened, ...columns });
+      this.#opened.set(id, Object.assign({}, opened, columns));
       return;
     }
     const moved = opened !== undefined ? 0 : await this.#update(id, from, columns);

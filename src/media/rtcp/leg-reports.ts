@@ -42,7 +42,7 @@ export class LegReports {
     for (const [source, name] of news.names) this.#names = remember(this.#names, source, name);
     for (const report of news.reports) {
       const name = this.#names?.get(report.ssrc);
-      this.#heard = remember(this.#heard, report.ssrc, { ...report, at: arrival.at, from, name });
+      this.#heard = remember(this.#heard, report.ssrc, { at: arrival.at, from, name, ...report });
       this.#packets = remember(this.#packets, report.ssrc, report.packets);
       this.changes++;
     }
@@ -72,7 +72,7 @@ export class LegReports {
       const report = this.#heard?.get(stream.ssrc);
       if (block === undefined) continue;
       if (report === undefined) blocks.push(block);
-      else blocks.push({ ...block, lastReport: { middle: report.middle, ago: now - report.at } });
+      else blocks.push({ lastReport: { middle: report.middle, ago: now - report.at }, ...block });
     }
     return receiverReport(own, blocks, leaves);
   }
@@ -80,7 +80,7 @@ export class LegReports {
   get counts(): ReportCounts {
     let packetsSent: number | undefined;
     for (const packets of this.#packets?.values() ?? []) packetsSent = (packetsSent ?? 0) + packets;
-    return { ...this.#counts, packetsSent };
+    return { packetsSent, ...this.#counts };
   }
 }
 
