@@ -14,8 +14,10 @@ const BUSY = 0.3;
 const LOOKS = 5;
 /** By then V8 has begun to collect, where it saw a reason; after a small burst it sees none, ever, and has to be asked. */
 const LOOKS_TO_ASK = 10;
-/** Memory of V8's that nothing lies in and that is worth asking for, in bytes. */
+/** So much more than after the last time, in bytes, is worth asking for. */
 const WORTH_ASKING = 24 * 1024 * 1024;
+/** Where V8 has given back a tenth of what it had, it has collected. */
+const COLLECTED = 0.9;
 /** V8 has done it all by then; minding memory for longer costs the media threads a fifth of their time. */
 const LOOKS_TO_END = 20;
 const LOOKS_TO_TRIM = 25;
@@ -26,8 +28,8 @@ export interface QuietHeapParts {
   readonly load: () => number;
   /** Takes an option of V8. */
   readonly set: (flag: string) => void;
-  /** Bytes that V8 has and nothing lies in. */
-  readonly unused: () => number;
+  /** Bytes that V8 has, in use or not. */
+  readonly size: () => number;
   /** Collects once. V8 looks eight seconds later what else it can give back. */
   readonly collect: () => void;
   /** Gives the kernel back what malloc keeps free. */
@@ -48,6 +50,9 @@ export class QuietHeap {
   #wasBusy = true;
   /** V8 was asked to collect since the thread was busy last. */
   #hasAsked = false;
+  /** What V8 had when it began to mind memory, and when it last had done so. */
+  #sizeBefore = 0;
+  #sizeSettled = 0;
 
   constructor(parts: QuietHeapParts = ofThisThread()) {
     this.#parts = parts;
@@ -68,9 +73,12 @@ export class QuietHeap {
       this.#wasBusy = true;
       this.#hasAsked = false;
       this.#be(false);
-    } else if (this.#quietLooks === LOOKS && this.#wasBusy) this.#be(true);
-    else if (this.#quietLooks === LOOKS_TO_ASK && this.#thrifty) this.#ask();
+    } else if (this.#quietLooks === LOOKS && this.#wasBusy) {
+      this.#sizeBefore = this.#parts.size();
+      this.#be(true);
+    } else if (this.#quietLooks === LOOKS_TO_ASK && this.#thrifty) this.#ask();
     else if (this.#quietLooks === LOOKS_TO_END) {
+      if (this.#thrifty) this.#sizeSettled = this.#parts.size();
       this.#wasBusy = false;
       this.#be(false);
     }
@@ -78,7 +86,9 @@ export class QuietHeap {
   }
 
   #ask(): void {
-    if (this.#hasAsked || this.#parts.unused() <= WORTH_ASKING) return;
+    const size = this.#parts.size();
+    if (this.#hasAsked || size < this.#sizeBefore * COLLECTED || size <= this.#sizeSettled + WORTH_ASKING)
+      return;
     this.#hasAsked = true;
     this.#parts.collect();
   }
@@ -100,10 +110,7 @@ function ofThisThread(): QuietHeapParts {
       return utilization;
     },
     set: setFlagsFromString,
-    unused: () => {
-      const { total_heap_size: total, used_heap_size: used } = getHeapStatistics();
-      return total - used;
-    },
+    size: () => getHeapStatistics().total_heap_size,
     collect,
     trim: loadTrim() ?? (() => undefined),
   };

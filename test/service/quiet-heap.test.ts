@@ -4,7 +4,7 @@ import { QuietHeap } from '../../src/service/quiet-heap.ts';
 const flags: string[] = [];
 let load: number;
 let trims: number;
-let unused: number;
+let megabytes: number;
 let collections: number;
 let heap: QuietHeap;
 
@@ -13,12 +13,12 @@ beforeEach(() => {
   flags.length = 0;
   load = 0.1;
   trims = 0;
-  unused = 0;
+  megabytes = 40;
   collections = 0;
   heap = new QuietHeap({
     load: () => load,
     set: (flag) => flags.push(flag),
-    unused: () => unused,
+    size: () => megabytes * 1024 * 1024,
     collect: () => (collections += 1),
     trim: () => (trims += 1),
   });
@@ -80,8 +80,15 @@ test('what malloc keeps goes back half a minute later, and every ten minutes whi
   expect(trims).toBe(2);
 });
 
+/** A second at work, then a minute of quiet. */
+function busyThenQuiet(): void {
+  load = 0.5;
+  jest.advanceTimersByTime(1000);
+  load = 0.1;
+  jest.advanceTimersByTime(60_000);
+}
+
 test('V8 is asked to collect when it does not by itself, once for each busy time', () => {
-  unused = 100 * 1024 * 1024;
   jest.advanceTimersByTime(9000);
   expect(collections).toBe(0);
   jest.advanceTimersByTime(1000);
@@ -91,18 +98,26 @@ test('V8 is asked to collect when it does not by itself, once for each busy time
   load = 0.1;
   jest.advanceTimersByTime(3_600_000);
   expect(collections).toBe(1);
-  load = 0.5;
-  jest.advanceTimersByTime(1000);
-  load = 0.1;
-  unused = 1024 * 1024;
-  jest.advanceTimersByTime(60_000);
+  // Hardly more than last time.
+  megabytes = 60;
+  busyThenQuiet();
   expect(collections).toBe(1);
+  megabytes = 90;
+  busyThenQuiet();
+  expect(collections).toBe(2);
+});
+
+test('V8 is not asked where it has collected by itself', () => {
+  jest.advanceTimersByTime(60_000);
+  collections = 0;
+  megabytes = 150;
   load = 0.5;
   jest.advanceTimersByTime(1000);
   load = 0.1;
-  unused = 100 * 1024 * 1024;
+  jest.advanceTimersByTime(8000);
+  megabytes = 120;
   jest.advanceTimersByTime(60_000);
-  expect(collections).toBe(2);
+  expect(collections).toBe(0);
 });
 
 test('leaves V8 as it was found', () => {
