@@ -30,7 +30,7 @@ export interface QuietHeapParts {
   readonly set: (flag: string) => void;
   /** Bytes that V8 has, in use or not. */
   readonly size: () => number;
-  /** Collects once. V8 looks eight seconds later what else it can give back. */
+  /** Collects once, in one piece. */
   readonly collect: () => void;
   /** Gives the kernel back what malloc keeps free. */
   readonly trim: () => void;
