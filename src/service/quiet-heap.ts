@@ -12,8 +12,11 @@ const BUSY = 0.3;
 
 /** It has to be quiet for so many looks; V8 has collected some looks later. What becomes free while it goes on being quiet is worth asking for again. */
 const LOOKS = 5;
-/** By then V8 has begun to collect, where it saw a reason; after a small burst it sees none, ever, and has to be asked. */
-const LOOKS_TO_ASK = 10;
+/**
+ * By then V8 has collected, where it saw a reason; after a small burst it sees none, ever, and has to be asked. Asked earlier it keeps what it had for new
+ * objects, since by its reckoning many are still made.
+ */
+const LOOKS_TO_ASK = 17;
 /** So much more than after the last time, in bytes, is worth asking for. */
 const WORTH_ASKING = 24 * 1024 * 1024;
 /** Where V8 has given back a tenth of what it had, it has collected. */
