@@ -31,9 +31,8 @@ interface Functions {
   readonly cipherFinal: Call;
   readonly clearErrors: Call;
   readonly sha1Update: Call;
-  /** EVP_aes_128_ecb() and its like, by the bytes of their keys. */
-  readonly ecb: ReadonlyMap<number, number>;
-  readonly gcm: ReadonlyMap<number, number>;
+  readonly ecb: Mode;
+  readonly gcm: Mode;
 }
 
 /** A context of OpenSSL's, and which key it has. */
@@ -44,6 +43,7 @@ interface KeyedContext {
 
 /** A way of using AES; everything by the bytes of the key. */
 interface Mode {
+  /** EVP_aes_128_ecb() and its like. */
   readonly cipherOf: ReadonlyMap<number, number>;
   readonly contexts: Map<number, KeyedContext>;
 }
@@ -55,8 +55,6 @@ export class OpensslEngine implements SrtpEngine {
   readonly digest = new Int32Array(5);
   readonly #koffi: Koffi;
   readonly #functions: Functions;
-  readonly #ecb: Mode;
-  readonly #gcm: Mode;
   readonly #hash: EngineMemory;
   readonly #outer: EngineMemory;
   /** Where OpenSSL writes how much it has written. */
@@ -68,8 +66,6 @@ export class OpensslEngine implements SrtpEngine {
     if (endianness() !== 'LE') throw new Error('structure layouts are for little-endian machines');
     this.#koffi = createRequire(import.meta.url)('koffi') as Koffi;
     this.#functions = bindFunctions(this.#koffi);
-    this.#ecb = { cipherOf: this.#functions.ecb, contexts: new Map() };
-    this.#gcm = { cipherOf: this.#functions.gcm, contexts: new Map() };
     this.work = this.allocate(WORK_BYTES);
     this.#hash = this.allocate(SHA_CONTEXT_BYTES);
     this.#outer = this.allocate(64);
@@ -86,8 +82,8 @@ export class OpensslEngine implements SrtpEngine {
   }
 
   encryptBlocks(key: Uint8Array, from: EngineMemory, to: EngineMemory, length: number): void {
-    const { cipherUpdate } = this.#functions;
-    cipherUpdate(this.#contextFor(this.#ecb, key), to.address, this.#written.address, from.address, length);
+    const { cipherUpdate, ecb } = this.#functions;
+    cipherUpdate(this.#contextFor(ecb, key), to.address, this.#written.address, from.address, length);
   }
 
   sign(states: Int32Array, length: number): void {
@@ -116,18 +112,19 @@ export class OpensslEngine implements SrtpEngine {
   }
 
   forget(key: Uint8Array): void {
-    for (const { contexts } of [this.#ecb, this.#gcm]) {
+    const { ecb, gcm, contextFree } = this.#functions;
+    for (const { contexts } of [ecb, gcm]) {
       const kept = contexts.get(key.length);
       if (kept?.key !== key) continue;
       // Overwrites what it held.
-      this.#functions.contextFree(kept.context);
+      contextFree(kept.context);
       contexts.delete(key.length);
     }
   }
 
   #runGcm({ key, nonce, associated, from, to }: GcmPacket, sealing: boolean): boolean {
-    const { cipherInit, cipherUpdate, cipherFinal, contextControl, clearErrors } = this.#functions;
-    const context = this.#contextFor(this.#gcm, key);
+    const { gcm, cipherInit, cipherUpdate, cipherFinal, contextControl, clearErrors } = this.#functions;
+    const context = this.#contextFor(gcm, key);
     const text = this.work.address + from;
     const tag = this.work.address + to;
     const written = this.#written.address;
@@ -166,8 +163,10 @@ export class OpensslEngine implements SrtpEngine {
 function bindFunctions(koffi: Koffi): Functions {
   const library = koffi.load(null);
   const bind = (definition: string): Call => library.func(definition) as Call;
-  const ciphers = (mode: string, keys: readonly number[]): ReadonlyMap<number, number> =>
-    new Map(keys.map((bytes) => [bytes, bind(`int64_t EVP_aes_${bytes * 8}_${mode}()`)()]));
+  const modeOf = (name: string, keys: readonly number[]): Mode => ({
+    cipherOf: new Map(keys.map((bytes) => [bytes, bind(`int64_t EVP_aes_${bytes * 8}_${name}()`)()])),
+    contexts: new Map(),
+  });
   return {
     contextNew: bind('int64_t EVP_CIPHER_CTX_new()'),
     contextFree: bind('void EVP_CIPHER_CTX_free(int64_t)'),
@@ -177,7 +176,7 @@ function bindFunctions(koffi: Koffi): Functions {
     cipherFinal: bind('int EVP_CipherFinal_ex(int64_t, int64_t, int64_t)'),
     clearErrors: bind('void ERR_clear_error()'),
     sha1Update: bind('int SHA1_Update(int64_t, int64_t, int64_t)'),
-    ecb: ciphers('ecb', [16, 24, 32]),
-    gcm: ciphers('gcm', [16, 32]),
+    ecb: modeOf('ecb', [16, 24, 32]),
+    gcm: modeOf('gcm', [16, 32]),
   };
 }
