@@ -44,7 +44,7 @@ export class LineGuard {
   }
 
   /** So many packets of one sender are to be admitted now, the next one among them: their key stream can be made at once. */
-  expect(packets: number): void {
+  announce(packets: number): void {
     this.#space.keystream.coming = packets;
   }
 

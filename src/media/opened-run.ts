@@ -39,12 +39,12 @@ class OpenedRun implements Taker {
     let admission: Admission = 'opened';
     let tried = 0;
     for (let slot = from; slot < last && admission === 'opened' && isOpenable(run, slot); slot++) {
-      guard.expect(last - slot);
+      guard.announce(last - slot);
       admission = guard.admit(this.#arrivalOf(run, slot));
       if (admission === 'opened') this.#keep(guard, tried, run.times[slot] ?? 0);
       tried++;
     }
-    guard.expect(1);
+    guard.announce(1);
     this.#passOn(line, admission === 'opened' ? tried : tried - 1);
     if (admission !== 'opened') leg.turnAway(admission);
     return tried;

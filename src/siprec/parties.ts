@@ -129,11 +129,11 @@ function audioLines(offer: SessionOffer): readonly OfferedLine[] {
 /** Present participants in document order, then those who left, the latest first: an end of call names nobody present. */
 function inOrderOfPresence(state: MetadataState | undefined): readonly KnownParticipant[] {
   const all = state?.participants ?? [];
-  const present = all.filter(({ disassociatedAt }) => disassociatedAt === undefined);
+  const here = all.filter(({ disassociatedAt }) => disassociatedAt === undefined);
   const left = all.filter(({ disassociatedAt }) => disassociatedAt !== undefined);
   const leaving = ({ disassociatedAt }: KnownParticipant): number =>
     (disassociatedAt && orderable(disassociatedAt)) ?? 0;
-  return [...present, ...left.toSorted((a, b) => leaving(b) - leaving(a))];
+  return [...here, ...left.toSorted((a, b) => leaving(b) - leaving(a))];
 }
 
 function seatPeople(

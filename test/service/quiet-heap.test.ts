@@ -49,10 +49,7 @@ test('minds memory for 15 s, once for each busy time', () => {
   load = 0.1;
   jest.advanceTimersByTime(60_000);
   expect(flags).toHaveLength(2);
-  load = 0.5;
-  jest.advanceTimersByTime(1000);
-  load = 0.1;
-  jest.advanceTimersByTime(5000);
+  busyThenQuiet(5000);
   expect(flags).toHaveLength(3);
 });
 
@@ -80,12 +77,12 @@ test('what malloc keeps goes back half a minute later, and every ten minutes whi
   expect(trims).toBe(2);
 });
 
-/** A second at work, then a minute of quiet. */
-function busyThenQuiet(): void {
+/** A second at work, then so many ms of quiet. */
+function busyThenQuiet(quiet: number): void {
   load = 0.5;
   jest.advanceTimersByTime(1000);
   load = 0.1;
-  jest.advanceTimersByTime(60_000);
+  jest.advanceTimersByTime(quiet);
 }
 
 test('V8 is asked to collect when it does not by itself, once for each busy time', () => {
@@ -100,10 +97,10 @@ test('V8 is asked to collect when it does not by itself, once for each busy time
   expect(collections).toBe(1);
   // Hardly more than last time.
   megabytes = 60;
-  busyThenQuiet();
+  busyThenQuiet(60_000);
   expect(collections).toBe(1);
   megabytes = 90;
-  busyThenQuiet();
+  busyThenQuiet(60_000);
   expect(collections).toBe(2);
 });
 
@@ -111,10 +108,7 @@ test('V8 is not asked where it has collected by itself', () => {
   jest.advanceTimersByTime(60_000);
   collections = 0;
   megabytes = 150;
-  load = 0.5;
-  jest.advanceTimersByTime(1000);
-  load = 0.1;
-  jest.advanceTimersByTime(8000);
+  busyThenQuiet(8000);
   megabytes = 120;
   jest.advanceTimersByTime(60_000);
   expect(collections).toBe(0);
