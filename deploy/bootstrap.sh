@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Brings a fresh clone to the point where it can run: bootstrap.sh start [options of the recorder] | test [options of jest] | prepare
+# Brings a fresh clone to the point where it can run: bootstrap.sh start [options of the recorder] | test [options of jest] | prepare | servers
+# `servers` installs what the tests start and nothing else; it may run beside anything that installs no packages.
 # Installs what is missing where it may (root, or sudo without a password, on Debian and Ubuntu); otherwise says what to install.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-readonly mode=${1:?"usage: bootstrap.sh start|test|prepare [options]"}
+readonly mode=${1:?"usage: bootstrap.sh start|test|prepare|servers [options]"}
 shift
 readonly minimum=20.17.0
 
@@ -99,6 +100,14 @@ need_asleep() {
   return "$status"
 }
 
+# What tests run: tools, and servers in processes of their own.
+install_servers() {
+  need redis-server redis-server sipp sip-tester sox sox ffprobe ffmpeg espeak-ng espeak-ng \
+    initdb postgresql openssl openssl shasum perl busybox busybox dash dash shellcheck shellcheck tshark tshark unzip unzip strace strace \
+    libbcg729.so.0 libbcg729-0
+  need_asleep smbd samba smbclient smbclient sshd openssh-server radosgw radosgw ceph-mon ceph-mon ceph-osd ceph-osd
+}
+
 install_modules() {
   [ node_modules/.package-lock.json -nt package-lock.json ] && return
   if ! step "installing npm packages, one or two minutes" npm ci --no-audit --no-fund; then
@@ -134,10 +143,7 @@ case $mode in
     exec node "${options[@]}" dist/src/main.js "$@"
     ;;
   test)
-    need redis-server redis-server sipp sip-tester sox sox ffprobe ffmpeg espeak-ng espeak-ng \
-      initdb postgresql openssl openssl shasum perl busybox busybox dash dash shellcheck shellcheck tshark tshark unzip unzip strace strace \
-      libbcg729.so.0 libbcg729-0
-    need_asleep smbd samba smbclient smbclient sshd openssh-server radosgw radosgw ceph-mon ceph-mon ceph-osd ceph-osd
+    install_servers
     install_modules
     build
     exec node --experimental-vm-modules --disable-warning=ExperimentalWarning node_modules/jest/bin/jest.js "$@"
@@ -147,5 +153,6 @@ case $mode in
     install_modules
     build
     ;;
-  *) fail "unknown mode $mode: start, test or prepare" ;;
+  servers) install_servers ;;
+  *) fail "unknown mode $mode: start, test, prepare or servers" ;;
 esac
