@@ -25,7 +25,8 @@ import type {
 } from './receiver.ts';
 import { RECEIVE_BUFFER_BYTES, type ReceiverOptions } from './receiver-options.ts';
 import { formatSource, SourceKeys, splitSource } from './source-keys.ts';
-import { BRISK_SLICES, FEW, SELDOM_SLICES, SLICE_MS, SLICES, SweepWheel } from './sweep-wheel.ts';
+import { ReadySockets } from './ready-sockets.ts';
+import { BRISK_SLICES, FEW, SLICE_MS, SLICES, SweepWheel } from './sweep-wheel.ts';
 
 /** Reads of one socket within a sweep; beyond, a flood at one port would starve the others. */
 const SWEEP_READS = 8;
@@ -39,6 +40,8 @@ interface Shared {
   readonly keys: SourceKeys;
   readonly options: ReceiverOptions;
   readonly faults: { -readonly [Fault in keyof ReceiverFaults]: number };
+  /** Closes what this receiver has opened. */
+  readonly release: (fd: number) => void;
   /** A sink is being called, so the slab is in use. */
   reading: boolean;
 }
@@ -52,11 +55,11 @@ export class BatchReceiver implements Receiver {
   readonly kind = 'batch';
   readonly waking = 0;
   readonly #shared: Shared;
-  readonly #wheels: Readonly<Record<Pace, SweepWheel<BatchSocket>>> = {
+  readonly #wheels: Readonly<Record<Exclude<Pace, 'seldom'>, SweepWheel<BatchSocket>>> = {
     brisk: new SweepWheel(BRISK_SLICES),
     usual: new SweepWheel(SLICES, FEW),
-    seldom: new SweepWheel(SELDOM_SLICES),
   };
+  readonly #seldom: ReadySockets<BatchSocket>;
   readonly #openSockets: OpenSockets | undefined;
   readonly #stampHolder: number;
   #timer: NodeJS.Timeout | undefined;
@@ -72,9 +75,14 @@ export class BatchReceiver implements Receiver {
       keys: new SourceKeys(),
       options,
       faults: { truncated: 0, socketErrors: 0, overruns: 0, sinkErrors: 0, smallBuffers: 0 },
+      release: (fd) => {
+        this.#release(fd);
+      },
       reading: false,
     };
     this.#openSockets = options.openSockets;
+    this.#seldom = new ReadySockets(libc);
+    this.#openSockets?.add(this.#seldom.fd);
     // The kernel begins to stamp datagrams some time after the first socket asked for it. This one asks in good time.
     this.#stampHolder = libc.udpSocket(AF_INET);
     libc.setOption(this.#stampHolder, SO_TIMESTAMPNS, 1);
@@ -103,6 +111,7 @@ export class BatchReceiver implements Receiver {
     for (const wheel of Object.values(this.#wheels))
       for (let slice = wheel.due(now); slice > 0; slice -= 1)
         for (const socket of wheel.next()) socket.read(SWEEP_READS);
+    for (const socket of this.#seldom.due(now)) socket.read(SWEEP_READS);
   }
 
   faults(): ReceiverFaults {
@@ -114,46 +123,35 @@ export class BatchReceiver implements Receiver {
     this.#stopped = true;
     clearInterval(this.#timer);
     for (const wheel of Object.values(this.#wheels)) for (const socket of wheel.all()) socket.close();
-    this.#openSockets?.remove(this.#stampHolder);
-    this.#shared.libc.close(this.#stampHolder);
+    for (const socket of this.#seldom.all()) socket.close();
+    this.#release(this.#seldom.fd);
+    this.#release(this.#stampHolder);
   }
 
   #open({ address, port, sink }: Place, socketOptions: SocketOptions): ReceiverSocket {
     const { libc } = this.#shared;
     const { pace = 'usual' } = socketOptions;
-    const wheel = this.#wheels[pace];
+    const turns = pace === 'seldom' ? this.#seldom : this.#wheels[pace];
     const family = addressFamily(address);
     const fd = libc.udpSocket(family);
     this.#openSockets?.add(fd);
     try {
       this.#prepare(fd, family, socketOptions);
       libc.bind(fd, address, port);
-      const socket = new BatchSocket(
-        this.#shared,
-        {
-          fd,
-          family,
-          port: port === 0 ? libc.boundPort(fd) : port,
-          sink,
-          runs: socketOptions.runs,
-          audio: pace !== 'seldom',
-        },
-        {
-          read: () => {
-            wheel.postpone(socket);
-          },
-          closed: () => {
-            wheel.remove(socket);
-            this.#release(fd);
-          },
-        },
-      );
-      wheel.add(socket);
+      const bound = {
+        fd,
+        family,
+        port: port === 0 ? libc.boundPort(fd) : port,
+        sink,
+        runs: socketOptions.runs,
+        audio: pace !== 'seldom',
+      };
+      const socket = new BatchSocket(this.#shared, bound, turns);
+      turns.add(socket);
       this.#startTimer();
       return socket;
     } catch (error) {
-      this.#openSockets?.remove(fd);
-      libc.close(fd);
+      this.#release(fd);
       throw error;
     }
   }
@@ -205,14 +203,16 @@ interface BoundSocket {
   readonly audio: boolean;
 }
 
-/** What the receiver hears of a socket. */
-interface Listener {
+/** What says when a socket is read. */
+interface Turns {
+  add(socket: BatchSocket): void;
+  remove(socket: BatchSocket): void;
   /** All that had come was read out of turn. */
-  readonly read: () => void;
-  readonly closed: () => void;
+  postpone(socket: BatchSocket): void;
 }
 
 class BatchSocket implements ReceiverSocket, Taker, LastSender {
+  readonly fd: number;
   readonly port: number;
   readonly sink: PacketSink;
   readonly runs: RunSink | undefined;
@@ -220,11 +220,10 @@ class BatchSocket implements ReceiverSocket, Taker, LastSender {
   senderPort = 0;
   senderHost = 0;
   sender6: Int32Array | undefined;
-  readonly #fd: number;
   readonly #family: number;
   readonly #audio: boolean;
   readonly #shared: Shared;
-  readonly #listener: Listener;
+  readonly #turns: Turns;
   #lastKey = 0;
   #lastAddress = '';
   /** Where something was sent last, and the name by which the kernel knows it; undefined where it cannot be reached. */
@@ -232,15 +231,15 @@ class BatchSocket implements ReceiverSocket, Taker, LastSender {
   #targetName: Buffer | undefined;
   #overruns = 0;
 
-  constructor(shared: Shared, bound: BoundSocket, listener: Listener) {
+  constructor(shared: Shared, bound: BoundSocket, turns: Turns) {
     this.#shared = shared;
-    this.#fd = bound.fd;
+    this.fd = bound.fd;
     this.#family = bound.family;
     this.#audio = bound.audio;
     this.port = bound.port;
     this.sink = bound.sink;
     this.runs = bound.runs;
-    this.#listener = listener;
+    this.#turns = turns;
   }
 
   get overruns(): number {
@@ -260,7 +259,7 @@ class BatchSocket implements ReceiverSocket, Taker, LastSender {
 
   hurry(): boolean {
     if (this.#shared.reading || !this.read(SWEEP_READS)) return false;
-    this.#listener.read();
+    this.#turns.postpone(this);
     return true;
   }
 
@@ -271,21 +270,22 @@ class BatchSocket implements ReceiverSocket, Taker, LastSender {
       this.#targetName = target && this.#shared.libc.nameOf(this.#family, target);
       this.#target = to;
     }
-    if (this.#targetName !== undefined) this.#shared.libc.sendTo(this.#fd, datagram, this.#targetName);
+    if (this.#targetName !== undefined) this.#shared.libc.sendTo(this.fd, datagram, this.#targetName);
   }
 
   close(): void {
     if (this.isClosed) return;
     this.#readDrops();
     this.isClosed = true;
-    this.#listener.closed();
+    this.#turns.remove(this);
+    this.#shared.release(this.fd);
   }
 
   /** Passes on what is queued, at most `reads` times `SLOTS` datagrams; false when there may be more, as after a full batch. */
   read(reads: number): boolean {
     const { slab, libc, faults } = this.#shared;
     for (let left = reads; left > 0 && !this.isClosed; left -= 1) {
-      const count = slab.receive(this.#fd);
+      const count = slab.receive(this.fd);
       if (count < 0) {
         const errno = libc.errno();
         if (errno === EAGAIN) return true;
@@ -328,7 +328,7 @@ class BatchSocket implements ReceiverSocket, Taker, LastSender {
 
   #readDrops(): void {
     // Where nothing could be read, nothing was dropped for want of room.
-    if (!this.isClosed && this.#lastAddress !== '') this.#noteDrops(this.#shared.libc.drops(this.#fd) ?? 0);
+    if (!this.isClosed && this.#lastAddress !== '') this.#noteDrops(this.#shared.libc.drops(this.fd) ?? 0);
   }
 
   #noteDrops(total: number): void {

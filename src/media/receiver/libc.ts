@@ -26,6 +26,12 @@ const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const MSG_DONTWAIT = 0x40;
 const MADV_DONTNEED = 4;
+const EPOLL_CLOEXEC = 0o2000000;
+const EPOLL_CTL_ADD = 1;
+const EPOLLIN = 1;
+/** struct epoll_event: what is ready, and behind it what the caller has put there; without a gap on x86-64 alone. */
+const EVENT_DATA = arch() === 'x64' ? 4 : 8;
+const EVENT_BYTES = EVENT_DATA + 8;
 /** Of the largest pages these machines have: what is rounded to them is rounded to the smaller ones too. */
 const PAGE_BYTES = 64 * 1024;
 export const MSG_TRUNC = 0x20;
@@ -67,6 +73,9 @@ export class Libc {
   readonly #sendto: Call;
   readonly #close: Call;
   readonly #madvise: Call;
+  readonly #epollCreate: Call;
+  readonly #epollCtl: Call;
+  readonly #epollWait: Call;
   // Arguments that the kernel reads, or answers that are read at once: a call copies none and keeps none, and there are dozens a recording.
   readonly #value = Buffer.alloc(4);
   readonly #length = Buffer.alloc(4);
@@ -74,6 +83,8 @@ export class Libc {
   readonly #name4 = Buffer.alloc(16);
   readonly #name6 = Buffer.alloc(28);
   readonly #address = Buffer.alloc(16);
+  readonly #event = Buffer.alloc(EVENT_BYTES);
+  #events = Buffer.alloc(0);
 
   constructor(koffi: Koffi) {
     const library = koffi.load(null);
@@ -90,6 +101,9 @@ export class Libc {
     this.#sendto = bindCall('intptr_t sendto(int, void *, size_t, int, void *, uint)');
     this.#close = bindCall('int close(int)');
     this.#madvise = bindCall('int madvise(void *, size_t, int)');
+    this.#epollCreate = bindCall('int epoll_create1(int)');
+    this.#epollCtl = bindCall('int epoll_ctl(int, int, int, void *)');
+    this.#epollWait = bindCall('int epoll_wait(int, void *, int, int)');
   }
 
   /** Of the call just made; any other call in between may change it. */
@@ -175,6 +189,27 @@ export class Libc {
 
   close(fd: number): void {
     this.#close(fd);
+  }
+
+  /** Something that watches sockets; not inherited by child processes. */
+  epoll(): number {
+    return this.#check('epoll_create1', this.#epollCreate(EPOLL_CLOEXEC));
+  }
+
+  /** Has `epoll` watch a socket until it is closed. */
+  watch(epoll: number, fd: number): void {
+    this.#event.writeUInt32LE(EPOLLIN, 0);
+    this.#event.writeInt32LE(fd, EVENT_DATA);
+    this.#check('epoll_ctl', this.#epollCtl(epoll, EPOLL_CTL_ADD, fd, this.#event));
+  }
+
+  /** Puts the sockets that have something to read into `fds`, as many as fit, and returns how many; without waiting, and 0 where the kernel does not say. */
+  ready(epoll: number, fds: Int32Array): number {
+    if (this.#events.length < fds.length * EVENT_BYTES) this.#events = Buffer.alloc(fds.length * EVENT_BYTES);
+    const count = Math.max(0, this.#epollWait(epoll, this.#events, fds.length, 0));
+    for (let index = 0; index < count; index += 1)
+      fds[index] = this.#events.readInt32LE(index * EVENT_BYTES + EVENT_DATA);
+    return count;
   }
 
   /** Gives the kernel back the memory of the pages that lie wholly in a buffer; the buffer stays, and has zeros there. */

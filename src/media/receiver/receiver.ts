@@ -75,7 +75,7 @@ export interface ReceiverFaults {
 }
 
 /**
- * How often a socket is read: about once a second what is not in a hurry (RTCP), which costs next to nothing while nothing comes; every 200 ms
+ * How often a socket is read: twice a second what is not in a hurry (RTCP), and with `batch` only where something has come; every 200 ms
  * audio, and every 500 ms where there is much of it, since each read has its price whatever it brings; always every 200 ms where somebody waits
  * for answers.
  */

@@ -8,8 +8,6 @@ const HASTE = 2.5;
 export const FEW = 500;
 /** Slices to a full turn for what somebody waits to be answered on: once in 200 ms. */
 export const BRISK_SLICES = 10;
-/** The same for what comes seldom: once in a second. */
-export const SELDOM_SLICES = 50;
 
 /** Spreads its members over slices of nearly equal size and says which slice is due. */
 export class SweepWheel<T> {

@@ -1,9 +1,10 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { BatchReceiver } from '../../../src/media/receiver/batch.ts';
 import { SLOT_BYTES } from '../../../src/media/receiver/batch-slab.ts';
 import { loadLibc } from '../../../src/media/receiver/libc.ts';
 import { closeDescriptors } from '../../../src/media/receiver/open-receiver.ts';
 import { OpenSockets } from '../../../src/media/receiver/open-sockets.ts';
+import type { ReceiverSocket } from '../../../src/media/receiver/receiver.ts';
 import type { ReceiverOptions } from '../../../src/media/receiver/receiver-options.ts';
 import { FEW } from '../../../src/media/receiver/sweep-wheel.ts';
 import { describeReceiver, Listener, Sender } from './conformance.ts';
@@ -143,11 +144,49 @@ describe('batch receiver', () => {
 
     // Seen from the main thread, which shares the memory but not the object. The receiver is now as good as dead.
     const left = new OpenSockets(openSockets.shared).takeAll();
-    expect(left).toHaveLength(2);
+    // The socket, the one that asks for times, and what watches those on which something comes seldom.
+    expect(left).toHaveLength(3);
     closeDescriptors(left);
     const reopened = await open().open('127.0.0.1', kept.port, () => undefined);
     expect(reopened.port).toBe(kept.port);
     expect(new OpenSockets(openSockets.shared).takeAll()).toEqual([]);
+  });
+
+  test('reads what comes seldom as often as something comes, and no other socket for it', async () => {
+    const libc = loadLibc();
+    const reads = jest.spyOn(libc, 'receive');
+    const receiver = new BatchReceiver(libc, { now: Date.now, ownTimer: false });
+    closing.push(() => {
+      receiver.stop();
+    });
+    const listen = async (port = 0): Promise<{ readonly heard: unknown[] } & ReceiverSocket> => {
+      const { sink, heard } = new Listener();
+      const socket = await receiver.open('127.0.0.1', port, sink, { pace: 'seldom' });
+      return Object.assign(socket, { heard });
+    };
+    const from = await sender();
+    const send = ({ port }: ReceiverSocket): Promise<void> => from.send(Buffer.alloc(8), port, '127.0.0.1');
+    const [first, silent, last] = [await listen(), await listen(), await listen()];
+    const heard = (): number[] => [first, silent, last].map((each) => each.heard.length);
+    const sweepUntil = async (done: () => boolean): Promise<void> => {
+      for (let tries = 0; tries < 500 && !done(); tries += 1) {
+        receiver.sweep();
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    };
+
+    for (const socket of [first, last, last]) await send(socket);
+    await sweepUntil(() => heard().join() === '1,0,2');
+    await send(first);
+    await sweepUntil(() => heard().join() === '2,0,2');
+    expect(heard()).toEqual([2, 0, 2]);
+    expect(new Set(reads.mock.calls.map(([fd]) => fd)).size).toBe(2);
+
+    first.close();
+    const again = await listen(first.port);
+    for (const socket of [again, silent]) await send(socket);
+    await sweepUntil(() => again.heard.length > 0 && silent.heard.length > 0);
+    expect([again.heard.length, ...heard()]).toEqual([1, 2, 1, 2]);
   });
 
   test.each([
