@@ -7,12 +7,18 @@ import type { DtlsAttributes } from '../../src/client/leg-handshake.ts';
 import { buildBody, buildMetadata, newMetadataIds } from '../../src/client/metadata.ts';
 import { buildOffer, parseAnswer } from '../../src/client/session-description.ts';
 import { formatOf } from '../../src/client/stream-format.ts';
+import { AF_INET, loadLibc } from '../../src/media/receiver/libc.ts';
 import { SUITE } from './rtp-load.ts';
 
 const FORMAT = formatOf({ audio: Buffer.alloc(0), law: 'PCMA' });
 
-/** Where a client would take what the recorder sends on its own; nobody listens, and no port of the recorder's lies there. */
+/**
+ * Where the clients take what the recorder sends on its own: audio and reports of the two lines of every call. A port that nobody has would be answered
+ * with an error, and a reader would be woken, both in the time of whoever sends, which a client on another host does not cost: so there is a port, and
+ * what comes is dropped.
+ */
 const OWN_PORT = 9400;
+const OWN_PORTS = 4;
 
 /** Dialogs that wait for an answer at the same time. */
 const AT_ONCE = 20;
@@ -36,6 +42,19 @@ export const THEIR_ICE = '8hhY';
 type Encryption =
   | { readonly profile: string; readonly cryptos: CryptoLine[] }
   | { readonly profile: string; readonly attributes: DtlsAttributes };
+
+let bound = false;
+
+function bindOwnPorts(): void {
+  if (bound) return;
+  bound = true;
+  const libc = loadLibc();
+  for (let port = OWN_PORT; port < OWN_PORT + OWN_PORTS; port += 1) {
+    const fd = libc.udpSocket(AF_INET);
+    libc.setReceiveBuffer(fd, 0);
+    libc.bind(fd, '127.0.0.1', port);
+  }
+}
 
 /** A call that is under way. */
 export interface Dialog {
@@ -65,6 +84,7 @@ export class HeldCalls {
   }
 
   static async connect(port: number, kind: Kind): Promise<HeldCalls> {
+    bindOwnPorts();
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     await once(socket, 'connect');
     return new HeldCalls(socket, kind);

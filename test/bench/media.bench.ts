@@ -38,7 +38,7 @@ import { compareRecordings } from './recording-check.ts';
 
 const WARM_UP_MS = 2_000;
 /** Packets the counting receiver needs on either side of the recorder's turn: enough to be a measure. */
-const COUNTING_MS = 5_000;
+const COUNTING_MS = 15_000;
 /** A BYE is answered before its call has ended. */
 const END_MS = 1_500;
 /** Master key and salt of AES_CM_128. */
