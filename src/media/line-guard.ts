@@ -45,7 +45,7 @@ export class LineGuard {
 
   /** So many packets of one sender are to be admitted now, the next one among them: their key stream can be made at once. */
   announce(packets: number): void {
-    this.#space.keystream.coming = packets;
+    this.#space.coming = packets;
   }
 
   /** The line is encrypted from now on, under keys that a handshake will bring; those it has hold until then. */

@@ -123,7 +123,7 @@ export class InboundKeys {
   destroy(): void {
     eraseKeying(this.#keying);
     for (const { keys } of this.#masters) keys.erase(this.#space.engine);
-    this.#space.keystream.erase();
+    this.#space.erase();
     // Nothing is found with a set that is gone.
     this.#masters.length = 0;
     this.#before = undefined;

@@ -1,48 +1,22 @@
-import type { EngineMemory, SrtpEngine } from './engine.ts';
 import { swapped } from './sha1.ts';
+import type { SrtpSpace } from './srtp-space.ts';
 
 const BLOCK = 16;
 /** Key stream is made ahead in so many blocks of 16 bytes at most: it stays in the nearest cache until it is used. */
 const AHEAD_BLOCKS = 256;
-
-/** What the sources of a thread share: a place for counter blocks, and the key stream that was made last. */
-export class KeystreamSpace {
-  readonly engine: SrtpEngine;
-  readonly counters: EngineMemory;
-  readonly stream: EngineMemory;
-  /** So many packets of one source come now, as far as is known, the present one among them. */
-  coming = 1;
-  /** Whose key stream there is, from which packet on, for how many packets, and how many blocks for each. */
-  source: Keystream | undefined;
-  first = 0;
-  count = 0;
-  stride = 0;
-
-  constructor(engine: SrtpEngine) {
-    this.engine = engine;
-    this.counters = engine.allocate(engine.work.bytes.length);
-    this.stream = engine.allocate(engine.work.bytes.length);
-  }
-
-  /** Overwrites what was made ahead. */
-  erase(): void {
-    this.stream.bytes.fill(0);
-    this.source = undefined;
-  }
-}
 
 /**
  * AES in counter mode (RFC 3711 §4.1.1) of one source. The key stream of a packet depends on nothing but its index, so that of the
  * packets that came with it is made together with its own: one call of the cipher for a run of them.
  */
 export class Keystream {
-  readonly #space: KeystreamSpace;
+  readonly #space: SrtpSpace;
   readonly #key: Uint8Array;
   /** Words of the counter block as they stand in memory; the last one without sequence number. */
   readonly #salt: readonly [number, number, number, number];
 
   constructor(
-    space: KeystreamSpace,
+    space: SrtpSpace,
     { key, salt }: { readonly key: Uint8Array; readonly salt: Buffer },
     ssrc: number,
   ) {
@@ -60,22 +34,23 @@ export class Keystream {
   apply(index: number, from: number, to: number): void {
     const blocks = (to - from + BLOCK - 1) >>> 4;
     if (blocks === 0) return;
-    const space = this.#space;
-    let ahead = index - space.first;
-    if (space.source !== this || ahead < 0 || ahead >= space.count || blocks > space.stride) {
+    const { made } = this.#space;
+    let packet = index - made.first;
+    if (made.source !== this || packet < 0 || packet >= made.count || blocks > made.stride) {
       this.#make(index, blocks);
-      ahead = 0;
+      packet = 0;
     }
-    this.#mix((ahead * space.stride * BLOCK) >>> 2, from, to);
+    this.#mix((packet * made.stride * BLOCK) >>> 2, from, to);
   }
 
   #make(index: number, stride: number): void {
     const space = this.#space;
     const count = Math.max(1, Math.min(space.coming, Math.trunc(AHEAD_BLOCKS / stride)));
-    space.source = this;
-    space.first = index;
-    space.count = count;
-    space.stride = stride;
+    const { made } = space;
+    made.source = this;
+    made.first = index;
+    made.count = count;
+    made.stride = stride;
     const { words } = space.counters;
     const [first, second, third, last] = this.#salt;
     let word = 0;

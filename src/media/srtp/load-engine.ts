@@ -1,13 +1,13 @@
 import type { SrtpEngine } from './engine.ts';
 import { NodeEngine } from './node-engine.ts';
 import { OpensslEngine } from './openssl-engine.ts';
-import { srtpSpace, type SrtpSpace } from './srtp-space.ts';
+import { SrtpSpace } from './srtp-space.ts';
 
 let space: SrtpSpace | undefined;
 
 /** This thread's engine, made at its first use: OpenSSL where it can be called, else Node's own crypto. */
 export function threadSrtp(): SrtpSpace {
-  space ??= srtpSpace(loadEngine());
+  space ??= new SrtpSpace(loadEngine());
   return space;
 }
 

@@ -1,5 +1,5 @@
 import type { GcmPacket, SrtpEngine } from './engine.ts';
-import { Keystream, type KeystreamSpace } from './keystream.ts';
+import { Keystream } from './keystream.ts';
 import type { PacketKeys, SessionKeys } from './session-keys.ts';
 import type { SrtpSpace } from './srtp-space.ts';
 import type { Suite } from './suites.ts';
@@ -48,7 +48,7 @@ class CounterModeCipher implements PacketCipher {
   }
 
   source(ssrc: number): SourceCipher {
-    return new CounterModeSource(this.#space.keystream, this.#suite, { keys: this.#keys.rtp, ssrc });
+    return new CounterModeSource(this.#space, this.#suite, { keys: this.#keys.rtp, ssrc });
   }
 
   openRtcp(ssrc: number, indexWord: number, end: number): boolean {
@@ -70,7 +70,7 @@ class CounterModeCipher implements PacketCipher {
 
   #cryptRtcp(ssrc: number, indexWord: number, end: number): void {
     if (indexWord < RTCP_ENCRYPTED) return;
-    const stream = new Keystream(this.#space.keystream, this.#keys.rtcp, ssrc);
+    const stream = new Keystream(this.#space, this.#keys.rtcp, ssrc);
     stream.apply(indexWord - RTCP_ENCRYPTED, RTCP_CLEAR, end - 4);
   }
 }
@@ -82,7 +82,7 @@ class CounterModeSource implements SourceCipher {
   readonly #stream: Keystream;
 
   constructor(
-    space: KeystreamSpace,
+    space: SrtpSpace,
     { tagBytes }: Suite,
     { keys, ssrc }: { readonly keys: PacketKeys; readonly ssrc: number },
   ) {

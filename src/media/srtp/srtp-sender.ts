@@ -98,7 +98,7 @@ export class SrtpSender {
   destroy(): void {
     this.#sources = undefined;
     this.#keys.erase(this.#space.engine);
-    this.#space.keystream.erase();
+    this.#space.erase();
     eraseKeying(this.#keying);
   }
 

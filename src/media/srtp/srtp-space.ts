@@ -1,16 +1,27 @@
-import { MAX_PACKET, type SrtpEngine } from './engine.ts';
-import { KeystreamSpace } from './keystream.ts';
+import { type EngineMemory, MAX_PACKET, type SrtpEngine } from './engine.ts';
 
-/** The engine of a thread and what its contexts share with it. */
-export interface SrtpSpace {
+/** What all contexts of a thread share: its engine, a place for counter blocks, and the key stream that was made last. */
+export class SrtpSpace {
   readonly engine: SrtpEngine;
-  readonly keystream: KeystreamSpace;
-}
+  readonly counters: EngineMemory;
+  readonly stream: EngineMemory;
+  /** So many packets of one source come now, as far as is known, the present one among them. */
+  coming = 1;
+  /** Whose key stream there is, from which packet on, for how many packets, and how many blocks for each. */
+  readonly made = { source: undefined as object | undefined, first: 0, count: 0, stride: 0 };
 
-export const srtpSpace = (engine: SrtpEngine): SrtpSpace => ({
-  engine,
-  keystream: new KeystreamSpace(engine),
-});
+  constructor(engine: SrtpEngine) {
+    this.engine = engine;
+    this.counters = engine.allocate(engine.work.bytes.length);
+    this.stream = engine.allocate(engine.work.bytes.length);
+  }
+
+  /** Overwrites the key stream. */
+  erase(): void {
+    this.stream.bytes.fill(0);
+    this.made.source = undefined;
+  }
+}
 
 const RTP_HEADER = 12;
 

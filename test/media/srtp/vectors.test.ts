@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { createHash, createHmac, randomBytes } from 'node:crypto';
-import { Keystream, KeystreamSpace } from '../../../src/media/srtp/keystream.ts';
+import { Keystream } from '../../../src/media/srtp/keystream.ts';
 import { packetCipher } from '../../../src/media/srtp/packet-cipher.ts';
 import { DerivedKeys } from '../../../src/media/srtp/session-keys.ts';
 import { hmacStates, HMAC_STATE_WORDS, sha1Blocks, SHA1_START } from '../../../src/media/srtp/sha1.ts';
 import { SrtpReceiver } from '../../../src/media/srtp/srtp-receiver.ts';
 import { SrtpSender } from '../../../src/media/srtp/srtp-sender.ts';
-import { srtpSpace } from '../../../src/media/srtp/srtp-space.ts';
+import { SrtpSpace } from '../../../src/media/srtp/srtp-space.ts';
 import { suiteOf, type SuiteName } from '../../../src/media/srtp/suites.ts';
 import { ENGINES, hex } from './engines.ts';
 
@@ -43,10 +43,10 @@ it('refuses a master key that is too short for its suite', () => {
 
 describe.each(ENGINES)('%s engine', (_name, make) => {
   const engine = make();
-  const space = srtpSpace(engine);
+  const space = new SrtpSpace(engine);
 
   const streamOf = (key: string, salt: string): Keystream =>
-    new Keystream(new KeystreamSpace(engine), { key: hex(key), salt: hex(salt) }, 0);
+    new Keystream(space, { key: hex(key), salt: hex(salt) }, 0);
 
   it('makes the key stream of RFC 3711 B.2', () => {
     engine.work.bytes.fill(0, 0, 48);
@@ -157,7 +157,7 @@ describe.each(ENGINES)('%s engine', (_name, make) => {
     const { keyBytes, saltBytes, tagBytes } = suiteOf(suite);
     const keying = { suite, masters: [{ bytes: randomBytes(keyBytes + saltBytes) }] };
     for (const [, other] of ENGINES) {
-      const sender = new SrtpSender(srtpSpace(other()), keying);
+      const sender = new SrtpSender(new SrtpSpace(other()), keying);
       const receiver = new SrtpReceiver(space, keying);
       const sizes = [160, 160, 161, 0, 1, 3, 240, 320, 1400, 8, 160, 4000, 160];
       for (const [at, size] of sizes.entries()) {
