@@ -13,10 +13,11 @@ const BUSY = 0.3;
 /** It has to be quiet for so many looks; V8 has collected some looks later. What becomes free while it goes on being quiet is worth asking for again. */
 const LOOKS = 5;
 /**
- * By then V8 has collected, where it saw a reason; after a small burst it sees none, ever, and has to be asked. Asked earlier it keeps what it had for new
- * objects, since by its reckoning many are still made.
+ * By then V8 has collected, where it saw a reason; after a small burst it sees none, ever, and has to be asked. What it had for new objects it may keep then all
+ * the same: it reckons how many are made from the collection before on, which was in the busy time. Asked again a moment later it reckons from the first one on.
  */
 const LOOKS_TO_ASK = 17;
+const LOOKS_TO_ASK_AGAIN = 19;
 /** So much more than after the last time, in bytes, is worth asking for. */
 const WORTH_ASKING = 24 * 1024 * 1024;
 /** Where V8 has given back a tenth of what it had, it has collected. */
@@ -51,8 +52,8 @@ export class QuietHeap {
   #thrifty = false;
   /** It was busy since memory was given back last. */
   #wasBusy = true;
-  /** V8 was asked to collect since the thread was busy last. */
-  #hasAsked = false;
+  /** How often V8 was asked to collect since the thread was busy last. */
+  #asked = 0;
   /** What V8 had when it began to mind memory, and when it last had done so. */
   #sizeBefore = 0;
   #sizeSettled = 0;
@@ -74,12 +75,13 @@ export class QuietHeap {
     this.#quietLooks = load < QUIET ? this.#quietLooks + 1 : 0;
     if (load > BUSY) {
       this.#wasBusy = true;
-      this.#hasAsked = false;
+      this.#asked = 0;
       this.#be(false);
     } else if (this.#quietLooks === LOOKS && this.#wasBusy) {
       this.#sizeBefore = this.#parts.size();
       this.#be(true);
-    } else if (this.#quietLooks === LOOKS_TO_ASK && this.#thrifty) this.#ask();
+    } else if (this.#quietLooks === LOOKS_TO_ASK && this.#asked === 0) this.#ask();
+    else if (this.#quietLooks === LOOKS_TO_ASK_AGAIN && this.#asked === 1) this.#ask();
     else if (this.#quietLooks === LOOKS_TO_END) {
       if (this.#thrifty) this.#sizeSettled = this.#parts.size();
       this.#wasBusy = false;
@@ -90,9 +92,9 @@ export class QuietHeap {
 
   #ask(): void {
     const size = this.#parts.size();
-    if (this.#hasAsked || size < this.#sizeBefore * COLLECTED || size <= this.#sizeSettled + WORTH_ASKING)
-      return;
-    this.#hasAsked = true;
+    const isGivenBack = size < this.#sizeBefore * COLLECTED || size <= this.#sizeSettled + WORTH_ASKING;
+    if (!this.#thrifty || isGivenBack) return;
+    this.#asked += 1;
     this.#parts.collect();
   }
 

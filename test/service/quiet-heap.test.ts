@@ -85,22 +85,36 @@ function busyThenQuiet(quiet: number): void {
   jest.advanceTimersByTime(quiet);
 }
 
-test('V8 is asked to collect when it does not by itself, once for each busy time', () => {
+test('V8 is asked to collect when it does not by itself, and once more where that gives nothing back, for each busy time', () => {
   jest.advanceTimersByTime(16_000);
   expect(collections).toBe(0);
   jest.advanceTimersByTime(1000);
   expect(collections).toBe(1);
+  jest.advanceTimersByTime(2000);
+  expect(collections).toBe(2);
   load = 0.2;
   jest.advanceTimersByTime(1000);
   load = 0.1;
   jest.advanceTimersByTime(3_600_000);
-  expect(collections).toBe(1);
+  expect(collections).toBe(2);
   // Hardly more than last time.
   megabytes = 60;
   busyThenQuiet(60_000);
-  expect(collections).toBe(1);
+  expect(collections).toBe(2);
   megabytes = 90;
   busyThenQuiet(60_000);
+  expect(collections).toBe(4);
+});
+
+test('V8 is not asked again where the first time was enough, nor when the thread is at work again', () => {
+  jest.advanceTimersByTime(17_000);
+  megabytes = 35;
+  jest.advanceTimersByTime(60_000);
+  expect(collections).toBe(1);
+  megabytes = 90;
+  busyThenQuiet(17_000);
+  expect(collections).toBe(2);
+  busyThenQuiet(16_000);
   expect(collections).toBe(2);
 });
 
