@@ -9,8 +9,9 @@ export class LegSources {
   #current: RtpStream | undefined;
   /** The source before; its last packets may arrive among those of the new one. */
   #before: RtpStream | undefined;
-  readonly #ssrcs: string[] = [];
-  readonly #addresses: string[] = [];
+  // As long as they are, not longer, as lists get by `push`: they seldom grow.
+  #ssrcs: readonly string[] = [];
+  #addresses: readonly string[] = [];
   #address: string | undefined;
   readonly #past = { expected: 0, received: 0, jitterMax: 0 };
 
@@ -28,7 +29,7 @@ export class LegSources {
     this.#before = this.#current;
     this.#current = new RtpStream(ssrc);
     const name = ssrc.toString(16).padStart(8, '0');
-    if (this.#ssrcs.length < LISTED && !this.#ssrcs.includes(name)) this.#ssrcs.push(name);
+    this.#ssrcs = listed(this.#ssrcs, name);
     return this.#current;
   }
 
@@ -51,7 +52,7 @@ export class LegSources {
   /** Notes an `address:port` that packets come from now, and lists it. */
   noteAddress(address: string): void {
     this.#address = address;
-    if (this.#addresses.length < LISTED && !this.#addresses.includes(address)) this.#addresses.push(address);
+    this.#addresses = listed(this.#addresses, address);
   }
 
   /** Packets that should have come and that came, of all there ever were. */
@@ -91,6 +92,9 @@ export class LegSources {
     this.#past.jitterMax = Math.max(this.#past.jitterMax, stream.jitter.max);
   }
 }
+
+const listed = (list: readonly string[], name: string): readonly string[] =>
+  list.length < LISTED && !list.includes(name) ? [...list, name] : list;
 
 /** Drift of the source heard last, and what gaps took up of it and of the one before. */
 function clockOf(

@@ -51,7 +51,7 @@ export class PacketKeeper {
   readonly #coverage: Coverage;
   /** Those of the static numbers until an SDP names others. */
   #codecs: ReadonlyMap<number, Codec> = STATIC_CODECS;
-  readonly #lanes = new Map<string, PacketLane>();
+  readonly #lanes: PacketLane[] = [];
   /** Names in order of first use. */
   readonly #heard: string[];
 
@@ -71,7 +71,7 @@ export class PacketKeeper {
   }
 
   get lanes(): readonly PacketLane[] {
-    return [...this.#lanes.values()];
+    return this.#lanes;
   }
 
   /** Keeps the next packet of its source. */
@@ -141,10 +141,10 @@ export class PacketKeeper {
 
   #lane(codec: Codec, position: number): PacketLane {
     if (!this.#heard.includes(codec.name) && this.#heard.length < LISTED) this.#heard.push(codec.name);
-    const there = this.#lanes.get(codec.key);
+    const there = this.#lanes.find((each) => each.codec.key === codec.key);
     if (there !== undefined) return there;
     const lane = this.#host.openPackets(codec, position);
-    this.#lanes.set(codec.key, lane);
+    this.#lanes.push(lane);
     return lane;
   }
 }

@@ -40,7 +40,8 @@ interface Held {
 export class SegmentMarks {
   readonly #interval: number;
   readonly #tell: (segment: Segment) => void;
-  readonly #told = new Map<MarkedTrack, { n: number; bytes: number }>();
+  /** Most calls end before there is anything to tell. */
+  #told: Map<MarkedTrack, { n: number; bytes: number }> | undefined;
   #due: number;
   #held: readonly Held[] = [];
   #ended = false;
@@ -74,7 +75,7 @@ export class SegmentMarks {
 
   #mark(track: MarkedTrack, at: number): readonly Held[] {
     const mark = track.mark();
-    return mark === undefined || mark.bytes <= (this.#told.get(track)?.bytes ?? 0)
+    return mark === undefined || mark.bytes <= (this.#told?.get(track)?.bytes ?? 0)
       ? []
       : [{ track, mark, at }];
   }
@@ -86,10 +87,10 @@ export class SegmentMarks {
     } catch {
       return;
     }
-    const told = this.#told.get(track);
+    const told = this.#told?.get(track);
     if (this.#ended || mark.bytes <= (told?.bytes ?? 0)) return;
     const n = (told?.n ?? 0) + 1;
-    this.#told.set(track, { n, bytes: mark.bytes });
+    (this.#told ??= new Map()).set(track, { n, bytes: mark.bytes });
     this.#tell({ file: track.ending, n, ...mark });
   }
 }

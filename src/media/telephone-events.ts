@@ -11,13 +11,13 @@ const PAYLOAD = 4;
  * however many of its packets come or get lost.
  */
 export class TelephoneEvents {
-  /** Ticks a second by payload number. */
-  readonly #rates = new Map<number, number>();
+  /** Ticks a second by payload number; a table takes much memory for a leg that has none. */
+  #rates: Map<number, number> | undefined;
   #ssrc: number | undefined;
   #timestamp: number | undefined;
 
   announce({ payloadType, clockRate }: PayloadFormat): void {
-    this.#rates.set(payloadType, clockRate);
+    (this.#rates ??= new Map()).set(payloadType, clockRate);
   }
 
   /** The key that the packet is the first one of, with the milliseconds it has been down by now; undefined for every other packet. */
@@ -29,7 +29,7 @@ export class TelephoneEvents {
     this.#timestamp = timestamp;
     const key = KEYS[slab.readUInt8(payloadStart)];
     if (key === undefined) return undefined;
-    const rate = this.#rates.get(packet.payloadType) ?? 8000;
+    const rate = this.#rates?.get(packet.payloadType) ?? 8000;
     return { key, downFor: (slab.readUInt16BE(payloadStart + 2) * 1000) / rate };
   }
 }

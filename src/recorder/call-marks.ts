@@ -1,5 +1,6 @@
 import { userOf } from '../siprec/address.ts';
 import { planLines } from '../siprec/answer.ts';
+import { ownList } from '../siprec/own-text.ts';
 import type { CallDescription, ParticipantEntry } from '../siprec/description.ts';
 import type { SessionOffer } from '../siprec/sdp.ts';
 
@@ -40,8 +41,8 @@ export class CallMarks {
   #vacant: string | undefined;
 
   constructor(description: CallDescription, offer: SessionOffer) {
-    this.#people = presentOf(description);
-    this.#numbers = numbersOf(description);
+    this.#people = ownList(presentOf(description));
+    this.#numbers = ownList(numbersOf(description));
     // A call that goes on after an interruption of the recorder rang long ago.
     this.#ringing = description.continues === undefined ? whyRinging(description, offer) : undefined;
   }
@@ -62,8 +63,8 @@ export class CallMarks {
   described(description: CallDescription): readonly MarkSeen[] {
     const [before, now] = [this.#people, presentOf(description)];
     const [numbersBefore, numbers] = [this.#numbers, numbersOf(description)];
-    this.#people = now;
-    this.#numbers = numbers;
+    this.#people = ownList(now);
+    this.#numbers = ownList(numbers);
     if (before.length === 0) return now.length === 0 ? byNumbers(numbersBefore, numbers) : [];
     const changed = now.flatMap((person) => {
       const known = before.find(({ id }) => id === person.id);

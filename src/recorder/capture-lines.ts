@@ -4,6 +4,7 @@ import type { DtlsTerms } from '../media/dtls/dtls-line.ts';
 import { eraseSecurity } from '../media/line-security.ts';
 import { planLines } from '../siprec/answer.ts';
 import { isNoAddress } from '../siprec/held.ts';
+import { ownList } from '../siprec/own-text.ts';
 import { audioTarget, reportTarget } from '../siprec/report-target.ts';
 import { RECORD_ALL, type Decision, type Legs } from '../rules/decision.ts';
 import type { CallDescription } from '../siprec/description.ts';
@@ -78,7 +79,7 @@ function sourcesOf(line: OfferedLine | undefined, { networks, offered }: MediaSo
   const candidates = iceOf(line).ice === undefined ? [] : (line.ice?.candidates ?? []);
   const named = [line.address ?? '', ...candidates.map(({ address }) => address)];
   const useful = named.filter((address) => isIP(address) !== 0 && !isNoAddress(address));
-  return [...networks, ...new Set(useful)];
+  return ownList([...networks, ...new Set(useful)]);
 }
 
 /**

@@ -94,7 +94,7 @@ export class ApplicationAnswers {
     if (status >= 200) {
       dialog.confirmed = true;
       dialog.peerInviteTxnId = undefined;
-      if (given !== undefined) dialog.contact = atThisHost(given, transaction.flow.local);
+      if (given !== undefined) dialog.contact = detached(atThisHost(given, transaction.flow.local));
     }
     return dialog;
   }

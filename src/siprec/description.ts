@@ -6,6 +6,7 @@ import type { Confidence, Derived, DerivedItem, DialogPair, RelatedId } from './
 import { decideDirection, type CallDirection } from './direction.ts';
 import { decideSides, type Party } from './parties.ts';
 import { optional, present } from './optional.ts';
+import { ownList } from './own-text.ts';
 import { inZone } from './timestamp.ts';
 import { chooseProfile } from './vendors/choose.ts';
 import type { CallEvidence, DerivedFields } from './vendors/profile.ts';
@@ -116,7 +117,7 @@ export function describeCall(input: DescriptionInput): CallDescription {
     ...(best && { pbxCallId: idOf(best) }),
     ...(chosen && { profile: chosen.profile.name, profileSource: chosen.source }),
     ...derivedOf(derived),
-    ...(ids.length > 0 && { pbxCallIds: ids }),
+    ...(ids.length > 0 && { pbxCallIds: ownList(ids) }),
     ...filledList('related', relatedOf(state, derived)),
   };
 }

@@ -2,6 +2,7 @@ import { decodeXml } from './encoding.ts';
 import { SiprecError } from './errors.ts';
 import { extensionFields, type ExtensionField } from './extension.ts';
 import { optional, present } from './optional.ts';
+import { ownList } from './own-text.ts';
 import { plainText } from './plain-text.ts';
 import { parseTime, type MetadataTime } from './timestamp.ts';
 import { MAX_BYTES, parseXml, type XmlElement } from './xml.ts';
@@ -186,7 +187,7 @@ function participantOf(element: XmlElement, index: number): ParticipantElement {
   return {
     // Without an id nothing can refer to it, but it is still somebody.
     id: identify(element) || `#${index + 1}`,
-    names: names.filter((entry) => entry.aor !== undefined || entry.name !== undefined),
+    names: ownList(names.filter((entry) => entry.aor !== undefined || entry.name !== undefined)),
     ...(session !== '' && { session }),
     ...(use.sends.length + use.receives.length > 0 && { streams: use }),
     ...associationTimes(element),
@@ -216,9 +217,11 @@ const streamUse = (element: XmlElement): StreamUse => ({
 });
 
 const streamIds = (element: XmlElement, name: string): readonly string[] =>
-  children(element, name)
-    .map((use) => plainText(child(use, 'id')?.text ?? use.text))
-    .filter((id) => id !== '');
+  ownList(
+    children(element, name)
+      .map((use) => plainText(child(use, 'id')?.text ?? use.text))
+      .filter((id) => id !== ''),
+  );
 
 const associationTimes = (
   element: XmlElement,

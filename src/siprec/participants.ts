@@ -1,5 +1,6 @@
 import type { MetadataUpdate, ParticipantElement, SessionAssociation, StreamElement } from './metadata.ts';
 import { present } from './optional.ts';
+import { ownList } from './own-text.ts';
 import type { KnownSession } from './sessions.ts';
 import type { MetadataTime } from './timestamp.ts';
 
@@ -159,7 +160,7 @@ function applyStreams(
   return participants.map((person) => {
     const sends = sendsOf(person, update);
     const labels = sends.flatMap((id) => streams.find((stream) => stream.id === id)?.label ?? []);
-    return { ...person, sends, labels: labels.length > 0 ? labels : person.labels };
+    return { ...person, sends, labels: labels.length > 0 ? ownList(labels) : person.labels };
   });
 }
 

@@ -3,6 +3,7 @@ import { dtlsOf, type OfferedDtls } from './dtls-attributes.ts';
 import { SiprecError } from './errors.ts';
 import { iceOf, type OfferedIce, type OwnIce } from './ice-attributes.ts';
 import type { LineSecurity } from './line-security.ts';
+import { ownList } from './own-text.ts';
 import { STATIC_FORMATS } from './static-formats.ts';
 
 type StreamDirection = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
@@ -215,7 +216,7 @@ function cryptosOf(attributes: readonly Attribute[]): Pick<OfferedLine, 'cryptos
     .filter(({ name }) => name === 'crypto')
     .slice(0, MAX_CRYPTOS)
     .flatMap(({ value }) => parseCrypto(value) ?? []);
-  return cryptos.length > 0 ? { cryptos } : {};
+  return cryptos.length > 0 ? { cryptos: ownList(cryptos) } : {};
 }
 
 function directionOf(attributes: readonly Attribute[]): StreamDirection | undefined {
