@@ -1,5 +1,5 @@
 import { performance, type EventLoopUtilization } from 'node:perf_hooks';
-import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { loadTrim } from '../media/receiver/libc.ts';
 
@@ -13,15 +13,13 @@ const BUSY = 0.3;
 /** It has to be quiet for so many looks; V8 has collected some looks later. What becomes free while it goes on being quiet is worth asking for again. */
 const LOOKS = 5;
 /**
- * By then V8 has collected, where it saw a reason; after a small burst it sees none, ever, and has to be asked. What it had for new objects it may keep then all
- * the same: it reckons how many are made from the collection before on, which was in the busy time. Asked again a moment later it reckons from the first one on.
+ * By then V8 has collected, where it saw a reason; after a small burst it sees none, ever, and has to be asked. What it had for new objects it may keep, whether it was
+ * asked or not: it reckons how many are made from the collection before on, which was in the busy time. Asked again a moment later it reckons from the first one on.
  */
 const LOOKS_TO_ASK = 17;
 const LOOKS_TO_ASK_AGAIN = 19;
-/** So much more than after the last time, in bytes, is worth asking for. */
-const WORTH_ASKING = 24 * 1024 * 1024;
-/** Where V8 has given back a tenth of what it had, it has collected. */
-const COLLECTED = 0.9;
+/** So many bytes for new objects are worth asking for. Where it is quiet V8 does with one or two MB. */
+const WORTH_ASKING = 16 * 1024 * 1024;
 /** V8 has done it all by then; minding memory for longer costs the media threads a fifth of their time. */
 const LOOKS_TO_END = 20;
 const LOOKS_TO_TRIM = 25;
@@ -32,8 +30,8 @@ export interface QuietHeapParts {
   readonly load: () => number;
   /** Takes an option of V8. */
   readonly set: (flag: string) => void;
-  /** Bytes that V8 has, in use or not. */
-  readonly size: () => number;
+  /** Bytes that V8 has for new objects, in use or not. */
+  readonly young: () => number;
   /** Collects once, in one piece. */
   readonly collect: () => void;
   /** Gives the kernel back what malloc keeps free. */
@@ -54,9 +52,6 @@ export class QuietHeap {
   #wasBusy = true;
   /** How often V8 was asked to collect since the thread was busy last. */
   #asked = 0;
-  /** What V8 had when it began to mind memory, and when it last had done so. */
-  #sizeBefore = 0;
-  #sizeSettled = 0;
 
   constructor(parts: QuietHeapParts = ofThisThread()) {
     this.#parts = parts;
@@ -77,13 +72,10 @@ export class QuietHeap {
       this.#wasBusy = true;
       this.#asked = 0;
       this.#be(false);
-    } else if (this.#quietLooks === LOOKS && this.#wasBusy) {
-      this.#sizeBefore = this.#parts.size();
-      this.#be(true);
-    } else if (this.#quietLooks === LOOKS_TO_ASK && this.#asked === 0) this.#ask();
-    else if (this.#quietLooks === LOOKS_TO_ASK_AGAIN && this.#asked === 1) this.#ask();
+    } else if (this.#quietLooks === LOOKS && this.#wasBusy) this.#be(true);
+    else if (this.#quietLooks === LOOKS_TO_ASK && this.#asked === 0) this.#ask();
+    else if (this.#quietLooks === LOOKS_TO_ASK_AGAIN && this.#asked <= 1) this.#ask();
     else if (this.#quietLooks === LOOKS_TO_END) {
-      if (this.#thrifty) this.#sizeSettled = this.#parts.size();
       this.#wasBusy = false;
       this.#be(false);
     }
@@ -91,9 +83,7 @@ export class QuietHeap {
   }
 
   #ask(): void {
-    const size = this.#parts.size();
-    const isGivenBack = size < this.#sizeBefore * COLLECTED || size <= this.#sizeSettled + WORTH_ASKING;
-    if (!this.#thrifty || isGivenBack) return;
+    if (!this.#thrifty || this.#parts.young() < WORTH_ASKING) return;
     this.#asked += 1;
     this.#parts.collect();
   }
@@ -115,7 +105,8 @@ function ofThisThread(): QuietHeapParts {
       return utilization;
     },
     set: setFlagsFromString,
-    size: () => getHeapStatistics().total_heap_size,
+    young: () =>
+      getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space')?.physical_space_size ?? 0,
     collect,
     trim: loadTrim() ?? (() => undefined),
   };

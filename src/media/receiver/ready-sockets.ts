@@ -34,9 +34,9 @@ export class ReadySockets<Member extends { readonly fd: number }> {
     this.#members.delete(fd);
   }
 
-  /** Nothing to do: a socket that has been read is not named. */
+  /** A member was read out of turn: nothing to do, since the kernel does not name it then. */
   postpone(): void {
-    // As a SweepWheel.
+    // There is no turn.
   }
 
   all(): Member[] {
