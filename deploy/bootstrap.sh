@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Brings a fresh clone to the point where it can run: bootstrap.sh start [options of the recorder] | test [options of jest] | prepare | servers
-# `servers` installs what the tests start and nothing else; it may run beside anything that installs no packages.
+# Brings a fresh clone to the point where it can run: bootstrap.sh start [options of the recorder] | test [options of jest] | prepare | modules | servers
+# `modules` is `prepare` without the build; `servers` installs what the tests start and nothing else, beside anything that installs no packages.
 # Installs what is missing where it may (root, or sudo without a password, on Debian and Ubuntu); otherwise says what to install.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-readonly mode=${1:?"usage: bootstrap.sh start|test|prepare|servers [options]"}
+readonly mode=${1:?"usage: bootstrap.sh start|test|prepare|modules|servers [options]"}
 shift
 readonly minimum=20.17.0
 
@@ -148,11 +148,11 @@ case $mode in
     build
     exec node --experimental-vm-modules --disable-warning=ExperimentalWarning node_modules/jest/bin/jest.js "$@"
     ;;
-  prepare)
+  prepare | modules)
     need redis-server redis-server
     install_modules
-    build
+    if [ "$mode" = prepare ]; then build; fi
     ;;
   servers) install_servers ;;
-  *) fail "unknown mode $mode: start, test, prepare or servers" ;;
+  *) fail "unknown mode $mode: start, test, prepare, modules or servers" ;;
 esac
