@@ -14,10 +14,11 @@ const BUSY = 0.3;
 const LOOKS = 5;
 /**
  * By then V8 has collected, where it saw a reason; after a small burst it sees none, ever, and has to be asked. What it had for new objects it may keep, whether it was
- * asked or not: it reckons how many are made from the collection before on, which was in the busy time. Asked again a moment later it reckons from the first one on.
+ * asked or not: how many are made it reckons over five seconds, and over everything since the collection before where that is less. Asked again after more than five
+ * quiet seconds it finds next to nothing.
  */
 const LOOKS_TO_ASK = 17;
-const LOOKS_TO_ASK_AGAIN = 19;
+const LOOKS_TO_ASK_AGAIN = 23;
 /** So many bytes for new objects are worth asking for. Where it is quiet V8 does with one or two MB. */
 const WORTH_ASKING = 16 * 1024 * 1024;
 /** V8 has done it all by then; minding memory for longer costs the media threads a fifth of their time. */
@@ -73,8 +74,8 @@ export class QuietHeap {
       this.#asked = 0;
       this.#be(false);
     } else if (this.#quietLooks === LOOKS && this.#wasBusy) this.#be(true);
-    else if (this.#quietLooks === LOOKS_TO_ASK && this.#asked === 0) this.#ask();
-    else if (this.#quietLooks === LOOKS_TO_ASK_AGAIN && this.#asked <= 1) this.#ask();
+    else if (this.#quietLooks === LOOKS_TO_ASK && this.#thrifty && this.#asked === 0) this.#ask();
+    else if (this.#quietLooks === LOOKS_TO_ASK_AGAIN && this.#asked === 1) this.#ask();
     else if (this.#quietLooks === LOOKS_TO_END) {
       this.#wasBusy = false;
       this.#be(false);
@@ -83,7 +84,7 @@ export class QuietHeap {
   }
 
   #ask(): void {
-    if (!this.#thrifty || this.#parts.young() < WORTH_ASKING) return;
+    if (this.#parts.young() < WORTH_ASKING) return;
     this.#asked += 1;
     this.#parts.collect();
   }
