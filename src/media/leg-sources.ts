@@ -73,8 +73,8 @@ export class LegSources {
     const { expected, received } = this.counts;
     const jitterMax = Math.max(this.#past.jitterMax, ...this.streams.map((stream) => stream.jitter.max));
     return {
-      ssrcs: [...this.#ssrcs],
-      sources: [...this.#addresses],
+      ssrcs: this.#ssrcs,
+      sources: this.#addresses,
       expected,
       received,
       lost: expected - received,

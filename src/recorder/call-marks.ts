@@ -1,6 +1,6 @@
 import { userOf } from '../siprec/address.ts';
 import { planLines } from '../siprec/answer.ts';
-import { ownList } from '../siprec/own-text.ts';
+import { ownList } from '../siprec/own-copy.ts';
 import type { CallDescription, ParticipantEntry } from '../siprec/description.ts';
 import type { SessionOffer } from '../siprec/sdp.ts';
 
@@ -41,8 +41,8 @@ export class CallMarks {
   #vacant: string | undefined;
 
   constructor(description: CallDescription, offer: SessionOffer) {
-    this.#people = ownList(presentOf(description));
-    this.#numbers = ownList(numbersOf(description));
+    this.#people = presentOf(description);
+    this.#numbers = numbersOf(description);
     // A call that goes on after an interruption of the recorder rang long ago.
     this.#ringing = description.continues === undefined ? whyRinging(description, offer) : undefined;
   }
@@ -63,8 +63,8 @@ export class CallMarks {
   described(description: CallDescription): readonly MarkSeen[] {
     const [before, now] = [this.#people, presentOf(description)];
     const [numbersBefore, numbers] = [this.#numbers, numbersOf(description)];
-    this.#people = ownList(now);
-    this.#numbers = ownList(numbers);
+    this.#people = now;
+    this.#numbers = numbers;
     if (before.length === 0) return now.length === 0 ? byNumbers(numbersBefore, numbers) : [];
     const changed = now.flatMap((person) => {
       const known = before.find(({ id }) => id === person.id);
@@ -115,17 +115,19 @@ function whyRinging(description: CallDescription, offer: SessionOffer): string |
 }
 
 const presentOf = ({ participants }: CallDescription): readonly Person[] =>
-  participants.flatMap((entry: ParticipantEntry) =>
-    entry.disassociatedAt !== undefined || entry.placeholder === true
-      ? []
-      : [
-          {
-            id: entry.id,
-            aor: entry.aor,
-            name: (entry.aor === undefined ? undefined : userOf(entry.aor)) ?? entry.name ?? entry.id,
-            associatedAt: entry.associatedAt,
-          },
-        ],
+  ownList(
+    participants.flatMap((entry: ParticipantEntry) =>
+      entry.disassociatedAt !== undefined || entry.placeholder === true
+        ? []
+        : [
+            {
+              id: entry.id,
+              aor: entry.aor,
+              name: (entry.aor === undefined ? undefined : userOf(entry.aor)) ?? entry.name ?? entry.id,
+              associatedAt: entry.associatedAt,
+            },
+          ],
+    ),
   );
 
 /** A redirection of BroadWorks gives everybody another id, and some clients put another address under the same one. */
@@ -145,7 +147,7 @@ const detailOf = ({ name, associatedAt }: Person): string =>
   associatedAt === undefined ? name : `${name}, associated ${associatedAt}`;
 
 const numbersOf = ({ caller, callee }: CallDescription): readonly string[] =>
-  [caller, callee].flatMap(({ number }) => number ?? []);
+  ownList([caller, callee].flatMap(({ number }) => number ?? []));
 
 /** Clients without metadata name the parties in headers only (CUBE NBR, CUCM): one number in place of another is a transfer. */
 function byNumbers(before: readonly string[], now: readonly string[]): readonly MarkSeen[] {

@@ -4,7 +4,7 @@ import type { DtlsTerms } from '../media/dtls/dtls-line.ts';
 import { eraseSecurity } from '../media/line-security.ts';
 import { planLines } from '../siprec/answer.ts';
 import { isNoAddress } from '../siprec/held.ts';
-import { ownList } from '../siprec/own-text.ts';
+import { ownList } from '../siprec/own-copy.ts';
 import { audioTarget, reportTarget } from '../siprec/report-target.ts';
 import { RECORD_ALL, type Decision, type Legs } from '../rules/decision.ts';
 import type { CallDescription } from '../siprec/description.ts';

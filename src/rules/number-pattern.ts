@@ -1,5 +1,5 @@
 import { parsePhoneNumberFromString, type CountryCode } from 'libphonenumber-js';
-import { ownText } from '../siprec/own-text.ts';
+import { ownText } from '../siprec/own-copy.ts';
 
 /** A number in every spelling it may be meant by. Digits, `*` and `#`, international ones with `+`. */
 export interface NumberSpellings {

@@ -1,5 +1,5 @@
 import type { RecordingCall } from '../recorder/call.ts';
-import { ownText } from '../siprec/own-text.ts';
+import { ownText } from '../siprec/own-copy.ts';
 import type { AnswerWriter } from './answer-writer.ts';
 import type { SipDialog, SipRequest } from './drachtio.ts';
 import { composeKept, type DialogSignalling, type KeptDialog } from './kept-dialog.ts';

@@ -1,4 +1,4 @@
-import { ownText } from '../siprec/own-text.ts';
+import { ownText } from '../siprec/own-copy.ts';
 import type { SipApplicationServer, SipDialog } from './drachtio.ts';
 
 type Texts = Readonly<Record<string, unknown>>;

@@ -6,7 +6,7 @@ import type { Confidence, Derived, DerivedItem, DialogPair, RelatedId } from './
 import { decideDirection, type CallDirection } from './direction.ts';
 import { decideSides, type Party } from './parties.ts';
 import { optional, present } from './optional.ts';
-import { ownList } from './own-text.ts';
+import { ownList } from './own-copy.ts';
 import { inZone } from './timestamp.ts';
 import { chooseProfile } from './vendors/choose.ts';
 import type { CallEvidence, DerivedFields } from './vendors/profile.ts';

@@ -2,7 +2,7 @@ import { decodeXml } from './encoding.ts';
 import { SiprecError } from './errors.ts';
 import { extensionFields, type ExtensionField } from './extension.ts';
 import { optional, present } from './optional.ts';
-import { ownList } from './own-text.ts';
+import { ownList } from './own-copy.ts';
 import { plainText } from './plain-text.ts';
 import { parseTime, type MetadataTime } from './timestamp.ts';
 import { MAX_BYTES, parseXml, type XmlElement } from './xml.ts';

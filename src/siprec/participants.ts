@@ -1,6 +1,6 @@
 import type { MetadataUpdate, ParticipantElement, SessionAssociation, StreamElement } from './metadata.ts';
 import { present } from './optional.ts';
-import { ownList } from './own-text.ts';
+import { ownList } from './own-copy.ts';
 import type { KnownSession } from './sessions.ts';
 import type { MetadataTime } from './timestamp.ts';
 

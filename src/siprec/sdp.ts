@@ -3,7 +3,7 @@ import { dtlsOf, type OfferedDtls } from './dtls-attributes.ts';
 import { SiprecError } from './errors.ts';
 import { iceOf, type OfferedIce, type OwnIce } from './ice-attributes.ts';
 import type { LineSecurity } from './line-security.ts';
-import { ownList } from './own-text.ts';
+import { ownList } from './own-copy.ts';
 import { STATIC_FORMATS } from './static-formats.ts';
 
 type StreamDirection = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';

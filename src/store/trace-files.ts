@@ -1,7 +1,7 @@
 import { mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withoutContent } from '../siprec/bare-message.ts';
-import { ownText } from '../siprec/own-text.ts';
+import { ownText } from '../siprec/own-copy.ts';
 import { withoutSecrets } from '../siprec/secrets.ts';
 import { callIdOf, encodeTrace, tracedId, type SeenMessage, type TracedMessage } from './trace-record.ts';
 

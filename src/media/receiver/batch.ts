@@ -12,7 +12,6 @@ import {
   SO_TIMESTAMPNS,
   SystemCallError,
 } from './libc.ts';
-import type { OpenSockets } from './open-sockets.ts';
 import { passOn, type Taker } from './pass-on.ts';
 import type {
   Pace,
@@ -60,7 +59,6 @@ export class BatchReceiver implements Receiver {
     usual: new SweepWheel(SLICES, FEW),
   };
   readonly #seldom: ReadySockets<BatchSocket>;
-  readonly #openSockets: OpenSockets | undefined;
   readonly #stampHolder: number;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -76,17 +74,18 @@ export class BatchReceiver implements Receiver {
       options,
       faults: { truncated: 0, socketErrors: 0, overruns: 0, sinkErrors: 0, smallBuffers: 0 },
       release: (fd) => {
-        this.#release(fd);
+        // Taken off the list first: a number that is closed may name another file a moment later.
+        options.openSockets?.remove(fd);
+        libc.close(fd);
       },
       reading: false,
     };
-    this.#openSockets = options.openSockets;
     this.#seldom = new ReadySockets(libc);
-    this.#openSockets?.add(this.#seldom.fd);
+    options.openSockets?.add(this.#seldom.fd);
     // The kernel begins to stamp datagrams some time after the first socket asked for it. This one asks in good time.
     this.#stampHolder = libc.udpSocket(AF_INET);
     libc.setOption(this.#stampHolder, SO_TIMESTAMPNS, 1);
-    this.#openSockets?.add(this.#stampHolder);
+    options.openSockets?.add(this.#stampHolder);
   }
 
   open(
@@ -124,17 +123,17 @@ export class BatchReceiver implements Receiver {
     clearInterval(this.#timer);
     for (const wheel of Object.values(this.#wheels)) for (const socket of wheel.all()) socket.close();
     for (const socket of this.#seldom.all()) socket.close();
-    this.#release(this.#seldom.fd);
-    this.#release(this.#stampHolder);
+    this.#shared.release(this.#seldom.fd);
+    this.#shared.release(this.#stampHolder);
   }
 
   #open({ address, port, sink }: Place, socketOptions: SocketOptions): ReceiverSocket {
-    const { libc } = this.#shared;
+    const { libc, options, release } = this.#shared;
     const { pace = 'usual' } = socketOptions;
-    const turns = pace === 'seldom' ? this.#seldom : this.#wheels[pace];
+    const turns: Turns = pace === 'seldom' ? this.#seldom : this.#wheels[pace];
     const family = addressFamily(address);
     const fd = libc.udpSocket(family);
-    this.#openSockets?.add(fd);
+    options.openSockets?.add(fd);
     try {
       this.#prepare(fd, family, socketOptions);
       libc.bind(fd, address, port);
@@ -151,7 +150,7 @@ export class BatchReceiver implements Receiver {
       this.#startTimer();
       return socket;
     } catch (error) {
-      this.#release(fd);
+      release(fd);
       throw error;
     }
   }
@@ -171,12 +170,6 @@ export class BatchReceiver implements Receiver {
     this.#toldBuffer = true;
     const advice = granted < wanted ? `, not ${wanted}: raise net.core.rmem_max` : '';
     options.log?.(`batch receiver: the kernel grants ${granted} bytes of receive buffer a port${advice}`);
-  }
-
-  #release(fd: number): void {
-    // Taken off the list first: a number that is closed may name another file a moment later.
-    this.#openSockets?.remove(fd);
-    this.#shared.libc.close(fd);
   }
 
   #startTimer(): void {
@@ -207,8 +200,8 @@ interface BoundSocket {
 interface Turns {
   add(socket: BatchSocket): void;
   remove(socket: BatchSocket): void;
-  /** All that had come was read out of turn. */
-  postpone(socket: BatchSocket): void;
+  /** All that had come was read out of turn. Absent where nobody has a turn. */
+  postpone?(socket: BatchSocket): void;
 }
 
 class BatchSocket implements ReceiverSocket, Taker, LastSender {
@@ -259,7 +252,7 @@ class BatchSocket implements ReceiverSocket, Taker, LastSender {
 
   hurry(): boolean {
     if (this.#shared.reading || !this.read(SWEEP_READS)) return false;
-    this.#turns.postpone(this);
+    this.#turns.postpone?.(this);
     return true;
   }
 

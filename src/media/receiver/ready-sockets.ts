@@ -34,11 +34,6 @@ export class ReadySockets<Member extends { readonly fd: number }> {
     this.#members.delete(fd);
   }
 
-  /** A member was read out of turn: nothing to do, since the kernel does not name it then. */
-  postpone(): void {
-    // There is no turn.
-  }
-
   all(): Member[] {
     return [...this.#members.values()];
   }

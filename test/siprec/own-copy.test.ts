@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { spellingsOf } from '../../src/rules/number-pattern.ts';
-import { ownText } from '../../src/siprec/own-text.ts';
+import { ownText } from '../../src/siprec/own-copy.ts';
 import { TraceFiles } from '../../src/store/trace-files.ts';
 
 let collect: () => void;
